@@ -1,0 +1,69 @@
+/** The import table of docs/architecture.md, enforced. A room may import its own files and the doors listed here. */
+const MAY_IMPORT = {
+  kernel: [],
+  paxos: ['kernel'],
+  groups: ['kernel'],
+  topics: ['kernel'],
+  machine: ['kernel', 'groups', 'topics'],
+  replica: ['kernel', 'paxos', 'machine'],
+  storage: ['kernel', 'replica', 'paxos'],
+  transport: ['kernel', 'replica', 'paxos'],
+  wire: ['kernel'],
+  broker: ['kernel', 'wire', 'replica', 'machine'],
+  admin: ['kernel', 'replica', 'machine'],
+  cli: ['kernel', 'wire', 'admin'],
+};
+const PURE = 'kernel|paxos|groups|topics|machine|wire';
+
+const tableRules = Object.entries(MAY_IMPORT).map(([room, doors]) => ({
+  name: `${room}-imports`,
+  severity: 'error',
+  comment: `src/${room} may import: ${doors.join(', ') || 'nothing'}.`,
+  from: { path: `^src/${room}/` },
+  to: { path: '^src/', pathNot: [`^src/${room}/`, ...doors.map((door) => `^src/${door}/`)] },
+}));
+
+module.exports = {
+  forbidden: [
+    ...tableRules,
+    {
+      name: 'through-the-door',
+      severity: 'error',
+      comment: 'Another room is entered through its index.ts (Nest skins have a door of their own).',
+      from: { path: '^src/([^/]+)/' },
+      to: {
+        path: '^src/([^/]+)/.+',
+        pathNot: ['^src/$1/', '^src/[^/]+/index\\.ts$', '^src/[^/]+/nest/index\\.ts$'],
+      },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'pure-rooms-import-no-node',
+      severity: 'error',
+      from: { path: `^src/(${PURE})/` },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
+    },
+    {
+      name: 'no-dev-dependency',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
+    { name: 'no-orphan-import', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensionAlias: { '.js': ['.ts', '.js'] },
+    },
+  },
+};

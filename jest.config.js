@@ -1,0 +1,37 @@
+const transform = {
+  '^.+\\.ts$': [
+    '@swc/jest',
+    {
+      jsc: {
+        target: 'es2023',
+        parser: { syntax: 'typescript', decorators: true },
+        transform: { legacyDecorator: true, decoratorMetadata: true },
+      },
+      module: { type: 'es6' },
+    },
+  ],
+};
+
+const project = (displayName, testMatch) => ({
+  displayName,
+  testMatch,
+  transform,
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleFileExtensions: ['ts', 'js', 'json'],
+  testEnvironment: 'node',
+});
+
+/**
+ * Four projects. `npm test` runs the first two, which Node alone can run; `.ci/run` runs all.
+ * unit: pure rooms and adapters in one process. system: real processes started from dist.
+ * interop: foreign clients (kcat, librdkafka ...). survival: long fault runs.
+ */
+export default {
+  projects: [
+    project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
+    project('system', ['<rootDir>/test/system/**/*.test.ts']),
+    project('interop', ['<rootDir>/test/interop/**/*.test.ts']),
+    project('survival', ['<rootDir>/test/survival/**/*.test.ts']),
+  ],
+};

@@ -1,0 +1,14 @@
+/** A broken invariant: a defect of ours, never bad input. Whoever catches it stops the replica. */
+export class InvariantError extends Error {
+  override readonly name = 'InvariantError';
+}
+
+/** Throws InvariantError unless `condition` holds. For what must be true; expected failures are values. */
+export function assert(condition: unknown, invariant: string): asserts condition {
+  if (!condition) throw new InvariantError(`broken invariant: ${invariant}`);
+}
+
+/** The end of an exhaustive switch: does not compile while a case is missing. */
+export function assertNever(value: never): never {
+  throw new InvariantError(`unexpected variant: ${JSON.stringify(value)}`);
+}

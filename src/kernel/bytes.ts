@@ -1,0 +1,166 @@
+/** A growing buffer of big-endian values: what our own records, messages and snapshots are written with. */
+export class ByteWriter {
+  #buffer: Buffer;
+  #length = 0;
+
+  constructor(initialBytes = 256) {
+    this.#buffer = Buffer.allocUnsafe(initialBytes);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Forgets what was written and keeps the memory. Views from `view()` become stale. */
+  reset(): void {
+    this.#length = 0;
+  }
+
+  #reserve(bytes: number): number {
+    const at = this.#length;
+    const needed = at + bytes;
+    if (needed > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, at);
+      this.#buffer = grown;
+    }
+    this.#length = needed;
+    return at;
+  }
+
+  u8(value: number): void {
+    const at = this.#reserve(1);
+    this.#buffer[at] = value;
+  }
+  u32(value: number): void {
+    const at = this.#reserve(4);
+    this.#buffer.writeUInt32BE(value, at);
+  }
+  i32(value: number): void {
+    const at = this.#reserve(4);
+    this.#buffer.writeInt32BE(value, at);
+  }
+  f64(value: number): void {
+    const at = this.#reserve(8);
+    this.#buffer.writeDoubleBE(value, at);
+  }
+  /** Unsigned integer up to 2^53, seven bits a byte, low bits first. */
+  varint(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.u8((rest % 0x80) | 0x80);
+      rest = Math.floor(rest / 0x80);
+    }
+    this.u8(rest);
+  }
+  /** Signed integer up to +-2^52, zigzag. */
+  zigzag(value: number): void {
+    this.varint(value < 0 ? -value * 2 - 1 : value * 2);
+  }
+  string(value: string): void {
+    const bytes = Buffer.byteLength(value);
+    this.varint(bytes);
+    const at = this.#reserve(bytes);
+    this.#buffer.write(value, at, bytes, 'utf8');
+  }
+  bytes(value: Uint8Array): void {
+    this.varint(value.length);
+    this.raw(value);
+  }
+  raw(value: Uint8Array): void {
+    const at = this.#reserve(value.length);
+    this.#buffer.set(value, at);
+  }
+  /** Overwrites four bytes written before, e.g. a length that was not known yet. */
+  patchU32(at: number, value: number): void {
+    this.#buffer.writeUInt32BE(value, at);
+  }
+  /** What was written, without a copy; stale after the next write. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+  /** What was written, as a copy of its own. */
+  copy(): Buffer {
+    return Buffer.from(this.view());
+  }
+}
+
+/** The bytes are shorter, longer or other than their schema says. */
+export class MalformedBytesError extends Error {
+  override readonly name = 'MalformedBytesError';
+}
+
+/** Reads what ByteWriter wrote. Every method throws MalformedBytesError when the bytes end too early. */
+export class ByteReader {
+  readonly #buffer: Buffer;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#buffer = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get remaining(): number {
+    return this.#buffer.length - this.#at;
+  }
+  get offset(): number {
+    return this.#at;
+  }
+
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (bytes > this.#buffer.length - at) {
+      throw new MalformedBytesError(
+        `${bytes} bytes wanted at offset ${at}, ${this.#buffer.length - at} left`,
+      );
+    }
+    this.#at = at + bytes;
+    return at;
+  }
+
+  u8(): number {
+    return this.#buffer[this.#take(1)]!;
+  }
+  u32(): number {
+    return this.#buffer.readUInt32BE(this.#take(4));
+  }
+  i32(): number {
+    return this.#buffer.readInt32BE(this.#take(4));
+  }
+  f64(): number {
+    return this.#buffer.readDoubleBE(this.#take(8));
+  }
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 0x80;
+    }
+    throw new MalformedBytesError('a varint of more than eight bytes');
+  }
+  zigzag(): number {
+    const value = this.varint();
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+  string(): string {
+    const bytes = this.varint();
+    const at = this.#take(bytes);
+    return this.#buffer.toString('utf8', at, at + bytes);
+  }
+  /** A view into the source, not a copy. */
+  bytes(): Buffer {
+    return this.raw(this.varint());
+  }
+  raw(length: number): Buffer {
+    const at = this.#take(length);
+    return this.#buffer.subarray(at, at + length);
+  }
+  /** Throws unless everything was read. */
+  end(): void {
+    if (this.remaining !== 0) throw new MalformedBytesError(`${this.remaining} bytes too many`);
+  }
+}

@@ -1,0 +1,5 @@
+export type * from './types.js';
+export type * from '../groups/index.js';
+export type * from '../topics/index.js';
+export { topicNameProblem } from '../topics/index.js';
+export { DEFAULT_GROUP_SETTINGS } from '../groups/index.js';

@@ -1,0 +1,174 @@
+import type { MonotonicMs, ReplicaId, Slot } from '../kernel/index.js';
+import type { Ballot } from './ballot.js';
+import type { Message } from './messages.js';
+import type { QuorumSystem } from './quorum.js';
+
+/** What a slot holds. The core never looks into a command's payload. */
+export type Entry = { readonly kind: 'noop' } | { readonly kind: 'command'; readonly payload: Uint8Array };
+
+/** The shell's name for a proposal, a read or a persist: returned to it in the effect that answers. Unique per process run. */
+export type ProposalId = number;
+export type ReadId = number;
+export type PersistId = number;
+
+/** What an acceptor must find again after a crash, as records in the order they were persisted. */
+export type HardRecord =
+  | { readonly kind: 'promised'; readonly ballot: Ballot }
+  | {
+      readonly kind: 'accepted';
+      readonly ballot: Ballot;
+      readonly firstSlot: Slot;
+      readonly entries: readonly Entry[];
+    }
+  /** A hint that spares learning again what was chosen; never needed for safety, never worth an fsync of its own. */
+  | { readonly kind: 'chosen'; readonly through: Slot }
+  /** The log through this slot lives in a snapshot; earlier accepted values may be forgotten. */
+  | { readonly kind: 'snapshot'; readonly through: Slot };
+
+export interface Send {
+  readonly to: ReplicaId;
+  readonly message: Message;
+}
+
+export type Input =
+  | { readonly kind: 'message'; readonly from: ReplicaId; readonly message: Message }
+  /** Time has passed. The shell ticks every `tickMs` or so; the core reads deadlines off `now` and never counts ticks. */
+  | { readonly kind: 'tick' }
+  /** Proposals gathered in one turn of the loop. */
+  | {
+      readonly kind: 'propose';
+      readonly proposals: readonly { readonly id: ProposalId; readonly payload: Uint8Array }[];
+    }
+  /** The records of this persist effect, and of all before it, are durable. */
+  | { readonly kind: 'persisted'; readonly id: PersistId }
+  /** The machine has applied every slot through this one. */
+  | { readonly kind: 'applied'; readonly through: Slot }
+  /** A linearizable read is wanted. */
+  | { readonly kind: 'read'; readonly id: ReadId }
+  /** Hand leadership to a replica (planned: shutdown, going home). Ignored unless leading. */
+  | { readonly kind: 'transfer'; readonly to: ReplicaId }
+  /** A durable snapshot of the machine covers the log through this slot; the log before it may be trimmed. */
+  | { readonly kind: 'snapshotTaken'; readonly through: Slot }
+  /** A snapshot received from a peer is durable and the machine stands at this slot. */
+  | { readonly kind: 'snapshotInstalled'; readonly through: Slot };
+
+export type ProposalFailure =
+  /** This replica does not lead; nothing was proposed. Safe to send elsewhere. */
+  | 'not-leader'
+  /** Too much is queued already; nothing was proposed. */
+  | 'overloaded'
+  /** Leadership was lost after the proposal was sent out: it may or may not be chosen later. */
+  | 'outcome-unknown';
+
+export interface Leadership {
+  readonly role: 'follower' | 'candidate' | 'leader';
+  /** True from the moment the leader's own no-op is chosen and applied here. Only then may it serve. */
+  readonly serving: boolean;
+  /** Who leads, as far as this replica knows. */
+  readonly leader: ReplicaId | undefined;
+  readonly ballot: Ballot;
+}
+
+export type Effect =
+  | { readonly kind: 'send'; readonly to: ReplicaId; readonly message: Message }
+  /**
+   * Make `records` durable, in order, then send `then`. The messages promise what the records say: the type keeps
+   * anyone from sending them early. Acknowledge with a `persisted` input; several may be in flight, and acknowledging
+   * one acknowledges all before it. `records` may be written without a sync when `sync` is false (then `then` is empty).
+   */
+  | {
+      readonly kind: 'persist';
+      readonly id: PersistId;
+      readonly records: readonly HardRecord[];
+      readonly sync: boolean;
+      readonly then: readonly Send[];
+    }
+  /** These consecutive slots are chosen: apply them in order. `proposals[i]` names our own proposal in slot i, if it is one. */
+  | {
+      readonly kind: 'chosen';
+      readonly firstSlot: Slot;
+      readonly entries: readonly Entry[];
+      readonly proposals: readonly (ProposalId | undefined)[];
+    }
+  | {
+      readonly kind: 'proposalsFailed';
+      readonly ids: readonly ProposalId[];
+      readonly reason: ProposalFailure;
+    }
+  /** The read may be served from the applied state, now that it covers `through` (already applied). */
+  | { readonly kind: 'readReady'; readonly ids: readonly ReadId[] }
+  | { readonly kind: 'readsFailed'; readonly ids: readonly ReadId[] }
+  | { readonly kind: 'leadership'; readonly leadership: Leadership }
+  /** `to` needs slots that are trimmed here: stream it the newest snapshot. Repeated until it reports progress. */
+  | { readonly kind: 'snapshotNeeded'; readonly to: ReplicaId }
+  /** A broken invariant seen from outside (e.g. two values chosen for a slot): the replica must stop. */
+  | { readonly kind: 'fatal'; readonly reason: string };
+
+export interface PaxosConfiguration {
+  /** Grows by one with every reconfiguration; messages of an older one are refused. */
+  readonly number: number;
+  readonly replicas: readonly ReplicaId[];
+  readonly quorums: QuorumSystem;
+}
+
+export interface PaxosOptions {
+  readonly self: ReplicaId;
+  readonly configuration: PaxosConfiguration;
+  /** Of this replica for this shard: the highest-priority healthy, caught-up replica ends up leading. */
+  readonly priority: number;
+  /** False for a replica whose disk was lost or rotted: it learns, and never promises, accepts or campaigns. */
+  readonly votes: boolean;
+  /** A follower that has not heard a leader (through its quorum) for this long may campaign. Milliseconds. */
+  readonly electionTimeoutMs: number;
+  /** One heartbeat round. Milliseconds; at most a third of the election timeout. */
+  readonly heartbeatIntervalMs: number;
+  /** How long acceptors keep faith with a leader whose heartbeat they acknowledged. At most the election timeout. */
+  readonly leaseMs: number;
+  /** The share of a lease given up for clocks that run at different speeds, e.g. 0.05. */
+  readonly clockDriftRatio: number;
+  /** Bounds of what is proposed and not yet chosen. Beyond them proposals queue, up to `queuedMax`, then fail. */
+  readonly windowEntriesMax: number;
+  readonly windowBytesMax: number;
+  readonly queuedEntriesMax: number;
+  readonly queuedBytesMax: number;
+  /** The most one catch-up message or one promise chunk may carry. Bytes. */
+  readonly chunkBytesMax: number;
+  /** How many chosen entries to keep in memory behind a snapshot for peers that lag a little. */
+  readonly retainedEntries: number;
+  /** Spreads simultaneous campaigns; any seed will do in production, a chosen one in tests. */
+  readonly seed: number;
+}
+
+/** State found on disk: the records of one shard, replayed in order. */
+export interface Recovered {
+  readonly records: Iterable<HardRecord>;
+  /** The slot the machine's own snapshot stands at (0 without one). */
+  readonly snapshotThrough: Slot;
+}
+
+export interface PaxosStatus {
+  readonly self: ReplicaId;
+  readonly leadership: Leadership;
+  readonly promised: Ballot;
+  readonly firstSlot: Slot;
+  readonly lastSlot: Slot;
+  readonly chosenThrough: Slot;
+  readonly appliedThrough: Slot;
+  readonly queued: number;
+  readonly inFlight: number;
+  /** Local time until which reads may be served without asking anyone; undefined without a lease. */
+  readonly leaseUntil: MonotonicMs | undefined;
+  readonly peers: readonly {
+    readonly id: ReplicaId;
+    readonly matched: Slot;
+    readonly heardMsAgo: number | undefined;
+  }[];
+}
+
+/** The pure core of one shard's log on one replica. No clock, no socket, no disk: `now` and inputs in, effects out. */
+export interface Paxos {
+  step(input: Input, now: MonotonicMs): readonly Effect[];
+  /** True while a read may be answered from applied state without asking anyone. Check again when the reply leaves. */
+  leaseHolds(now: MonotonicMs): boolean;
+  status(now: MonotonicMs): PaxosStatus;
+}

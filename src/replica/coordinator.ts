@@ -1,0 +1,69 @@
+import type { GroupId, MemberId, MonotonicMs, ReplicaId, ShardId } from '../kernel/index.js';
+import type { Command, GroupSettings, MachineView, News, ReplyTo } from '../machine/index.js';
+
+/** Why a command or read was not done. */
+export type Refusal =
+  /** Led elsewhere (or nowhere yet). Nothing happened; ask the leader. */
+  | { readonly kind: 'not-leader'; readonly leader: ReplicaId | undefined }
+  /** Too much is waiting already. Nothing happened; come back later. */
+  | { readonly kind: 'overloaded' }
+  /** It was proposed and leadership was lost before the answer: it may or may not happen. Retrying is safe for Kafka's requests. */
+  | { readonly kind: 'outcome-unknown' };
+
+export type Outcome<R> = { readonly kind: 'ok'; readonly reply: R } | Refusal;
+export type ReadOutcome = { readonly kind: 'ok'; readonly view: MachineView } | Refusal;
+
+export interface BrokerAddress {
+  readonly id: ReplicaId;
+  readonly host: string;
+  readonly port: number;
+  /** Heard from lately (always true for this replica). */
+  readonly up: boolean;
+}
+
+/**
+ * What the broker may ask of the replica: the door between the wire and consensus. Callbacks run at most once, in a
+ * later turn or in this one, always on the loop; none is lost: each ends in ok or in a refusal.
+ */
+export interface Coordinator {
+  readonly clusterId: string;
+  readonly self: ReplicaId;
+  readonly shards: number;
+  readonly groupSettings: GroupSettings;
+  /** Every replica of the configuration, by id; those never heard from are there too when their address is known. */
+  brokers(): readonly BrokerAddress[];
+  shardOf(group: GroupId): ShardId;
+  /** The replica believed to lead; undefined while there is none. */
+  leaderOf(shard: ShardId): ReplicaId | undefined;
+  /** True when this replica leads the shard and may serve. */
+  serves(shard: ShardId): boolean;
+  /** True when reads of the shard may be answered from applied state right now. Ask again when the answer leaves. */
+  leaseHolds(shard: ShardId): boolean;
+  /** Local clock, for deadlines of parked requests. */
+  now(): MonotonicMs;
+  /** Proposes a command at this replica; `done` gets the machine's reply once it is chosen and applied. */
+  submit<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<ReplyTo<C>>) => void): void;
+  /** The same, at whichever replica leads the shard: forwarded over the peer link when that is another one. */
+  submitAnywhere<C extends Command>(
+    shard: ShardId,
+    command: C,
+    done: (outcome: Outcome<ReplyTo<C>>) => void,
+  ): void;
+  /** A linearizable read: under the lease at once, else after a round of read-index. */
+  read(shard: ShardId, done: (outcome: ReadOutcome) => void): void;
+  /** The state as applied here; may lag behind the leader. */
+  peek(shard: ShardId): MachineView;
+  /** A member was heard: its session starts anew. Leader only; ignored elsewhere. */
+  touch(group: GroupId, member: MemberId): void;
+  /** UUID v4. */
+  uuid(): string;
+  /** News of applied commands, in log order, on every replica; `serving` tells whether this replica leads. Returns the unsubscriber. */
+  onNews(listener: (shard: ShardId, news: readonly News[], serving: boolean) => void): () => void;
+  /** This replica began or ceased to serve a shard, or the known leader changed. */
+  onLeadership(
+    listener: (
+      shard: ShardId,
+      change: { readonly leader: ReplicaId | undefined; readonly serving: boolean },
+    ) => void,
+  ): () => void;
+}

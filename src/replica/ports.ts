@@ -1,0 +1,124 @@
+import type { MonotonicMs, ReplicaId, ShardId, Slot, WallMs } from '../kernel/index.js';
+
+/** The clock of the process. `monotonic` runs on while the process is paused and never goes back. */
+export interface Clock {
+  monotonic(): MonotonicMs;
+  wall(): WallMs;
+  /** Calls back once after `delayMs`; returns what takes it back. */
+  after(delayMs: number, callback: () => void): () => void;
+  /** Calls back after everything that is ready now has been handled: the end of this turn of the loop. */
+  endOfTurn(callback: () => void): void;
+}
+
+/** The only source of chance in the process. */
+export interface Entropy {
+  /** UUID v4, canonical lower case text. */
+  uuid(): string;
+  /** An integer in [0, 2^32). */
+  seed(): number;
+}
+
+/** One record of a shard in the write-ahead log. `type` and `payload` mean something to whoever wrote them. */
+export interface LogRecord {
+  readonly shard: ShardId;
+  /** 0..127 */
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+/** What a disk turned out to hold. */
+export type DiskCondition =
+  /** Nothing was ever stored here under this directory. */
+  | { readonly kind: 'blank' }
+  /** Everything acknowledged is here. `droppedBytes`: an unacknowledged tail that a crash tore off. */
+  | { readonly kind: 'intact'; readonly droppedBytes: number }
+  /** Acknowledged records are unreadable. This replica must not vote under its old name. */
+  | { readonly kind: 'rotten'; readonly file: string; readonly offset: number; readonly detail: string };
+
+/** Who owns a data directory. Written once, checked at every start. */
+export interface DiskIdentity {
+  /** 22 characters of base64url. */
+  readonly clusterId: string;
+  readonly replicaId: ReplicaId;
+  /** How many shards the cluster was made with. */
+  readonly shards: number;
+  /** A UUID made together with the directory: tells a disk from its replacement. */
+  readonly incarnation: string;
+  /** The incarnations of all replicas this one formed the cluster with; empty before that. By replica id. */
+  readonly formedWith: Readonly<Record<string, string>>;
+}
+
+/** The durable memory of one replica: one log for all shards, a snapshot a shard. */
+export interface Storage {
+  /**
+   * Appends in order. `sync: true` calls `done` once all of it, and everything appended before, is on disk; all that
+   * arrives while one sync runs shares the next. `sync: false` promises nothing and calls nothing back.
+   * After a failure `done` is never called again: see `onFailure`.
+   */
+  append(records: readonly LogRecord[], sync: boolean, done?: () => void): void;
+  /** Replaces the snapshot of a shard atomically (temp file, sync, rename, sync of the directory). */
+  writeSnapshot(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>, done: () => void): void;
+  /** The newest snapshot of a shard in chunks of at most 1 MiB, or undefined. Its checksum has been verified. */
+  readSnapshot(
+    shard: ShardId,
+  ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Uint8Array> } | undefined>;
+  /**
+   * `keepFrom(shard)` records written so far and still needed are about to be appended again by the caller (a rewrite),
+   * or are covered by snapshots: segments that were closed before `mark` may go. See `mark()`.
+   */
+  releaseBefore(mark: StorageMark): void;
+  /** The present end of the log; everything appended later stands after it. */
+  mark(): StorageMark;
+  /** Bytes of log on disk that a restart would read. */
+  logBytes(): number;
+  saveIdentity(identity: DiskIdentity): Promise<void>;
+  /** Finishes what is under way, syncs, closes. */
+  close(): Promise<void>;
+  /** Called once, with the file and the error, when a write or sync failed. Nothing is retried or acknowledged after. */
+  onFailure(handler: (error: Error) => void): void;
+}
+export type StorageMark = number & { readonly __storageMark: unique symbol };
+
+/** What opening a directory found. `records` streams the log in order; it must be consumed before the first append. */
+export interface OpenedStorage {
+  readonly storage: Storage;
+  readonly identity: DiskIdentity | undefined;
+  readonly condition: DiskCondition;
+  readonly records: Iterable<LogRecord>;
+  readonly snapshots: ReadonlyMap<ShardId, Slot>;
+}
+
+/** What a peer says of itself when a link opens. */
+export interface Hello {
+  readonly clusterId: string;
+  readonly replicaId: ReplicaId;
+  readonly shards: number;
+  readonly incarnation: string;
+  /** The formedWith of its identity. */
+  readonly formedWith: Readonly<Record<string, string>>;
+  /** Addresses that clients reach it under. */
+  readonly kafka: { readonly host: string; readonly port: number };
+  readonly http: { readonly host: string; readonly port: number } | undefined;
+}
+
+/** Frames that one peer got from another, already checked. The bytes are only valid during the call. */
+export interface TransportHandler {
+  /** A link in working order exists (again). Called again when the peer's hello changes. */
+  onUp(peer: ReplicaId, hello: Hello): void;
+  onDown(peer: ReplicaId, reason: string): void;
+  onMessage(peer: ReplicaId, message: Uint8Array): void;
+}
+
+/**
+ * Links to the peers. `send` never blocks and never throws; a message may be lost (link down, queue full), is never
+ * altered, and arrives at most once per link, in order. All that is sent in one turn leaves in one write.
+ */
+export interface Transport {
+  start(hello: () => Hello, handler: TransportHandler): Promise<void>;
+  /**
+   * `urgency: 'droppable'` messages (heartbeats, and what a later message repeats) are the first to go when the queue to
+   * that peer is full; `'bulk'` ones (snapshots) wait for room: `send` answers false when there is none.
+   */
+  send(peer: ReplicaId, message: Uint8Array, urgency: 'normal' | 'droppable' | 'bulk'): boolean;
+  close(): Promise<void>;
+}

@@ -1,0 +1,57 @@
+import type { TopicId, TopicName } from '../kernel/index.js';
+
+/** A named set of partitions. There are no records in it: a partition stands for a share of the users' work. */
+export interface Topic {
+  readonly name: TopicName;
+  readonly id: TopicId;
+  readonly partitions: number;
+}
+
+/** The answers Kafka's topic APIs know, by Kafka's names. */
+export type TopicError =
+  | 'TOPIC_ALREADY_EXISTS'
+  | 'UNKNOWN_TOPIC_OR_PARTITION'
+  | 'UNKNOWN_TOPIC_ID'
+  | 'INVALID_TOPIC_EXCEPTION'
+  | 'INVALID_PARTITIONS'
+  | 'POLICY_VIOLATION';
+
+/** Commands of shard 0, which holds the cluster's facts. `newId` is made by the leader. */
+export type TopicCommand =
+  | {
+      readonly kind: 'topic.create';
+      readonly name: TopicName;
+      readonly newId: TopicId;
+      readonly partitions: number;
+      readonly partitionsMax: number;
+    }
+  /** By name or by id; the other is ''. */
+  | { readonly kind: 'topic.delete'; readonly name: TopicName; readonly id: TopicId }
+  /** Only ever up: owners of the old partitions keep them. */
+  | {
+      readonly kind: 'topic.addPartitions';
+      readonly name: TopicName;
+      readonly partitions: number;
+      readonly partitionsMax: number;
+    };
+
+export type TopicReply =
+  | { readonly kind: 'topic'; readonly error: 'NONE'; readonly topic: Topic }
+  | { readonly kind: 'topic'; readonly error: TopicError; readonly message: string; readonly topic: null };
+
+export interface TopicsView {
+  byName(name: TopicName): Topic | undefined;
+  byId(id: TopicId): Topic | undefined;
+  /** Sorted by name. */
+  all(): readonly Topic[];
+}
+
+/** Kafka's rule: 1 to 249 characters of [a-zA-Z0-9._-], not "." or "..". */
+export function topicNameProblem(name: string): string | undefined {
+  if (name.length === 0) return 'a topic name must not be empty';
+  if (name.length > 249) return `a topic name has at most 249 characters, this one has ${name.length}`;
+  if (name === '.' || name === '..') return `a topic must not be called "${name}"`;
+  if (!/^[a-zA-Z0-9._-]+$/.test(name))
+    return `a topic name has only letters, digits, ".", "_" and "-": "${name}"`;
+  return undefined;
+}
