@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import { codec, crc32c, crc32cWord, MalformedBytesError, seededRandom } from '../../../src/kernel/index.js';
+
+describe('crc32c', () => {
+  it('has the check value of the standard, whole and in pieces', () => {
+    const bytes = Buffer.from('123456789');
+    expect(crc32c(bytes)).toBe(0xe3069283);
+    for (let cut = 0; cut <= 9; cut++)
+      expect(crc32c(bytes.subarray(cut), crc32c(bytes.subarray(0, cut)))).toBe(0xe3069283);
+  });
+  it('mixes a word as its little-endian bytes', () => {
+    expect(crc32cWord(0x04030201)).toBe(crc32c(Buffer.from([1, 2, 3, 4])));
+  });
+});
+
+describe('codec', () => {
+  const shape = codec.struct<{ a: number; b: string | null; c: readonly number[] }>({
+    a: codec.int,
+    b: codec.nullable(codec.string),
+    c: codec.array(codec.uint),
+  });
+  it('gives back what it was given', () => {
+    for (const a of [0, 1, -1, 63, -64, 2 ** 31, -(2 ** 31), 2 ** 52 - 1, -(2 ** 52)]) {
+      const value = { a, b: a % 2 === 0 ? null : 'päd', c: [0, 127, 128, 2 ** 53 - 1] };
+      expect(codec.decode(shape, codec.encode(shape, value))).toEqual(value);
+    }
+  });
+  it('refuses every shortened and every lengthened form', () => {
+    const bytes = codec.encode(shape, { a: 300, b: 'abc', c: [1, 2, 3] });
+    for (let cut = 0; cut < bytes.length; cut++) {
+      expect(() => codec.decode(shape, bytes.subarray(0, cut))).toThrow(MalformedBytesError);
+    }
+    expect(() => codec.decode(shape, Buffer.concat([bytes, Buffer.from([0])]))).toThrow(MalformedBytesError);
+  });
+});
+
+describe('seededRandom', () => {
+  it('repeats itself for the same seed and spreads evenly', () => {
+    const a = seededRandom(7);
+    const b = seededRandom(7);
+    const counts = new Array<number>(10).fill(0);
+    for (let i = 0; i < 10_000; i++) {
+      const value = a.below(10);
+      expect(b.below(10)).toBe(value);
+      counts[value]!++;
+    }
+    for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150);
+  });
+});
