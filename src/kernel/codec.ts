@@ -79,6 +79,8 @@ export function map<K, V>(key: Codec<K>, value: Codec<V>): Codec<Map<K, V>> {
     },
     read: (r) => {
       const size = r.varint();
+      if (size > r.remaining)
+        throw new MalformedBytesError(`a map of ${size} entries in ${r.remaining} bytes`);
       const result = new Map<K, V>();
       for (let i = 0; i < size; i++) {
         const k = key.read(r);
@@ -135,12 +137,11 @@ type Variants<U extends Kinded> = {
  */
 export function union<U extends Kinded>(variants: Variants<U>): Codec<U> {
   const byTag = new Map<number, { kind: string; codec: Codec<object> }>();
-  const entries = Object.entries(variants) as [string, { tag: number; codec: Codec<object> }][];
-  for (const [kind, { tag, codec }] of entries) {
+  const byKind: Readonly<Record<string, { tag: number; codec: Codec<object> }>> = variants;
+  for (const [kind, { tag, codec }] of Object.entries(byKind)) {
     assert(!byTag.has(tag), `tag ${tag} of ${kind} is used once`);
     byTag.set(tag, { kind, codec });
   }
-  const byKind = variants as unknown as Record<string, { tag: number; codec: Codec<object> }>;
   return {
     write: (w, v) => {
       const { tag, codec } = byKind[v.kind]!;

@@ -3,3 +3,5 @@ export type * from '../groups/index.js';
 export type * from '../topics/index.js';
 export { topicNameProblem } from '../topics/index.js';
 export { DEFAULT_GROUP_SETTINGS } from '../groups/index.js';
+export { createMachine, restoreMachine, type Machine, type MachineOptions } from './machine.js';
+export { decodeCommand, encodeCommand } from './commands.js';

@@ -64,4 +64,4 @@ export interface MachineView {
   pendingNotices(shard: number): readonly Notice[];
 }
 
-export type { ApplyContext };
+export type { ApplyContext, TimerChange };

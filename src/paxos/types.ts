@@ -171,4 +171,6 @@ export interface Paxos {
   /** True while a read may be answered from applied state without asking anyone. Check again when the reply leaves. */
   leaseHolds(now: MonotonicMs): boolean;
   status(now: MonotonicMs): PaxosStatus;
+  /** The records that a restart needs beside the newest snapshot: promise, accepted values not covered by it, what is chosen. */
+  hardState(): readonly HardRecord[];
 }

@@ -1,5 +1,13 @@
 import type { GroupId, MemberId, MonotonicMs, ReplicaId, ShardId } from '../kernel/index.js';
-import type { Command, GroupSettings, MachineView, News, ReplyTo } from '../machine/index.js';
+import type {
+  Command,
+  GroupSettings,
+  MachineView,
+  News,
+  NoticeCommand,
+  ReplyTo,
+  TopicCommand,
+} from '../machine/index.js';
 
 /** Why a command or read was not done. */
 export type Refusal =
@@ -12,6 +20,11 @@ export type Refusal =
 
 export type Outcome<R> = { readonly kind: 'ok'; readonly reply: R } | Refusal;
 export type ReadOutcome = { readonly kind: 'ok'; readonly view: MachineView } | Refusal;
+
+export interface LeadershipChange {
+  readonly leader: ReplicaId | undefined;
+  readonly serving: boolean;
+}
 
 export interface BrokerAddress {
   readonly id: ReplicaId;
@@ -43,8 +56,8 @@ export interface Coordinator {
   now(): MonotonicMs;
   /** Proposes a command at this replica; `done` gets the machine's reply once it is chosen and applied. */
   submit<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<ReplyTo<C>>) => void): void;
-  /** The same, at whichever replica leads the shard: forwarded over the peer link when that is another one. */
-  submitAnywhere<C extends Command>(
+  /** For the cluster's facts: at whichever replica leads the shard, forwarded over the peer link when that is another one. */
+  submitAnywhere<C extends TopicCommand | NoticeCommand>(
     shard: ShardId,
     command: C,
     done: (outcome: Outcome<ReplyTo<C>>) => void,
@@ -60,10 +73,5 @@ export interface Coordinator {
   /** News of applied commands, in log order, on every replica; `serving` tells whether this replica leads. Returns the unsubscriber. */
   onNews(listener: (shard: ShardId, news: readonly News[], serving: boolean) => void): () => void;
   /** This replica began or ceased to serve a shard, or the known leader changed. */
-  onLeadership(
-    listener: (
-      shard: ShardId,
-      change: { readonly leader: ReplicaId | undefined; readonly serving: boolean },
-    ) => void,
-  ): () => void;
+  onLeadership(listener: (shard: ShardId, change: LeadershipChange) => void): () => void;
 }

@@ -120,5 +120,7 @@ export interface Transport {
    * that peer is full; `'bulk'` ones (snapshots) wait for room: `send` answers false when there is none.
    */
   send(peer: ReplicaId, message: Uint8Array, urgency: 'normal' | 'droppable' | 'bulk'): boolean;
+  /** What `hello` gives has changed: tell the peers. */
+  helloChanged(): void;
   close(): Promise<void>;
 }

@@ -1,0 +1,100 @@
+import {
+  ByteReader,
+  ByteWriter,
+  codec,
+  MalformedBytesError,
+  type TopicId,
+  type TopicName,
+  type WallMs,
+  wallMs,
+  type Codec,
+} from '../kernel/index.js';
+import { groupCommandCodec, type GroupCommand } from '../groups/index.js';
+import { topicCommandCodec, type TopicCommand } from '../topics/index.js';
+import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js';
+
+/** The form of commands in the log. A replica refuses a newer one than it knows: it would apply it wrongly. */
+const FORMAT = 1;
+
+/** Which room a command belongs to. Tags are in the log: never change or reuse one. */
+const ROOM = { group: 1, topic: 2, notice: 3 } as const;
+
+const noticeCodec = codec.struct<Notice>({
+  sequence: codec.uint,
+  fact: codec.union<Notice['fact']>({
+    'topic-deleted': {
+      tag: 1,
+      codec: codec.struct({
+        name: codec.branded<TopicName, string>()(codec.string),
+        id: codec.branded<TopicId, string>()(codec.string),
+      }),
+    },
+  }),
+});
+export const noticesCodec = codec.array(noticeCodec);
+
+const noticeCommandCodec = codec.union<NoticeCommand>({
+  'notice.receive': { tag: 1, codec: codec.struct({ notices: noticesCodec }) },
+  'notice.acknowledge': { tag: 2, codec: codec.struct({ shard: codec.uint, through: codec.uint }) },
+});
+
+export const isTopicCommand = (command: Command): command is TopicCommand =>
+  command.kind.startsWith('topic.');
+export const isNoticeCommand = (command: Command): command is NoticeCommand =>
+  command.kind.startsWith('notice.');
+export const isGroupCommand = (command: Command): command is GroupCommand =>
+  command.kind.startsWith('group.');
+
+const commandCodec: Codec<Command> = {
+  write: (w, command) => {
+    if (isTopicCommand(command)) {
+      w.u8(ROOM.topic);
+      topicCommandCodec.write(w, command);
+    } else if (isNoticeCommand(command)) {
+      w.u8(ROOM.notice);
+      noticeCommandCodec.write(w, command);
+    } else {
+      w.u8(ROOM.group);
+      groupCommandCodec.write(w, command);
+    }
+  },
+  read: (r) => {
+    const room = r.u8();
+    switch (room) {
+      case ROOM.group:
+        return groupCommandCodec.read(r);
+      case ROOM.topic:
+        return topicCommandCodec.read(r);
+      case ROOM.notice:
+        return noticeCommandCodec.read(r);
+      default:
+        throw new MalformedBytesError(`a command of the unknown room ${room}`);
+    }
+  },
+};
+
+const scratch = new ByteWriter(4096);
+
+/** The bytes of a command as the log carries them. */
+export function encodeCommand({ at, command }: StampedCommand): Buffer {
+  scratch.reset();
+  scratch.u8(FORMAT);
+  scratch.f64(at);
+  commandCodec.write(scratch, command);
+  return scratch.copy();
+}
+
+/** The reverse. Throws MalformedBytesError: the log holds something that this version cannot apply, and must not skip. */
+export function decodeCommand(payload: Uint8Array): StampedCommand {
+  const reader = new ByteReader(payload);
+  const format = reader.u8();
+  if (format !== FORMAT) {
+    throw new MalformedBytesError(
+      `a command of format ${format}, this version knows ${FORMAT}: upgrade this replica`,
+    );
+  }
+  const at: WallMs = wallMs(reader.f64());
+  const command = commandCodec.read(reader);
+  reader.end();
+  return { at, command };
+}

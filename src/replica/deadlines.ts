@@ -1,0 +1,101 @@
+import { type MonotonicMs, monotonicMs } from '../kernel/index.js';
+
+interface Deadline<T> {
+  readonly what: T;
+  readonly afterMs: number;
+  at: MonotonicMs;
+  bucket: number;
+}
+
+/**
+ * Soft deadlines of a leader, in buckets of time: arming, touching and cancelling cost O(1), and touching (a heartbeat)
+ * moves nothing. An entry whose bucket comes up early goes to the bucket of its present deadline.
+ */
+export class Deadlines<T> {
+  readonly #resolutionMs: number;
+  readonly #entries = new Map<string, Deadline<T>>();
+  readonly #buckets = new Map<number, Set<string>>();
+  #swept: number;
+
+  constructor(now: MonotonicMs, resolutionMs = 10) {
+    this.#resolutionMs = resolutionMs;
+    this.#swept = Math.floor(now / resolutionMs);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  arm(key: string, what: T, afterMs: number, now: MonotonicMs): void {
+    this.cancel(key);
+    const entry = { what, afterMs, at: monotonicMs(now + afterMs), bucket: 0 };
+    this.#entries.set(key, entry);
+    this.#place(key, entry);
+  }
+
+  /** The full time again from now on. False when there is no such deadline. */
+  touch(key: string, now: MonotonicMs): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return false;
+    entry.at = monotonicMs(now + entry.afterMs);
+    return true;
+  }
+
+  cancel(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#buckets.get(entry.bucket)?.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#buckets.clear();
+  }
+
+  /** Removes and returns what is due. */
+  due(now: MonotonicMs): { readonly key: string; readonly what: T }[] {
+    const current = Math.floor(now / this.#resolutionMs);
+    const due: { key: string; what: T }[] = [];
+    if (this.#entries.size > 0) {
+      const steps = current - this.#swept;
+      // After a long pause there are fewer buckets than steps.
+      const buckets =
+        steps <= this.#buckets.size
+          ? range(this.#swept + 1, current)
+          : [...this.#buckets.keys()].filter((b) => b <= current);
+      for (const bucket of buckets) this.#sweep(bucket, now, due);
+    }
+    this.#swept = current;
+    return due;
+  }
+
+  #sweep(bucket: number, now: MonotonicMs, due: { key: string; what: T }[]): void {
+    const keys = this.#buckets.get(bucket);
+    if (keys === undefined) return;
+    this.#buckets.delete(bucket);
+    for (const key of keys) {
+      const entry = this.#entries.get(key)!;
+      if (entry.at > now) {
+        this.#place(key, entry);
+      } else {
+        this.#entries.delete(key);
+        due.push({ key, what: entry.what });
+      }
+    }
+  }
+
+  #place(key: string, entry: Deadline<T>): void {
+    // Rounded up, so that nothing fires early; never into a bucket that was swept already.
+    entry.bucket = Math.max(Math.ceil(entry.at / this.#resolutionMs), this.#swept + 1);
+    let keys = this.#buckets.get(entry.bucket);
+    if (keys === undefined) this.#buckets.set(entry.bucket, (keys = new Set()));
+    keys.add(key);
+  }
+}
+
+function range(from: number, to: number): number[] {
+  const result: number[] = [];
+  for (let i = from; i <= to; i++) result.push(i);
+  return result;
+}

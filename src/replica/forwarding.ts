@@ -1,0 +1,125 @@
+import { type MonotonicMs, monotonicMs, type ReplicaId, type ShardId, wallMs } from '../kernel/index.js';
+import {
+  type Command,
+  decodeCommand,
+  encodeCommand,
+  type NoticeCommand,
+  type Reply,
+  type ReplyTo,
+  type TopicCommand,
+} from '../machine/index.js';
+import type { Outcome } from './coordinator.js';
+import { encodeFrame, type PeerFrame } from './frames.js';
+
+/** Commands whose replies are plain JSON: those of the cluster's facts, which any replica may be asked for. */
+export type ForwardableCommand = TopicCommand | NoticeCommand;
+
+/** How long a forwarded command may wait for a leader, and then for its answer. Milliseconds. */
+const FORWARD_TIMEOUT_MS = 5_000;
+
+interface Waiting {
+  readonly shard: ShardId;
+  readonly command: ForwardableCommand;
+  readonly deadline: MonotonicMs;
+  readonly done: (outcome: Outcome<Reply>) => void;
+  /** Whom it was sent to; undefined while it waits for a leader. */
+  sentTo: ReplicaId | undefined;
+}
+
+export interface ForwardingPort {
+  now(): MonotonicMs;
+  /** The leader of a shard, as far as known. */
+  leaderOf(shard: ShardId): ReplicaId | undefined;
+  serves(shard: ShardId): boolean;
+  submit(shard: ShardId, command: Command, done: (outcome: Outcome<Reply>) => void): void;
+  send(to: ReplicaId, frame: Uint8Array): boolean;
+}
+
+/** Brings a command to whichever replica leads its shard, and the answer back. Bounded in time and in number. */
+export class Forwarding {
+  readonly #port: ForwardingPort;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextRequest = 1;
+
+  constructor(port: ForwardingPort) {
+    this.#port = port;
+  }
+
+  submit<C extends ForwardableCommand>(
+    shard: ShardId,
+    command: C,
+    done: (outcome: Outcome<ReplyTo<C>>) => void,
+  ): void {
+    if (this.#waiting.size >= 1_000) return done({ kind: 'overloaded' });
+    const request = this.#nextRequest++;
+    const deadline = monotonicMs(this.#port.now() + FORWARD_TIMEOUT_MS);
+    // The machine answers a command with the reply of its kind (Machine.apply), which the map's type cannot say.
+    const settle = done as (outcome: Outcome<Reply>) => void;
+    const waiting: Waiting = { shard, command, deadline, done: settle, sentTo: undefined };
+    this.#waiting.set(request, waiting);
+    this.#try(request, waiting);
+  }
+
+  /** The leader of a shard became known, or a link came or went. */
+  retry(): void {
+    for (const [request, waiting] of [...this.#waiting])
+      if (waiting.sentTo === undefined) this.#try(request, waiting);
+  }
+
+  peerDown(peer: ReplicaId): void {
+    for (const [request, waiting] of [...this.#waiting]) {
+      if (waiting.sentTo === peer) this.#settle(request, { kind: 'outcome-unknown' });
+    }
+  }
+
+  tick(): void {
+    const now = this.#port.now();
+    for (const [request, { deadline, sentTo }] of [...this.#waiting]) {
+      if (deadline > now) continue;
+      this.#settle(
+        request,
+        sentTo === undefined ? { kind: 'not-leader', leader: undefined } : { kind: 'outcome-unknown' },
+      );
+    }
+    this.retry();
+  }
+
+  /** A peer asks us, believing that we lead. */
+  asked(from: ReplicaId, frame: Extract<PeerFrame, { kind: 'forward' }>): void {
+    const { request, shard } = frame;
+    const { command } = decodeCommand(frame.payload);
+    this.#port.submit(shard, command, (outcome) => {
+      this.#port.send(from, encodeFrame({ kind: 'forwarded', request, outcome: JSON.stringify(outcome) }));
+    });
+  }
+
+  answered(frame: Extract<PeerFrame, { kind: 'forwarded' }>): void {
+    const waiting = this.#waiting.get(frame.request);
+    if (waiting === undefined) return;
+    this.#outcome(frame.request, waiting, JSON.parse(frame.outcome) as Outcome<Reply>);
+  }
+
+  #try(request: number, waiting: Waiting): void {
+    const { shard, command } = waiting;
+    if (this.#port.serves(shard)) {
+      return this.#port.submit(shard, command, (outcome) => this.#outcome(request, waiting, outcome));
+    }
+    const leader = this.#port.leaderOf(shard);
+    if (leader === undefined) return;
+    const payload = encodeCommand({ at: wallMs(0), command });
+    if (this.#port.send(leader, encodeFrame({ kind: 'forward', request, shard, payload })))
+      waiting.sentTo = leader;
+  }
+
+  #outcome(request: number, waiting: Waiting, outcome: Outcome<Reply>): void {
+    // Nothing happened yet: the next leader may take it, until the deadline.
+    if (outcome.kind === 'not-leader') waiting.sentTo = undefined;
+    else this.#settle(request, outcome);
+  }
+
+  #settle(request: number, outcome: Outcome<Reply>): void {
+    const waiting = this.#waiting.get(request);
+    this.#waiting.delete(request);
+    waiting?.done(outcome);
+  }
+}

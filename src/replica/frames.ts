@@ -1,0 +1,132 @@
+import {
+  ByteReader,
+  ByteWriter,
+  MalformedBytesError,
+  type ShardId,
+  shardId,
+  type Slot,
+  slot,
+} from '../kernel/index.js';
+import { decodeMessage, type Message } from '../paxos/index.js';
+
+/** What replicas say to each other: one byte of kind, then the body. Numbers are on the wire: never change or reuse one. */
+const KIND = { paxos: 1, forward: 2, forwarded: 3, snapshot: 4, audit: 5 } as const;
+
+export type PeerFrame =
+  /** Messages of the shards' Paxos cores, any number of shards in one frame. */
+  | {
+      readonly kind: 'paxos';
+      readonly messages: Iterable<{ readonly shard: ShardId; readonly message: Message }>;
+    }
+  /** A command for the leader of a shard, unstamped, and its answer as JSON. */
+  | {
+      readonly kind: 'forward';
+      readonly request: number;
+      readonly shard: ShardId;
+      readonly payload: Uint8Array;
+    }
+  | { readonly kind: 'forwarded'; readonly request: number; readonly outcome: string }
+  | {
+      readonly kind: 'snapshot';
+      readonly shard: ShardId;
+      readonly through: Slot;
+      readonly index: number;
+      readonly last: boolean;
+      readonly bytes: Uint8Array;
+    }
+  /** The rolling hash of what was applied, for comparison. */
+  | { readonly kind: 'audit'; readonly shard: ShardId; readonly slot: Slot; readonly hash: number };
+
+/** Gathers the Paxos messages of one turn for one peer. */
+export class PaxosBundle {
+  readonly #writer = new ByteWriter(4096);
+  #count = 0;
+  /** True while everything inside may be lost without harm (heartbeats). */
+  droppable = true;
+
+  get empty(): boolean {
+    return this.#count === 0;
+  }
+  add(shard: ShardId, encoded: Uint8Array, droppable: boolean): void {
+    if (this.#count++ === 0) this.#writer.u8(KIND.paxos);
+    this.#writer.varint(shard);
+    this.#writer.bytes(encoded);
+    this.droppable &&= droppable;
+  }
+  get bytes(): number {
+    return this.#writer.length;
+  }
+  /** The frame; valid until the next `add`. */
+  take(): Buffer {
+    const frame = this.#writer.copy();
+    this.#writer.reset();
+    this.#count = 0;
+    this.droppable = true;
+    return frame;
+  }
+}
+
+export function encodeFrame(frame: Exclude<PeerFrame, { kind: 'paxos' }>): Buffer {
+  const w = new ByteWriter(256);
+  w.u8(KIND[frame.kind]);
+  switch (frame.kind) {
+    case 'forward':
+      w.varint(frame.request);
+      w.varint(frame.shard);
+      w.raw(frame.payload);
+      break;
+    case 'forwarded':
+      w.varint(frame.request);
+      w.string(frame.outcome);
+      break;
+    case 'snapshot':
+      w.varint(frame.shard);
+      w.varint(frame.through);
+      w.varint(frame.index);
+      w.u8(frame.last ? 1 : 0);
+      w.raw(frame.bytes);
+      break;
+    case 'audit':
+      w.varint(frame.shard);
+      w.varint(frame.slot);
+      w.u32(frame.hash);
+      break;
+  }
+  return w.view();
+}
+
+/** Throws MalformedBytesError. Byte fields are views into `bytes`. */
+export function decodeFrame(bytes: Uint8Array): PeerFrame {
+  const r = new ByteReader(bytes);
+  const kind = r.u8();
+  switch (kind) {
+    case KIND.paxos:
+      return { kind: 'paxos', messages: paxosMessages(r) };
+    case KIND.forward:
+      return {
+        kind: 'forward',
+        request: r.varint(),
+        shard: shardId(r.varint()),
+        payload: r.raw(r.remaining),
+      };
+    case KIND.forwarded:
+      return { kind: 'forwarded', request: r.varint(), outcome: r.string() };
+    case KIND.snapshot:
+      return {
+        kind: 'snapshot',
+        shard: shardId(r.varint()),
+        through: slot(r.varint()),
+        index: r.varint(),
+        last: r.u8() === 1,
+        bytes: r.raw(r.remaining),
+      };
+    case KIND.audit:
+      return { kind: 'audit', shard: shardId(r.varint()), slot: slot(r.varint()), hash: r.u32() };
+    default:
+      throw new MalformedBytesError(`a peer frame of the unknown kind ${kind}`);
+  }
+}
+
+function* paxosMessages(r: ByteReader): Iterable<{ shard: ShardId; message: Message }> {
+  while (r.remaining > 0) yield { shard: shardId(r.varint()), message: decodeMessage(r.bytes()) };
+}

@@ -1,0 +1,94 @@
+import { nextSlot, type ReplicaId, type Slot, slot } from '../kernel/index.js';
+import type { QuorumSystem } from '../paxos/index.js';
+
+const REMEMBERED = 8192;
+const REPORT_EVERY = 512;
+
+/**
+ * Compares the rolling hash of the applied log between replicas of one shard. Everybody reports at the same slots (every
+ * 512th, and where the log rests), so that votes about a slot can be counted: a replica that differs from what an
+ * accept quorum agrees on has applied something else, and must stop.
+ */
+export class HashAudit {
+  readonly #self: ReplicaId;
+  readonly #quorums: QuorumSystem;
+  readonly #hashes = new Uint32Array(REMEMBERED);
+  #from: Slot;
+  #applied: Slot;
+  #reported: Slot;
+  #resting: Slot = slot(-1);
+  readonly #votes = new Map<Slot, Map<ReplicaId, number>>();
+
+  constructor(self: ReplicaId, quorums: QuorumSystem, applied: Slot, hash: number) {
+    this.#self = self;
+    this.#quorums = quorums;
+    this.#applied = applied;
+    this.#reported = applied;
+    this.#from = applied;
+    this.#hashes[applied % REMEMBERED] = hash;
+  }
+
+  /** A slot was applied here. Returns true when its hash should be told to the peers now. */
+  applied(at: Slot, hash: number): boolean {
+    this.#applied = at;
+    this.#hashes[at % REMEMBERED] = hash;
+    if (at - this.#from >= REMEMBERED) this.#from = slot(at - REMEMBERED + 1);
+    if (at % REPORT_EVERY !== 0) return false;
+    this.#reported = at;
+    return true;
+  }
+
+  /** Called now and then: a slot to report because the log rests there, or undefined. */
+  resting(): { readonly slot: Slot; readonly hash: number } | undefined {
+    const rests = this.#resting === this.#applied && this.#reported !== this.#applied;
+    this.#resting = this.#applied;
+    if (!rests) return undefined;
+    this.#reported = this.#applied;
+    return { slot: this.#applied, hash: this.hashAt(this.#applied)! };
+  }
+
+  hashAt(at: Slot): number | undefined {
+    return at >= this.#from && at <= this.#applied ? this.#hashes[at % REMEMBERED] : undefined;
+  }
+
+  /** A peer's hash. Returns the reason to stop, when this replica is the odd one out. */
+  heard(from: ReplicaId, at: Slot, hash: number): string | undefined {
+    let votes = this.#votes.get(at);
+    if (votes === undefined) {
+      this.#votes.set(at, (votes = new Map()));
+      for (const old of this.#votes.keys()) {
+        if (this.#votes.size <= 64) break;
+        this.#votes.delete(old);
+      }
+    }
+    votes.set(from, hash);
+    return this.judge();
+  }
+
+  /** Compares what was heard with what was applied since. */
+  judge(): string | undefined {
+    for (const [at, votes] of this.#votes) {
+      const own = this.hashAt(at);
+      if (own === undefined) {
+        if (at < this.#from) this.#votes.delete(at);
+        continue;
+      }
+      votes.set(this.#self, own);
+      for (const hash of new Set(votes.values())) {
+        const agreed = new Set([...votes].filter(([, vote]) => vote === hash).map(([id]) => id));
+        if (hash !== own && this.#quorums.isAcceptQuorum(agreed)) {
+          return `the state after slot ${at} has hash ${hex(own)} here and ${hex(hash)} on replicas ${[...agreed].join(', ')}`;
+        }
+      }
+      if (votes.size > 1 && at < nextSlot(this.#applied)) this.#forgetSettled(at, votes);
+    }
+    return undefined;
+  }
+
+  #forgetSettled(at: Slot, votes: ReadonlyMap<ReplicaId, number>): void {
+    if (this.#quorums.isAcceptQuorum(new Set(votes.keys())) && new Set(votes.values()).size === 1)
+      this.#votes.delete(at);
+  }
+}
+
+const hex = (hash: number): string => hash.toString(16).padStart(8, '0');

@@ -1,0 +1,356 @@
+import {
+  assertNever,
+  type GroupId,
+  type MemberId,
+  monotonicMs,
+  type ReplicaId,
+  type ShardId,
+  type Slot,
+} from '../kernel/index.js';
+import {
+  type Applied,
+  type Command,
+  createMachine,
+  encodeCommand,
+  type GroupCommand,
+  type Machine,
+  type News,
+  type Reply,
+  restoreMachine,
+  type Timer,
+  type TimerChange,
+} from '../machine/index.js';
+import {
+  createPaxos,
+  decodeRecord,
+  type Effect,
+  encodeRecord,
+  type Entry,
+  type HardRecord,
+  type Input,
+  type Leadership,
+  type Message,
+  type Paxos,
+  type PaxosOptions,
+  type PaxosStatus,
+  type PersistId,
+  type ProposalId,
+  type ReadId,
+  type Send,
+} from '../paxos/index.js';
+import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
+import { Deadlines } from './deadlines.js';
+import { HashAudit } from './hash-audit.js';
+import type { Clock, LogRecord, Storage } from './ports.js';
+
+/** What a shard needs from the replica that hosts it. */
+export interface ShardSurroundings {
+  readonly clock: Clock;
+  readonly storage: Storage;
+  send(shard: ShardId, send: Send): void;
+  /** Something is queued for the end of this turn. */
+  touchTurn(host: ShardHost): void;
+  applied(host: ShardHost, news: readonly News[]): void;
+  leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void;
+  snapshotNeeded(host: ShardHost, to: ReplicaId): void;
+  audit(host: ShardHost, slot: Slot, hash: number): void;
+  fatal(reason: string): void;
+}
+
+export interface ShardHostOptions {
+  readonly shard: ShardId;
+  readonly shards: number;
+  readonly paxos: PaxosOptions;
+  readonly records: readonly LogRecord[];
+  readonly snapshot: Uint8Array | undefined;
+}
+
+type ProposalDone = (outcome: Outcome<Reply>) => void;
+interface DueTimer {
+  readonly group: GroupId;
+  readonly timer: Timer;
+  readonly token: number;
+}
+
+/** How long to wait before a deadline that could not be proposed is tried again. Milliseconds. */
+const EXPIRE_RETRY_MS = 100;
+
+/**
+ * One shard on this replica: feeds its Paxos core, performs the effects, applies what is chosen to its machine, and
+ * keeps the soft state that a leader needs (deadlines, who waits for which answer).
+ */
+export class ShardHost {
+  readonly shard: ShardId;
+  readonly #options: ShardHostOptions;
+  readonly #around: ShardSurroundings;
+  readonly #paxos: Paxos;
+  #machine: Machine;
+  #audit: HashAudit;
+  #leadership: Leadership;
+  readonly #deadlines: Deadlines<DueTimer>;
+  readonly #proposalDone = new Map<ProposalId, ProposalDone>();
+  readonly #readDone = new Map<ReadId, (outcome: ReadOutcome) => void>();
+  #queued: { id: ProposalId; payload: Uint8Array }[] = [];
+  #nextId = 1;
+  readonly #work: Effect[] = [];
+  #working = false;
+
+  constructor(options: ShardHostOptions, around: ShardSurroundings) {
+    this.shard = options.shard;
+    this.#options = options;
+    this.#around = around;
+    const { shard, shards } = options;
+    this.#machine =
+      options.snapshot === undefined
+        ? createMachine({ shard, shards })
+        : restoreMachine({ shard, shards }, options.snapshot);
+    const now = around.clock.monotonic();
+    this.#deadlines = new Deadlines(now);
+    const { self, configuration } = options.paxos;
+    this.#audit = new HashAudit(
+      self,
+      configuration.quorums,
+      this.#machine.appliedThrough,
+      this.#machine.hash,
+    );
+    const records = options.records.map((record) => decodeRecord(record.type, record.payload));
+    this.#paxos = createPaxos(options.paxos, { records, snapshotThrough: this.#machine.appliedThrough }, now);
+    this.#leadership = this.#paxos.status(now).leadership;
+  }
+
+  get machine(): Machine {
+    return this.#machine;
+  }
+  get leadership(): Leadership {
+    return this.#leadership;
+  }
+  leaseHolds(): boolean {
+    return this.#leadership.serving && this.#paxos.leaseHolds(this.#around.clock.monotonic());
+  }
+  status(): PaxosStatus {
+    return this.#paxos.status(this.#around.clock.monotonic());
+  }
+  /** The records a restart needs for this shard, beside its snapshot: for rewriting them behind a log mark. */
+  hardState(): readonly LogRecord[] {
+    return this.#paxos.hardState().map((record) => this.#logRecord(record));
+  }
+
+  submit(command: Command, done: ProposalDone): void {
+    if (!this.#leadership.serving) return done(this.#notLeader());
+    const payload = encodeCommand({ at: this.#around.clock.wall(), command });
+    const id = this.#nextId++;
+    this.#proposalDone.set(id, done);
+    this.#queued.push({ id, payload });
+    this.#around.touchTurn(this);
+  }
+
+  /** Proposes what gathered over the turn, as one batch. */
+  endTurn(): void {
+    if (this.#queued.length === 0) return;
+    const proposals = this.#queued;
+    this.#queued = [];
+    this.step({ kind: 'propose', proposals });
+  }
+
+  read(done: (outcome: ReadOutcome) => void): void {
+    if (!this.#leadership.serving) return done(this.#notLeader());
+    if (this.leaseHolds()) return done({ kind: 'ok', view: this.#machine });
+    const id = this.#nextId++;
+    this.#readDone.set(id, done);
+    this.step({ kind: 'read', id });
+  }
+
+  receive(from: ReplicaId, message: Message): void {
+    this.step({ kind: 'message', from, message });
+  }
+
+  tick(): void {
+    this.step({ kind: 'tick' });
+    for (const { what } of this.#deadlines.due(this.#around.clock.monotonic())) this.#expire(what);
+  }
+
+  touch(group: GroupId, member: MemberId): void {
+    this.#deadlines.touch(timerKey(group, { kind: 'session', member }), this.#around.clock.monotonic());
+  }
+
+  /** A snapshot from a peer, durable here by now: the machine jumps to it. False when it is older than what we have. */
+  install(snapshot: Uint8Array): boolean {
+    const { shard, shards, paxos } = this.#options;
+    const machine = restoreMachine({ shard, shards }, snapshot);
+    if (machine.appliedThrough <= this.#machine.appliedThrough) return false;
+    this.#machine = machine;
+    this.#audit = new HashAudit(
+      paxos.self,
+      paxos.configuration.quorums,
+      machine.appliedThrough,
+      machine.hash,
+    );
+    this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough });
+    return true;
+  }
+
+  hashHeard(from: ReplicaId, at: Slot, hash: number): void {
+    const problem = this.#audit.heard(from, at, hash);
+    if (problem !== undefined) this.#diverged(problem);
+  }
+  /** Called about once a second: reports the hash of a log that rests. */
+  auditResting(): void {
+    const report = this.#audit.resting();
+    if (report !== undefined) this.#around.audit(this, report.slot, report.hash);
+    const problem = this.#audit.judge();
+    if (problem !== undefined) this.#diverged(problem);
+  }
+
+  step(input: Input): void {
+    const effects = this.#paxos.step(input, this.#around.clock.monotonic());
+    for (const effect of effects) this.#work.push(effect);
+    if (this.#working) return;
+    // Effects in order; those that an effect leads to come after the ones already waiting.
+    this.#working = true;
+    try {
+      for (let i = 0; i < this.#work.length; i++) this.#perform(this.#work[i]!);
+    } finally {
+      this.#work.length = 0;
+      this.#working = false;
+    }
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        return this.#around.send(this.shard, effect);
+      case 'persist':
+        return this.#persist(effect);
+      case 'chosen':
+        return this.#chosen(effect.firstSlot, effect.entries, effect.proposals);
+      case 'proposalsFailed': {
+        const refusal: Refusal = effect.reason === 'not-leader' ? this.#notLeader() : { kind: effect.reason };
+        for (const id of effect.ids) this.#settle(id, refusal);
+        return;
+      }
+      case 'readReady':
+        return this.#readsEnd(effect.ids, { kind: 'ok', view: this.#machine });
+      case 'readsFailed':
+        return this.#readsEnd(effect.ids, this.#notLeader());
+      case 'leadership':
+        return this.#leadershipChanged(effect.leadership);
+      case 'snapshotNeeded':
+        return this.#around.snapshotNeeded(this, effect.to);
+      case 'fatal':
+        return this.#around.fatal(`shard ${this.shard}: ${effect.reason}`);
+      default:
+        return assertNever(effect);
+    }
+  }
+
+  #persist(effect: Extract<Effect, { kind: 'persist' }>): void {
+    const records = effect.records.map((record) => this.#logRecord(record));
+    if (!effect.sync) return this.#around.storage.append(records, false);
+    this.#around.storage.append(records, true, () => this.#persisted(effect.id, effect.then));
+  }
+
+  #persisted(id: PersistId, then: readonly Send[]): void {
+    for (const send of then) this.#around.send(this.shard, send);
+    this.step({ kind: 'persisted', id });
+    this.#around.touchTurn(this);
+  }
+
+  #logRecord(record: HardRecord): LogRecord {
+    return { shard: this.shard, ...encodeRecord(record) };
+  }
+
+  #chosen(firstSlot: Slot, entries: readonly Entry[], proposals: readonly (ProposalId | undefined)[]): void {
+    let at = firstSlot;
+    for (let i = 0; i < entries.length; i++, at = (at + 1) as Slot) {
+      const entry = entries[i]!;
+      const applied = this.#machine.apply(at, entry.kind === 'command' ? entry.payload : null);
+      if (this.#audit.applied(at, this.#machine.hash)) this.#around.audit(this, at, this.#machine.hash);
+      if (applied !== undefined) this.#outcome(applied, proposals[i]);
+    }
+    this.step({ kind: 'applied', through: this.#machine.appliedThrough });
+  }
+
+  #outcome(applied: Applied, proposal: ProposalId | undefined): void {
+    if (this.#leadership.serving) for (const change of applied.timers) this.#changeTimer(change);
+    // The reply first: a parked request must be known before news releases it.
+    if (proposal !== undefined) this.#settle(proposal, { kind: 'ok', reply: applied.reply });
+    if (applied.news.length > 0) this.#around.applied(this, applied.news);
+  }
+
+  #settle(id: ProposalId, outcome: Outcome<Reply>): void {
+    const done = this.#proposalDone.get(id);
+    if (done === undefined) return;
+    this.#proposalDone.delete(id);
+    done(outcome);
+  }
+
+  #readsEnd(ids: readonly ReadId[], outcome: ReadOutcome): void {
+    for (const id of ids) {
+      const done = this.#readDone.get(id);
+      this.#readDone.delete(id);
+      done?.(outcome);
+    }
+  }
+
+  #leadershipChanged(after: Leadership): void {
+    const before = this.#leadership;
+    this.#leadership = after;
+    if (after.serving !== before.serving) {
+      this.#deadlines.clear();
+      // Kafka: every member's session starts anew at the new coordinator (kafka-clients: no rebalance storm on failover).
+      if (after.serving) for (const timer of this.#machine.groups.timers()) this.#changeTimer(timer);
+    }
+    this.#around.leadershipChanged(this, before, after);
+  }
+
+  #changeTimer(change: TimerChange): void {
+    switch (change.kind) {
+      case 'arm': {
+        const { group, timer, token } = change;
+        const now = this.#around.clock.monotonic();
+        return this.#deadlines.arm(timerKey(group, timer), { group, timer, token }, change.afterMs, now);
+      }
+      case 'cancel':
+        return this.#deadlines.cancel(timerKey(change.group, change.timer));
+      case 'cancel-group':
+        // Its members were removed one by one, each with its own cancel; what is left is re-checked when it fires.
+        for (const kind of ['initial', 'join', 'sync'] as const)
+          this.#deadlines.cancel(timerKey(change.group, { kind }));
+        return;
+      default:
+        return assertNever(change);
+    }
+  }
+
+  #expire(due: DueTimer): void {
+    const command: GroupCommand = {
+      kind: 'group.expire',
+      group: due.group,
+      timer: due.timer,
+      token: due.token,
+    };
+    this.submit(command, (outcome) => {
+      if (outcome.kind !== 'overloaded') return;
+      const now = this.#around.clock.monotonic();
+      this.#deadlines.arm(timerKey(due.group, due.timer), due, EXPIRE_RETRY_MS, monotonicMs(now));
+    });
+  }
+
+  #notLeader(): Refusal {
+    const { leader, serving } = this.#leadership;
+    return { kind: 'not-leader', leader: serving ? undefined : leader };
+  }
+
+  #diverged(problem: string): void {
+    this.#around.fatal(
+      `shard ${this.shard}: ${problem}. This replica applied something else than the others: it stops rather than serve it. ` +
+        'Move its data directory aside, keep it for a bug report, and bring the replica back empty.',
+    );
+  }
+}
+
+function timerKey(group: GroupId, timer: Timer): string {
+  return 'member' in timer
+    ? `${timer.kind}\u0000${group}\u0000${timer.member}`
+    : `${timer.kind}\u0000${group}`;
+}
