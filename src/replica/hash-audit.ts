@@ -55,7 +55,7 @@ export class HashAudit {
   heard(from: ReplicaId, at: Slot, hash: number): string | undefined {
     let votes = this.#votes.get(at);
     if (votes === undefined) {
-      this.#votes.set(at, (votes = new Map()));
+      this.#votes.set(at, (votes = new Map<ReplicaId, number>()));
       for (const old of this.#votes.keys()) {
         if (this.#votes.size <= 64) break;
         this.#votes.delete(old);

@@ -1,0 +1,52 @@
+import { type MonotonicMs, NO_SLOT, type ReplicaId, type Slot } from '../kernel/index.js';
+import type { QuorumSystem } from './quorum.js';
+
+/** What a replica knows of a peer. Soft: forgotten at a restart. */
+export interface Peer {
+  readonly id: ReplicaId;
+  heardAt: MonotonicMs | undefined;
+  /** Since when it has been heard without a break of an election timeout. */
+  steadySince: MonotonicMs | undefined;
+  content: boolean;
+  votes: boolean;
+  priority: number;
+  chosenThrough: Slot;
+  /** While leading: it has durably accepted everything of our ballot through here. */
+  matched: Slot;
+  /** While leading: the next slot to send. */
+  next: Slot;
+  /** Bytes sent since the last sign of progress, so that a silent peer is not flooded. */
+  inFlightBytes: number;
+  /** When its `matched` last grew, or we last sent anew from it. */
+  progressAt: MonotonicMs;
+}
+
+export function newPeer(id: ReplicaId, now: MonotonicMs): Peer {
+  return {
+    id,
+    heardAt: undefined,
+    steadySince: undefined,
+    content: false,
+    votes: true,
+    priority: 0,
+    chosenThrough: NO_SLOT,
+    matched: NO_SLOT,
+    next: 1 as Slot,
+    inFlightBytes: 0,
+    progressAt: now,
+  };
+}
+
+/**
+ * The highest slot that an accept quorum has accepted through. Quorums are sets of ids, so every distinct mark is tried
+ * from the highest down (Flexible Paxos: which ids, not how many).
+ */
+export function acceptedByQuorum(marks: ReadonlyMap<ReplicaId, Slot>, quorums: QuorumSystem): Slot {
+  const candidates = [...new Set(marks.values())].sort((a, b) => b - a);
+  for (const candidate of candidates) {
+    const ids = new Set<ReplicaId>();
+    for (const [id, mark] of marks) if (mark >= candidate) ids.add(id);
+    if (quorums.isAcceptQuorum(ids)) return candidate;
+  }
+  return NO_SLOT;
+}
