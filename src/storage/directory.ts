@@ -1,0 +1,77 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { crc32c } from '../kernel/index.js';
+import type { DiskIdentity } from '../replica/index.js';
+import { replaceFile } from './file-system.js';
+
+/** The data directory cannot be used as it is. The message says what to do. */
+export class DataDirectoryError extends Error {
+  override readonly name = 'DataDirectoryError';
+}
+
+export function prepareDirectory(path: string): void {
+  try {
+    fs.mkdirSync(path, { recursive: true });
+    fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK);
+    if (!fs.statSync(path).isDirectory()) throw new Error('it is not a directory');
+  } catch (error) {
+    throw new DataDirectoryError(
+      `the data directory ${path} cannot be used: ${(error as Error).message}. Give a directory that this user may write to.`,
+    );
+  }
+}
+
+/** One process a directory. Returns what gives it back. A lock of a process that is gone is taken over. */
+export function lockDirectory(directory: string): () => void {
+  const path = join(directory, 'lock');
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      fs.writeFileSync(path, `${process.pid}\n`, { flag: 'wx' });
+      return () => fs.rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const holder = Number(fs.readFileSync(path, 'utf8'));
+      if (isAlive(holder)) {
+        throw new DataDirectoryError(
+          `the data directory ${directory} is in use by process ${holder}: stop it, or give each replica a directory of its own.`,
+        );
+      }
+      fs.rmSync(path, { force: true });
+    }
+  }
+  throw new DataDirectoryError(`the lock ${path} cannot be taken: another process keeps taking it.`);
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+const IDENTITY = 'identity.json';
+
+export function readIdentity(directory: string): DiskIdentity | undefined {
+  const path = join(directory, IDENTITY);
+  if (!fs.existsSync(path)) return undefined;
+  try {
+    const { crc, identity } = JSON.parse(fs.readFileSync(path, 'utf8')) as {
+      crc: number;
+      identity: DiskIdentity;
+    };
+    if (crc !== crc32c(Buffer.from(JSON.stringify(identity)))) throw new Error('its checksum is wrong');
+    return identity;
+  } catch (error) {
+    throw new DataDirectoryError(
+      `${path} cannot be read: ${(error as Error).message}. Restore it, or move the directory aside and bring the replica back empty.`,
+    );
+  }
+}
+
+export function writeIdentity(directory: string, identity: DiskIdentity): void {
+  const crc = crc32c(Buffer.from(JSON.stringify(identity)));
+  replaceFile(directory, IDENTITY, [Buffer.from(`${JSON.stringify({ crc, identity }, null, 2)}\n`)]);
+}

@@ -1,0 +1,226 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { ShardId, Slot } from '../kernel/index.js';
+import type {
+  DiskCondition,
+  DiskIdentity,
+  LogRecord,
+  OpenedStorage,
+  Storage,
+  StorageMark,
+} from '../replica/index.js';
+import {
+  DataDirectoryError,
+  lockDirectory,
+  prepareDirectory,
+  readIdentity,
+  writeIdentity,
+} from './directory.js';
+import { type FileSystem, nodeFileSystem, syncDirectory } from './file-system.js';
+import { type SegmentHeader } from './format.js';
+import { type LogEnd, readSegment, recordsOf, scanSegment } from './scan.js';
+import { inChunks, SnapshotFiles } from './snapshot-files.js';
+import { type LogOptions, type Segment, segmentName, WriteAheadLog } from './write-ahead-log.js';
+
+export interface FileStorageOptions {
+  readonly directory: string;
+  /** Default 64 MiB. */
+  readonly segmentBytes?: number;
+  /** Default 1 MiB. */
+  readonly zeroAheadBytes?: number;
+  /** A seam for tests. */
+  readonly fileSystem?: FileSystem;
+}
+
+interface Found {
+  readonly segment: Segment;
+  readonly header: SegmentHeader;
+  readonly end: LogEnd;
+}
+
+/**
+ * Opens a data directory: checks every record of the log, erases a torn tail, sets a rotten log aside.
+ * Throws DataDirectoryError when the directory is in use, unusable, or written by a newer version.
+ */
+export function openFileStorage(options: FileStorageOptions): Promise<OpenedStorage> {
+  // Synchronous on purpose: nothing else runs before a replica knows its own disk.
+  return Promise.resolve().then(() => open(options));
+}
+
+function open(options: FileStorageOptions): OpenedStorage {
+  const { directory } = options;
+  const log: LogOptions = {
+    directory,
+    segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
+    zeroAheadBytes: options.zeroAheadBytes ?? 1024 * 1024,
+    fileSystem: options.fileSystem ?? nodeFileSystem,
+  };
+  prepareDirectory(directory);
+  const unlock = lockDirectory(directory);
+  try {
+    const identity = readIdentity(directory);
+    const { found, condition } = examine(directory);
+    const snapshots = new SnapshotFiles(directory);
+    if (condition.kind === 'rotten') setAside(directory);
+    const usable = condition.kind === 'rotten' ? [] : found;
+    const segments = usable.map(({ segment }) => segment);
+    const end = usable.at(-1)?.end;
+    if (end === undefined) segments.push(WriteAheadLog.createSegment(log, 1, 1, 0));
+    else if (condition.kind === 'intact' && condition.droppedBytes > 0)
+      eraseTail(segments.at(-1)!.path, end.offset);
+    const writer = new WriteAheadLog(
+      log,
+      segments,
+      end ?? { offset: segments[0]!.used, chain: 0, sequence: 1 },
+    );
+    return {
+      storage: new FileStorage(directory, writer, snapshots, unlock),
+      identity,
+      condition,
+      records: readAll(usable),
+      snapshots: snapshots.newest,
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function* readAll(found: readonly Found[]): Iterable<LogRecord> {
+  for (const { segment, header, end } of found) yield* recordsOf(segment.path, header, end);
+}
+
+function examine(directory: string): { readonly found: readonly Found[]; readonly condition: DiskCondition } {
+  const numbers = fs
+    .readdirSync(directory)
+    .map((name) => /^log-(\d{10})\.wal$/.exec(name)?.[1])
+    .filter((digits) => digits !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
+  const found: Found[] = [];
+  let dropped = 0;
+  for (const [index, number] of numbers.entries()) {
+    const path = join(directory, segmentName(number));
+    const isLast = index === numbers.length - 1;
+    const missing = index > 0 && number !== numbers[index - 1]! + 1;
+    if (missing)
+      return {
+        found,
+        condition: { kind: 'rotten', file: path, offset: 0, detail: 'a segment before it is missing' },
+      };
+    const scan = scanSegment(readSegment(path), found.at(-1)?.end, isLast);
+    switch (scan.kind) {
+      case 'newer':
+        throw new DataDirectoryError(
+          `${path} was written by a newer version (format ${scan.version}): upgrade this one.`,
+        );
+      case 'unborn':
+        fs.rmSync(path);
+        syncDirectory(directory);
+        continue;
+      case 'rotten':
+        return { found, condition: { kind: 'rotten', file: path, offset: scan.offset, detail: scan.detail } };
+      case 'valid':
+        dropped = scan.dropped;
+        found.push({ segment: { number, path, used: scan.end.offset }, header: scan.header, end: scan.end });
+    }
+  }
+  // Part of a group may stand at the end of a segment only if it is the last: a new one begins with a whole group.
+  return {
+    found,
+    condition: numbers.length === 0 ? { kind: 'blank' } : { kind: 'intact', droppedBytes: dropped },
+  };
+}
+
+/** What a crash left of an unfinished group would look like rot once valid records stand behind it. */
+function eraseTail(path: string, from: number): void {
+  const file = fs.openSync(path, 'r+');
+  try {
+    const { size } = fs.fstatSync(file);
+    fs.writeSync(file, Buffer.alloc(size - from), 0, size - from, from);
+    fs.fdatasyncSync(file);
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+/** A rotten log is kept for whoever wants to look at it, and a new one begins. */
+function setAside(directory: string): void {
+  let number = 1;
+  while (fs.existsSync(join(directory, `rotten-${number}`))) number++;
+  const aside = join(directory, `rotten-${number}`);
+  fs.mkdirSync(aside);
+  for (const name of fs.readdirSync(directory)) {
+    if (name.endsWith('.wal')) fs.renameSync(join(directory, name), join(aside, name));
+  }
+  syncDirectory(directory);
+}
+
+class FileStorage implements Storage {
+  readonly #directory: string;
+  readonly #log: WriteAheadLog;
+  readonly #snapshots: SnapshotFiles;
+  readonly #unlock: () => void;
+  #onFailure: ((error: Error) => void) | undefined;
+
+  constructor(directory: string, log: WriteAheadLog, snapshots: SnapshotFiles, unlock: () => void) {
+    this.#directory = directory;
+    this.#log = log;
+    this.#snapshots = snapshots;
+    this.#unlock = unlock;
+  }
+
+  append(records: readonly LogRecord[], sync: boolean, done?: () => void): void {
+    this.#log.append(records, sync, done);
+  }
+
+  writeSnapshot(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>, done: () => void): void {
+    try {
+      this.#snapshots.write(shard, through, chunks);
+    } catch (error) {
+      this.#onFailure?.(
+        new Error(
+          `cannot write a snapshot of shard ${shard} in ${this.#directory}: ${(error as Error).message}`,
+        ),
+      );
+      return;
+    }
+    setImmediate(done);
+  }
+
+  readSnapshot(
+    shard: ShardId,
+  ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Uint8Array> } | undefined> {
+    return Promise.resolve().then(() => {
+      const found = this.#snapshots.read(shard);
+      if (found === undefined) return undefined;
+      return { through: found.through, chunks: asynchronous(inChunks(found.body)) };
+    });
+  }
+
+  mark(): StorageMark {
+    return this.#log.mark();
+  }
+  releaseBefore(mark: StorageMark): void {
+    this.#log.releaseBefore(mark);
+  }
+  logBytes(): number {
+    return this.#log.bytes();
+  }
+  saveIdentity(identity: DiskIdentity): Promise<void> {
+    return Promise.resolve().then(() => writeIdentity(this.#directory, identity));
+  }
+  onFailure(handler: (error: Error) => void): void {
+    this.#onFailure = handler;
+    this.#log.onFailure(handler);
+  }
+  async close(): Promise<void> {
+    await this.#log.close();
+    this.#unlock();
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- the port hands out chunks that may come later
+async function* asynchronous<T>(items: Iterable<T>): AsyncIterable<T> {
+  yield* items;
+}

@@ -1,0 +1,143 @@
+import { crc32c, crc32cWord, type ShardId, shardId } from '../kernel/index.js';
+import type { LogRecord } from '../replica/index.js';
+
+/**
+ * The bytes of the write-ahead log. All integers are little-endian; every record begins at a multiple of 8.
+ *
+ *   segment = header (64 bytes), then records, then zeros
+ *   record  = u32 length of the payload | u32 crc | u8 type | u8 0 | u16 shard | u32 low half of the sequence number |
+ *             payload | zeros up to a multiple of 8
+ *
+ * `crc` is CRC-32C over everything behind it (padding excluded), continued from the crc of the record before it, across
+ * segments: a record is only valid where it was written. A group (what one sync made durable) ends with a marker, twice:
+ * one of the copies is enough, so that a single damaged byte cannot make an acknowledged group look unfinished.
+ */
+export const MAGIC = Buffer.from('QUORWAL1', 'latin1');
+export const HEADER_BYTES = 64;
+export const RECORD_HEADER_BYTES = 16;
+export const MARKER = 255;
+export const FORMAT_VERSION = 1;
+
+export interface SegmentHeader {
+  readonly firstSequence: number;
+  /** The chain as the previous segment left it. */
+  readonly chain: number;
+}
+
+export function encodeHeader(header: SegmentHeader): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  MAGIC.copy(bytes, 0);
+  bytes.writeUInt32LE(FORMAT_VERSION, 8);
+  bytes.writeDoubleLE(header.firstSequence, 16);
+  bytes.writeUInt32LE(header.chain, 24);
+  bytes.writeUInt32LE(crc32c(bytes, 0, 0, 60), 60);
+  return bytes;
+}
+
+export type HeaderReading =
+  | { readonly kind: 'header'; readonly header: SegmentHeader }
+  | { readonly kind: 'torn' }
+  | { readonly kind: 'newer'; readonly version: number }
+  | { readonly kind: 'broken' };
+
+export function decodeHeader(bytes: Buffer): HeaderReading {
+  if (bytes.length < HEADER_BYTES || isZero(bytes, 0, HEADER_BYTES)) return { kind: 'torn' };
+  if (bytes.readUInt32LE(60) !== crc32c(bytes, 0, 0, 60)) return { kind: 'broken' };
+  const version = bytes.readUInt32LE(8);
+  if (!bytes.subarray(0, 8).equals(MAGIC)) return { kind: 'broken' };
+  if (version !== FORMAT_VERSION) return { kind: 'newer', version };
+  return {
+    kind: 'header',
+    header: { firstSequence: bytes.readDoubleLE(16), chain: bytes.readUInt32LE(24) },
+  };
+}
+
+export const paddedBytes = (payload: number): number => RECORD_HEADER_BYTES + ((payload + 7) & ~7);
+
+/** Writes a record at `at` (room is the caller's business); returns its crc. */
+export function writeRecord(
+  into: Buffer,
+  at: number,
+  chain: number,
+  sequence: number,
+  record: LogRecord,
+): number {
+  const { payload } = record;
+  into.writeUInt32LE(payload.length, at);
+  into[at + 8] = record.type;
+  into[at + 9] = 0;
+  into.writeUInt16LE(record.shard, at + 10);
+  into.writeUInt32LE(sequence >>> 0, at + 12);
+  into.set(payload, at + RECORD_HEADER_BYTES);
+  into.fill(0, at + RECORD_HEADER_BYTES + payload.length, at + paddedBytes(payload.length));
+  const crc = recordCrc(into, at, payload.length, chain);
+  into.writeUInt32LE(crc, at + 4);
+  return crc;
+}
+
+function recordCrc(bytes: Buffer, at: number, length: number, chain: number): number {
+  return crc32c(bytes, crc32cWord(length, chain), at + 8, at + RECORD_HEADER_BYTES + length);
+}
+
+export interface RecordReading {
+  readonly type: number;
+  readonly shard: ShardId;
+  readonly crc: number;
+  readonly payloadAt: number;
+  readonly payloadLength: number;
+  readonly next: number;
+}
+
+/** The record at `at` if one stands there that continues the chain; undefined otherwise. */
+export function readRecord(
+  bytes: Buffer,
+  at: number,
+  chain: number,
+  sequence: number,
+): RecordReading | undefined {
+  if (at + RECORD_HEADER_BYTES > bytes.length) return undefined;
+  const length = bytes.readUInt32LE(at);
+  if (at + RECORD_HEADER_BYTES + length > bytes.length) return undefined;
+  const crc = bytes.readUInt32LE(at + 4);
+  const type = bytes[at + 8]!;
+  if (type === 0 && length === 0 && crc === 0) return undefined;
+  if (bytes.readUInt32LE(at + 12) !== sequence >>> 0 || recordCrc(bytes, at, length, chain) !== crc)
+    return undefined;
+  const payloadAt = at + RECORD_HEADER_BYTES;
+  const next = at + paddedBytes(length);
+  // Padding is covered by no checksum, so it must be what was written.
+  if (!isZero(bytes, payloadAt + length, Math.min(next, bytes.length))) return undefined;
+  return { type, shard: shardId(bytes.readUInt16LE(at + 10)), crc, payloadAt, payloadLength: length, next };
+}
+
+/**
+ * Whether a marker of a later sequence stands anywhere behind `at`: then bytes before it were acknowledged, and what
+ * cannot be read is rot, not the tail that a crash tore off. Its own chain cannot be followed, so a candidate is a
+ * header of a marker with a plausible length and sequence and a checksum-shaped neighbourhood: 24 bytes that chance
+ * does not make.
+ */
+export function laterMarkerBehind(bytes: Buffer, at: number, sequence: number): boolean {
+  for (let i = at; i + RECORD_HEADER_BYTES + 8 <= bytes.length; i += 8) {
+    if (bytes[i + 8] !== MARKER || bytes[i + 9] !== 0 || bytes.readUInt16LE(i + 10) !== 0xffff) continue;
+    if (bytes.readUInt32LE(i) !== 8) continue;
+    const behind = (bytes.readUInt32LE(i + 12) - (sequence >>> 0)) >>> 0;
+    if (behind < 0x8000_0000 && bytes.readUInt32LE(i + 20) === MARKER_SEAL) return true;
+  }
+  return false;
+}
+
+/** The second half of every marker's payload. */
+export const MARKER_SEAL = 0x51_4d_52_4b;
+export const MARKER_BYTES = paddedBytes(8);
+
+export function markerRecord(groupBytes: number): LogRecord {
+  const payload = Buffer.alloc(8);
+  payload.writeUInt32LE(groupBytes, 0);
+  payload.writeUInt32LE(MARKER_SEAL, 4);
+  return { shard: shardId(0xffff), type: MARKER, payload };
+}
+
+export function isZero(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] !== 0) return false;
+  return true;
+}

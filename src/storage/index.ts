@@ -1,0 +1,9 @@
+export { openFileStorage, type FileStorageOptions } from './file-storage.js';
+export { DataDirectoryError } from './directory.js';
+export { nodeFileSystem, type FileSystem } from './file-system.js';
+export {
+  blankDisk,
+  openMemoryStorage,
+  type MemoryDisk,
+  type MemoryStorageOptions,
+} from './memory-storage.js';

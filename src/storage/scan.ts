@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import {
+  decodeHeader,
+  HEADER_BYTES,
+  isZero,
+  laterMarkerBehind,
+  MARKER,
+  MARKER_BYTES,
+  readRecord,
+  type SegmentHeader,
+} from './format.js';
+import type { LogRecord } from '../replica/index.js';
+
+/** Where the log continues. */
+export interface LogEnd {
+  readonly offset: number;
+  readonly chain: number;
+  readonly sequence: number;
+}
+
+export type SegmentScan =
+  /** Valid up to `end`; `dropped` bytes behind it were never acknowledged. */
+  | { readonly kind: 'valid'; readonly header: SegmentHeader; readonly end: LogEnd; readonly dropped: number }
+  /** A file that was being created when the process died. */
+  | { readonly kind: 'unborn' }
+  | { readonly kind: 'rotten'; readonly offset: number; readonly detail: string }
+  | { readonly kind: 'newer'; readonly version: number };
+
+/** Checks one segment. `expected` is where the previous segment ended; undefined for the first one there is. */
+export function scanSegment(bytes: Buffer, expected: LogEnd | undefined, isLast: boolean): SegmentScan {
+  const reading = decodeHeader(bytes);
+  if (reading.kind === 'newer') return reading;
+  if (reading.kind !== 'header') {
+    const empty = isZero(bytes, 0, bytes.length) || bytes.length < HEADER_BYTES;
+    if (isLast && empty) return { kind: 'unborn' };
+    return { kind: 'rotten', offset: 0, detail: 'the header of the segment is damaged' };
+  }
+  const { header } = reading;
+  if (
+    expected !== undefined &&
+    (header.chain !== expected.chain || header.firstSequence !== expected.sequence)
+  ) {
+    return { kind: 'rotten', offset: 0, detail: 'the segment does not continue the one before it' };
+  }
+  const end = followChain(bytes, header);
+  if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0 };
+  if (!isLast || laterMarkerBehind(bytes, end.offset, end.sequence)) {
+    return {
+      kind: 'rotten',
+      offset: end.offset,
+      detail: 'acknowledged records follow bytes that cannot be read',
+    };
+  }
+  return { kind: 'valid', header, end, dropped: lastNonZero(bytes) + 1 - end.offset };
+}
+
+/** Follows the chain to the end of the last complete group. */
+function followChain(bytes: Buffer, header: SegmentHeader): LogEnd {
+  let complete: LogEnd = { offset: HEADER_BYTES, chain: header.chain, sequence: header.firstSequence };
+  let { offset, chain, sequence } = complete;
+  for (;;) {
+    const record = readRecord(bytes, offset, chain, sequence);
+    if (record !== undefined && record.type !== MARKER) {
+      offset = record.next;
+      chain = record.crc;
+      sequence++;
+      continue;
+    }
+    const marker = record ?? secondCopy(bytes, offset, chain, sequence);
+    if (marker === undefined) return complete;
+    offset += 2 * MARKER_BYTES;
+    chain = marker.crc;
+    sequence++;
+    complete = { offset, chain, sequence };
+  }
+}
+
+function secondCopy(
+  bytes: Buffer,
+  offset: number,
+  chain: number,
+  sequence: number,
+): ReturnType<typeof readRecord> {
+  const copy = readRecord(bytes, offset + MARKER_BYTES, chain, sequence);
+  return copy?.type === MARKER ? copy : undefined;
+}
+
+function lastNonZero(bytes: Buffer): number {
+  let i = bytes.length - 1;
+  while (i >= 0 && bytes[i] === 0) i--;
+  return i;
+}
+
+/** The records of a segment that has been scanned, up to the end found then. Payloads are views of one buffer a segment. */
+export function* recordsOf(path: string, header: SegmentHeader, end: LogEnd): Iterable<LogRecord> {
+  const bytes = readSegment(path);
+  let offset = HEADER_BYTES;
+  let { chain, firstSequence: sequence } = header;
+  while (offset < end.offset) {
+    const record = readRecord(bytes, offset, chain, sequence) ?? secondCopy(bytes, offset, chain, sequence);
+    if (record === undefined) throw new Error(`${path} changed while it was read, at offset ${offset}`);
+    chain = record.crc;
+    sequence++;
+    if (record.type === MARKER) {
+      offset += 2 * MARKER_BYTES;
+      continue;
+    }
+    offset = record.next;
+    yield {
+      shard: record.shard,
+      type: record.type,
+      payload: bytes.subarray(record.payloadAt, record.payloadAt + record.payloadLength),
+    };
+  }
+}
+
+export const readSegment = (path: string): Buffer => readFileSync(path);

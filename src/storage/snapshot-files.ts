@@ -1,0 +1,67 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { crc32c, type ShardId, shardId, type Slot, slot } from '../kernel/index.js';
+import { replaceFile } from './file-system.js';
+
+const MAGIC = Buffer.from('QUORSNP1', 'latin1');
+const HEADER_BYTES = 24;
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Snapshots, a file each: header (magic, crc of the body, slot), body. Replaced atomically; the newest valid one counts. */
+export class SnapshotFiles {
+  readonly #directory: string;
+  readonly newest = new Map<ShardId, Slot>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    for (const name of fs.readdirSync(directory)) {
+      if (name.endsWith('.tmp')) fs.rmSync(join(directory, name));
+      const match = /^snapshot-(\d+)-(\d+)$/.exec(name);
+      if (match === null) continue;
+      const shard = shardId(Number(match[1]));
+      const through = slot(Number(match[2]));
+      if (through > (this.newest.get(shard) ?? 0)) this.newest.set(shard, through);
+    }
+  }
+
+  #path(shard: ShardId, through: Slot): string {
+    return join(this.#directory, snapshotName(shard, through));
+  }
+
+  write(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>): void {
+    const body = [...chunks];
+    const header = Buffer.alloc(HEADER_BYTES);
+    MAGIC.copy(header);
+    header.writeUInt32LE(
+      body.reduce((crc, chunk) => crc32c(chunk, crc), 0),
+      8,
+    );
+    header.writeDoubleLE(through, 16);
+    replaceFile(this.#directory, snapshotName(shard, through), [header, ...body]);
+    const older = this.newest.get(shard);
+    this.newest.set(shard, through);
+    if (older !== undefined && older !== through) fs.rmSync(this.#path(shard, older), { force: true });
+  }
+
+  /** The body, checked. Throws when it is damaged. */
+  read(shard: ShardId): { readonly through: Slot; readonly body: Buffer } | undefined {
+    const through = this.newest.get(shard);
+    if (through === undefined) return undefined;
+    const path = this.#path(shard, through);
+    const bytes = fs.readFileSync(path);
+    const body = bytes.subarray(HEADER_BYTES);
+    const intact =
+      bytes.length >= HEADER_BYTES &&
+      bytes.subarray(0, 8).equals(MAGIC) &&
+      bytes.readDoubleLE(16) === through &&
+      bytes.readUInt32LE(8) === crc32c(body);
+    if (!intact) throw new Error(`the snapshot ${path} is damaged`);
+    return { through, body };
+  }
+}
+
+const snapshotName = (shard: ShardId, through: Slot): string => `snapshot-${shard}-${through}`;
+
+export function* inChunks(body: Buffer): Iterable<Uint8Array> {
+  for (let at = 0; at === 0 || at < body.length; at += CHUNK_BYTES) yield body.subarray(at, at + CHUNK_BYTES);
+}

@@ -1,0 +1,252 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { LogRecord, StorageMark } from '../replica/index.js';
+import { type FileSystem, syncDirectory } from './file-system.js';
+import {
+  encodeHeader,
+  HEADER_BYTES,
+  MARKER_BYTES,
+  markerRecord,
+  paddedBytes,
+  writeRecord,
+} from './format.js';
+import type { LogEnd } from './scan.js';
+
+export interface LogOptions {
+  readonly directory: string;
+  /** A new segment is begun when a group does not fit into this. Bytes. */
+  readonly segmentBytes: number;
+  /** How far ahead of the end a segment is filled with zeros. Bytes. */
+  readonly zeroAheadBytes: number;
+  readonly fileSystem: FileSystem;
+}
+
+export interface Segment {
+  readonly number: number;
+  readonly path: string;
+  /** Bytes in use. */
+  used: number;
+}
+
+export const segmentName = (number: number): string => `log-${String(number).padStart(10, '0')}.wal`;
+
+/**
+ * The writing half: groups of records, one write and one sync each. All that arrives while a sync runs goes with the
+ * next group. Nothing blocks the event loop but the birth of a segment.
+ */
+export class WriteAheadLog {
+  readonly #options: LogOptions;
+  readonly #segments: Segment[];
+  #file: number;
+  #end: LogEnd;
+  #zeroedThrough: number;
+  #zeroing = false;
+  #group = Buffer.allocUnsafe(64 * 1024);
+  #spare = Buffer.allocUnsafe(64 * 1024);
+  #groupBytes = 0;
+  /** Chain and sequence behind the last record of the group being gathered. */
+  #tail: { readonly chain: number; readonly sequence: number } | undefined;
+  #waiting: (() => void)[] = [];
+  #wanted = false;
+  #scheduled = false;
+  #syncing = false;
+  #dead = false;
+  #onFailure: ((error: Error) => void) | undefined;
+  #onIdle: (() => void)[] = [];
+
+  /** `segments` in order; the last one is open for writing at `end`. */
+  constructor(options: LogOptions, segments: Segment[], end: LogEnd) {
+    this.#options = options;
+    this.#segments = segments;
+    this.#end = end;
+    const last = segments.at(-1)!;
+    this.#file = fs.openSync(last.path, 'r+');
+    this.#zeroedThrough = fs.fstatSync(this.#file).size;
+  }
+
+  /** Creates a segment on disk, header and first zeros included, durable with its directory entry. */
+  static createSegment(options: LogOptions, number: number, firstSequence: number, chain: number): Segment {
+    const path = join(options.directory, segmentName(number));
+    const file = fs.openSync(path, 'w');
+    try {
+      fs.writeSync(file, encodeHeader({ firstSequence, chain }));
+      fs.writeSync(
+        file,
+        Buffer.alloc(Math.max(0, Math.min(options.zeroAheadBytes, options.segmentBytes) - HEADER_BYTES)),
+      );
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+    syncDirectory(options.directory);
+    return { number, path, used: HEADER_BYTES };
+  }
+
+  onFailure(handler: (error: Error) => void): void {
+    this.#onFailure = handler;
+  }
+
+  append(records: readonly LogRecord[], sync: boolean, done: (() => void) | undefined): void {
+    if (this.#dead) return;
+    for (const record of records) this.#put(record);
+    if (!sync) return;
+    if (done !== undefined) this.#waiting.push(done);
+    this.#wanted = true;
+    if (this.#syncing || this.#scheduled) return;
+    this.#scheduled = true;
+    // After all that this turn appends.
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (!this.#syncing) this.#writeGroup();
+    });
+  }
+
+  #put(record: LogRecord): void {
+    const bytes = paddedBytes(record.payload.length);
+    this.#reserve(bytes + 2 * MARKER_BYTES);
+    const { crc, sequence } = this.#next();
+    const written = writeRecord(this.#group, this.#groupBytes, crc, sequence, record);
+    this.#groupBytes += bytes;
+    this.#tail = { chain: written, sequence: sequence + 1 };
+  }
+
+  #next(): { crc: number; sequence: number } {
+    return this.#tail === undefined
+      ? { crc: this.#end.chain, sequence: this.#end.sequence }
+      : { crc: this.#tail.chain, sequence: this.#tail.sequence };
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#groupBytes + bytes <= this.#group.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#group.length * 2, this.#groupBytes + bytes));
+    this.#group.copy(grown, 0, 0, this.#groupBytes);
+    this.#group = grown;
+  }
+
+  #writeGroup(): void {
+    if (this.#dead || !this.#wanted) return this.#idle();
+    this.#reserve(2 * MARKER_BYTES);
+    const { crc, sequence } = this.#next();
+    const marker = markerRecord(this.#groupBytes);
+    const chain = writeRecord(this.#group, this.#groupBytes, crc, sequence, marker);
+    this.#group.copy(
+      this.#group,
+      this.#groupBytes + MARKER_BYTES,
+      this.#groupBytes,
+      this.#groupBytes + MARKER_BYTES,
+    );
+    const bytes = this.#group.subarray(0, this.#groupBytes + 2 * MARKER_BYTES);
+    const waiting = this.#waiting;
+    // From here on a new group gathers in the other buffer.
+    const written = this.#group;
+    this.#group = this.#spare;
+    this.#spare = written;
+    this.#groupBytes = 0;
+    this.#waiting = [];
+    this.#wanted = false;
+    if (this.#end.offset + bytes.length > this.#options.segmentBytes && this.#end.offset > HEADER_BYTES)
+      this.#rotate();
+    const at = this.#end.offset;
+    this.#end = { offset: at + bytes.length, chain, sequence: sequence + 1 };
+    this.#tail = undefined;
+    this.#segments.at(-1)!.used = this.#end.offset;
+    this.#syncing = true;
+    this.#toDisk(bytes, at, waiting);
+  }
+
+  #toDisk(bytes: Buffer, at: number, waiting: readonly (() => void)[]): void {
+    const { fileSystem } = this.#options;
+    const file = this.#file;
+    fileSystem.write(file, bytes, at, (error) => {
+      if (error !== null) return this.#fail('write', error);
+      fileSystem.datasync(file, (syncError) => {
+        if (syncError !== null) return this.#fail('sync', syncError);
+        this.#syncing = false;
+        this.#zeroAhead();
+        if (this.#wanted && !this.#scheduled) this.#writeGroup();
+        if (this.#dead) return;
+        for (const done of waiting) done();
+        if (!this.#syncing) this.#idle();
+      });
+    });
+  }
+
+  /** The zeros spare later syncs from having to change the file's size (0.65 x the time of a growing file). */
+  #zeroAhead(): void {
+    const { zeroAheadBytes, segmentBytes, fileSystem } = this.#options;
+    if (
+      this.#zeroing ||
+      this.#zeroedThrough >= segmentBytes ||
+      this.#end.offset + zeroAheadBytes / 2 < this.#zeroedThrough
+    )
+      return;
+    const from = Math.max(this.#zeroedThrough, this.#end.offset);
+    const bytes = Math.min(zeroAheadBytes, segmentBytes - from);
+    if (bytes <= 0 || this.#wanted) return;
+    this.#zeroing = true;
+    const file = this.#file;
+    // While zeros are written beyond it, no group may go there.
+    this.#syncing = true;
+    fileSystem.write(file, Buffer.alloc(bytes), from, (error) => {
+      if (error !== null) return this.#fail('write', error);
+      this.#zeroing = false;
+      this.#syncing = false;
+      this.#zeroedThrough = from + bytes;
+      this.#writeGroup();
+    });
+  }
+
+  #rotate(): void {
+    const last = this.#segments.at(-1)!;
+    // The group to come continues the chain of the end that it was gathered behind.
+    const { sequence, chain } = this.#end;
+    try {
+      const segment = WriteAheadLog.createSegment(this.#options, last.number + 1, sequence, chain);
+      fs.closeSync(this.#file);
+      this.#file = fs.openSync(segment.path, 'r+');
+      this.#segments.push(segment);
+      this.#zeroedThrough = fs.fstatSync(this.#file).size;
+      this.#end = { ...this.#end, offset: HEADER_BYTES };
+    } catch (error) {
+      this.#fail('create a segment', error as Error);
+    }
+  }
+  #fail(what: string, error: Error): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    const path = this.#segments.at(-1)!.path;
+    this.#onFailure?.(new Error(`cannot ${what} ${path}: ${error.message}`, { cause: error }));
+  }
+
+  #idle(): void {
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  mark(): StorageMark {
+    return this.#segments.at(-1)!.number as StorageMark;
+  }
+
+  releaseBefore(mark: StorageMark): void {
+    let removed = false;
+    while (this.#segments.length > 1 && this.#segments[0]!.number < mark) {
+      fs.unlinkSync(this.#segments.shift()!.path);
+      removed = true;
+    }
+    if (removed) syncDirectory(this.#options.directory);
+  }
+
+  /** Bytes in use over all segments: what a restart reads. */
+  bytes(): number {
+    return this.#segments.reduce((sum, { used }) => sum + used, 0);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#dead) {
+      if (this.#groupBytes > 0) this.append([], true, undefined);
+      if (this.#syncing || this.#scheduled || this.#wanted)
+        await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    }
+    this.#dead = true;
+    fs.closeSync(this.#file);
+  }
+}
