@@ -1,0 +1,62 @@
+import { crc32c } from '../kernel/index.js';
+
+/** u32 length of the payload | u32 CRC-32C of it | payload. Big-endian. */
+export const FRAME_HEADER_BYTES = 8;
+
+export function frameHeader(payload: Uint8Array): Buffer {
+  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  header.writeUInt32BE(payload.length, 0);
+  header.writeUInt32BE(crc32c(payload), 4);
+  return header;
+}
+
+/** The bytes are not what a replica sends: the link must end. */
+export class FramingError extends Error {
+  override readonly name = 'FramingError';
+}
+
+/** Cuts frames out of a stream of chunks. A frame that lies within one chunk is handed out without a copy. */
+export class FrameReader {
+  readonly #frameBytesMax: number;
+  #parts: Buffer[] = [];
+  #held = 0;
+  /** How many bytes the frame under way needs in all; 0 while its header is not complete. */
+  #needed = 0;
+
+  constructor(frameBytesMax: number) {
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  /** Calls back for each complete frame; the payload is valid during the call. Throws FramingError. */
+  push(chunk: Buffer, onFrame: (payload: Buffer) => void): void {
+    let bytes = chunk;
+    if (this.#held > 0) {
+      this.#parts.push(chunk);
+      this.#held += chunk.length;
+      // Joined only once enough is there: a big frame in many chunks is copied once, not once a chunk.
+      if (this.#held < Math.max(this.#needed, FRAME_HEADER_BYTES)) return;
+      bytes = Buffer.concat(this.#parts, this.#held);
+      this.#parts = [];
+      this.#held = 0;
+    }
+    let at = 0;
+    while (bytes.length - at >= FRAME_HEADER_BYTES) {
+      const length = bytes.readUInt32BE(at);
+      if (length > this.#frameBytesMax)
+        throw new FramingError(`a frame of ${length} bytes, and at most ${this.#frameBytesMax} are allowed`);
+      const end = at + FRAME_HEADER_BYTES + length;
+      if (end > bytes.length) break;
+      const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);
+      if (crc32c(payload) !== bytes.readUInt32BE(at + 4))
+        throw new FramingError('a frame with a wrong checksum');
+      at = end;
+      onFrame(payload);
+    }
+    const rest = bytes.length - at;
+    this.#needed = rest >= FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES + bytes.readUInt32BE(at) : 0;
+    if (rest === 0) return;
+    // Held bytes are copied out, so that a tail of eight bytes does not keep a chunk of 64 KiB alive.
+    this.#parts = [Buffer.from(bytes.subarray(at))];
+    this.#held = rest;
+  }
+}

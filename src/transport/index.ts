@@ -1,0 +1,1 @@
+export { createTcpTransport, type TcpTransportOptions, type TransportLog } from './tcp-transport.js';
