@@ -1,0 +1,127 @@
+import { assert } from '../kernel/index.js';
+import { compile, type VersionCodec } from './compile.js';
+import { WireReader } from './reader.js';
+import { type Decoded, type Encodable, type Fields, structShape, type StructShape } from './schema.js';
+import { WireError } from './wire-error.js';
+import { type WireWriter } from './writer.js';
+
+/** Hand-written equals of the compiled codecs for the hottest messages; tests hold the two together. */
+export interface FastPath<Req, ResIn> {
+  readonly readRequest: (reader: WireReader, version: number) => Req;
+  readonly writeResponse: (writer: WireWriter, version: number, response: ResIn) => void;
+}
+
+/**
+ * One Kafka API in all its versions, both ways. `Req` and `Res` are what decoding yields (every field present), `ReqIn`
+ * and `ResIn` what encoding takes (fields with a default may be left out).
+ *
+ * Every method throws WireError for a version outside `minVersion..maxVersion`, for bytes that are not what the version
+ * says, and for values that it cannot carry. Byte fields of a decoded message are views of the buffer it was read from:
+ * copy what outlives the request. Bytes after the message are ignored, as Kafka does.
+ */
+export interface Api<Key extends number = number, Req = unknown, Res = unknown, ReqIn = Req, ResIn = Res> {
+  readonly key: Key;
+  readonly name: string;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+  /** The first version with compact types, tagged fields and the longer headers; null: none (KIP-482). */
+  readonly flexibleFrom: number | null;
+  readonly request: StructShape;
+  readonly response: StructShape;
+
+  supports(version: number): boolean;
+  isFlexible(version: number): boolean;
+  decodeRequest(source: WireReader | Buffer, version: number): Req;
+  decodeResponse(source: WireReader | Buffer, version: number): Res;
+  encodeRequest(writer: WireWriter, version: number, request: ReqIn): void;
+  encodeResponse(writer: WireWriter, version: number, response: ResIn): void;
+}
+
+interface ApiTable<Key extends number, Q extends Fields, P extends Fields> {
+  readonly key: Key;
+  readonly name: string;
+  /** The first and the last version spoken and advertised. */
+  readonly versions: readonly [number, number];
+  readonly flexibleFrom: number | null;
+  readonly request: Q;
+  readonly response: P;
+  readonly fast?: FastPath<Decoded<Q>, Encodable<P>>;
+}
+
+/** Makes an API out of its table. Codecs of a version are compiled when it is first used, then kept. */
+export function api<const Key extends number, const Q extends Fields, const P extends Fields>(
+  table: ApiTable<Key, Q, P>,
+): Api<Key, Decoded<Q>, Decoded<P>, Encodable<Q>, Encodable<P>> {
+  const { key, name, flexibleFrom, fast } = table;
+  const [minVersion, maxVersion] = table.versions;
+  const request = structShape(table.request);
+  const response = structShape(table.response);
+  const isFlexible = (version: number): boolean => flexibleFrom !== null && version >= flexibleFrom;
+  const supports = (version: number): boolean => version >= minVersion && version <= maxVersion;
+  const perVersion = (
+    shape: StructShape,
+    side: 'request' | 'response',
+  ): ((version: number) => VersionCodec) => {
+    const compiled: (VersionCodec | undefined)[] = new Array<undefined>(maxVersion + 1).fill(undefined);
+    return (version) => {
+      const known = compiled[version];
+      if (known !== undefined) return known;
+      if (!supports(version)) {
+        throw new WireError(`version ${version}, spoken are ${minVersion} to ${maxVersion}`).within(
+          `${name} ${side}`,
+        );
+      }
+      return (compiled[version] = compile(shape, version, isFlexible(version)));
+    };
+  };
+  const requestCodec = perVersion(request, 'request');
+  const responseCodec = perVersion(response, 'response');
+  const named = <T>(side: string, version: number, act: () => T): T => {
+    try {
+      return act();
+    } catch (error) {
+      throw error instanceof WireError ? error.within(`${name} v${version} ${side}`) : error;
+    }
+  };
+  assert(minVersion >= 0 && minVersion <= maxVersion, `${name} has versions`);
+
+  return {
+    key,
+    name,
+    minVersion,
+    maxVersion,
+    flexibleFrom,
+    request,
+    response,
+    supports,
+    isFlexible,
+    decodeRequest: (source, version) => {
+      const { read } = requestCodec(version);
+      const reader = source instanceof WireReader ? source : new WireReader(source);
+      return named('request', version, () =>
+        fast === undefined ? (read(reader) as Decoded<Q>) : fast.readRequest(reader, version),
+      );
+    },
+    decodeResponse: (source, version) => {
+      const { read } = responseCodec(version);
+      const reader = source instanceof WireReader ? source : new WireReader(source);
+      return named('response', version, () => read(reader) as Decoded<P>);
+    },
+    encodeRequest: (writer, version, value) => {
+      const { write } = requestCodec(version);
+      named('request', version, () => write(writer, value));
+    },
+    encodeResponse: (writer, version, value) => {
+      const { write } = responseCodec(version);
+      named('response', version, () =>
+        fast === undefined ? write(writer, value) : fast.writeResponse(writer, version, value),
+      );
+    },
+  };
+}
+
+/** What decoding a request (response) of an API yields, and what encoding one takes. */
+export type RequestOf<A> = A extends Api<number, infer Req, infer _1, infer _2, infer _3> ? Req : never;
+export type ResponseOf<A> = A extends Api<number, infer _1, infer Res, infer _2, infer _3> ? Res : never;
+export type RequestInputOf<A> = A extends Api<number, infer _1, infer _2, infer In, infer _3> ? In : never;
+export type ResponseInputOf<A> = A extends Api<number, infer _1, infer _2, infer _3, infer In> ? In : never;

@@ -1,0 +1,32 @@
+import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { field, int16, int32, nullable, string } from '../schema.js';
+
+/**
+ * Heartbeat (key 12).
+ *
+ * A member is alive and learns of a rebalance. The most frequent request of an idle cluster: see `fast/heartbeat.ts`.
+ *
+ * v1 throttle time; v2 same bytes; v3 static members (KIP-345); v4 flexible.
+ */
+export const heartbeat = api({
+  key: 12,
+  name: 'Heartbeat',
+  versions: [0, 4],
+  flexibleFrom: 4,
+  request: {
+    groupId: field(string),
+    generationId: field(int32),
+    memberId: field(string),
+    groupInstanceId: field(nullable(string), { since: 3, default: null, essential: true }),
+  },
+  response: {
+    throttleTimeMs: field(int32, { since: 1, default: 0 }),
+    errorCode: field(int16),
+  },
+});
+
+export type HeartbeatRequest = RequestOf<typeof heartbeat>;
+/** As decoded. */
+export type HeartbeatResponse = ResponseOf<typeof heartbeat>;
+/** As given to the encoder: fields with a default may be left out. */
+export type HeartbeatReply = ResponseInputOf<typeof heartbeat>;

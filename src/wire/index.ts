@@ -1,0 +1,30 @@
+export * from './apis/index.js';
+export type { Api, RequestInputOf, RequestOf, ResponseInputOf, ResponseOf } from './api.js';
+export { errorByCode, errorCode, ERRORS, type ErrorCode, type ErrorEntry, type ErrorName } from './errors.js';
+export { FrameSplitter } from './frames.js';
+export {
+  decodeRequestHeader,
+  decodeResponseFrame,
+  encodeRequestFrame,
+  encodeResponseFrame,
+  type RequestHeader,
+  writeResponseFrame,
+} from './header.js';
+export { WireReader } from './reader.js';
+export {
+  advertisedVersions,
+  type AdvertisedVersions,
+  API_KEYS,
+  type ApiKey,
+  APIS,
+  findApi,
+  isApiKey,
+  type ReplyByKey,
+  type RequestByKey,
+  type RequestInputByKey,
+  type ResponseByKey,
+  unsupportedApiVersionsReply,
+} from './registry.js';
+export { NO_UUID } from './schema.js';
+export { WireError } from './wire-error.js';
+export { WireWriter } from './writer.js';
