@@ -1,0 +1,70 @@
+import { type TopicName, topicName } from '../kernel/index.js';
+import type { TopicPartitions } from './types.js';
+
+/**
+ * The payloads that Kafka's consumers put into the classic protocol: ConsumerProtocolSubscription and
+ * ConsumerProtocolAssignment, versions 0 to 3. The coordinator only needs topics and partitions, which stand first in
+ * every version. What cannot be read gives undefined: the payload belongs to the clients, who may put anything there.
+ */
+export const CONSUMER_PROTOCOL_TYPE = 'consumer';
+
+/** An assignment of nothing: version 0, no topics, null user data. */
+export const EMPTY_ASSIGNMENT: Uint8Array = Buffer.from([0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+
+class Unreadable extends Error {}
+
+class PayloadReader {
+  readonly #bytes: Buffer;
+  #at = 0;
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+  #take(bytes: number): number {
+    const at = this.#at;
+    if (bytes < 0 || at + bytes > this.#bytes.length) throw new Unreadable();
+    this.#at += bytes;
+    return at;
+  }
+  i16(): number {
+    return this.#bytes.readInt16BE(this.#take(2));
+  }
+  i32(): number {
+    return this.#bytes.readInt32BE(this.#take(4));
+  }
+  string(): string {
+    const length = this.i16();
+    const at = this.#take(length);
+    return this.#bytes.toString('utf8', at, at + length);
+  }
+  array<T>(item: () => T): T[] {
+    const length = this.i32();
+    if (length < 0 || length > this.#bytes.length) throw new Unreadable();
+    return Array.from({ length }, item);
+  }
+}
+
+function reading<T>(bytes: Uint8Array, read: (reader: PayloadReader) => T): T | undefined {
+  try {
+    return read(new PayloadReader(bytes));
+  } catch (error) {
+    if (error instanceof Unreadable) return undefined;
+    throw error;
+  }
+}
+
+/** The topics a member subscribes to, or undefined when the payload is not a subscription. */
+export function subscribedTopics(metadata: Uint8Array): readonly TopicName[] | undefined {
+  return reading(metadata, (r) => {
+    if (r.i16() < 0) throw new Unreadable();
+    return r.array(() => topicName(r.string()));
+  });
+}
+
+/** What an assignment assigns, or undefined when the payload is not one. Zero bytes assign nothing. */
+export function assignedPartitions(assignment: Uint8Array): readonly TopicPartitions[] | undefined {
+  if (assignment.length === 0) return [];
+  return reading(assignment, (r) => {
+    if (r.i16() < 0) throw new Unreadable();
+    return r.array(() => ({ topic: topicName(r.string()), partitions: r.array(() => r.i32()) }));
+  });
+}

@@ -1,0 +1,133 @@
+import { ByteReader, ByteWriter, codec, epoch as epochOf, MalformedBytesError } from '../kernel/index.js';
+import type { ClassicGroup, ClassicMember } from './classic/state.js';
+import {
+  epoch,
+  fenceGrant,
+  groupId,
+  instanceId,
+  joinProtocol,
+  memberId,
+  rebalanceRecord,
+  topicName,
+  wallMs,
+} from './codecs.js';
+import { createGroups, newClassicGroup, ShardGroups } from './groups.js';
+import type { StoredOffset } from './offsets.js';
+import type { Groups } from './types.js';
+
+/** Bumped when an older version could not read it. */
+const FORMAT = 1;
+const CHUNK_BYTES = 512 * 1024;
+
+const memberCodec = codec.struct<ClassicMember>({
+  memberId,
+  instanceId,
+  clientId: codec.string,
+  clientHost: codec.string,
+  sessionTimeoutMs: codec.uint,
+  rebalanceTimeoutMs: codec.uint,
+  protocols: codec.array(joinProtocol),
+  isNew: codec.boolean,
+  waiting: codec.boolean,
+  awaitingAssignment: codec.boolean,
+  pendingSync: codec.boolean,
+  assignment: codec.bytes,
+  waitingSince: codec.nullable(wallMs),
+  sessionToken: codec.uint,
+});
+
+const headCodec = codec.struct({
+  id: groupId,
+  state: codec.oneOf('Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead'),
+  generation: epoch,
+  protocolType: codec.nullable(codec.string),
+  protocolName: codec.nullable(codec.string),
+  leader: codec.nullable(memberId),
+  members: codec.array(memberCodec),
+  pending: codec.array(codec.struct({ member: memberId, timeoutMs: codec.uint, token: codec.uint })),
+  timers: codec.array(
+    codec.struct({ kind: codec.oneOf('initial', 'join', 'sync'), token: codec.uint, afterMs: codec.uint }),
+  ),
+  emptySince: codec.nullable(wallMs),
+  initial: codec.nullable(codec.struct({ startedAt: wallMs, quietMs: codec.uint, delayMsMax: codec.uint })),
+  fences: codec.array(fenceGrant),
+  history: codec.array(rebalanceRecord),
+  historyMax: codec.uint,
+});
+
+const offsetCodec = codec.struct<StoredOffset>({
+  topic: topicName,
+  topicId: codec.nullable(codec.string),
+  partition: codec.uint,
+  offset: codec.double,
+  leaderEpoch: codec.int,
+  metadata: codec.string,
+  committedAt: wallMs,
+  expiresAt: codec.nullable(wallMs),
+});
+
+/** The whole state in chunks of about half a MiB. Consume it before the next command is applied. */
+export function* snapshotGroups(groups: Groups): Iterable<Uint8Array> {
+  if (!(groups instanceof ShardGroups)) throw new TypeError('only what createGroups made can be snapshotted');
+  const { state } = groups;
+  const writer = new ByteWriter(CHUNK_BYTES);
+  writer.u8(FORMAT);
+  writer.varint(state.generationFloor);
+  writer.varint(state.groups.size);
+  for (const group of state.groups.values()) {
+    headCodec.write(writer, {
+      ...group,
+      members: [...group.members.values()],
+      pending: [...group.pending].map(([member, { timeoutMs, token }]) => ({ member, timeoutMs, token })),
+      timers: [...group.timers].map(([kind, { token, afterMs }]) => ({ kind, token, afterMs })),
+      fences: group.fences.all(),
+    });
+    writer.varint(group.offsets.count);
+    for (const offset of group.offsets.all()) {
+      offsetCodec.write(writer, offset);
+      if (writer.length < CHUNK_BYTES) continue;
+      yield writer.copy();
+      writer.reset();
+    }
+  }
+  yield writer.copy();
+}
+
+/** Throws MalformedBytesError. */
+export function restoreGroups(bytes: Uint8Array): Groups {
+  const reader = new ByteReader(bytes);
+  const format = reader.u8();
+  if (format !== FORMAT)
+    throw new MalformedBytesError(`groups in format ${format}, this version knows ${FORMAT}`);
+  const generationFloor = epochOf(reader.varint());
+  const groups = new Map<ClassicGroup['id'], ClassicGroup>();
+  const count = reader.varint();
+  for (let i = 0; i < count; i++) {
+    const group = readGroup(reader);
+    groups.set(group.id, group);
+  }
+  reader.end();
+  return createGroups({ groups, generationFloor });
+}
+
+function readGroup(reader: ByteReader): ClassicGroup {
+  const { members, pending, timers, fences, history, ...head } = headCodec.read(reader);
+  const group: ClassicGroup = {
+    ...newClassicGroup(head.id, head.generation),
+    ...head,
+    history: [...history],
+  };
+  for (const member of members) {
+    group.members.set(member.memberId, member);
+    if (member.instanceId !== null) group.staticMembers.set(member.instanceId, member.memberId);
+  }
+  for (const { member, timeoutMs, token } of pending) group.pending.set(member, { timeoutMs, token });
+  for (const { kind, token, afterMs } of timers) group.timers.set(kind, { token, afterMs });
+  group.fences.restore(fences);
+  const offsets = reader.varint();
+  for (let i = 0; i < offsets; i++) {
+    const { committedAt, expiresAt, ...offset } = offsetCodec.read(reader);
+    group.offsets.put(offset, committedAt, expiresAt);
+  }
+  return group;
+}

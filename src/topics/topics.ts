@@ -1,0 +1,128 @@
+import { branded } from './codecs.js';
+import { assertNever, codec, crc32c, type TopicId, topicId, type TopicName } from '../kernel/index.js';
+import {
+  type Topic,
+  type TopicCommand,
+  type TopicError,
+  topicNameProblem,
+  type TopicReply,
+  type TopicsView,
+} from './types.js';
+
+export type TopicChange = {
+  readonly kind: 'topic-created' | 'topic-deleted' | 'topic-changed';
+  readonly topic: Topic;
+};
+
+/** The topics of a cluster: hard state of shard 0. Deterministic. */
+export interface Topics extends TopicsView {
+  apply(command: TopicCommand): { readonly reply: TopicReply; readonly change: TopicChange | null };
+  /** Mixes the topics into a running CRC. */
+  fingerprint(previous: number): number;
+}
+
+const topicCodec = codec.struct<Topic>({
+  name: branded.topicName,
+  id: branded.topicId,
+  partitions: codec.uint,
+});
+const topicsCodec = codec.array(topicCodec);
+
+export const snapshotTopics = (topics: TopicsView): Uint8Array => codec.encode(topicsCodec, topics.all());
+/** Throws MalformedBytesError. */
+export const restoreTopics = (bytes: Uint8Array): Topics => createTopics(codec.decode(topicsCodec, bytes));
+
+export const topicCommandCodec = codec.union<TopicCommand>({
+  'topic.create': {
+    tag: 1,
+    codec: codec.struct({
+      name: branded.topicName,
+      newId: branded.topicId,
+      partitions: codec.int,
+      partitionsMax: codec.uint,
+    }),
+  },
+  'topic.delete': { tag: 2, codec: codec.struct({ name: branded.topicName, id: branded.topicId }) },
+  'topic.addPartitions': {
+    tag: 3,
+    codec: codec.struct({ name: branded.topicName, partitions: codec.int, partitionsMax: codec.uint }),
+  },
+});
+
+export function createTopics(initial: readonly Topic[] = []): Topics {
+  const byName = new Map<TopicName, Topic>();
+  const byId = new Map<TopicId, Topic>();
+  for (const topic of initial) remember(topic);
+
+  function remember(topic: Topic): void {
+    byName.set(topic.name, topic);
+    byId.set(topic.id, topic);
+  }
+  const all = (): readonly Topic[] => [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const refuse = (error: TopicError, message: string): { reply: TopicReply; change: null } => ({
+    reply: { kind: 'topic', error, message, topic: null },
+    change: null,
+  });
+  const done = (kind: TopicChange['kind'], topic: Topic): { reply: TopicReply; change: TopicChange } => ({
+    reply: { kind: 'topic', error: 'NONE', topic },
+    change: { kind, topic },
+  });
+  const countProblem = (partitions: number, partitionsMax: number): string | undefined => {
+    if (partitions < 1) return `a topic has at least one partition, not ${partitions}`;
+    if (partitions > partitionsMax)
+      return `a topic has at most ${partitionsMax} partitions here (setting topicPartitionsMax), not ${partitions}`;
+    return undefined;
+  };
+
+  return {
+    byName: (name) => byName.get(name),
+    byId: (id) => byId.get(id),
+    all,
+    fingerprint: (previous) => crc32c(snapshotTopics({ all } as TopicsView), previous),
+    apply(command) {
+      switch (command.kind) {
+        case 'topic.create': {
+          const { name, newId, partitions, partitionsMax } = command;
+          const problem = topicNameProblem(name);
+          if (problem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', problem);
+          if (byName.has(name)) return refuse('TOPIC_ALREADY_EXISTS', `the topic "${name}" exists already`);
+          const count = countProblem(partitions, partitionsMax);
+          if (count !== undefined) return refuse('INVALID_PARTITIONS', count);
+          const topic = { name, id: newId, partitions };
+          remember(topic);
+          return done('topic-created', topic);
+        }
+        case 'topic.delete': {
+          const byIdWanted = command.id !== topicId('');
+          const topic = byIdWanted ? byId.get(command.id) : byName.get(command.name);
+          if (topic === undefined) {
+            return byIdWanted
+              ? refuse('UNKNOWN_TOPIC_ID', `there is no topic with the id ${command.id}`)
+              : refuse('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${command.name}"`);
+          }
+          byName.delete(topic.name);
+          byId.delete(topic.id);
+          return done('topic-deleted', topic);
+        }
+        case 'topic.addPartitions': {
+          const topic = byName.get(command.name);
+          if (topic === undefined)
+            return refuse('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${command.name}"`);
+          const count = countProblem(command.partitions, command.partitionsMax);
+          if (count !== undefined) return refuse('INVALID_PARTITIONS', count);
+          if (command.partitions <= topic.partitions) {
+            return refuse(
+              'INVALID_PARTITIONS',
+              `the topic "${topic.name}" has ${topic.partitions} partitions already; their number only grows`,
+            );
+          }
+          const grown = { ...topic, partitions: command.partitions };
+          remember(grown);
+          return done('topic-changed', grown);
+        }
+        default:
+          return assertNever(command);
+      }
+    },
+  };
+}
