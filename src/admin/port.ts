@@ -1,0 +1,34 @@
+import type { GroupId, ReplicaId, ShardId } from '../kernel/index.js';
+import type { MachineView, TopicReply } from '../machine/index.js';
+import type { Refusal, ReplicaStatus } from '../replica/index.js';
+
+/** May clients be sent here? `reasons` says what is missing, for people. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** What became of a change to the cluster's topics. */
+export type TopicOutcome = TopicReply | Refusal;
+
+/** All that the HTTP side may ask of a replica. Reads are of the state as applied here; nothing waits for a quorum. */
+export interface AdminSource {
+  readonly self: ReplicaId;
+  readonly clusterId: string;
+  readonly shards: number;
+  /** Settings that apply where a request leaves them open. */
+  readonly defaultPartitions: number;
+  readiness(): Readiness;
+  status(): ReplicaStatus;
+  shardOf(group: GroupId): ShardId;
+  leaderOf(shard: ShardId): ReplicaId | undefined;
+  serves(shard: ShardId): boolean;
+  /** The machine of a shard as applied here; may lag behind the leader. */
+  view(shard: ShardId): MachineView;
+  /** Where the HTTP side of each replica is, as far as known. */
+  httpAddresses(): readonly { readonly id: ReplicaId; readonly url: string | undefined }[];
+  /** Counters and gauges of the Kafka side, by camelCase name. */
+  brokerCounters(): Readonly<Record<string, number>>;
+  createTopic(name: string, partitions: number): Promise<TopicOutcome>;
+  deleteTopic(name: string): Promise<TopicOutcome>;
+}

@@ -1,0 +1,166 @@
+/** The JSON of the HTTP API. Names in here are a promise to scripts: add, never rename. */
+
+/** Which state an answer was read from. */
+export interface AsOf {
+  /** The replica that answered. */
+  readonly replica: number;
+  readonly shard: number;
+  /** Everything through this slot of the shard's log is in the answer. */
+  readonly slot: number;
+  /** Who leads the shard, as far as this replica knows. */
+  readonly leader: number | null;
+}
+
+export interface GroupJson {
+  readonly group: string;
+  readonly type: string;
+  readonly state: string;
+  readonly protocolType: string;
+  readonly members: number;
+  readonly generation: number;
+  readonly shard: number;
+  readonly leader: number | null;
+}
+export interface GroupsJson {
+  readonly asOf: readonly AsOf[];
+  readonly groups: readonly GroupJson[];
+}
+
+export interface TopicPartitionsJson {
+  readonly topic: string;
+  readonly partitions: readonly number[];
+}
+export interface MemberJson {
+  readonly memberId: string;
+  readonly instanceId: string | null;
+  readonly clientId: string;
+  readonly clientHost: string;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  /** Has stopped and waits at the barrier of a rebalance. */
+  readonly waiting: boolean;
+  /** Null when the assignment cannot be read. */
+  readonly partitions: readonly TopicPartitionsJson[] | null;
+}
+export interface GroupDetailJson {
+  readonly asOf: AsOf;
+  readonly group: GroupJson & { readonly protocolName: string | null; readonly groupLeader: string | null };
+  readonly members: readonly MemberJson[];
+}
+
+export interface OffsetJson {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly metadata: string;
+  readonly committedAt: string;
+}
+export interface OffsetsJson {
+  readonly asOf: AsOf;
+  readonly group: string;
+  readonly offsets: readonly OffsetJson[];
+}
+
+export interface RebalanceJson {
+  readonly trigger: {
+    readonly cause: string;
+    readonly memberId: string | null;
+    readonly reason: string | null;
+  };
+  readonly generationBefore: number;
+  readonly generation: number;
+  readonly outcome: string;
+  readonly startedAt: string;
+  readonly joinedAt: string | null;
+  readonly stableAt: string | null;
+  /** From the call to stop until every member had stopped. */
+  readonly stopMs: number | null;
+  /** From the new epoch until its assignment was handed out. */
+  readonly alignMs: number | null;
+  readonly totalMs: number | null;
+  readonly members: number;
+  readonly stragglers: readonly {
+    readonly memberId: string;
+    readonly waitedMs: number;
+    readonly removed: boolean;
+  }[];
+  readonly partitionsMoved: number | null;
+  readonly assignment: readonly {
+    readonly memberId: string;
+    readonly clientId: string;
+    readonly topics: readonly TopicPartitionsJson[];
+  }[];
+}
+export interface RebalancesJson {
+  readonly asOf: AsOf;
+  readonly group: string;
+  /** Newest last. */
+  readonly rebalances: readonly RebalanceJson[];
+}
+
+export interface FencesJson {
+  readonly asOf: AsOf;
+  readonly group: string;
+  readonly fences: readonly {
+    readonly scope: string;
+    readonly owner: string;
+    readonly instanceId: string | null;
+    readonly token: number;
+    readonly generation: number;
+  }[];
+}
+
+export interface TopicJson {
+  readonly name: string;
+  readonly id: string;
+  readonly partitions: number;
+}
+export interface TopicsJson {
+  readonly asOf: AsOf;
+  readonly topics: readonly TopicJson[];
+}
+
+export interface ShardJson {
+  readonly shard: number;
+  readonly role: string;
+  readonly serving: boolean;
+  readonly leader: number | null;
+  readonly ballot: { readonly round: number; readonly priority: number; readonly replica: number };
+  readonly firstSlot: number;
+  readonly lastSlot: number;
+  readonly chosenThrough: number;
+  readonly appliedThrough: number;
+  readonly queued: number;
+  readonly inFlight: number;
+  readonly hash: number;
+  readonly groups: number;
+  readonly members: number;
+  readonly offsets: number;
+}
+export interface StatusJson {
+  readonly replica: number;
+  readonly clusterId: string;
+  readonly pid: number;
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  /** voter, learner (its disk was lost: it follows and does not vote) or forming. */
+  readonly standing: string;
+  readonly peers: readonly { readonly id: number; readonly up: boolean }[];
+  readonly http: readonly { readonly id: number; readonly url: string | null }[];
+  readonly logBytes: number;
+  readonly shards: readonly ShardJson[];
+  readonly broker: Readonly<Record<string, number>>;
+}
+
+export interface HealthJson {
+  readonly status: 'ok' | 'unavailable';
+  readonly reasons: readonly string[];
+}
+
+/** RFC 9457. */
+export interface ProblemJson {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+}

@@ -1,0 +1,301 @@
+import { z } from 'zod';
+import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
+import { choice, flag, integer, optional, ratio, shaped, type Setting, text } from './setting-kinds.js';
+
+const port = z.number().int().min(1).max(65_535);
+/** Kafka clients keep the highest ids for themselves (librdkafka: bootstrap brokers), see ReplicaId. */
+const REPLICA_ID_MAX = 2 ** 31 - 2 ** 20 - 1;
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+const GIB = 1_024 * MIB;
+const HOUR_MS = 3_600_000;
+
+const replicaEntry = z.strictObject({
+  id: z.number().int().min(0).max(REPLICA_ID_MAX),
+  /** Where the other replicas reach it. */
+  host: z.string().min(1),
+  peerPort: port,
+  /** Where clients reach it; `host` when not given. */
+  kafkaHost: z.string().min(1).optional(),
+  kafkaPort: port,
+  httpPort: port.optional(),
+});
+export type ReplicaEntry = z.output<typeof replicaEntry>;
+
+/**
+ * Every setting there is, in the order of docs/settings.md, which is generated from this table.
+ * The name in a file is the key; in the environment it is QUORATE_ and the key in capitals (QUORATE_DATA_DIR).
+ */
+export const SETTINGS = {
+  replicaId: integer({
+    min: 0,
+    max: REPLICA_ID_MAX,
+    help: 'Which of `replicas` this process is. Never give the same id to another machine while the first may come back.',
+  }),
+  clusterId: text({
+    pattern: /^[A-Za-z0-9_-]{22}$/,
+    accepts: '22 characters of base64url, the same on every replica (make one with `quorate cluster-id`)',
+    help: 'Names the cluster; replicas of another cluster are refused.',
+  }),
+  replicas: shaped<readonly ReplicaEntry[]>({
+    schema: z.array(replicaEntry).min(1).max(9),
+    accepts:
+      'a list of 1 to 9 replicas such as [{"id":1,"host":"10.0.0.1","peerPort":9192,"kafkaPort":9092,"httpPort":8080}]',
+    help: 'All replicas of the cluster, this one included, the same on every replica. `kafkaHost` is the name clients use when it differs from `host`.',
+  }),
+  dataDir: text({
+    preset: './data',
+    accepts: 'the path of a directory',
+    help: 'Where this replica keeps its log and snapshots. One directory a replica, on a disk that keeps what it has synced.',
+  }),
+  shards: integer({
+    unit: 'logs',
+    min: 1,
+    max: 256,
+    preset: 8,
+    help: 'Independent Paxos logs. Fixed when the cluster is first started.',
+  }),
+
+  kafkaListenHost: optional(
+    text({ accepts: 'a host name or address', help: 'Address the Kafka listener binds; 0.0.0.0 for all.' }),
+    'as in `replicas`',
+  ),
+  kafkaListenPort: optional(
+    integer({ min: 1, max: 65_535, help: 'Port the Kafka listener binds, when it is not the one clients use.' }),
+    'as in `replicas`',
+  ),
+  peerListenHost: optional(
+    text({
+      accepts: 'a host name or address',
+      help: 'Address the listener for the other replicas binds. Keep it on a private network.',
+    }),
+    'as in `replicas`',
+  ),
+  httpListenHost: optional(
+    text({
+      accepts: 'a host name or address',
+      help: 'Address the HTTP listener binds. HTTP asks for no password: keep it on a private network.',
+    }),
+    'as in `replicas`',
+  ),
+
+  electionTimeoutMs: integer({
+    unit: 'ms',
+    min: 50,
+    max: 60_000,
+    preset: 300,
+    help: 'A leader not heard of for this long is replaced.',
+  }),
+  heartbeatIntervalMs: integer({
+    unit: 'ms',
+    min: 5,
+    max: 20_000,
+    preset: 60,
+    help: 'One heartbeat round between replicas. At most a third of `electionTimeoutMs`.',
+  }),
+  leaseMs: integer({
+    unit: 'ms',
+    min: 50,
+    max: 60_000,
+    preset: 300,
+    help: 'How long a leader may answer reads on its own after a quorum acknowledged it. At most `electionTimeoutMs`.',
+  }),
+  clockDriftRatio: ratio({
+    min: 0,
+    max: 0.5,
+    preset: 0.05,
+    help: 'The share of a lease given up for clocks that run at different speeds.',
+  }),
+  windowEntriesMax: integer({
+    unit: 'entries',
+    min: 1,
+    max: 1_000_000,
+    preset: 4_096,
+    help: 'Commands of a shard that may be proposed and not yet chosen.',
+  }),
+  windowBytesMax: integer({
+    unit: 'bytes',
+    min: 64 * KIB,
+    max: GIB,
+    preset: 8 * MIB,
+    help: 'The same, in bytes.',
+  }),
+  queuedEntriesMax: integer({
+    unit: 'entries',
+    min: 1,
+    max: 10_000_000,
+    preset: 65_536,
+    help: 'Commands of a shard that may wait for room in the window; beyond it clients are told to come back.',
+  }),
+  queuedBytesMax: integer({
+    unit: 'bytes',
+    min: 64 * KIB,
+    max: 4 * GIB,
+    preset: 64 * MIB,
+    help: 'The same, in bytes.',
+  }),
+  chunkBytesMax: integer({
+    unit: 'bytes',
+    min: 4 * KIB,
+    max: 16 * MIB,
+    preset: MIB,
+    help: 'The most that one catch-up message carries.',
+  }),
+  retainedEntries: integer({
+    unit: 'entries',
+    min: 0,
+    max: 10_000_000,
+    preset: 10_000,
+    help: 'Chosen entries a shard keeps behind its snapshot, so that a replica that lags a little needs no snapshot.',
+  }),
+  compactionBytes: integer({
+    unit: 'bytes',
+    min: MIB,
+    max: 64 * GIB,
+    preset: 64 * MIB,
+    help: 'The log may grow by this much before snapshots are taken and its older part is dropped.',
+  }),
+
+  sessionTimeoutMsMin: integer({
+    unit: 'ms',
+    min: 100,
+    max: HOUR_MS,
+    preset: DEFAULT_GROUP_SETTINGS.sessionTimeoutMsMin,
+    help: 'The shortest session timeout a member may ask for.',
+  }),
+  sessionTimeoutMsMax: integer({
+    unit: 'ms',
+    min: 1_000,
+    max: 24 * HOUR_MS,
+    preset: DEFAULT_GROUP_SETTINGS.sessionTimeoutMsMax,
+    help: 'The longest session timeout a member may ask for.',
+  }),
+  groupSizeMax: integer({
+    unit: 'members',
+    min: 1,
+    max: 1_000_000,
+    preset: DEFAULT_GROUP_SETTINGS.groupSizeMax,
+    help: 'Members a group may have.',
+  }),
+  initialQuietMs: integer({
+    unit: 'ms',
+    min: 0,
+    max: 60_000,
+    preset: DEFAULT_GROUP_SETTINGS.initialQuietMs,
+    help: 'The first rebalance of a group ends when no joiner came for this long ...',
+  }),
+  initialDelayMsMax: integer({
+    unit: 'ms',
+    min: 0,
+    max: 300_000,
+    preset: DEFAULT_GROUP_SETTINGS.initialDelayMsMax,
+    help: '... and after this long at the latest.',
+  }),
+  offsetMetadataBytesMax: integer({
+    unit: 'bytes',
+    min: 0,
+    max: MIB,
+    preset: DEFAULT_GROUP_SETTINGS.offsetMetadataBytesMax,
+    help: 'The longest note a client may store with a committed offset.',
+  }),
+  offsetsRetentionMs: integer({
+    unit: 'ms',
+    min: 1_000,
+    max: Number.MAX_SAFE_INTEGER,
+    preset: DEFAULT_GROUP_SETTINGS.offsetsRetentionMs,
+    help: 'Offsets of a group without members are kept this long.',
+  }),
+  retentionSweepMs: integer({
+    unit: 'ms',
+    min: 1_000,
+    max: 24 * HOUR_MS,
+    preset: 600_000,
+    help: 'How often offsets past their retention are looked for.',
+  }),
+  rebalanceRecordsMax: integer({
+    unit: 'records',
+    min: 1,
+    max: 10_000,
+    preset: DEFAULT_GROUP_SETTINGS.rebalanceRecordsMax,
+    help: 'Rebalances a group remembers for `GET /groups/:id/rebalances`.',
+  }),
+
+  autoCreateTopics: flag({
+    preset: false,
+    help: 'Make a topic when a client asks for one that is not there. `npm start` turns it on.',
+  }),
+  autoCreatePartitions: integer({
+    unit: 'partitions',
+    min: 1,
+    max: 100_000,
+    preset: 8,
+    help: 'Partitions of a topic made that way, and where a client leaves the number to the server.',
+  }),
+  topicPartitionsMax: integer({
+    unit: 'partitions',
+    min: 1,
+    max: 1_000_000,
+    preset: 10_000,
+    help: 'Partitions a topic may have.',
+  }),
+
+  frameBytesMax: integer({
+    unit: 'bytes',
+    min: 64 * KIB,
+    max: GIB,
+    preset: 16 * MIB,
+    help: 'The longest request a client may send; a longer one closes its connection.',
+  }),
+  connectionsMax: integer({
+    unit: 'connections',
+    min: 1,
+    max: 1_000_000,
+    preset: 20_000,
+    help: 'Kafka connections this replica takes; further ones are closed at once.',
+  }),
+  connectionIdleMs: integer({
+    unit: 'ms',
+    min: 1_000,
+    max: 24 * HOUR_MS,
+    preset: 600_000,
+    help: 'A Kafka connection without a request for this long is closed.',
+  }),
+
+  handOverMs: integer({
+    unit: 'ms',
+    min: 0,
+    max: 60_000,
+    preset: 2_000,
+    help: 'On shutdown: how long to wait until other replicas have taken over what this one leads.',
+  }),
+  shutdownTimeoutMs: integer({
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    preset: 10_000,
+    help: 'On shutdown: after this long the process ends in any case. What was acknowledged is on disk.',
+  }),
+  logLevel: choice({
+    of: ['debug', 'info', 'warn', 'error', 'silent'],
+    preset: 'info',
+    help: 'The least serious log lines that are written.',
+  }),
+  logFormat: choice({
+    of: ['auto', 'json', 'line'],
+    preset: 'auto',
+    help: 'JSON, or one plain line for people; auto = plain on a terminal.',
+  }),
+} as const satisfies Record<string, Setting<never> | Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
+/** Checked settings, as the file and the environment gave them. */
+export type Settings = {
+  readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer T> ? T : never;
+};
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+/** electionTimeoutMs -> QUORATE_ELECTION_TIMEOUT_MS */
+export function environmentName(name: SettingName): string {
+  return `QUORATE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}

@@ -1,0 +1,228 @@
+import {
+  monotonicMs,
+  type Random,
+  replicaId,
+  type ReplicaId,
+  seededRandom,
+  wallMs,
+} from '../../src/kernel/index.js';
+import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from '../../src/machine/index.js';
+import { majority } from '../../src/paxos/index.js';
+import {
+  type Clock,
+  createReplica,
+  type Entropy,
+  type Hello,
+  type PaxosSettings,
+  type Replica,
+  type Transport,
+  type TransportHandler,
+} from '../../src/replica/index.js';
+import { blankDisk, type MemoryDisk, openMemoryStorage } from '../../src/storage/index.js';
+
+export const PAXOS_SETTINGS: PaxosSettings = {
+  electionTimeoutMs: 300,
+  heartbeatIntervalMs: 60,
+  leaseMs: 300,
+  clockDriftRatio: 0.05,
+  windowEntriesMax: 1024,
+  windowBytesMax: 8 * 1024 * 1024,
+  queuedEntriesMax: 10_000,
+  queuedBytesMax: 64 * 1024 * 1024,
+  chunkBytesMax: 256 * 1024,
+  retainedEntries: 64,
+};
+
+/** Virtual time: nothing happens but what was scheduled, in order. */
+export class VirtualTime {
+  now = 0;
+  #events: { at: number; order: number; run: () => void }[] = [];
+  #order = 0;
+
+  after(delayMs: number, run: () => void): () => void {
+    const event = { at: this.now + Math.max(0, delayMs), order: this.#order++, run };
+    this.#events.push(event);
+    return () => {
+      this.#events = this.#events.filter((other) => other !== event);
+    };
+  }
+
+  /** Runs everything that falls into the next `ms`, letting promises settle in between. */
+  async advance(ms: number): Promise<void> {
+    const end = this.now + ms;
+    for (;;) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      const due = this.#events.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at || a.order - b.order);
+      const [next] = due;
+      if (next === undefined) break;
+      this.now = next.at;
+      // All of one instant at once, so that a turn of the loop holds what a real one would.
+      const batch = due.filter(({ at }) => at === next.at);
+      this.#events = this.#events.filter((event) => !batch.includes(event));
+      for (const { run } of batch) run();
+    }
+    this.now = end;
+  }
+}
+
+/** Links that deliver in order after a delay, and can be cut. */
+export class SimulatedNetwork {
+  readonly #time: VirtualTime;
+  readonly #nodes = new Map<ReplicaId, { hello: () => Hello; handler: TransportHandler }>();
+  readonly #cut = new Set<string>();
+  delayMs = 0.2;
+
+  constructor(time: VirtualTime) {
+    this.#time = time;
+  }
+
+  connect(self: ReplicaId): Transport {
+    const reach = (peer: ReplicaId): boolean =>
+      this.#nodes.has(peer) && this.#nodes.has(self) && !this.#cut.has(key(self, peer));
+    return {
+      start: (hello, handler) => {
+        this.#nodes.set(self, { hello, handler });
+        for (const peer of this.#nodes.keys()) if (peer !== self) this.#introduce(self, peer);
+        return Promise.resolve();
+      },
+      send: (peer, message) => {
+        if (!reach(peer)) return false;
+        const bytes = Buffer.from(message);
+        const target = this.#nodes.get(peer)!;
+        this.#time.after(this.delayMs, () => {
+          if (reach(peer) && this.#nodes.get(peer) === target) target.handler.onMessage(self, bytes);
+        });
+        return true;
+      },
+      helloChanged: () => {
+        for (const peer of this.#nodes.keys()) if (peer !== self) this.#introduce(self, peer);
+      },
+      close: () => {
+        this.#drop(self);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #introduce(a: ReplicaId, b: ReplicaId): void {
+    this.#time.after(this.delayMs, () => {
+      const [first, second] = [this.#nodes.get(a), this.#nodes.get(b)];
+      if (first === undefined || second === undefined || this.#cut.has(key(a, b))) return;
+      first.handler.onUp(b, second.hello());
+      second.handler.onUp(a, first.hello());
+    });
+  }
+
+  #drop(self: ReplicaId): void {
+    this.#nodes.delete(self);
+    for (const [, { handler }] of this.#nodes) handler.onDown(self, 'it is gone');
+  }
+
+  /** A replica that dies says nothing. */
+  kill(self: ReplicaId): void {
+    this.#drop(self);
+  }
+  cut(a: ReplicaId, b: ReplicaId): void {
+    this.#cut.add(key(a, b)).add(key(b, a));
+    this.#nodes.get(a)?.handler.onDown(b, 'cut');
+    this.#nodes.get(b)?.handler.onDown(a, 'cut');
+  }
+  heal(): void {
+    this.#cut.clear();
+    const ids = [...this.#nodes.keys()];
+    for (const a of ids) for (const b of ids) if (a < b) this.#introduce(a, b);
+  }
+}
+
+const key = (a: ReplicaId, b: ReplicaId): string => `${a}-${b}`;
+
+export interface SimulatedClusterOptions {
+  readonly replicas?: number;
+  readonly shards?: number;
+  readonly seed?: number;
+  readonly compactionBytes?: number;
+  readonly groupSettings?: Partial<GroupSettings>;
+}
+
+/** A cluster of real replica shells over simulated clock, chance, disk and network. */
+export class SimulatedCluster {
+  readonly time = new VirtualTime();
+  readonly network = new SimulatedNetwork(this.time);
+  readonly random: Random;
+  readonly ids: readonly ReplicaId[];
+  readonly disks = new Map<ReplicaId, MemoryDisk>();
+  readonly replicas = new Map<ReplicaId, Replica>();
+  readonly fatal: string[] = [];
+  readonly logs: string[] = [];
+  readonly #options: SimulatedClusterOptions;
+  readonly #lives = new Map<ReplicaId, number>();
+
+  constructor(options: SimulatedClusterOptions = {}) {
+    this.#options = options;
+    this.random = seededRandom(options.seed ?? 1);
+    this.ids = Array.from({ length: options.replicas ?? 3 }, (_, i) => replicaId(i + 1));
+    for (const id of this.ids) this.disks.set(id, blankDisk());
+  }
+
+  async startAll(): Promise<void> {
+    for (const id of this.ids) await this.start(id);
+    await this.time.advance(2_000);
+  }
+
+  async start(id: ReplicaId): Promise<Replica> {
+    const life = (this.#lives.get(id) ?? 0) + 1;
+    this.#lives.set(id, life);
+    const alive = (): boolean => this.#lives.get(id) === life;
+    const whileAlive = (run: () => void) => () => {
+      if (alive()) run();
+    };
+    const clock: Clock = {
+      monotonic: () => monotonicMs(this.time.now),
+      wall: () => wallMs(1_700_000_000_000 + this.time.now),
+      after: (delayMs, callback) => this.time.after(delayMs, whileAlive(callback)),
+      endOfTurn: (callback) => void this.time.after(0, whileAlive(callback)),
+    };
+    let uuids = 0;
+    const entropy: Entropy = {
+      uuid: () => `${id}-${life}-${uuids++}`,
+      seed: () => this.random.below(2 ** 31),
+    };
+    const storage = await openMemoryStorage({
+      disk: this.disks.get(id)!,
+      later: (sync) => void this.time.after(0.2 + this.random.next(), whileAlive(sync)),
+    });
+    const say = (message: string): number => this.logs.push(`${id}: ${message}`);
+    const replica = createReplica({
+      self: id,
+      clusterId: 'simulated-cluster-0000',
+      shards: this.#options.shards ?? 2,
+      replicas: this.ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
+      quorums: majority(this.ids),
+      http: undefined,
+      paxos: PAXOS_SETTINGS,
+      groupSettings: { ...DEFAULT_GROUP_SETTINGS, ...this.#options.groupSettings },
+      retentionSweepMs: 600_000,
+      compactionBytes: this.#options.compactionBytes ?? 1 << 30,
+      storage,
+      transport: this.network.connect(id),
+      clock,
+      entropy,
+      log: { info: say, warn: say, error: say },
+      onFatal: (reason) => this.fatal.push(`${id}: ${reason}`),
+    });
+    this.replicas.set(id, replica);
+    await replica.start();
+    return replica;
+  }
+
+  /** As kill -9: what was not synced is gone, nothing is said. */
+  kill(id: ReplicaId): void {
+    this.#lives.set(id, (this.#lives.get(id) ?? 0) + 1);
+    this.replicas.delete(id);
+    this.network.kill(id);
+  }
+
+  get any(): Replica {
+    return [...this.replicas.values()][0]!;
+  }
+}
