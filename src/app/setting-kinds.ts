@@ -30,8 +30,7 @@ const jsonFromText = (text: string): unknown => {
     return text;
   }
 };
-const booleanFromText = (text: string): unknown =>
-  text === 'true' ? true : text === 'false' ? false : text;
+const booleanFromText = (text: string): unknown => (text === 'true' ? true : text === 'false' ? false : text);
 
 export function integer(
   row: Row<number> & { readonly unit?: string; readonly min: number; readonly max: number },

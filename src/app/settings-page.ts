@@ -8,7 +8,14 @@ export function settingsPage(): string {
     const setting: Setting<unknown> = SETTINGS[name];
     const preset =
       setting.presetText ?? (setting.preset === undefined ? 'must be given' : `\`${presetOf(setting)}\``);
-    const cells = [`\`${name}\``, setting.unit, preset, setting.accepts, setting.help, `\`${environmentName(name)}\``];
+    const cells = [
+      `\`${name}\``,
+      setting.unit,
+      preset,
+      setting.accepts,
+      setting.help,
+      `\`${environmentName(name)}\``,
+    ];
     return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   });
   return `# Settings

@@ -61,7 +61,11 @@ export const SETTINGS = {
     'as in `replicas`',
   ),
   kafkaListenPort: optional(
-    integer({ min: 1, max: 65_535, help: 'Port the Kafka listener binds, when it is not the one clients use.' }),
+    integer({
+      min: 1,
+      max: 65_535,
+      help: 'Port the Kafka listener binds, when it is not the one clients use.',
+    }),
     'as in `replicas`',
   ),
   peerListenHost: optional(

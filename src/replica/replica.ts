@@ -87,6 +87,8 @@ export interface ReplicaStatus {
 /** One replica of a cluster: the shell around the pure core. */
 export interface Replica extends Coordinator {
   start(): Promise<void>;
+  /** Asks others to lead what is led here, and waits until they do or `withinMs` is over. It goes on as a follower. */
+  handOver(withinMs: number): Promise<void>;
   /** Hands leadership over (for at most `handOverMs`), then closes links and disk. */
   stop(handOverMs?: number): Promise<void>;
   status(): ReplicaStatus;
@@ -176,27 +178,25 @@ class LocalReplica implements Replica {
   async stop(handOverMs = 2_000): Promise<void> {
     if (this.#state === 'stopping' || this.#state === 'new') return;
     const wasRunning = this.#state === 'running';
-    if (wasRunning) await this.#handOver(handOverMs);
+    if (wasRunning) await this.handOver(handOverMs);
     this.#state = 'stopping';
     this.#stopTicking?.();
     await this.#options.transport.close();
     if (wasRunning) await this.#options.storage.storage.close();
   }
 
-  /** Asks a peer to lead each shard that is led here, and waits until none is or time is up. */
-  async #handOver(withinMs: number): Promise<void> {
+  /** Asks a peer to lead each shard that is led here, and waits until all of them have another leader or time is up. */
+  async handOver(withinMs: number): Promise<void> {
     const until = this.#clock.monotonic() + withinMs;
-    for (const host of this.#hosts) {
-      if (host.leadership.role !== 'leader') continue;
+    const led = this.#hosts.filter((host) => host.leadership.role === 'leader');
+    for (const host of led) {
       const heirs = host.status().peers.filter(({ id }) => this.#up.has(id));
       const heir = heirs.sort((a, b) => b.matched - a.matched)[0];
       if (heir !== undefined) this.#guard(() => host.step({ kind: 'transfer', to: heir.id }));
     }
-    while (
-      this.#up.size > 0 &&
-      this.#clock.monotonic() < until &&
-      this.#hosts.some((host) => host.leadership.role === 'leader')
-    ) {
+    const pending = (): boolean =>
+      led.some(({ leadership: { leader } }) => leader === undefined || leader === this.self);
+    while (this.#up.size > 0 && pending() && this.#clock.monotonic() < until) {
       await new Promise<void>((resume) => this.#clock.after(5, resume));
     }
   }

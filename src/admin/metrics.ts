@@ -1,0 +1,74 @@
+import type { AdminSource } from './port.js';
+
+interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'gauge' | 'counter';
+  readonly samples: readonly {
+    readonly labels?: Readonly<Record<string, string | number>>;
+    readonly value: number;
+  }[];
+}
+
+/** Prometheus' text format. Names are a promise to dashboards: add, never rename. */
+export function metricsText(source: AdminSource): string {
+  const { shards, peers, logBytes } = source.status();
+  const perShard = (
+    name: string,
+    help: string,
+    value: (shard: (typeof shards)[number]) => number,
+  ): Metric => ({
+    name: `quorate_${name}`,
+    help,
+    type: 'gauge',
+    samples: shards.map((shard) => ({ labels: { shard: shard.shard }, value: value(shard) })),
+  });
+  const metrics: Metric[] = [
+    {
+      name: 'quorate_ready',
+      help: 'May clients be sent here.',
+      type: 'gauge',
+      samples: [{ value: source.readiness().ready ? 1 : 0 }],
+    },
+    {
+      name: 'quorate_peers_up',
+      help: 'Other replicas with a working link.',
+      type: 'gauge',
+      samples: [{ value: peers.filter(({ up }) => up).length }],
+    },
+    {
+      name: 'quorate_log_bytes',
+      help: 'Bytes of write-ahead log a restart would read.',
+      type: 'gauge',
+      samples: [{ value: logBytes }],
+    },
+    perShard('serving', 'This replica leads the shard and serves.', ({ leadership }) =>
+      leadership.serving ? 1 : 0,
+    ),
+    perShard(
+      'ballot_round',
+      'Round of the highest promised ballot; it grows with each election.',
+      ({ promised }) => promised.round,
+    ),
+    perShard('chosen_slot', 'Everything through this slot is chosen.', ({ chosenThrough }) => chosenThrough),
+    perShard('in_flight', 'Proposed here and not yet chosen.', ({ inFlight }) => inFlight),
+    perShard('groups', 'Groups in the shard.', ({ groups }) => groups),
+    perShard('members', 'Members of groups in the shard.', ({ members }) => members),
+    perShard('offsets', 'Committed offsets in the shard.', ({ offsets }) => offsets),
+    {
+      name: 'quorate_broker',
+      help: 'Counters and gauges of the Kafka listener.',
+      type: 'gauge',
+      samples: Object.entries(source.brokerCounters()).map(([what, value]) => ({ labels: { what }, value })),
+    },
+  ];
+  return metrics.map(text).join('');
+}
+
+function text({ name, help, type, samples }: Metric): string {
+  const lines = samples.map(({ labels = {}, value }) => {
+    const pairs = Object.entries(labels).map(([key, label]) => `${key}="${label}"`);
+    return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
+  });
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+}

@@ -1,0 +1,151 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  HttpException,
+  Inject,
+  Param,
+  Post,
+} from '@nestjs/common';
+import { ADMIN_SOURCE } from './tokens.js';
+import { metricsText } from '../metrics.js';
+import type { AdminSource, TopicOutcome } from '../port.js';
+import * as present from '../present.js';
+import type {
+  FencesJson,
+  GroupDetailJson,
+  GroupsJson,
+  HealthJson,
+  OffsetsJson,
+  ProblemJson,
+  RebalancesJson,
+  StatusJson,
+  TopicJson,
+  TopicsJson,
+} from '../shapes.js';
+
+/** An answer other than success, as RFC 9457 has it. */
+export class Problem extends HttpException {
+  constructor(status: number, title: string, detail: string) {
+    const problem: ProblemJson = { type: 'about:blank', title, status, detail };
+    super(problem, status);
+  }
+}
+
+function found<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof present.NotFound) throw new Problem(404, 'Not found', error.message);
+    throw error;
+  }
+}
+
+@Controller()
+export class AdminController {
+  readonly #source: AdminSource;
+
+  constructor(@Inject(ADMIN_SOURCE) source: AdminSource) {
+    this.#source = source;
+  }
+
+  /** The process runs. For a liveness probe: a replica without a quorum is alive, and restarting it helps nobody. */
+  @Get('health/live')
+  live(): HealthJson {
+    return { status: 'ok', reasons: [] };
+  }
+
+  /** Hears a quorum and has applied. For a readiness probe. */
+  @Get('health/ready')
+  ready(): HealthJson {
+    const { ready, reasons } = this.#source.readiness();
+    if (ready) return { status: 'ok', reasons: [] };
+    throw new HttpException({ status: 'unavailable', reasons } satisfies HealthJson, 503);
+  }
+
+  @Get('status')
+  status(): StatusJson {
+    return present.status(this.#source, process.pid);
+  }
+
+  @Get('metrics')
+  @Header('content-type', 'text/plain; version=0.0.4')
+  metrics(): string {
+    return metricsText(this.#source);
+  }
+
+  @Get('groups')
+  groups(): GroupsJson {
+    return present.groups(this.#source);
+  }
+  @Get('groups/:id')
+  group(@Param('id') id: string): GroupDetailJson {
+    return found(() => present.groupDetail(this.#source, id));
+  }
+  @Get('groups/:id/offsets')
+  offsets(@Param('id') id: string): OffsetsJson {
+    return found(() => present.offsets(this.#source, id));
+  }
+  @Get('groups/:id/rebalances')
+  rebalances(@Param('id') id: string): RebalancesJson {
+    return found(() => present.rebalances(this.#source, id));
+  }
+  @Get('groups/:id/fences')
+  fences(@Param('id') id: string): FencesJson {
+    return found(() => present.fences(this.#source, id));
+  }
+
+  @Get('topics')
+  topics(): TopicsJson {
+    return present.topics(this.#source);
+  }
+
+  @Post('topics')
+  async createTopic(@Body() body: unknown): Promise<TopicJson> {
+    const { name, partitions = this.#source.defaultPartitions } = (body ?? {}) as {
+      name?: unknown;
+      partitions?: unknown;
+    };
+    if (typeof name !== 'string' || typeof partitions !== 'number') {
+      throw new Problem(400, 'Bad request', 'Send JSON such as {"name": "tenants", "partitions": 8}.');
+    }
+    return topicOrProblem(await this.#source.createTopic(name, partitions));
+  }
+
+  @Delete('topics/:name')
+  @HttpCode(200)
+  async deleteTopic(@Param('name') name: string): Promise<TopicJson> {
+    return topicOrProblem(await this.#source.deleteTopic(name));
+  }
+}
+
+function topicOrProblem(outcome: TopicOutcome): TopicJson {
+  switch (outcome.kind) {
+    case 'topic':
+      if (outcome.error === 'NONE') return outcome.topic;
+      throw new Problem(TOPIC_STATUS[outcome.error] ?? 400, outcome.error, outcome.message);
+    case 'not-leader':
+      throw new Problem(
+        503,
+        'No leader',
+        'No replica leads the shard of the topics right now. Try again in a second.',
+      );
+    case 'overloaded':
+      throw new Problem(503, 'Overloaded', 'Too much is waiting already. Try again in a second.');
+    case 'outcome-unknown':
+      throw new Problem(
+        504,
+        'Outcome unknown',
+        'The answer was lost: it may or may not have happened. GET /topics tells.',
+      );
+  }
+}
+
+const TOPIC_STATUS: Readonly<Record<string, number>> = {
+  TOPIC_ALREADY_EXISTS: 409,
+  UNKNOWN_TOPIC_OR_PARTITION: 404,
+  UNKNOWN_TOPIC_ID: 404,
+};

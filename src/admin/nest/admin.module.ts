@@ -1,0 +1,17 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AdminController } from './admin.controller.js';
+import { ADMIN_SOURCE } from './tokens.js';
+
+/** The HTTP API over a provider of an AdminSource. */
+@Module({})
+export class AdminModule {
+  /** `imports` provide and export `source`. */
+  static over(source: symbol, imports: DynamicModule['imports'] = []): DynamicModule {
+    return {
+      module: AdminModule,
+      imports,
+      controllers: [AdminController],
+      providers: [{ provide: ADMIN_SOURCE, useExisting: source }],
+    };
+  }
+}

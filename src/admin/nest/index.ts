@@ -1,0 +1,3 @@
+export { AdminController, Problem } from './admin.controller.js';
+export { AdminModule } from './admin.module.js';
+export { ADMIN_SOURCE } from './tokens.js';

@@ -1,0 +1,210 @@
+import { groupId, shardId, type GroupId, type ShardId } from '../kernel/index.js';
+import type { GroupSummary, RebalanceRecord, TopicPartitions } from '../machine/index.js';
+import type { AdminSource } from './port.js';
+import type {
+  AsOf,
+  FencesJson,
+  GroupDetailJson,
+  GroupJson,
+  GroupsJson,
+  OffsetsJson,
+  RebalanceJson,
+  RebalancesJson,
+  StatusJson,
+  TopicPartitionsJson,
+  TopicsJson,
+} from './shapes.js';
+
+/** What is asked for is not there. `detail` says what to do. */
+export class NotFound extends Error {
+  override readonly name = 'NotFound';
+}
+
+export function asOf(source: AdminSource, shard: ShardId): AsOf {
+  return {
+    replica: source.self,
+    shard,
+    slot: source.view(shard).appliedThrough,
+    leader: source.leaderOf(shard) ?? null,
+  };
+}
+
+const everyShard = (source: AdminSource): ShardId[] =>
+  Array.from({ length: source.shards }, (_, shard) => shardId(shard));
+
+function group(source: AdminSource, summary: GroupSummary, shard: ShardId): GroupJson {
+  const { type, state, protocolType, members, generation } = summary;
+  return {
+    group: summary.group,
+    type,
+    state,
+    protocolType,
+    members,
+    generation,
+    shard,
+    leader: source.leaderOf(shard) ?? null,
+  };
+}
+
+const partitions = (topics: readonly TopicPartitions[]): TopicPartitionsJson[] =>
+  topics.map(({ topic, partitions: numbers }) => ({ topic, partitions: numbers }));
+
+export function groups(source: AdminSource): GroupsJson {
+  const shards = everyShard(source);
+  return {
+    asOf: shards.map((shard) => asOf(source, shard)),
+    groups: shards
+      .flatMap((shard) =>
+        source
+          .view(shard)
+          .groups.list()
+          .map((summary) => group(source, summary, shard)),
+      )
+      .sort((a, b) => (a.group < b.group ? -1 : 1)),
+  };
+}
+
+/** The group's shard, if this replica knows the group. Throws NotFound. */
+function locate(source: AdminSource, name: string): { readonly id: GroupId; readonly shard: ShardId } {
+  const id = groupId(name);
+  const shard = source.shardOf(id);
+  if (source.view(shard).groups.describe(id) === undefined) {
+    throw new NotFound(
+      `There is no group "${name}" in what replica ${source.self} has applied. GET /groups lists those there are.`,
+    );
+  }
+  return { id, shard };
+}
+
+export function groupDetail(source: AdminSource, name: string): GroupDetailJson {
+  const { id, shard } = locate(source, name);
+  const described = source.view(shard).groups.describe(id)!;
+  return {
+    asOf: asOf(source, shard),
+    group: {
+      ...group(source, described, shard),
+      protocolName: described.protocolName,
+      groupLeader: described.leader,
+    },
+    members: described.memberDetails.map((member) => ({
+      memberId: member.memberId,
+      instanceId: member.instanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      sessionTimeoutMs: member.sessionTimeoutMs,
+      rebalanceTimeoutMs: member.rebalanceTimeoutMs,
+      waiting: member.waiting,
+      partitions: member.partitions === null ? null : partitions(member.partitions),
+    })),
+  };
+}
+
+export function offsets(source: AdminSource, name: string): OffsetsJson {
+  const { id, shard } = locate(source, name);
+  return {
+    asOf: asOf(source, shard),
+    group: id,
+    offsets: source
+      .view(shard)
+      .groups.committedAll(id)
+      .map(({ topic, partition, offset, metadata, committedAt }) => ({
+        topic,
+        partition,
+        offset,
+        metadata,
+        committedAt: new Date(committedAt).toISOString(),
+      })),
+  };
+}
+
+const time = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+const between = (from: number | null, to: number | null): number | null =>
+  from === null || to === null ? null : to - from;
+
+function rebalance(record: RebalanceRecord): RebalanceJson {
+  const { startedAt, joinedAt, stableAt } = record;
+  return {
+    trigger: record.trigger,
+    generationBefore: record.generationBefore,
+    generation: record.generation,
+    outcome: record.outcome,
+    startedAt: time(startedAt)!,
+    joinedAt: time(joinedAt),
+    stableAt: time(stableAt),
+    stopMs: between(startedAt, joinedAt),
+    alignMs: between(joinedAt, stableAt),
+    totalMs: between(startedAt, stableAt),
+    members: record.members,
+    stragglers: record.stragglers,
+    partitionsMoved: record.partitionsMoved,
+    assignment: record.assignment.map(({ memberId, clientId, topics }) => ({
+      memberId,
+      clientId,
+      topics: partitions(topics),
+    })),
+  };
+}
+
+export function rebalances(source: AdminSource, name: string): RebalancesJson {
+  const { id, shard } = locate(source, name);
+  return {
+    asOf: asOf(source, shard),
+    group: id,
+    rebalances: source.view(shard).groups.rebalances(id).map(rebalance),
+  };
+}
+
+export function fences(source: AdminSource, name: string): FencesJson {
+  const { id, shard } = locate(source, name);
+  const granted = source.view(shard).groups.fences(id);
+  return {
+    asOf: asOf(source, shard),
+    group: id,
+    fences: granted.map(({ scope, owner, instanceId, token, epoch }) => ({
+      scope,
+      owner,
+      instanceId,
+      token,
+      generation: epoch,
+    })),
+  };
+}
+
+export function topics(source: AdminSource): TopicsJson {
+  const facts = shardId(0);
+  return { asOf: asOf(source, facts), topics: source.view(facts).topics.all() };
+}
+
+export function status(source: AdminSource, pid: number): StatusJson {
+  const { ready, reasons } = source.readiness();
+  const replica = source.status();
+  return {
+    replica: source.self,
+    clusterId: source.clusterId,
+    pid,
+    ready,
+    reasons,
+    standing: replica.standing,
+    peers: replica.peers,
+    http: source.httpAddresses().map(({ id, url }) => ({ id, url: url ?? null })),
+    logBytes: replica.logBytes,
+    shards: replica.shards.map((shard) => ({
+      shard: shard.shard,
+      role: shard.leadership.role,
+      serving: shard.leadership.serving,
+      leader: shard.leadership.leader ?? null,
+      ballot: shard.promised,
+      firstSlot: shard.firstSlot,
+      lastSlot: shard.lastSlot,
+      chosenThrough: shard.chosenThrough,
+      appliedThrough: shard.appliedThrough,
+      queued: shard.queued,
+      inFlight: shard.inFlight,
+      hash: shard.hash,
+      groups: shard.groups,
+      members: shard.members,
+      offsets: shard.offsets,
+    })),
+    broker: source.brokerCounters(),
+  };
+}

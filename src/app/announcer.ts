@@ -1,0 +1,98 @@
+import type { News, RebalanceRecord, TopicPartitions } from '../machine/index.js';
+import type { Coordinator } from '../replica/index.js';
+import type { AppLog } from './log.js';
+
+/** One line for each thing a person wants to know, from the replica that leads, so that each is said once. */
+export function announce(coordinator: Coordinator, log: AppLog): void {
+  const leading = new Set<number>();
+  let scheduled = false;
+  coordinator.onLeadership((shard, { serving }) => {
+    const before = leading.has(shard);
+    if (serving === before) return;
+    if (serving) leading.add(shard);
+    else leading.delete(shard);
+    if (scheduled) return;
+    // Eight shards change hands within milliseconds of each other: one line for all of them.
+    scheduled = true;
+    setTimeout(() => {
+      scheduled = false;
+      log.info(
+        leading.size === 0
+          ? 'leads no shard'
+          : `leads shard ${[...leading].sort((a, b) => a - b).join(', ')}`,
+      );
+    }, 50).unref();
+  });
+  coordinator.onNews((_shard, news, serving) => {
+    if (!serving) return;
+    for (const item of news) {
+      const line = lineFor(item);
+      if (line !== undefined) log.info(line);
+    }
+  });
+}
+
+/** Undefined: nothing worth a line. */
+export function lineFor(news: News): string | undefined {
+  switch (news.kind) {
+    case 'member-joined':
+      return `${news.group}: ${news.memberId} joined from ${news.clientHost}`;
+    case 'member-left':
+      return `${news.group}: ${news.memberId} ${CAUSES[news.cause]}`;
+    case 'rebalance-ended':
+      return rebalanceLine(news.group, news.record);
+    case 'group-empty':
+      return undefined;
+    case 'group-deleted':
+      return `${news.group}: deleted`;
+    case 'topic-created':
+      return `topic ${news.topic.name} created with ${news.topic.partitions} partitions`;
+    case 'topic-deleted':
+      return `topic ${news.topic.name} deleted`;
+    case 'topic-changed':
+      return `topic ${news.topic.name} has ${news.topic.partitions} partitions now`;
+    case 'join-answer':
+    case 'sync-answer':
+    case 'rebalance-started':
+      return undefined;
+  }
+}
+
+const CAUSES = {
+  left: 'left',
+  'session-expired': 'was not heard of within its session timeout and is out',
+  'missed-rebalance': 'did not stop in time and is out',
+  'missed-sync': 'did not ask for its assignment in time and is out',
+  replaced: 'was replaced by a new process of the same name',
+  removed: 'was removed',
+  'pending-expired': 'never came back with the id it was given',
+} as const;
+
+function rebalanceLine(group: string, record: RebalanceRecord): string | undefined {
+  const { outcome, generation, startedAt, stableAt, assignment, partitionsMoved } = record;
+  if (outcome === 'empty') return `${group}: epoch ${generation}, nobody is left`;
+  if (outcome !== 'stable' || stableAt === null) return undefined;
+  const owners = assignment.map(
+    ({ clientId, memberId, topics }) => `${clientId === '' ? memberId : clientId} ${partitionsText(topics)}`,
+  );
+  const moved = partitionsMoved === null ? '' : `, ${partitionsMoved} moved`;
+  return `${group}: epoch ${generation} is stable after ${Math.round(stableAt - startedAt)} ms${moved}: ${owners.join('; ')}`;
+}
+
+function partitionsText(topics: readonly TopicPartitions[]): string {
+  if (topics.length === 0) return 'nothing';
+  return topics.map(({ topic, partitions }) => `${topic}[${ranges(partitions)}]`).join(' ');
+}
+
+/** 0,1,2,5 -> 0-2,5 */
+export function ranges(partitions: readonly number[]): string {
+  const sorted = [...partitions].sort((a, b) => a - b);
+  const parts: string[] = [];
+  for (let i = 0; i < sorted.length;) {
+    let end = i;
+    while (sorted[end + 1] === sorted[end]! + 1) end++;
+    parts.push(end === i ? `${sorted[i]}` : `${sorted[i]}-${sorted[end]}`);
+    i = end + 1;
+  }
+  return parts.join(',');
+}

@@ -1,0 +1,79 @@
+import type { LoggerService } from '@nestjs/common';
+import { pino, type Logger } from 'pino';
+import type { Settings } from './settings.js';
+
+/** One logger for everything: pino underneath, JSON for machines or one plain line for people. */
+export interface AppLog {
+  info(message: string, facts?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, facts?: Readonly<Record<string, unknown>>): void;
+  error(message: string, facts?: Readonly<Record<string, unknown>>): void;
+  debug(message: string, facts?: Readonly<Record<string, unknown>>): void;
+}
+
+type Level = 'info' | 'warn' | 'error' | 'debug';
+
+export function createLog({
+  logLevel,
+  logFormat,
+  replicaId,
+}: Pick<Settings, 'logLevel' | 'logFormat' | 'replicaId'>): AppLog {
+  const plain = logFormat === 'line' || (logFormat === 'auto' && process.stdout.isTTY);
+  const logger = pino({ level: logLevel, base: { replica: replicaId } }, plain ? lineStream() : undefined);
+  const write =
+    (level: Level) =>
+    (message: string, facts?: Readonly<Record<string, unknown>>): void => {
+      writeTo(logger, level, message, facts);
+    };
+  return { info: write('info'), warn: write('warn'), error: write('error'), debug: write('debug') };
+}
+
+function writeTo(
+  logger: Logger,
+  level: Level,
+  message: string,
+  facts: Readonly<Record<string, unknown>> | undefined,
+): void {
+  if (facts === undefined) logger[level](message);
+  else logger[level](facts, message);
+}
+
+/** pino's JSON lines as lines for people: time, replica, level when it is not info, message. */
+function lineStream(): { write(line: string): void } {
+  return {
+    write(line) {
+      const { level, time, replica, msg } = JSON.parse(line) as {
+        level: number;
+        time: number;
+        replica: number;
+        msg: string;
+      };
+      const grave = level >= 50 ? ' ERROR' : level >= 40 ? ' warning' : '';
+      process.stdout.write(
+        `${new Date(time).toTimeString().slice(0, 8)}  replica ${replica}${grave}  ${msg}\n`,
+      );
+    },
+  };
+}
+
+/** Nest's own lines (routes, modules) are for whoever debugs the wiring. */
+export class NestLog implements LoggerService {
+  readonly #log: AppLog;
+  constructor(log: AppLog) {
+    this.#log = log;
+  }
+  log(message: unknown): void {
+    this.#log.debug(String(message));
+  }
+  debug(message: unknown): void {
+    this.#log.debug(String(message));
+  }
+  verbose(message: unknown): void {
+    this.#log.debug(String(message));
+  }
+  warn(message: unknown): void {
+    this.#log.warn(String(message));
+  }
+  error(message: unknown, stack?: unknown): void {
+    this.#log.error(String(message), stack === undefined ? undefined : { stack });
+  }
+}

@@ -1,0 +1,60 @@
+import {
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  Inject,
+  Module,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { AdminModule } from '../admin/nest/index.js';
+import { type AppLog, createLog } from './log.js';
+import { ReplicaNode } from './node.js';
+import type { Settings } from './settings.js';
+
+export const QUORATE_NODE = Symbol('quorate:node');
+
+export interface QuorateModuleOptions {
+  /** Checked settings, e.g. of `checkSettings`. */
+  readonly settings: Settings;
+  readonly log?: AppLog;
+  /** The replica can no longer be trusted. Default: exit code 70, at once. */
+  readonly onFatal?: (reason: string) => void;
+}
+
+/** Runs a replica inside a Nest application: it starts with the application and hands over before it stops. */
+@Module({})
+export class QuorateModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #node: ReplicaNode;
+
+  constructor(@Inject(QUORATE_NODE) node: ReplicaNode) {
+    this.#node = node;
+  }
+
+  static forRoot({
+    settings,
+    log = createLog(settings),
+    onFatal = exitAtOnce,
+  }: QuorateModuleOptions): DynamicModule {
+    const core: DynamicModule = {
+      module: QuorateModule,
+      global: true,
+      providers: [{ provide: QUORATE_NODE, useFactory: () => ReplicaNode.open(settings, log, onFatal) }],
+      exports: [QUORATE_NODE],
+    };
+    return { module: QuorateRoot, imports: [core, AdminModule.over(QUORATE_NODE, [core])], exports: [core] };
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.#node.start();
+  }
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.#node.stop();
+  }
+}
+
+@Module({})
+class QuorateRoot {}
+
+/** EX_SOFTWARE of sysexits.h: whoever restarts processes will, and the disk tells what may be trusted. */
+function exitAtOnce(): void {
+  process.exit(70);
+}

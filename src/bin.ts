@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { randomBytes } from 'node:crypto';
+import { ConfigurationError, loadSettings, runReplica, startProblem } from './app/index.js';
+import { createProgram } from './cli/index.js';
+
+/** The `quorate` command: the CLI's own commands, and `start`, which needs the whole application. */
+const program = createProgram({
+  print: (text) => void process.stdout.write(`${text}\n`),
+  fail: (message, code) => {
+    process.stderr.write(`quorate: ${message}\n`);
+    process.exitCode = code;
+  },
+  environmentUrl: process.env['QUORATE_URL'],
+});
+
+program
+  .command('start')
+  .description('run one replica in this process')
+  .option(
+    '--config <file>',
+    'JSON file with the settings of docs/settings.md; the environment (QUORATE_*) goes first',
+  )
+  .action(async ({ config }: { config?: string }) => {
+    try {
+      await runReplica(loadSettings({ file: config, environment: process.env }));
+    } catch (error) {
+      process.stderr.write(`quorate: the replica cannot start. ${startProblem(error)}\n`);
+      process.exit(error instanceof ConfigurationError ? 2 : 1);
+    }
+    // Under a supervisor that is gone nobody would stop this process.
+    process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  });
+
+program
+  .command('cluster-id')
+  .description('make an id for a new cluster')
+  .action(() => void process.stdout.write(`${randomBytes(16).toString('base64url')}\n`));
+
+await program.parseAsync();

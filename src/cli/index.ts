@@ -1,0 +1,1 @@
+export { createProgram, type CliSurroundings } from './program.js';

@@ -1,0 +1,105 @@
+import type { WriteOutcome } from './model.js';
+
+/** What all errors of this library have in common. */
+export abstract class LockingError extends Error {
+  /** Stable, for programs. */
+  abstract readonly code:
+    'version-conflict' | 'not-found' | 'already-exists' | 'stale-epoch' | 'outcome-unknown';
+  /** True when reading again and trying again makes sense. */
+  abstract readonly retriable: boolean;
+}
+
+/** Somebody else changed the record since it was read. Read it again, decide again, write again. */
+export class VersionConflictError extends LockingError {
+  override readonly name = 'VersionConflictError';
+  readonly code = 'version-conflict';
+  readonly retriable = true;
+  constructor(
+    readonly resource: string,
+    readonly id: string,
+    readonly expected: number,
+    readonly actual: number,
+  ) {
+    super(
+      `${resource} ${id} is at version ${actual}, not ${expected}: somebody else changed it. Read it again and retry.`,
+    );
+  }
+}
+
+/** There is no such record (any more). */
+export class RecordNotFoundError extends LockingError {
+  override readonly name = 'RecordNotFoundError';
+  readonly code = 'not-found';
+  readonly retriable = false;
+  constructor(
+    readonly resource: string,
+    readonly id: string,
+  ) {
+    super(`${resource} ${id} does not exist (any more).`);
+  }
+}
+
+/** An insert found its id taken. */
+export class RecordExistsError extends LockingError {
+  override readonly name = 'RecordExistsError';
+  readonly code = 'already-exists';
+  readonly retriable = true;
+  constructor(
+    readonly resource: string,
+    readonly id: string,
+    readonly actual: number,
+  ) {
+    super(`${resource} ${id} exists already, at version ${actual}.`);
+  }
+}
+
+/** A later owner has taken over: this process must stop writing for the scope. Never retried. */
+export class StaleEpochError extends LockingError {
+  override readonly name = 'StaleEpochError';
+  readonly code = 'stale-epoch';
+  readonly retriable = false;
+  constructor(
+    readonly scope: string,
+    readonly token: bigint,
+    readonly current: bigint,
+  ) {
+    super(
+      `the token ${token} of ${scope} is stale: ${current} has taken over. Stop working on it; what you did since is not wanted.`,
+    );
+  }
+}
+
+/**
+ * The connection broke (or the server went away) between sending a write and hearing its answer: it may have happened
+ * or not. Read the record: at `version + 1` with your values it happened, at the old version it did not.
+ */
+export class OutcomeUnknownError extends LockingError {
+  override readonly name = 'OutcomeUnknownError';
+  readonly code = 'outcome-unknown';
+  readonly retriable = false;
+  constructor(what: string, cause: unknown) {
+    super(
+      `${what}: the answer was lost, so it may or may not have happened. Read the record to find out before you write again.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** The error an outcome stands for; undefined when it stands for success. */
+export function outcomeError(resource: string, id: string, outcome: WriteOutcome): LockingError | undefined {
+  switch (outcome.kind) {
+    case 'written':
+    case 'skipped':
+      return undefined;
+    case 'not-found':
+      return new RecordNotFoundError(resource, id);
+    case 'version-conflict':
+      return new VersionConflictError(resource, id, outcome.expected, outcome.actual);
+    case 'already-exists':
+      return new RecordExistsError(resource, id, outcome.actual);
+    case 'stale-epoch':
+      return new StaleEpochError(outcome.scope, outcome.token, outcome.current);
+  }
+}
