@@ -1,0 +1,64 @@
+import { crc32c, type GroupId, shardId, type TopicName } from '../kernel/index.js';
+import type { BrokerAddress, Coordinator } from '../replica/index.js';
+import type { Topic, TopicsView } from '../machine/index.js';
+
+/** The shard that holds the cluster's facts. */
+export const FACTS = shardId(0);
+
+/** Who is there and who leads what, as every replica tells it (kafka-clients P1, P2). */
+export class ClusterFacts {
+  readonly #coordinator: Coordinator;
+
+  constructor(coordinator: Coordinator) {
+    this.#coordinator = coordinator;
+  }
+
+  /** As Kafka does it: those that live. A client that is told of a dead one waits for it to answer. */
+  brokers(): readonly BrokerAddress[] {
+    return this.#coordinator.brokers().filter(({ up }) => up);
+  }
+
+  /** The replica that coordinates a group; undefined while none is known that a client could reach. */
+  coordinatorOf(group: GroupId): BrokerAddress | undefined {
+    const leader = this.#coordinator.leaderOf(this.#coordinator.shardOf(group));
+    return leader === undefined ? undefined : this.brokers().find(({ id }) => id === leader);
+  }
+
+  /** The leader of the cluster's facts when a client could reach it, else any listed replica (kafka-clients P1). */
+  controllerId(brokers: readonly BrokerAddress[]): number {
+    const leader = this.#coordinator.leaderOf(FACTS);
+    return brokers.find(({ id }) => id === leader)?.id ?? brokers[0]?.id ?? -1;
+  }
+
+  get topics(): TopicsView {
+    return this.#coordinator.peek(FACTS).topics;
+  }
+  /** False before this replica has applied anything of the cluster's facts: then no topic may be called unknown. */
+  get factsKnown(): boolean {
+    return this.#coordinator.peek(FACTS).appliedThrough > 0;
+  }
+  hasPartition(topic: Topic | undefined, partition: number): boolean {
+    return topic !== undefined && partition >= 0 && partition < topic.partitions;
+  }
+}
+
+/**
+ * Where clients fetch from. Any replica can answer an empty Fetch, so this only spreads the load: a partition stays with
+ * its home as long as that one is up, and the others do not move when it is not.
+ */
+export class PartitionLeaders {
+  readonly #all: readonly BrokerAddress[];
+  readonly #up: readonly BrokerAddress[];
+
+  constructor(all: readonly BrokerAddress[]) {
+    this.#all = [...all].sort((a, b) => a.id - b.id);
+    this.#up = this.#all.filter(({ up }) => up);
+  }
+
+  of(topic: TopicName, partition: number): number {
+    const at = (crc32c(Buffer.from(topic)) + partition) >>> 0;
+    const home = this.#all[at % this.#all.length];
+    if (home?.up === true) return home.id;
+    return this.#up[Math.floor(at / this.#all.length) % this.#up.length]?.id ?? -1;
+  }
+}

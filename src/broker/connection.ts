@@ -1,0 +1,235 @@
+import type { Socket } from 'node:net';
+import type { ShardId } from '../kernel/index.js';
+import {
+  type ApiKey,
+  decodeRequestHeader,
+  findApi,
+  FrameSplitter,
+  type RequestHeader,
+  WireError,
+  WireWriter,
+} from '../wire/index.js';
+import type { CloseCause, Counters } from './counters.js';
+import { Exchange, type ExchangeOwner } from './exchange.js';
+import type { BrokerSettings } from './settings.js';
+
+/** What a connection needs of the server it belongs to. */
+export interface ConnectionHost {
+  readonly settings: BrokerSettings;
+  readonly counters: Counters;
+  leaseHolds(shard: ShardId): boolean;
+  /** Hands a request to its handler. Throws WireError when its bytes are not what its version says. */
+  dispatch(exchange: Exchange, frame: Buffer, bodyOffset: number): void;
+  /** A request of a key or version that is not spoken here. True when it was answered (Kafka: ApiVersions only). */
+  dispatchUnsupported(connection: Connection, header: RequestHeader): boolean;
+  /** `flush` is to be called at the end of this turn. */
+  touchTurn(connection: Connection): void;
+  closed(connection: Connection, cause: CloseCause, detail: string): void;
+}
+
+/** With so much unread by the client nothing more is read from it. Bytes. */
+const UNREAD_PAUSE_BYTES = 256 * 1024;
+const WRITER_BYTES = 64 * 1024;
+const WRITER_BYTES_KEPT = 1024 * 1024;
+
+/** Encodes the answers of one connection at a time; its memory is handed away only when a socket could not take all. */
+export class SharedWriter {
+  writer = new WireWriter(WRITER_BYTES);
+
+  renew(): void {
+    this.writer = new WireWriter(WRITER_BYTES);
+  }
+}
+
+/**
+ * One client's connection. Requests start in the order they came and may run side by side; answers leave in that order:
+ * a request that waits holds back the answers behind it, of this connection only (kafka-clients P7). At the bound of
+ * requests under way, and while the client does not read, nothing more is read from it.
+ */
+export class Connection implements ExchangeOwner {
+  readonly clientHost: string;
+  readonly peer: string;
+  clientId = '';
+  /** When bytes last came or answers last left, on the clock of the host. Kept by the host's sweep. */
+  lastActiveMs: number;
+  active = true;
+  /** To be flushed at the end of this turn; kept by the host. */
+  touched = false;
+  readonly #socket: Socket;
+  readonly #host: ConnectionHost;
+  readonly #splitter: FrameSplitter;
+  /** Complete frames that wait for room among the requests under way. */
+  #waiting: Buffer[] = [];
+  #head: Exchange | null = null;
+  #tail: Exchange | null = null;
+  #inFlight = 0;
+  #paused = false;
+  #closed = false;
+  #draining = false;
+
+  constructor(socket: Socket, host: ConnectionHost, now: number) {
+    this.#socket = socket;
+    this.#host = host;
+    this.lastActiveMs = now;
+    this.clientHost = `/${socket.remoteAddress ?? 'unknown'}`;
+    this.peer = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    this.#splitter = new FrameSplitter(host.settings.frameBytesMax);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('drain', () => this.#resume());
+    socket.on('error', (error) => this.close('socket-error', error.message));
+    socket.on('close', () => this.close('client', 'closed by the client'));
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#closed || this.#draining) return;
+    this.active = true;
+    this.#host.counters.bytesIn += chunk.length;
+    try {
+      const frames = this.#splitter.push(chunk);
+      if (this.#waiting.length === 0) this.#waiting = frames;
+      else this.#waiting.push(...frames);
+    } catch (error) {
+      return this.#malformed(error);
+    }
+    this.#pump();
+  }
+
+  /** Starts what has come, as far as there is room; then decides whether to read on. */
+  #pump(): void {
+    const { maxInFlightPerConnection } = this.#host.settings;
+    let started = 0;
+    while (
+      started < this.#waiting.length &&
+      this.#inFlight < maxInFlightPerConnection &&
+      this.#socket.writableLength <= UNREAD_PAUSE_BYTES &&
+      !this.#closed
+    ) {
+      this.#start(this.#waiting[started++]!);
+    }
+    if (this.#closed) return;
+    this.#waiting = started === this.#waiting.length ? [] : this.#waiting.slice(started);
+    const full = this.#waiting.length > 0 || this.#socket.writableLength > UNREAD_PAUSE_BYTES;
+    if (full && !this.#paused) {
+      this.#paused = true;
+      this.#socket.pause();
+    } else if (!full && this.#paused) {
+      this.#paused = false;
+      this.#socket.resume();
+    }
+  }
+  #resume(): void {
+    this.active = true;
+    if (!this.#closed) this.#pump();
+  }
+
+  #start(frame: Buffer): void {
+    try {
+      const header = decodeRequestHeader(frame);
+      if (header.clientId !== null) this.clientId = header.clientId;
+      const api = findApi(header.apiKey);
+      if (api === undefined || !api.supports(header.apiVersion)) {
+        if (this.#host.dispatchUnsupported(this, header)) return;
+        const what = `key ${header.apiKey} (${api?.name ?? 'unknown'}) version ${header.apiVersion}`;
+        return this.close('unsupported', `asked for ${what}, which is not spoken here`);
+      }
+      this.#host.dispatch(
+        this.open(api.key, header.apiVersion, header.correlationId),
+        frame,
+        header.bodyOffset,
+      );
+    } catch (error) {
+      this.#malformed(error);
+    }
+  }
+  #malformed(error: unknown): void {
+    if (!(error instanceof WireError)) throw error;
+    this.close('malformed', error.message);
+  }
+
+  /** Takes the next place in the order of answers. */
+  open<K extends ApiKey>(key: K, version: number, correlationId: number): Exchange<K> {
+    const exchange = new Exchange(this, key, version, correlationId);
+    const last = exchange as unknown as Exchange;
+    if (this.#tail === null) this.#head = last;
+    else this.#tail.next = last;
+    this.#tail = last;
+    this.#inFlight++;
+    return exchange;
+  }
+
+  answered(): void {
+    if (this.#head?.ready === true) this.#host.touchTurn(this);
+  }
+  closeSilently(why: string): void {
+    this.close('refused-silently', why);
+  }
+
+  /** Writes every answer whose turn has come, in one write. */
+  flush(shared: SharedWriter): void {
+    if (this.#closed || this.#head?.ready !== true) return;
+    const { counters } = this.#host;
+    const writer = shared.writer;
+    writer.reset();
+    let head: Exchange | null = this.#head;
+    try {
+      for (; head?.ready === true; head = head.next) {
+        if (head.write(writer, (shard) => this.#host.leaseHolds(shard))) counters.leaseLost++;
+        this.#inFlight--;
+      }
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      return this.close('defect', `an answer could not be encoded: ${error.message}`);
+    }
+    this.#head = head;
+    if (head === null) this.#tail = null;
+    this.#send(writer, shared);
+    if (this.#closed) return;
+    if (this.#waiting.length > 0 || this.#paused || this.#socket.writableLength > UNREAD_PAUSE_BYTES)
+      this.#pump();
+  }
+
+  #send(writer: WireWriter, shared: SharedWriter): void {
+    const { settings, counters } = this.#host;
+    const bytes = writer.length;
+    const unread = this.#socket.writableLength;
+    if (unread + bytes > settings.outgoingBytesMax && unread > 0) {
+      return this.close('not-reading', `${unread} bytes of answers were not read`);
+    }
+    counters.bytesOut += bytes;
+    counters.writes++;
+    this.active = true;
+    this.#socket.write(writer.view());
+    // What the kernel did not take at once still lies in this memory: it belongs to the socket from now on.
+    if (this.#socket.writableLength > 0 || bytes > WRITER_BYTES_KEPT) shared.renew();
+  }
+
+  /** Starts nothing more; what is under way is still answered. */
+  stopReading(): void {
+    this.#draining = true;
+    this.#waiting = [];
+    this.#socket.pause();
+  }
+  /** True when nothing is owed to the client any more. */
+  get settled(): boolean {
+    return this.#closed || (this.#inFlight === 0 && this.#socket.writableLength === 0);
+  }
+
+  close(cause: CloseCause, detail: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (let exchange = this.#head; exchange !== null; exchange = exchange.next) exchange.abandon();
+    this.#head = null;
+    this.#tail = null;
+    this.#inFlight = 0;
+    this.#waiting = [];
+    this.#socket.destroy();
+    this.#host.closed(this, cause, detail);
+  }
+}

@@ -1,0 +1,39 @@
+import type { GroupId, MemberId } from '../kernel/index.js';
+import type { GroupNews } from '../machine/index.js';
+import type { Coordinator } from '../replica/index.js';
+import type { ApiKey, RequestByKey } from '../wire/index.js';
+import type { ClusterFacts } from './cluster-facts.js';
+import type { Counters } from './counters.js';
+import type { Exchange } from './exchange.js';
+import type { ParkedTable } from './parked.js';
+import type { BrokerSettings } from './settings.js';
+import type { TopicCreation } from './topic-creation.js';
+import type { VirtualEnds } from './virtual-ends.js';
+
+/** News that answers a parked request. */
+export type AwaitedNews = Extract<GroupNews, { kind: 'join-answer' | 'sync-answer' }>;
+
+/** The key under which a member's parked JoinGroup or SyncGroup waits for its news. */
+export function awaitedKey(kind: AwaitedNews['kind'], group: GroupId, member: MemberId): string {
+  return `${kind}\u0000${group}\u0000${member}`;
+}
+
+/** All that handlers work with. */
+export interface BrokerContext {
+  readonly coordinator: Coordinator;
+  readonly settings: BrokerSettings;
+  readonly counters: Counters;
+  readonly facts: ClusterFacts;
+  readonly parked: ParkedTable<AwaitedNews>;
+  readonly ends: VirtualEnds;
+  readonly creation: TopicCreation;
+}
+
+/** Answers the exchange now or later, exactly once. What it keeps of the request keeps the frame's memory alive. */
+export type Handler<K extends ApiKey> = (
+  request: RequestByKey[K],
+  exchange: Exchange<K>,
+  context: BrokerContext,
+) => void;
+/** Does not compile while an API of the registry has no handler. */
+export type Handlers = { readonly [K in ApiKey]: Handler<K> };

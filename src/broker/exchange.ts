@@ -1,0 +1,106 @@
+import type { ShardId } from '../kernel/index.js';
+import {
+  type Api,
+  type ApiKey,
+  APIS,
+  type ReplyByKey,
+  type WireWriter,
+  writeResponseFrame,
+} from '../wire/index.js';
+import type { Parked } from './parked.js';
+
+/** What an exchange needs of the connection it belongs to. */
+export interface ExchangeOwner {
+  /** The client's own name for itself, of its newest request; '' when it gives none. */
+  readonly clientId: string;
+  /** As Kafka writes it: `/` and the address. */
+  readonly clientHost: string;
+  /** An answer is there: the connection writes it when its turn in the order of requests has come. */
+  answered(): void;
+  closeSilently(why: string): void;
+}
+
+/** The shards from whose applied state an answer was read under the lease. */
+export type Leased = ShardId | readonly ShardId[];
+
+/**
+ * One request on its way to its answer. Answers leave in the order of the requests of their connection; encoding waits
+ * until the answer leaves, because only then is it known whether the lease it was read under still holds.
+ */
+export class Exchange<K extends ApiKey = ApiKey> {
+  /** The next request of the same connection. */
+  next: Exchange | null = null;
+  #reply: ReplyByKey[K] | Buffer | undefined;
+  #leased: Leased | null = null;
+  #refused: (() => ReplyByKey[K]) | null = null;
+  #parked: Parked | null = null;
+  #abandoned = false;
+
+  constructor(
+    readonly owner: ExchangeOwner,
+    readonly key: K,
+    readonly version: number,
+    readonly correlationId: number,
+  ) {}
+
+  get ready(): boolean {
+    return this.#reply !== undefined;
+  }
+  /** The connection ended: whatever is answered goes nowhere. */
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
+  answer(reply: ReplyByKey[K]): void {
+    if (this.#abandoned || this.#reply !== undefined) return;
+    this.#reply = reply;
+    this.#parked = null;
+    this.owner.answered();
+  }
+  /** An answer read from applied state: `refused` takes its place if the lease of a shard is gone when it leaves. */
+  answerUnderLease(leased: Leased, reply: ReplyByKey[K], refused: () => ReplyByKey[K]): void {
+    this.#leased = leased;
+    this.#refused = refused;
+    this.answer(reply);
+  }
+  /** A frame encoded beforehand with `encode`, length included. */
+  answerEncoded(frame: Buffer): void {
+    if (this.#abandoned || this.#reply !== undefined) return;
+    this.#reply = frame;
+    this.#parked = null;
+    this.owner.answered();
+  }
+  /** Remembered so that the end of the connection takes it out of the table. */
+  parkedAs(parked: Parked): void {
+    if (this.#abandoned) parked.cancel();
+    else if (this.#reply === undefined) this.#parked = parked;
+  }
+  abandon(): void {
+    this.#abandoned = true;
+    this.#parked?.cancel();
+    this.#parked = null;
+  }
+
+  /** Appends the answer's frame. True when the lease was lost and a refusal went in its place. */
+  write(writer: WireWriter, leaseHolds: (shard: ShardId) => boolean): boolean {
+    const reply = this.#reply!;
+    if (Buffer.isBuffer(reply)) {
+      writer.raw(reply);
+      return false;
+    }
+    if (this.#leased === null || holds(this.#leased, leaseHolds)) {
+      this.encode(writer, reply);
+      return false;
+    }
+    this.encode(writer, this.#refused!());
+    return true;
+  }
+  encode(writer: WireWriter, reply: ReplyByKey[K]): void {
+    // The key and its API are one pair of the registry; the compiler cannot follow that through the union.
+    writeResponseFrame(writer, APIS[this.key] as Api, this, reply);
+  }
+}
+
+function holds(leased: Leased, leaseHolds: (shard: ShardId) => boolean): boolean {
+  return typeof leased === 'number' ? leaseHolds(leased) : leased.every(leaseHolds);
+}

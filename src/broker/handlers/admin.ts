@@ -1,0 +1,218 @@
+import { type GroupId, groupId, shardId, topicName } from '../../kernel/index.js';
+import type { GroupDescription, GroupSummary } from '../../machine/index.js';
+import { type ErrorCode, errorCode, type ReplyByKey, type RequestByKey } from '../../wire/index.js';
+import type { BrokerContext, Handler } from '../context.js';
+import { NOT_COORDINATOR, refusalCode } from '../refusals.js';
+import { unexpectedReply } from './unexpected.js';
+
+type Described = ReplyByKey[15]['groups'][number];
+const NO_BYTES = Buffer.alloc(0);
+
+export const describeGroups: Handler<15> = (request, exchange, context) => {
+  const { coordinator, counters } = context;
+  const groups: Described[] = [];
+  const leased = request.groups
+    .map((name) => coordinator.shardOf(groupId(name)))
+    .filter((shard) => coordinator.leaseHolds(shard));
+  let open = request.groups.length;
+  if (open === 0) return exchange.answer({ groups });
+  request.groups.forEach((name, index) => {
+    const group = groupId(name);
+    coordinator.read(coordinator.shardOf(group), (outcome) => {
+      if (outcome.kind === 'ok') {
+        groups[index] = description(group, outcome.view.groups.describe(group), exchange.version);
+      } else {
+        counters.refusal(outcome.kind);
+        groups[index] = undescribed(name, '', refusalCode('read', outcome));
+      }
+      if (--open > 0) return;
+      exchange.answerUnderLease(leased, { groups }, () => ({
+        groups: request.groups.map((each) => undescribed(each, '', NOT_COORDINATOR)),
+      }));
+    });
+  });
+};
+
+function undescribed(
+  name: string,
+  groupState: string,
+  code: ErrorCode,
+  message: string | null = null,
+): Described {
+  return {
+    errorCode: code,
+    errorMessage: message,
+    groupId: name,
+    groupState,
+    protocolType: '',
+    protocolData: '',
+    members: [],
+  };
+}
+
+function description(group: GroupId, found: GroupDescription | undefined, version: number): Described {
+  if (found?.type !== 'classic') {
+    // Kafka: KIP-1043. Older versions know no error for it: the group is "Dead".
+    if (version < 6) return undescribed(group, 'Dead', 0);
+    return undescribed(group, 'Dead', errorCode('GROUP_ID_NOT_FOUND'), `Group ${group} not found.`);
+  }
+  const stable = found.state === 'Stable';
+  return {
+    errorCode: 0,
+    groupId: group,
+    groupState: found.state,
+    protocolType: found.protocolType,
+    protocolData: stable ? (found.protocolName ?? '') : '',
+    members: found.memberDetails.map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.instanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      // Kafka: between two generations neither means anything yet.
+      memberMetadata: stable ? member.metadata : NO_BYTES,
+      memberAssignment: stable ? member.assignment : NO_BYTES,
+    })),
+  };
+}
+
+/** Kafka: each broker lists the groups it coordinates; a client asks them all and joins the lists. */
+export const listGroups: Handler<16> = (request, exchange, context) => {
+  const { coordinator } = context;
+  const wanted = (filter: readonly string[], value: string): boolean =>
+    filter.length === 0 || filter.some((each) => each.toLowerCase() === value.toLowerCase());
+  const groups: GroupSummary[] = [];
+  const served = Array.from({ length: coordinator.shards }, (_, shard) => shardId(shard)).filter((shard) =>
+    coordinator.serves(shard),
+  );
+  let open = served.length;
+  const finish = (): void =>
+    exchange.answer({
+      errorCode: 0,
+      groups: groups
+        .filter(({ state, type }) => wanted(request.statesFilter, state) && wanted(request.typesFilter, type))
+        .map(({ group, protocolType, state, type }) => ({
+          groupId: group,
+          protocolType,
+          groupState: state,
+          groupType: type,
+        })),
+    });
+  if (open === 0) return finish();
+  for (const shard of served) {
+    coordinator.read(shard, (outcome) => {
+      // Refused: the shard has just moved on, and whoever leads it now lists its groups.
+      if (outcome.kind === 'ok') for (const group of outcome.view.groups.list()) groups.push(group);
+      if (--open === 0) finish();
+    });
+  }
+};
+
+export const deleteGroups: Handler<42> = (request, exchange, context) => {
+  const { coordinator, counters } = context;
+  const results: { groupId: string; errorCode: number }[] = [];
+  let open = request.groupsNames.length;
+  if (open === 0) return exchange.answer({ results });
+  const settle = (index: number, name: string, code: ErrorCode): void => {
+    results[index] = { groupId: name, errorCode: code };
+    if (--open === 0) exchange.answer({ results });
+  };
+  request.groupsNames.forEach((name, index) => {
+    if (name === '') return settle(index, name, errorCode('INVALID_GROUP_ID'));
+    const group = groupId(name);
+    coordinator.submit(coordinator.shardOf(group), { kind: 'group.delete', group }, (outcome) => {
+      if (outcome.kind !== 'ok') {
+        counters.refusal(outcome.kind);
+        return settle(index, name, refusalCode('commit', outcome));
+      }
+      const { reply } = outcome;
+      if (reply.kind !== 'delete') return unexpectedReply('group.delete', reply.kind);
+      settle(index, name, errorCode(reply.error));
+    });
+  });
+};
+
+/** Kafka's numbers for what a setting belongs to. */
+const RESOURCE = { topic: 2, broker: 4, group: 32 } as const;
+type ConfigsResult = ReplyByKey[32]['results'][number];
+
+/** The cluster's settings under Kafka's names, as far as Kafka has one. Topics and groups have none of their own. */
+export const describeConfigs: Handler<32> = (request, exchange, context) => {
+  exchange.answer({
+    results: request.resources.map((resource) => configsOf(resource, context)),
+  });
+};
+
+function configsOf(
+  { resourceType, resourceName, configurationKeys }: RequestByKey[32]['resources'][number],
+  context: BrokerContext,
+): ConfigsResult {
+  const result = (code: ErrorCode, errorMessage: string | null, configs: ConfigsResult['configs']) => ({
+    errorCode: code,
+    errorMessage,
+    resourceType,
+    resourceName,
+    configs,
+  });
+  switch (resourceType) {
+    case RESOURCE.topic:
+      return context.facts.topics.byName(topicName(resourceName)) === undefined
+        ? result(errorCode('UNKNOWN_TOPIC_OR_PARTITION'), `there is no topic "${resourceName}"`, [])
+        : result(0, null, []);
+    case RESOURCE.group:
+      return result(0, null, []);
+    case RESOURCE.broker: {
+      const known =
+        resourceName === '' || context.facts.brokers().some(({ id }) => String(id) === resourceName);
+      if (!known) return result(errorCode('INVALID_REQUEST'), `there is no replica "${resourceName}"`, []);
+      const wanted = brokerConfigs(context).filter(({ name }) => configurationKeys?.includes(name) ?? true);
+      return result(0, null, wanted);
+    }
+    default:
+      return result(errorCode('INVALID_REQUEST'), `resource type ${resourceType} has no settings here`, []);
+  }
+}
+
+function brokerConfigs({ coordinator, settings }: BrokerContext): ConfigsResult['configs'] {
+  const { groupSettings: group } = coordinator;
+  const values: Readonly<Record<string, string | number | boolean>> = {
+    'auto.create.topics.enable': settings.autoCreateTopics.enabled,
+    'connections.max.idle.ms': settings.connectionIdleMs,
+    'group.initial.rebalance.delay.ms': group.initialDelayMsMax,
+    'group.max.session.timeout.ms': group.sessionTimeoutMsMax,
+    'group.max.size': group.groupSizeMax,
+    'group.min.session.timeout.ms': group.sessionTimeoutMsMin,
+    'max.connections': settings.connectionsMax,
+    'num.partitions': settings.topicPartitionsDefault,
+    'offset.metadata.max.bytes': group.offsetMetadataBytesMax,
+    'offsets.retention.minutes': Math.round(group.offsetsRetentionMs / 60_000),
+    'socket.request.max.bytes': settings.frameBytesMax,
+  };
+  /** Kafka: STATIC_BROKER_CONFIG, from the file a replica was started with. */
+  const configSource = 4;
+  return Object.entries(values).map(([name, value]) => ({
+    name,
+    value: String(value),
+    readOnly: true,
+    configSource,
+    isSensitive: false,
+    synonyms: [],
+  }));
+}
+
+/** No setting can be changed over the wire yet: each one asked for is refused by its name. */
+export const incrementalAlterConfigs: Handler<44> = (request, exchange) => {
+  exchange.answer({
+    responses: request.resources.map(({ resourceType, resourceName, configs }) => {
+      const refused = configs.map(({ name }) => `"${name}"`).join(', ');
+      const known = Object.values(RESOURCE).some((type) => type === resourceType);
+      const common = { resourceType, resourceName };
+      if (!known) {
+        const errorMessage = `resource type ${resourceType} has no settings here`;
+        return { ...common, errorCode: errorCode('INVALID_REQUEST'), errorMessage };
+      }
+      if (configs.length === 0) return { ...common, errorCode: 0, errorMessage: null };
+      const errorMessage = `cannot be set over the wire: ${refused}; settings are in the configuration of the replicas`;
+      return { ...common, errorCode: errorCode('INVALID_CONFIG'), errorMessage };
+    }),
+  });
+};

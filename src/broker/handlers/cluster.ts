@@ -1,0 +1,162 @@
+import { groupId, topicId, topicName } from '../../kernel/index.js';
+import type { Topic } from '../../machine/index.js';
+import {
+  advertisedVersions,
+  errorCode,
+  NO_UUID,
+  type ReplyByKey,
+  type RequestByKey,
+} from '../../wire/index.js';
+import { PartitionLeaders } from '../cluster-facts.js';
+import type { BrokerContext, Handler } from '../context.js';
+
+/** Answered by every replica for the whole cluster (kafka-clients P2). */
+
+const SOFTWARE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
+
+/** Clients look at the keys, admin tools at the features: group.version 1 is the consumer group protocol (KIP-848). */
+const FEATURES = {
+  supportedFeatures: [{ name: 'group.version', minVersion: 0, maxVersion: 1 }],
+  finalizedFeaturesEpoch: 1,
+  finalizedFeatures: [{ name: 'group.version', maxVersionLevel: 1, minVersionLevel: 1 }],
+};
+
+export const apiVersions: Handler<18> = (request, exchange) => {
+  // Kafka: KIP-511. From v3 on a client must say what it is.
+  const named = [request.clientSoftwareName, request.clientSoftwareVersion];
+  if (exchange.version >= 3 && !named.every((name) => SOFTWARE_NAME.test(name)))
+    return exchange.answer({ errorCode: errorCode('INVALID_REQUEST'), apiKeys: [] });
+  // Below v4 a feature whose least version is 0 must not be named (KIP-584).
+  const features =
+    exchange.version >= 4
+      ? FEATURES
+      : { ...FEATURES, supportedFeatures: FEATURES.supportedFeatures.map((f) => ({ ...f, minVersion: 1 })) };
+  exchange.answer({ errorCode: 0, apiKeys: advertisedVersions(), ...features });
+};
+
+const GROUP = 0;
+
+export const findCoordinator: Handler<10> = (request, exchange, context) => {
+  // v4 asks for many at once, and the answer moves into an array (kafka-clients P19).
+  if (exchange.version >= 4) {
+    const { coordinatorKeys, keyType } = request;
+    return exchange.answer({ coordinators: coordinatorKeys.map((key) => found(key, keyType, context)) });
+  }
+  exchange.answer(found(request.key, request.keyType, context));
+};
+
+function found(key: string, keyType: number, { facts }: BrokerContext) {
+  const nowhere = { key, nodeId: -1, host: '', port: -1 };
+  if (keyType !== GROUP) {
+    const errorMessage =
+      keyType === 1
+        ? 'Quorate has no transactions: it coordinates consumer groups.'
+        : `Quorate coordinates consumer groups (key type 0), not key type ${keyType}.`;
+    return { ...nowhere, errorCode: errorCode('INVALID_REQUEST'), errorMessage };
+  }
+  const leader = facts.coordinatorOf(groupId(key));
+  if (leader === undefined) {
+    const errorMessage = 'no replica leads the shard of this group at the moment';
+    return { ...nowhere, errorCode: errorCode('COORDINATOR_NOT_AVAILABLE'), errorMessage };
+  }
+  const { id, host, port } = leader;
+  return { key, nodeId: id, host, port, errorCode: 0, errorMessage: null };
+}
+
+type AskedTopic = NonNullable<RequestByKey[3]['topics']>[number];
+type TopicReply = NonNullable<ReplyByKey[3]['topics']>[number];
+
+export const metadata: Handler<3> = (request, exchange, context) => {
+  const { coordinator, facts } = context;
+  const { version } = exchange;
+  const reply = (topics: readonly TopicReply[]): void => {
+    const brokers = facts.brokers();
+    exchange.answer({
+      brokers: brokers.map(({ id, host, port }) => ({ nodeId: id, host, port })),
+      clusterId: coordinator.clusterId,
+      controllerId: facts.controllerId(brokers),
+      topics,
+    });
+  };
+  const leaders = new PartitionLeaders(coordinator.brokers());
+  // v0 asks for all with an empty list, later versions with null.
+  if (request.topics === null || (version === 0 && request.topics.length === 0))
+    return reply(facts.topics.all().map((topic) => described(topic, leaders, context)));
+  const topics: TopicReply[] = [];
+  let open = request.topics.length;
+  if (open === 0) return reply([]);
+  const settle = (index: number, topic: TopicReply): void => {
+    topics[index] = topic;
+    if (--open === 0) reply(topics);
+  };
+  request.topics.forEach((asked, index) => {
+    const topic = lookUp(asked, context);
+    if (topic !== undefined) return settle(index, described(topic, leaders, context));
+    if (
+      asked.name === null ||
+      !request.allowAutoTopicCreation ||
+      !context.creation.allows(topicName(asked.name))
+    )
+      return settle(index, unknown(asked, version));
+    context.creation.create(topicName(asked.name), (outcome) =>
+      settle(
+        index,
+        outcome.kind === 'created'
+          ? described(outcome.topic, leaders, context)
+          : { errorCode: errorCode(outcome.error), name: asked.name, partitions: [] },
+      ),
+    );
+  });
+};
+
+function lookUp({ name, topicId: id }: AskedTopic, { facts }: BrokerContext): Topic | undefined {
+  return name === null ? facts.topics.byId(topicId(id)) : facts.topics.byName(topicName(name));
+}
+function unknown({ name, topicId: id }: AskedTopic, version: number): TopicReply {
+  if (name !== null)
+    return { errorCode: errorCode('UNKNOWN_TOPIC_OR_PARTITION'), name, topicId: NO_UUID, partitions: [] };
+  // Versions before 12 must not carry a null name.
+  return {
+    errorCode: errorCode('UNKNOWN_TOPIC_ID'),
+    name: version >= 12 ? null : '',
+    topicId: id,
+    partitions: [],
+  };
+}
+
+function described(topic: Topic, leaders: PartitionLeaders, { facts }: BrokerContext): TopicReply {
+  const ids = facts.brokers().map(({ id }) => id);
+  return {
+    errorCode: 0,
+    name: topic.name,
+    topicId: topic.id,
+    partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => {
+      const leaderId = leaders.of(topic.name, partitionIndex);
+      const nodes = [leaderId, ...ids.filter((id) => id !== leaderId)];
+      // The leader epoch stays -1 (the default): otherwise Java wants to validate positions (kafka-clients P11).
+      return { errorCode: 0, partitionIndex, leaderId, replicaNodes: nodes, isrNodes: nodes };
+    }),
+  };
+}
+
+const BROKERS = 1;
+
+export const describeCluster: Handler<60> = (request, exchange, context) => {
+  const { coordinator, facts } = context;
+  const brokers = facts.brokers();
+  const common = { clusterId: coordinator.clusterId, endpointType: request.endpointType };
+  if (request.endpointType !== BROKERS) {
+    return exchange.answer({
+      ...common,
+      errorCode: errorCode('MISMATCHED_ENDPOINT_TYPE'),
+      errorMessage: 'this is the endpoint of a broker',
+      brokers: [],
+    });
+  }
+  exchange.answer({
+    ...common,
+    errorCode: 0,
+    controllerId: facts.controllerId(brokers),
+    brokers: brokers.map(({ id, host, port }) => ({ brokerId: id, host, port })),
+  });
+};

@@ -1,0 +1,251 @@
+import {
+  epoch,
+  groupId,
+  type InstanceId,
+  instanceId,
+  memberId as asMemberId,
+  type MemberId,
+  type ShardId,
+} from '../../kernel/index.js';
+import type { GroupReply, JoinAnswer, SyncAnswer } from '../../machine/index.js';
+import { errorCode, type ErrorName, type ReplyByKey } from '../../wire/index.js';
+import { awaitedKey, type AwaitedNews, type BrokerContext, type Handler } from '../context.js';
+import type { Exchange } from '../exchange.js';
+import type { ParkedKind, Release } from '../parked.js';
+import { NOT_COORDINATOR, refusalCode } from '../refusals.js';
+import { unexpectedReply } from './unexpected.js';
+
+const NO_GENERATION = -1;
+const NO_BYTES = Buffer.alloc(0);
+const instanceOf = (name: string | null): InstanceId | null => (name === null ? null : instanceId(name));
+
+export const joinGroup: Handler<11> = (request, exchange, context) => {
+  const { coordinator } = context;
+  const { sessionTimeoutMsMin, sessionTimeoutMsMax } = coordinator.groupSettings;
+  // Kafka: in this order, before anything about the group is known.
+  if (request.groupId === '')
+    return exchange.answer(joinError(errorCode('INVALID_GROUP_ID'), request.memberId));
+  if (request.sessionTimeoutMs < sessionTimeoutMsMin || request.sessionTimeoutMs > sessionTimeoutMsMax)
+    return exchange.answer(joinError(errorCode('INVALID_SESSION_TIMEOUT'), request.memberId));
+  const group = groupId(request.groupId);
+  const shard = coordinator.shardOf(group);
+  const { clientId, clientHost } = exchange.owner;
+  const refused = (code: number): void => exchange.answer(joinError(code, request.memberId));
+  coordinator.submit(
+    shard,
+    {
+      kind: 'group.join',
+      group,
+      memberId: asMemberId(request.memberId),
+      newMemberId: asMemberId(`${request.groupInstanceId ?? clientId}-${coordinator.uuid()}`),
+      instanceId: instanceOf(request.groupInstanceId),
+      clientId,
+      clientHost,
+      sessionTimeoutMs: request.sessionTimeoutMs,
+      // JoinGroup v0 has one timeout for both.
+      rebalanceTimeoutMs: exchange.version === 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
+      protocolType: request.protocolType,
+      protocols: request.protocols,
+      memberIdRequired: exchange.version >= 4,
+      canSkipAssignment: exchange.version >= 9,
+      reason: request.reason,
+      settings: coordinator.groupSettings,
+    },
+    (outcome) => {
+      if (outcome.kind !== 'ok') {
+        context.counters.refusal(outcome.kind);
+        return refused(refusalCode('membership', outcome));
+      }
+      const { reply } = outcome;
+      if (reply.kind === 'join') return exchange.answer(joinReply(reply.answer));
+      if (reply.kind !== 'join-parked') return unexpectedReply('group.join', reply.kind);
+      park(context, exchange, 'join', shard, awaitedKey('join-answer', group, reply.memberId), (how) => {
+        if (how.kind === 'news' && how.news.kind === 'join-answer')
+          exchange.answer(joinReply(how.news.answer));
+        else refused(NOT_COORDINATOR);
+      });
+    },
+  );
+};
+
+export const syncGroup: Handler<14> = (request, exchange, context) => {
+  const { coordinator } = context;
+  const refused = (code: number): void => exchange.answer(syncError(code));
+  if (request.groupId === '') return refused(errorCode('INVALID_GROUP_ID'));
+  // Kafka: KIP-559. From v5 on both must be there.
+  if (exchange.version >= 5 && (request.protocolType === null || request.protocolName === null))
+    return refused(errorCode('INCONSISTENT_GROUP_PROTOCOL'));
+  const group = groupId(request.groupId);
+  const shard = coordinator.shardOf(group);
+  coordinator.submit(
+    shard,
+    {
+      kind: 'group.sync',
+      group,
+      generation: epoch(request.generationId),
+      memberId: asMemberId(request.memberId),
+      instanceId: instanceOf(request.groupInstanceId),
+      protocolType: request.protocolType,
+      protocolName: request.protocolName,
+      assignments: request.assignments.map(({ memberId, assignment }) => ({
+        memberId: asMemberId(memberId),
+        assignment,
+      })),
+    },
+    (outcome) => {
+      if (outcome.kind !== 'ok') {
+        context.counters.refusal(outcome.kind);
+        return refused(refusalCode('membership', outcome));
+      }
+      const { reply } = outcome;
+      if (reply.kind === 'sync') return exchange.answer(syncReply(reply.answer));
+      if (reply.kind !== 'sync-parked') return unexpectedReply('group.sync', reply.kind);
+      park(context, exchange, 'sync', shard, awaitedKey('sync-answer', group, reply.memberId), (how) => {
+        if (how.kind === 'news' && how.news.kind === 'sync-answer')
+          exchange.answer(syncReply(how.news.answer));
+        else refused(NOT_COORDINATOR);
+      });
+    },
+  );
+};
+
+/**
+ * Parks a request of a member until its news comes. It needs no deadline of its own: the machine ends every barrier,
+ * and a client that gives up earlier ends its connection.
+ */
+function park(
+  context: BrokerContext,
+  exchange: Exchange<11> | Exchange<14>,
+  kind: ParkedKind,
+  shard: ShardId,
+  key: string,
+  released: (how: Release<AwaitedNews>) => void,
+): void {
+  // Applied here after the lead was lost: the news will be told by another replica.
+  if (!context.coordinator.serves(shard)) return released({ kind: 'coordinator-lost' });
+  exchange.parkedAs(context.parked.park({ kind, shard, key, released }));
+}
+
+/**
+ * The request that must cost least: no promise, no closure, no log entry, no disk. Answered from applied state under the
+ * lease; without it by a read that costs a round trip.
+ */
+export const heartbeat: Handler<12> = (request, exchange, context) => {
+  const { coordinator } = context;
+  if (request.groupId === '') return exchange.answer(heartbeatReply(errorCode('INVALID_GROUP_ID')));
+  const group = groupId(request.groupId);
+  const shard = coordinator.shardOf(group);
+  const member = asMemberId(request.memberId);
+  const question = {
+    group,
+    generation: epoch(request.generationId),
+    memberId: member,
+    instanceId: instanceOf(request.groupInstanceId),
+  };
+  if (coordinator.serves(shard) && coordinator.leaseHolds(shard)) {
+    const { error, renew } = coordinator.peek(shard).groups.heartbeat(question);
+    if (renew) coordinator.touch(group, member);
+    return exchange.answerUnderLease(shard, heartbeatReply(errorCode(error)), heartbeatRefused);
+  }
+  coordinator.read(shard, (outcome) => {
+    if (outcome.kind !== 'ok') {
+      context.counters.refusal(outcome.kind);
+      return exchange.answer(heartbeatReply(refusalCode('heartbeat', outcome)));
+    }
+    const { error, renew } = outcome.view.groups.heartbeat(question);
+    if (renew) coordinator.touch(group, member);
+    exchange.answer(heartbeatReply(errorCode(error)));
+  });
+};
+
+const HEARTBEAT_OK: ReplyByKey[12] = { errorCode: 0 };
+const HEARTBEAT_REFUSED: ReplyByKey[12] = { errorCode: NOT_COORDINATOR };
+const heartbeatRefused = (): ReplyByKey[12] => HEARTBEAT_REFUSED;
+function heartbeatReply(code: number): ReplyByKey[12] {
+  return code === 0 ? HEARTBEAT_OK : { errorCode: code };
+}
+
+export const leaveGroup: Handler<13> = (request, exchange, context) => {
+  const { coordinator } = context;
+  const batch = exchange.version >= 3;
+  const leaving = batch
+    ? request.members
+    : [{ memberId: request.memberId, groupInstanceId: null, reason: null }];
+  if (request.groupId === '') return exchange.answer({ errorCode: errorCode('INVALID_GROUP_ID') });
+  const group = groupId(request.groupId);
+  coordinator.submit(
+    coordinator.shardOf(group),
+    {
+      kind: 'group.leave',
+      group,
+      members: leaving.map(({ memberId, groupInstanceId, reason }) => ({
+        memberId: asMemberId(memberId),
+        instanceId: instanceOf(groupInstanceId),
+        reason,
+      })),
+    },
+    (outcome) => {
+      if (outcome.kind !== 'ok') {
+        context.counters.refusal(outcome.kind);
+        return exchange.answer({ errorCode: refusalCode('membership', outcome) });
+      }
+      const { reply } = outcome;
+      if (reply.kind !== 'leave') return unexpectedReply('group.leave', reply.kind);
+      exchange.answer(batch ? batchLeft(reply) : { errorCode: errorCode(oneLeft(reply)) });
+    },
+  );
+};
+
+type LeaveReply = Extract<GroupReply, { kind: 'leave' }>;
+/** Before v3 one member leaves, and its error is the error of the answer (kafka-clients P19). */
+function oneLeft(reply: LeaveReply): ErrorName {
+  return reply.error !== 'NONE' ? reply.error : (reply.members[0]?.error ?? 'NONE');
+}
+function batchLeft(reply: LeaveReply): ReplyByKey[13] {
+  return {
+    errorCode: errorCode(reply.error),
+    members: reply.members.map(({ memberId, instanceId: instance, error }) => ({
+      memberId,
+      groupInstanceId: instance,
+      errorCode: errorCode(error),
+    })),
+  };
+}
+
+function joinReply(answer: JoinAnswer): ReplyByKey[11] {
+  return {
+    errorCode: errorCode(answer.error),
+    generationId: answer.generation,
+    protocolType: answer.protocolType,
+    protocolName: answer.protocolName,
+    leader: answer.leader,
+    skipAssignment: answer.skipAssignment,
+    memberId: answer.memberId,
+    members: answer.members.map(({ memberId, instanceId: instance, metadata }) => ({
+      memberId,
+      groupInstanceId: instance,
+      metadata,
+    })),
+  };
+}
+function joinError(code: number, member: MemberId | string): ReplyByKey[11] {
+  return {
+    errorCode: code,
+    generationId: NO_GENERATION,
+    protocolName: null,
+    leader: '',
+    memberId: member,
+    members: [],
+  };
+}
+function syncReply(answer: SyncAnswer): ReplyByKey[14] {
+  return {
+    errorCode: errorCode(answer.error),
+    protocolType: answer.protocolType,
+    protocolName: answer.protocolName,
+    assignment: answer.assignment,
+  };
+}
+function syncError(code: number): ReplyByKey[14] {
+  return { errorCode: code, assignment: NO_BYTES };
+}

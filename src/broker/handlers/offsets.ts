@@ -1,0 +1,308 @@
+import {
+  epoch,
+  type GroupId,
+  groupId,
+  instanceId,
+  memberId,
+  topicId,
+  type TopicName,
+  topicName,
+} from '../../kernel/index.js';
+import type { CommittedOffset, GroupsView, OffsetToCommit, Topic } from '../../machine/index.js';
+import { errorCode, NO_UUID, type ReplyByKey, type RequestByKey } from '../../wire/index.js';
+import type { BrokerContext, Handler } from '../context.js';
+import type { Leased } from '../exchange.js';
+import { NOT_COORDINATOR, refusalCode } from '../refusals.js';
+import { unexpectedReply } from './unexpected.js';
+
+/** Goes to the machine, which will give its verdict. */
+const ASKED = Number.NaN;
+
+export const offsetCommit: Handler<8> = (request, exchange, context) => {
+  const { coordinator, facts } = context;
+  const byId = exchange.version >= 10;
+  const group = groupId(request.groupId);
+  const offsets: OffsetToCommit[] = [];
+  // One code a partition, in the order of the request; the machine's come into the gaps.
+  const codes: number[] = [];
+  for (const asked of request.topics) {
+    const topic = byId
+      ? facts.topics.byId(topicId(asked.topicId))
+      : facts.topics.byName(topicName(asked.name));
+    for (const partition of asked.partitions) {
+      const problem = unknownProblem(context, topic, partition.partitionIndex, byId);
+      codes.push(problem ?? ASKED);
+      if (problem !== undefined) continue;
+      offsets.push({
+        topic: topic?.name ?? topicName(asked.name),
+        topicId: topic?.id ?? null,
+        partition: partition.partitionIndex,
+        offset: partition.committedOffset,
+        leaderEpoch: partition.committedLeaderEpoch,
+        metadata: partition.committedMetadata ?? '',
+      });
+    }
+  }
+  const answer = (verdict: (index: number) => number): void =>
+    exchange.answer(commitReply(request, codes, verdict));
+  if (offsets.length === 0) return answer(() => 0);
+  coordinator.submit(
+    coordinator.shardOf(group),
+    {
+      kind: 'group.commit',
+      group,
+      generation: epoch(request.generationIdOrMemberEpoch),
+      memberId: memberId(request.memberId),
+      instanceId: request.groupInstanceId === null ? null : instanceId(request.groupInstanceId),
+      groupNotFoundKnown: exchange.version >= 9,
+      retentionMs: request.retentionTimeMs < 0 ? null : request.retentionTimeMs,
+      offsetMetadataBytesMax: coordinator.groupSettings.offsetMetadataBytesMax,
+      offsets,
+    },
+    (outcome) => {
+      if (outcome.kind !== 'ok') {
+        context.counters.refusal(outcome.kind);
+        const code = refusalCode('commit', outcome);
+        return answer(() => code);
+      }
+      const { reply } = outcome;
+      if (reply.kind !== 'commit') return unexpectedReply('group.commit', reply.kind);
+      if (reply.error !== 'NONE') {
+        const code = errorCode(reply.error);
+        return answer(() => code);
+      }
+      noteEnds(context, offsets, reply.errors);
+      answer((index) => errorCode(reply.errors[index] ?? 'NONE'));
+    },
+  );
+};
+
+/** Undefined: the partition is known, or nothing of the cluster's facts has arrived here that could say otherwise. */
+function unknownProblem(
+  { facts }: BrokerContext,
+  topic: Topic | undefined,
+  partition: number,
+  byId: boolean,
+): number | undefined {
+  if (topic === undefined && byId) return errorCode('UNKNOWN_TOPIC_ID');
+  if (facts.hasPartition(topic, partition) || !facts.factsKnown) return undefined;
+  return errorCode('UNKNOWN_TOPIC_OR_PARTITION');
+}
+
+function noteEnds(
+  { ends }: BrokerContext,
+  offsets: readonly OffsetToCommit[],
+  errors: readonly string[],
+): void {
+  offsets.forEach(({ topicId: id, partition, offset }, index) => {
+    if (id !== null && (errors[index] ?? 'NONE') === 'NONE') ends.note(topicId(id), partition, offset);
+  });
+}
+
+function commitReply(
+  request: RequestByKey[8],
+  codes: readonly number[],
+  verdict: (index: number) => number,
+): ReplyByKey[8] {
+  let at = 0;
+  let asked = 0;
+  return {
+    topics: request.topics.map(({ name, topicId: id, partitions }) => ({
+      name,
+      topicId: id,
+      partitions: partitions.map(({ partitionIndex }) => {
+        const code = codes[at++]!;
+        return { partitionIndex, errorCode: Number.isNaN(code) ? verdict(asked++) : code };
+      }),
+    })),
+  };
+}
+
+/** What is asked of one group, whichever version asked. */
+interface GroupQuestion {
+  readonly groupId: string;
+  readonly topics: RequestByKey[9]['groups'][number]['topics'];
+}
+type GroupReply = NonNullable<ReplyByKey[9]['groups']>[number];
+
+/** Linearizable, also with requireStable: there are no open transactions that an offset could hang on (KIP-447). */
+export const offsetFetch: Handler<9> = (request, exchange, context) => {
+  const { coordinator } = context;
+  const batch = exchange.version >= 8;
+  const questions: readonly GroupQuestion[] = batch
+    ? request.groups
+    : [
+        {
+          groupId: request.groupId,
+          topics: request.topics?.map((topic) => ({ ...topic, topicId: NO_UUID })) ?? null,
+        },
+      ];
+  const answers: GroupReply[] = questions.map((question) =>
+    failed(question, NOT_COORDINATOR, exchange.version),
+  );
+  const leased = questions
+    .map(({ groupId: id }) => coordinator.shardOf(groupId(id)))
+    .filter((shard) => coordinator.leaseHolds(shard));
+  let open = questions.length;
+  const finish = (): void => {
+    const refused = (): ReplyByKey[9] =>
+      whole(
+        questions.map((question) => failed(question, NOT_COORDINATOR, exchange.version)),
+        batch,
+      );
+    const shards: Leased = leased.length === 1 ? leased[0]! : leased;
+    exchange.answerUnderLease(shards, whole(answers, batch), refused);
+  };
+  if (open === 0) return finish();
+  questions.forEach((question, index) => {
+    const group = groupId(question.groupId);
+    coordinator.read(coordinator.shardOf(group), (outcome) => {
+      if (outcome.kind === 'ok') {
+        answers[index] = fetched(question, group, outcome.view.groups, context, exchange.version);
+      } else {
+        context.counters.refusal(outcome.kind);
+        answers[index] = failed(question, refusalCode('read', outcome), exchange.version);
+      }
+      if (--open === 0) finish();
+    });
+  });
+};
+
+function whole(groups: readonly GroupReply[], batch: boolean): ReplyByKey[9] {
+  if (batch) return { groups };
+  const { topics, errorCode: code } = groups[0]!;
+  return {
+    topics: topics.map(({ name, partitions }) => ({ name: name ?? '', partitions })),
+    errorCode: code,
+  };
+}
+
+/** v1 has no error over the whole answer: there it stands beside each partition. An error never comes with an offset. */
+function failed(question: GroupQuestion, code: number, version: number): GroupReply {
+  const topics = version >= 2 ? [] : (question.topics ?? []);
+  return {
+    groupId: question.groupId,
+    errorCode: code,
+    topics: topics.map(({ name, topicId: id, partitionIndexes }) => ({
+      name,
+      topicId: id,
+      partitions: partitionIndexes.map((partitionIndex) => noOffset(partitionIndex, code)),
+    })),
+  };
+}
+
+function fetched(
+  question: GroupQuestion,
+  group: GroupId,
+  groups: GroupsView,
+  context: BrokerContext,
+  version: number,
+): GroupReply {
+  const { topics: known } = context.facts;
+  const byId = version >= 10;
+  if (question.topics === null) {
+    return { groupId: group, topics: allFetched(groups.committedAll(group), context, byId) };
+  }
+  const topics = question.topics.map(({ name, topicId: id, partitionIndexes }) => {
+    const topic = byId ? known.byId(topicId(id)) : known.byName(topicName(name));
+    return {
+      name,
+      topicId: id,
+      partitions: partitionIndexes.map((partitionIndex) => {
+        if (byId && topic === undefined) return noOffset(partitionIndex, errorCode('UNKNOWN_TOPIC_ID'));
+        const offset = groups.committed(group, topic?.name ?? topicName(name), partitionIndex);
+        return offset === undefined || isOfAnotherTopic(offset, topic)
+          ? noOffset(partitionIndex, 0)
+          : offsetReply(offset);
+      }),
+    };
+  });
+  return { groupId: group, topics };
+}
+
+function allFetched(
+  offsets: readonly CommittedOffset[],
+  context: BrokerContext,
+  byId: boolean,
+): GroupReply['topics'] {
+  const byTopic = new Map<TopicName, CommittedOffset[]>();
+  for (const offset of offsets) {
+    const topic = context.facts.topics.byName(offset.topic);
+    if ((byId && topic === undefined) || isOfAnotherTopic(offset, topic)) continue;
+    const list = byTopic.get(offset.topic);
+    if (list === undefined) byTopic.set(offset.topic, [offset]);
+    else list.push(offset);
+  }
+  return [...byTopic].map(([name, list]) => ({
+    name,
+    topicId: context.facts.topics.byName(name)?.id ?? NO_UUID,
+    partitions: list.map(offsetReply),
+  }));
+}
+
+/** Committed to a topic of the same name that has been deleted since: as good as never committed. */
+function isOfAnotherTopic(offset: CommittedOffset, topic: Topic | undefined): boolean {
+  return topic !== undefined && offset.topicId !== null && offset.topicId !== topic.id;
+}
+const offsetReply = ({ partition, offset, leaderEpoch, metadata }: CommittedOffset) => ({
+  partitionIndex: partition,
+  committedOffset: offset,
+  committedLeaderEpoch: leaderEpoch,
+  metadata,
+  errorCode: 0,
+});
+/** -1 with code 0 says "never committed"; it is only said after a read of the truth (kafka-clients P18). */
+const noOffset = (partitionIndex: number, code: number) => ({
+  partitionIndex,
+  committedOffset: -1,
+  committedLeaderEpoch: -1,
+  metadata: '',
+  errorCode: code,
+});
+
+export const offsetDelete: Handler<47> = (request, exchange, context) => {
+  const { coordinator, facts } = context;
+  const group = groupId(request.groupId);
+  const fail = (code: number): void => exchange.answer({ errorCode: code, topics: [] });
+  if (request.groupId === '') return fail(errorCode('INVALID_GROUP_ID'));
+  const known = (name: string, partition: number): boolean =>
+    !facts.factsKnown || facts.hasPartition(facts.topics.byName(topicName(name)), partition);
+  const topics = request.topics
+    .map(({ name, partitions }) => ({
+      topic: topicName(name),
+      partitions: partitions
+        .map(({ partitionIndex }) => partitionIndex)
+        .filter((index) => known(name, index)),
+    }))
+    .filter(({ partitions }) => partitions.length > 0);
+  coordinator.submit(
+    coordinator.shardOf(group),
+    { kind: 'group.deleteOffsets', group, topics },
+    (outcome) => {
+      if (outcome.kind !== 'ok') {
+        context.counters.refusal(outcome.kind);
+        return fail(refusalCode('commit', outcome));
+      }
+      const { reply } = outcome;
+      if (reply.kind !== 'deleteOffsets') return unexpectedReply('group.deleteOffsets', reply.kind);
+      if (reply.error !== 'NONE') return fail(errorCode(reply.error));
+      const verdicts = new Map(
+        reply.topics.map(({ topic, partitions }) => [
+          topic,
+          new Map(partitions.map(({ partition, error }) => [partition, errorCode(error)])),
+        ]),
+      );
+      exchange.answer({
+        errorCode: 0,
+        topics: request.topics.map(({ name, partitions }) => ({
+          name,
+          partitions: partitions.map(({ partitionIndex }) => ({
+            partitionIndex,
+            errorCode:
+              verdicts.get(topicName(name))?.get(partitionIndex) ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+          })),
+        })),
+      });
+    },
+  );
+};

@@ -1,0 +1,125 @@
+import { monotonicMs, topicName } from '../../kernel/index.js';
+import { errorCode, type ReplyByKey, type RequestByKey, WireWriter } from '../../wire/index.js';
+import type { BrokerContext, Handler } from '../context.js';
+
+/** What clients do with the partitions themselves. There are no records: every answer here is about an empty log. */
+
+const UNKNOWN_PARTITION = errorCode('UNKNOWN_TOPIC_OR_PARTITION');
+/** An answer that carries an error is held shortly too: some clients ask again at once. Milliseconds. */
+const FAULTY_FETCH_HOLD_MS = 100;
+
+/**
+ * Held for the client's own max_wait_ms, then answered empty (kafka-clients P4: kafkajs spins on an instant answer, and
+ * heartbeats only between two). Answered with the position asked for as the log's end, never with OFFSET_OUT_OF_RANGE
+ * (P9). What waits is the encoded answer; nothing of the request is kept.
+ */
+export const fetch: Handler<1> = (request, exchange, context) => {
+  // Kafka: KIP-227. No session is ever given out (id 0), so a client that names one has it from somebody else.
+  if (request.sessionId !== 0)
+    return exchange.answer({ errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND'), responses: [] });
+  const { reply, faulty } = emptyFetch(request, context);
+  const writer = new WireWriter(64 + 64 * reply.responses.length);
+  exchange.encode(writer, reply);
+  const frame = writer.copy();
+  const { fetchHoldMsMax } = context.settings;
+  const holdMs = Math.min(request.maxWaitMs, faulty ? FAULTY_FETCH_HOLD_MS : fetchHoldMsMax);
+  if (holdMs <= 0) return exchange.answerEncoded(frame);
+  exchange.parkedAs(
+    context.parked.park({
+      kind: 'fetch',
+      deadline: monotonicMs(context.coordinator.now() + holdMs),
+      released: () => exchange.answerEncoded(frame),
+    }),
+  );
+};
+
+function emptyFetch(
+  request: RequestByKey[1],
+  { facts, ends }: BrokerContext,
+): { readonly reply: ReplyByKey[1]; readonly faulty: boolean } {
+  let faulty = false;
+  const responses = request.topics.map(({ topic: name, partitions }) => {
+    const topic = facts.topics.byName(topicName(name));
+    return {
+      topic: name,
+      partitions: partitions.map(({ partition, fetchOffset }) => {
+        const known = topic !== undefined && facts.hasPartition(topic, partition);
+        faulty ||= !known;
+        const end = known ? Math.max(fetchOffset, ends.of(topic.id, partition)) : -1;
+        return {
+          partitionIndex: partition,
+          errorCode: known ? 0 : UNKNOWN_PARTITION,
+          highWatermark: end,
+          lastStableOffset: end,
+          logStartOffset: known ? 0 : -1,
+          // Null says "none" to a client that reads uncommitted, empty to one that reads committed (P11).
+          abortedTransactions: request.isolationLevel === 0 ? null : [],
+          records: NO_RECORDS,
+        };
+      }),
+    };
+  });
+  return { reply: { responses }, faulty };
+}
+/** Empty rather than null: several clients parse records without looking for null. */
+const NO_RECORDS = Buffer.alloc(0);
+
+const LATEST = -1;
+const EARLIEST = -2;
+/** Kafka: KIP-405. With nothing tiered away the local log starts where the log does. */
+const EARLIEST_LOCAL = -4;
+
+export const listOffsets: Handler<2> = (request, exchange, context) => {
+  const asksForEnds = request.topics.some(({ partitions }) =>
+    partitions.some(({ timestamp }) => timestamp === LATEST),
+  );
+  const answer = (): void => exchange.answer(listed(request, context));
+  if (asksForEnds) context.ends.whenFresh(answer);
+  else answer();
+};
+
+function listed(request: RequestByKey[2], { facts, ends }: BrokerContext): ReplyByKey[2] {
+  return {
+    topics: request.topics.map(({ name, partitions }) => {
+      const topic = facts.topics.byName(topicName(name));
+      return {
+        name,
+        partitions: partitions.map(({ partitionIndex, timestamp }) => {
+          if (topic === undefined || !facts.hasPartition(topic, partitionIndex))
+            return { partitionIndex, errorCode: UNKNOWN_PARTITION };
+          return {
+            partitionIndex,
+            errorCode: 0,
+            offset: offsetAt(timestamp, () => ends.of(topic.id, partitionIndex)),
+          };
+        }),
+      };
+    }),
+  };
+}
+/** A point in time, the largest timestamp (-3) or the last tiered offset (-5): no record has one, which Kafka says as -1. */
+function offsetAt(timestamp: number, end: () => number): number {
+  if (timestamp === LATEST) return end();
+  return timestamp === EARLIEST || timestamp === EARLIEST_LOCAL ? 0 : -1;
+}
+
+const NO_RECORDS_HERE =
+  'Quorate coordinates consumer groups; its topics are named partition sets without records. Produce to your Kafka cluster.';
+
+/** Refused with an error that no client retries. */
+export const produce: Handler<0> = (request, exchange) => {
+  // Kafka: acks 0 expects no answer, so an error can only be told by ending the connection.
+  if (request.acks === 0)
+    return exchange.owner.closeSilently('produced records without waiting for an answer');
+  exchange.answer({
+    responses: request.topicData.map(({ name, partitionData }) => ({
+      name,
+      partitionResponses: partitionData.map(({ index }) => ({
+        index,
+        errorCode: errorCode('POLICY_VIOLATION'),
+        baseOffset: -1,
+        errorMessage: NO_RECORDS_HERE,
+      })),
+    })),
+  });
+};

@@ -1,0 +1,192 @@
+import { topicId, type TopicName, topicName } from '../../kernel/index.js';
+import { type Topic, type TopicCommand, type TopicError, topicNameProblem } from '../../machine/index.js';
+import { errorCode, type ErrorName, NO_UUID, type RequestByKey } from '../../wire/index.js';
+import { FACTS } from '../cluster-facts.js';
+import type { BrokerContext, Handler } from '../context.js';
+import { refusalCode } from '../refusals.js';
+
+/** What became of one topic of a request. */
+type TopicVerdict =
+  | { readonly kind: 'done'; readonly topic: Topic }
+  | { readonly kind: 'failed'; readonly code: number; readonly message: string };
+
+const failure = (error: ErrorName, message: string): TopicVerdict => ({
+  kind: 'failed',
+  code: errorCode(error),
+  message,
+});
+const verdictFields = (verdict: TopicVerdict): { errorCode: number; errorMessage: string | null } =>
+  verdict.kind === 'done'
+    ? { errorCode: 0, errorMessage: null }
+    : { errorCode: verdict.code, errorMessage: verdict.message };
+
+/** Decided here, or by a command that whoever leads shard 0 applies: any replica serves any admin client. */
+type Decision = TopicVerdict | { readonly kind: 'submit'; readonly command: TopicCommand };
+
+function decideAll(
+  decisions: readonly Decision[],
+  context: BrokerContext,
+  done: (verdicts: readonly TopicVerdict[]) => void,
+): void {
+  const verdicts: TopicVerdict[] = [];
+  let open = decisions.length;
+  if (open === 0) return done(verdicts);
+  const settle = (index: number, verdict: TopicVerdict): void => {
+    verdicts[index] = verdict;
+    if (--open === 0) done(verdicts);
+  };
+  decisions.forEach((decision, index) => {
+    if (decision.kind !== 'submit') return settle(index, decision);
+    context.coordinator.submitAnywhere(FACTS, decision.command, (outcome) => {
+      if (outcome.kind !== 'ok') {
+        context.counters.refusal(outcome.kind);
+        const message = 'the cluster could not decide it now; try again';
+        return settle(index, { kind: 'failed', code: refusalCode('topics', outcome), message });
+      }
+      const { reply } = outcome;
+      settle(
+        index,
+        reply.error === 'NONE' ? { kind: 'done', topic: reply.topic } : failure(reply.error, reply.message),
+      );
+    });
+  });
+}
+
+/** Names that stand more than once in a request: Kafka refuses each of them. */
+function repeated(names: readonly string[]): ReadonlySet<string> {
+  return new Set(names.filter((name, index) => names.indexOf(name) !== index));
+}
+const twice = (name: string): TopicVerdict =>
+  failure('INVALID_REQUEST', `"${name}" stands more than once in the request`);
+
+type NewTopic = RequestByKey[19]['topics'][number];
+
+/** Replication factor and configuration are about records; they are taken and change nothing. */
+export const createTopics: Handler<19> = (request, exchange, context) => {
+  const doubled = repeated(request.topics.map(({ name }) => name));
+  const decisions = request.topics.map((asked) =>
+    doubled.has(asked.name) ? twice(asked.name) : creation(asked, request.validateOnly, context),
+  );
+  decideAll(decisions, context, (verdicts) => {
+    const replicas = context.coordinator.brokers().length;
+    exchange.answer({
+      topics: request.topics.map(({ name }, index) => {
+        const verdict = verdicts[index]!;
+        const fields = { name, ...verdictFields(verdict) };
+        if (verdict.kind === 'failed') return fields;
+        const { id, partitions } = verdict.topic;
+        return {
+          ...fields,
+          topicId: request.validateOnly ? NO_UUID : id,
+          numPartitions: partitions,
+          replicationFactor: replicas,
+          configs: [],
+        };
+      }),
+    });
+  });
+};
+
+function creation(asked: NewTopic, validateOnly: boolean, context: BrokerContext): Decision {
+  const { settings, facts, coordinator } = context;
+  const name = topicName(asked.name);
+  const problem = topicNameProblem(name);
+  if (problem !== undefined) return failure('INVALID_TOPIC_EXCEPTION', problem);
+  if (asked.assignments.length > 0 && asked.numPartitions !== -1)
+    return failure('INVALID_REQUEST', 'give a partition count or an assignment, not both');
+  const wanted = asked.assignments.length > 0 ? asked.assignments.length : asked.numPartitions;
+  const partitions = wanted === -1 ? settings.topicPartitionsDefault : wanted;
+  const tooMany = partitionsProblem(partitions, settings.topicPartitionsMax);
+  if (tooMany !== undefined) return tooMany;
+  if (validateOnly) {
+    return facts.topics.byName(name) === undefined
+      ? { kind: 'done', topic: { name, id: topicId(NO_UUID), partitions } }
+      : failure('TOPIC_ALREADY_EXISTS', `topic "${name}" exists already`);
+  }
+  const partitionsMax = settings.topicPartitionsMax;
+  return {
+    kind: 'submit',
+    command: { kind: 'topic.create', name, newId: topicId(coordinator.uuid()), partitions, partitionsMax },
+  };
+}
+
+function partitionsProblem(partitions: number, most: number): TopicVerdict | undefined {
+  if (partitions >= 1 && partitions <= most) return undefined;
+  return failure('INVALID_PARTITIONS', `a topic has 1 to ${most} partitions, not ${partitions}`);
+}
+
+interface TopicToDelete {
+  readonly name: string | null;
+  readonly id: string;
+}
+
+export const deleteTopics: Handler<20> = (request, exchange, context) => {
+  // v6 names topics by name or by id, each in an object; older versions only list names (kafka-clients P19).
+  const asked: readonly TopicToDelete[] =
+    exchange.version >= 6
+      ? request.topics.map(({ name, topicId: id }) => ({ name, id }))
+      : request.topicNames.map((name) => ({ name, id: NO_UUID }));
+  const doubled = repeated(asked.flatMap(({ name }) => (name === null ? [] : [name])));
+  const decisions = asked.map((topic) => deletion(topic, doubled));
+  decideAll(decisions, context, (verdicts) => {
+    exchange.answer({
+      responses: asked.map(({ name, id }, index) => {
+        const verdict = verdicts[index]!;
+        const fields = verdictFields(verdict);
+        if (verdict.kind === 'done')
+          return { name: verdict.topic.name, topicId: verdict.topic.id, ...fields };
+        return { name, topicId: id, ...fields };
+      }),
+    });
+  });
+};
+
+function deletion({ name, id }: TopicToDelete, doubled: ReadonlySet<string>): Decision {
+  if (name !== null && doubled.has(name)) return twice(name);
+  if (name !== null && id !== NO_UUID)
+    return failure('INVALID_REQUEST', 'give the name or the id of the topic, not both');
+  if (name === null && id === NO_UUID)
+    return failure('INVALID_REQUEST', 'give the name or the id of the topic');
+  const command: TopicCommand =
+    name === null
+      ? { kind: 'topic.delete', name: topicName(''), id: topicId(id) }
+      : { kind: 'topic.delete', name: topicName(name), id: topicId('') };
+  return { kind: 'submit', command };
+}
+
+export const createPartitions: Handler<37> = (request, exchange, context) => {
+  const doubled = repeated(request.topics.map(({ name }) => name));
+  const decisions = request.topics.map(({ name, count, assignments }): Decision => {
+    if (doubled.has(name)) return twice(name);
+    const known = context.facts.topics.byName(topicName(name));
+    if (assignments !== null && known !== undefined && assignments.length !== count - known.partitions)
+      return failure(
+        'INVALID_REPLICA_ASSIGNMENT',
+        'the assignment must name every new partition and no other',
+      );
+    return addition(topicName(name), count, request.validateOnly, context);
+  });
+  decideAll(decisions, context, (verdicts) => {
+    exchange.answer({
+      results: request.topics.map(({ name }, index) => ({ name, ...verdictFields(verdicts[index]!) })),
+    });
+  });
+};
+
+function addition(name: TopicName, count: number, validateOnly: boolean, context: BrokerContext): Decision {
+  const { settings, facts } = context;
+  const tooMany = partitionsProblem(count, settings.topicPartitionsMax);
+  if (tooMany !== undefined) return tooMany;
+  const partitionsMax = settings.topicPartitionsMax;
+  if (!validateOnly)
+    return {
+      kind: 'submit',
+      command: { kind: 'topic.addPartitions', name, partitions: count, partitionsMax },
+    };
+  const topic = facts.topics.byName(name);
+  const error = (kind: TopicError, message: string): TopicVerdict => failure(kind, message);
+  if (topic === undefined) return error('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${name}"`);
+  if (count <= topic.partitions)
+    return error('INVALID_PARTITIONS', `topic "${name}" has ${topic.partitions} partitions already`);
+  return { kind: 'done', topic: { ...topic, partitions: count } };
+}

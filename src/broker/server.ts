@@ -1,0 +1,210 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
+import { ClusterFacts } from './cluster-facts.js';
+import { Connection, type ConnectionHost, SharedWriter } from './connection.js';
+import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
+import { type BrokerCounters, type CloseCause, Counters } from './counters.js';
+import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
+import { ParkedTable } from './parked.js';
+import { type BrokerLog, type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
+import { TopicCreation } from './topic-creation.js';
+import { VirtualEnds } from './virtual-ends.js';
+
+export interface BrokerOptions {
+  /** The address to listen on. What clients are told is in `coordinator.brokers()`. */
+  readonly host: string;
+  /** 0: any free port; `start` tells which. */
+  readonly port: number;
+  readonly coordinator: Coordinator;
+  readonly log: BrokerLog;
+  readonly settings?: Partial<BrokerSettings>;
+  /** For tests; the machine's clock otherwise. Must tell the same time as `coordinator.now()`. */
+  readonly clock?: Clock;
+}
+
+/** The Kafka listener of one replica. */
+export interface Broker {
+  /** Rejects when the address cannot be listened on. */
+  start(): Promise<{ readonly host: string; readonly port: number }>;
+  /**
+   * Takes no more connections and requests, answers what is parked, waits for what is under way up to `stopGraceMs`,
+   * writes it out and closes. Hand leadership over before, so that clients find another coordinator.
+   */
+  stop(): Promise<void>;
+  snapshot(): BrokerCounters;
+}
+
+export function createBroker(options: BrokerOptions): Broker {
+  return new TcpBroker(options);
+}
+
+const API_VERSIONS = 18;
+/** Dead peers are found by the kernel: a client that is merely silent is not one. Milliseconds. */
+const KEEP_ALIVE_MS = 60_000;
+const STOP_POLL_MS = 10;
+const QUIET: readonly CloseCause[] = ['client', 'socket-error', 'stopping'];
+
+class TcpBroker implements Broker, ConnectionHost {
+  readonly settings: BrokerSettings;
+  readonly counters = new Counters();
+  readonly #options: BrokerOptions;
+  readonly #clock: Clock;
+  readonly #context: BrokerContext;
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  readonly #writer = new SharedWriter();
+  #touched: Connection[] = [];
+  #turnOpen = false;
+  #unsubscribe: (() => void)[] = [];
+  #cancelSweep: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: BrokerOptions) {
+    const { coordinator } = options;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.settings = { ...DEFAULT_BROKER_SETTINGS, ...options.settings };
+    const facts = new ClusterFacts(coordinator);
+    this.#context = {
+      coordinator,
+      settings: this.settings,
+      counters: this.counters,
+      facts,
+      parked: new ParkedTable<AwaitedNews>(this.#clock, () => coordinator.now()),
+      ends: new VirtualEnds(coordinator, facts, this.#clock),
+      creation: new TopicCreation(coordinator, facts, this.settings),
+    };
+    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+    this.#server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  start(): Promise<{ readonly host: string; readonly port: number }> {
+    const { host, port, coordinator, log } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => log.warn(`the Kafka listener failed: ${error.message}`));
+        this.#unsubscribe = [
+          coordinator.onNews((_, news, serving) => {
+            if (serving) for (const each of news) this.#news(each);
+          }),
+          coordinator.onLeadership((shard, { serving }) => {
+            if (!serving) this.#context.parked.coordinatorLost(shard);
+          }),
+        ];
+        this.#sweepLater();
+        const address = this.#server.address() as AddressInfo;
+        resolve({ host: address.address, port: address.port });
+      });
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+  async #stop(): Promise<void> {
+    this.#cancelSweep?.();
+    if (this.#server.listening) this.#server.close();
+    for (const connection of this.#connections) connection.stopReading();
+    // One by one as they come: a JoinGroup that is applied during the grace may park now.
+    const until = this.#clock.monotonic() + this.settings.stopGraceMs;
+    for (;;) {
+      this.#context.parked.stop();
+      await new Promise<void>((resume) => this.#clock.endOfTurn(resume));
+      const open = [...this.#connections].filter(({ settled }) => !settled);
+      if (open.length === 0 || this.#clock.monotonic() >= until) break;
+      await new Promise<void>((resume) => this.#clock.after(STOP_POLL_MS, resume));
+    }
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#unsubscribe = [];
+    for (const connection of [...this.#connections]) connection.close('stopping', '');
+  }
+
+  snapshot(): BrokerCounters {
+    const parked = this.#context.parked.counts();
+    return this.counters.snapshot({ connectionsOpen: this.#connections.size, parked });
+  }
+
+  #news(news: { readonly kind: string }): void {
+    if (news.kind !== 'join-answer' && news.kind !== 'sync-answer') return;
+    const awaited = news as AwaitedNews;
+    this.#context.parked.news(awaitedKey(awaited.kind, awaited.group, awaited.memberId), awaited);
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#stopping !== undefined || this.#connections.size >= this.settings.connectionsMax) {
+      const full = this.#stopping === undefined;
+      this.counters.closed(full ? 'too-many-connections' : 'stopping');
+      if (full) {
+        const { connectionsMax } = this.settings;
+        this.#options.log.warn(
+          `${socket.remoteAddress ?? 'a client'} was turned away: ${connectionsMax} connections are open`,
+        );
+      }
+      socket.destroy();
+      return;
+    }
+    this.counters.connectionsOpened++;
+    this.#connections.add(new Connection(socket, this, this.#clock.monotonic()));
+  }
+
+  dispatch(exchange: Parameters<ConnectionHost['dispatch']>[0], frame: Buffer, bodyOffset: number): void {
+    dispatch(exchange, frame, bodyOffset, this.#context);
+  }
+  dispatchUnsupported(...[connection, header]: Parameters<ConnectionHost['dispatchUnsupported']>): boolean {
+    if (header.apiKey !== API_VERSIONS) return false;
+    this.counters.request(API_VERSIONS);
+    connection.open(API_VERSIONS, 0, header.correlationId).answer(UNKNOWN_API_VERSIONS);
+    return true;
+  }
+  leaseHolds(shard: Parameters<Coordinator['leaseHolds']>[0]): boolean {
+    return this.#options.coordinator.leaseHolds(shard);
+  }
+
+  touchTurn(connection: Connection): void {
+    if (connection.touched) return;
+    connection.touched = true;
+    this.#touched.push(connection);
+    if (this.#turnOpen) return;
+    this.#turnOpen = true;
+    this.#clock.endOfTurn(() => this.#endTurn());
+  }
+  /** One write a connection: all answers that this turn of the loop gathered. */
+  #endTurn(): void {
+    const touched = this.#touched;
+    this.#touched = [];
+    this.#turnOpen = false;
+    for (const connection of touched) {
+      connection.touched = false;
+      connection.flush(this.#writer);
+    }
+  }
+
+  closed(connection: Connection, cause: CloseCause, detail: string): void {
+    this.#connections.delete(connection);
+    this.counters.closed(cause);
+    if (QUIET.includes(cause)) return;
+    const { peer, clientId } = connection;
+    this.#options.log.warn(`closed the connection of ${peer} (client id "${clientId}"): ${detail}`);
+  }
+
+  /** One timer for all connections; no request pays for it. */
+  #sweepLater(): void {
+    const { connectionIdleMs } = this.settings;
+    this.#cancelSweep = this.#clock.after(Math.max(1, connectionIdleMs / 4), () => {
+      const now = this.#clock.monotonic();
+      for (const connection of [...this.#connections]) {
+        if (connection.active) {
+          connection.active = false;
+          connection.lastActiveMs = now;
+        } else if (connection.inFlight === 0 && now - connection.lastActiveMs >= connectionIdleMs) {
+          connection.close('idle', `nothing came for ${Math.round(connectionIdleMs / 1000)} s`);
+        }
+      }
+      this.#sweepLater();
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/** What an operator may set. Every limit bounds what one client, or all of them, can make a replica hold. */
+export interface BrokerSettings {
+  /** The largest request frame; a longer one closes its connection. Bytes. */
+  readonly frameBytesMax: number;
+  /** Connections beyond this are closed at once. */
+  readonly connectionsMax: number;
+  /** Requests of one connection without an answer; at this many its socket is not read any more. */
+  readonly maxInFlightPerConnection: number;
+  /** A connection without a byte and without a waiting request for this long is closed (Kafka: connections.max.idle.ms). */
+  readonly connectionIdleMs: number;
+  /** Answers a client has not read; beyond this its connection is closed. Bytes. */
+  readonly outgoingBytesMax: number;
+  /** How long `stop` waits for answers under way. Milliseconds. */
+  readonly stopGraceMs: number;
+  /** The longest time an empty Fetch is held, whatever the client asks for. Milliseconds. */
+  readonly fetchHoldMsMax: number;
+  readonly topicPartitionsMax: number;
+  /** For CreateTopics with -1 partitions. */
+  readonly topicPartitionsDefault: number;
+  /** Topics made by being asked for in Metadata. */
+  readonly autoCreateTopics: { readonly enabled: boolean; readonly partitions: number };
+}
+
+export const DEFAULT_BROKER_SETTINGS: BrokerSettings = {
+  frameBytesMax: 16 * 1024 * 1024,
+  connectionsMax: 20_000,
+  maxInFlightPerConnection: 64,
+  connectionIdleMs: 600_000,
+  outgoingBytesMax: 16 * 1024 * 1024,
+  stopGraceMs: 5_000,
+  fetchHoldMsMax: 300_000,
+  topicPartitionsMax: 10_000,
+  topicPartitionsDefault: 8,
+  autoCreateTopics: { enabled: false, partitions: 8 },
+};
+
+/** Where the broker says what a person should know. One line a call. */
+export interface BrokerLog {
+  info(line: string): void;
+  warn(line: string): void;
+}
