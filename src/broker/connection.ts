@@ -105,7 +105,12 @@ export class Connection implements ExchangeOwner {
   #pump(): void {
     const { maxInFlightPerConnection } = this.#host.settings;
     let started = 0;
-    while (started < this.#waiting.length && this.#inFlight < maxInFlightPerConnection && !this.#closed) {
+    while (
+      started < this.#waiting.length &&
+      this.#inFlight < maxInFlightPerConnection &&
+      this.#socket.writableLength <= UNREAD_PAUSE_BYTES &&
+      !this.#closed
+    ) {
       this.#start(this.#waiting[started++]!);
     }
     if (this.#closed) return;

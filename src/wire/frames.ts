@@ -23,7 +23,7 @@ export class FrameSplitter {
 
   /** Bytes held for a frame that is not complete. */
   get pendingBytes(): number {
-    return this.#filled + this.#lengthBytes;
+    return this.#lengthBytes + this.#filled;
   }
 
   /**

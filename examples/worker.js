@@ -1,0 +1,104 @@
+// A worker on kafkajs that prints what it owns: npm run worker -- --group billing --topic tenants --name a
+import { parseArgs } from 'node:util';
+import kafkajs from 'kafkajs';
+
+const { values } = parseArgs({
+  options: {
+    group: { type: 'string', default: 'billing' },
+    topic: { type: 'string', default: 'tenants' },
+    name: { type: 'string', default: `worker-${process.pid}` },
+    brokers: { type: 'string', default: '127.0.0.1:9092,127.0.0.1:9093,127.0.0.1:9094' },
+    'session-ms': { type: 'string', default: '6000' },
+    'commit-ms': { type: 'string', default: '1000' },
+    /** Prints JSON lines for a program that watches. */
+    events: { type: 'boolean', default: false },
+  },
+});
+const { group, topic, name } = values;
+const sessionTimeout = Number(values['session-ms']);
+
+const say = (event, text) => {
+  if (values.events) console.log(JSON.stringify({ at: Date.now(), name, ...event }));
+  else if (text !== undefined) console.log(`${new Date().toTimeString().slice(0, 8)}  ${name}  ${text}`);
+};
+
+const kafka = new kafkajs.Kafka({
+  clientId: name,
+  brokers: values.brokers.split(','),
+  logLevel: kafkajs.logLevel.NOTHING,
+  retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 50 },
+});
+const consumer = kafka.consumer({ groupId: group, sessionTimeout, heartbeatInterval: 500, rebalanceTimeout: sessionTimeout, maxWaitTimeInMs: 500 });
+
+let owned = [];
+let epoch = -1;
+/** How far the pretended work on each partition has come. */
+const done = new Map();
+
+consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+  owned = payload.memberAssignment[topic] ?? [];
+  // kafkajs tells the generation in the events of heartbeats and commits only (groupGenerationId).
+  say({ kind: 'owns', partitions: owned }, `owns ${topic}[${owned.join(',')}]`);
+});
+consumer.on(consumer.events.REBALANCING, () => {
+  owned = [];
+  say({ kind: 'stops' }, 'stops: the group is about to share anew');
+});
+consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
+  if (payload.groupGenerationId === epoch) return;
+  epoch = payload.groupGenerationId;
+  say({ kind: 'epoch', epoch }, `is in epoch ${epoch}`);
+});
+consumer.on(consumer.events.CRASH, ({ payload }) => {
+  owned = [];
+  say({ kind: 'crash', error: payload.error.message }, `lost its coordinator (${payload.error.message}), looks for the next`);
+});
+
+await consumer.connect();
+await consumer.subscribe({ topics: [topic] });
+await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
+
+/** A topic here is a set of partitions without records: the work is yours. This one just counts, and commits how far it is. */
+let working = true;
+const work = (async () => {
+  while (working) {
+    await new Promise((resolve) => setTimeout(resolve, Number(values['commit-ms'])));
+    for (const partition of owned) {
+      if (!done.has(partition)) done.set(partition, await committed(partition));
+      const offset = done.get(partition) + 1;
+      try {
+        await consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
+        done.set(partition, offset);
+        say({ kind: 'committed', partition, offset, epoch });
+      } catch (error) {
+        // Not ours any more, or its outcome is unknown: what counts is what the group remembers.
+        done.delete(partition);
+        say({ kind: 'refused', partition, offset, error: error.message });
+        break;
+      }
+    }
+    for (const partition of [...done.keys()]) if (!owned.includes(partition)) done.delete(partition);
+  }
+})();
+
+async function committed(partition) {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+    const offset = Number(found?.partitions.find((entry) => entry.partition === partition)?.offset ?? -1);
+    return Math.max(0, offset);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, async () => {
+    working = false;
+    await work;
+    await consumer.disconnect();
+    say({ kind: 'left' }, 'left');
+    process.exit(0);
+  });
+}

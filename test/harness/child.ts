@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const LINES_KEPT = 4_000;
+/** USER_HZ: Linux reports processor time in hundredths of a second on every architecture that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** A process that a test started: its lines are kept, and every signal goes to exactly this process. */
+export class Child {
+  readonly name: string;
+  readonly lines: string[] = [];
+  readonly #process: ChildProcess;
+  readonly #listeners = new Set<(line: string, stream: 'stdout' | 'stderr') => void>();
+  readonly exited: Promise<number | null>;
+  #running = true;
+
+  constructor(
+    name: string,
+    command: string,
+    args: readonly string[],
+    options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  ) {
+    this.name = name;
+    this.#process = spawn(command, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const source = this.#process[stream];
+      if (source === null) continue;
+      createInterface({ input: source }).on('line', (line) => {
+        this.lines.push(line);
+        if (this.lines.length > LINES_KEPT) this.lines.splice(0, LINES_KEPT / 2);
+        for (const listener of this.#listeners) listener(line, stream);
+      });
+    }
+    this.#process.stdin?.on('error', () => undefined);
+    this.exited = new Promise((resolve) => {
+      this.#process.once('error', (error) => {
+        this.lines.push(`cannot start ${command}: ${error.message}`);
+        this.#running = false;
+        resolve(null);
+      });
+      this.#process.once('exit', (code) => {
+        this.#running = false;
+        resolve(code);
+      });
+    });
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error(`${this.name} did not start`);
+    return this.#process.pid;
+  }
+  onLine(listener: (line: string, stream: 'stdout' | 'stderr') => void): void {
+    this.#listeners.add(listener);
+  }
+  write(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
+  }
+  endInput(): void {
+    this.#process.stdin?.end();
+  }
+  signal(signal: NodeJS.Signals): void {
+    if (this.#running) this.#process.kill(signal);
+  }
+  /** Asks it to stop, and kills it when it has not within `graceMs`. */
+  async stop(graceMs = 5_000): Promise<number | null> {
+    if (!this.#running) return this.exited;
+    this.signal('SIGTERM');
+    this.signal('SIGCONT');
+    const timer = setTimeout(() => this.signal('SIGKILL'), graceMs);
+    const code = await this.exited;
+    clearTimeout(timer);
+    return code;
+  }
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.exited;
+  }
+
+  /** Processor time of all its threads since it started, in microseconds, in steps of 10,000. */
+  cpuMicros(): number {
+    const stat = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
+    // The second field is the name in parentheses and may hold blanks; utime and stime are fields 14 and 15.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
+  }
+  rssBytes(): number {
+    return this.#status(/VmRSS:\s+(\d+) kB/) * 1_024;
+  }
+  /** Bytes that it caused to be sent to the disk. */
+  diskBytesWritten(): number {
+    const io = readFileSync(`/proc/${this.pid}/io`, 'latin1');
+    return Number(/^write_bytes: (\d+)/m.exec(io)?.[1]);
+  }
+  #status(pattern: RegExp): number {
+    return Number(pattern.exec(readFileSync(`/proc/${this.pid}/status`, 'latin1'))?.[1]);
+  }
+}

@@ -1,0 +1,236 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Settings } from '../../src/app/settings.js';
+import { Child } from './child.js';
+import { type Address, KafkaConnection } from './connection.js';
+import { GroupClient } from './group-client.js';
+import { freePorts } from './ports.js';
+import { eventually } from './waiting.js';
+
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const READY_WITHIN_MS = 20_000;
+const LOG_LINES_SHOWN = 60;
+
+export interface ReplicaProcess {
+  readonly id: number;
+  readonly kafka: Address;
+  readonly http: string;
+  readonly dataDir: string;
+  readonly configFile: string;
+  child: Child;
+}
+
+export interface ClusterOptions {
+  readonly replicas?: number;
+  /** Besides what a cluster needs to run; the defaults of src/app/settings.ts hold for the rest. */
+  readonly settings?: Partial<Settings>;
+  /** Flags for Node, e.g. --cpu-prof. */
+  readonly nodeFlags?: readonly string[];
+}
+
+/**
+ * A cluster of real processes, started from dist, with its data in a directory of its own that `close` removes.
+ * Signals go to single replicas; what they printed is kept and shown by `printLogs`.
+ */
+export class Cluster {
+  readonly directory: string;
+  readonly replicas: readonly ReplicaProcess[];
+  readonly #nodeFlags: readonly string[];
+
+  private constructor(directory: string, replicas: readonly ReplicaProcess[], nodeFlags: readonly string[]) {
+    this.directory = directory;
+    this.replicas = replicas;
+    this.#nodeFlags = nodeFlags;
+  }
+
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const count = options.replicas ?? 3;
+    const directory = mkdtempSync(join(tmpdir(), 'quorate-cluster-'));
+    const ports = await freePorts(count * 3);
+    const clusterId = randomBytes(32)
+      .toString('base64url')
+      .replace(/[^A-Za-z0-9]/g, 'x')
+      .slice(0, 22);
+    const entries = Array.from({ length: count }, (_, index) => ({
+      id: index + 1,
+      host: '127.0.0.1',
+      peerPort: ports[index * 3]!,
+      kafkaPort: ports[index * 3 + 1]!,
+      httpPort: ports[index * 3 + 2]!,
+    }));
+    const replicas = entries.map((entry): ReplicaProcess => {
+      const dataDir = join(directory, `data-${entry.id}`);
+      const configFile = join(directory, `replica-${entry.id}.json`);
+      mkdirSync(dataDir, { recursive: true });
+      const settings = {
+        autoCreateTopics: true,
+        logLevel: 'info',
+        logFormat: 'line',
+        ...options.settings,
+        replicaId: entry.id,
+        clusterId,
+        replicas: entries,
+        dataDir,
+      };
+      writeFileSync(configFile, JSON.stringify(settings, null, 2));
+      return {
+        id: entry.id,
+        kafka: { host: '127.0.0.1', port: entry.kafkaPort },
+        http: `http://127.0.0.1:${entry.httpPort}`,
+        dataDir,
+        configFile,
+        child: launch(entry.id, configFile, options.nodeFlags ?? []),
+      };
+    });
+    const cluster = new Cluster(directory, replicas, options.nodeFlags ?? []);
+    try {
+      for (const replica of replicas) await cluster.ready(replica.id);
+    } catch (error) {
+      cluster.printLogs();
+      await cluster.close();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get bootstrap(): readonly Address[] {
+    return this.replicas.map(({ kafka }) => kafka);
+  }
+  replica(id: number): ReplicaProcess {
+    const found = this.replicas.find((replica) => replica.id === id);
+    if (found === undefined) throw new Error(`there is no replica ${id}`);
+    return found;
+  }
+
+  /** Waits until a replica hears a quorum and has applied what was chosen. */
+  async ready(id: number): Promise<void> {
+    const replica = this.replica(id);
+    await eventually(`replica ${id} is ready`, READY_WITHIN_MS, async () => {
+      if (!replica.child.running) throw new Error(`replica ${id} ended while starting`);
+      try {
+        const { status } = await fetch(`${replica.http}/health/ready`, {
+          signal: AbortSignal.timeout(1_000),
+        });
+        return status === 200;
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  /** Which replica coordinates the group, as the replicas (other than `except`) say themselves. */
+  async leaderOf(group: string, except?: number): Promise<number> {
+    const asked = this.replicas.filter(({ id, child }) => id !== except && child.running);
+    const client = new GroupClient({ bootstrap: asked.map(({ kafka }) => kafka), group });
+    return eventually(`${group} has a coordinator`, READY_WITHIN_MS, async () => {
+      try {
+        const { nodeId } = await client.find();
+        return nodeId === except ? undefined : nodeId;
+      } catch {
+        return undefined;
+      }
+    });
+  }
+
+  /** Waits until every replica names the same coordinator for the group, and that one serves it. */
+  async settled(group: string): Promise<number> {
+    return eventually(`all replicas agree who coordinates ${group}`, READY_WITHIN_MS, async () => {
+      try {
+        const named = await Promise.all(
+          this.replicas.map(({ kafka }) => new GroupClient({ bootstrap: [kafka], group }).find()),
+        );
+        const first = named[0]!;
+        if (named.some(({ nodeId }) => nodeId !== first.nodeId)) return undefined;
+        const connection = await KafkaConnection.open(first.address);
+        const { errorCode } = await connection.request(9, 5, { groupId: group, topics: [] });
+        connection.close();
+        return errorCode === 0 ? first.nodeId : undefined;
+      } catch {
+        return undefined;
+      }
+    });
+  }
+
+  async kill(id: number): Promise<void> {
+    await this.replica(id).child.kill();
+  }
+  pause(id: number): void {
+    this.replica(id).child.signal('SIGSTOP');
+  }
+  resume(id: number): void {
+    this.replica(id).child.signal('SIGCONT');
+  }
+  /** Starts a replica that was killed, on its old data; returns before it is ready. */
+  restart(id: number): void {
+    const replica = this.replica(id);
+    if (replica.child.running) throw new Error(`replica ${id} still runs`);
+    const earlier = replica.child.lines;
+    replica.child = launch(id, replica.configFile, this.#nodeFlags);
+    replica.child.lines.push(...earlier, '--- restarted ---');
+  }
+
+  async createTopic(name: string, partitions: number): Promise<void> {
+    const TOPIC_ALREADY_EXISTS = 36;
+    await eventually(`topic ${name} is there`, 10_000, async () => {
+      for (const { kafka, child } of this.replicas) {
+        if (!child.running) continue;
+        try {
+          const connection = await KafkaConnection.open(kafka);
+          const { topics } = await connection.request(19, 4, {
+            topics: [
+              { name, numPartitions: partitions, replicationFactor: -1, assignments: [], configs: [] },
+            ],
+            timeoutMs: 5_000,
+          });
+          connection.close();
+          const code = topics[0]?.errorCode;
+          if (code === 0 || code === TOPIC_ALREADY_EXISTS) return true;
+        } catch {
+          // The next replica may be able to.
+        }
+      }
+      return false;
+    });
+  }
+
+  /** Size and time of the last change of every file of the replicas' data. */
+  dataFiles(): ReadonlyMap<string, string> {
+    const files = new Map<string, string>();
+    for (const { dataDir } of this.replicas) {
+      for (const entry of readdirSync(dataDir, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile()) continue;
+        const path = join(entry.parentPath, entry.name);
+        const { size, mtimeMs } = statSync(path);
+        files.set(path, `${size} bytes, changed at ${mtimeMs}`);
+      }
+    }
+    return files;
+  }
+
+  printLogs(): void {
+    for (const { id, child } of this.replicas) {
+      process.stderr.write(`--- replica ${id}${child.running ? '' : ' (ended)'} ---\n`);
+      process.stderr.write(`${child.lines.slice(-LOG_LINES_SHOWN).join('\n')}\n`);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.replicas.map(({ child }) => child.stop()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function launch(id: number, configFile: string, nodeFlags: readonly string[]): Child {
+  const command = join(ROOT, 'dist/cli/main.js');
+  return new Child(
+    `replica ${id}`,
+    process.execPath,
+    [...nodeFlags, command, 'start', '--config', configFile],
+    {
+      cwd: ROOT,
+    },
+  );
+}
