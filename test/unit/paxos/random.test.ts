@@ -15,7 +15,7 @@ describe('the core under random faults', () => {
       for (let seed = from; seed < from + count; seed++) {
         const world = new World(seed);
         try {
-          world.run(250, 700);
+          world.run(200, 500);
         } catch (error) {
           const replay = `PAXOS_SEED=${seed} npm run jest -- --selectProjects unit --testPathPatterns paxos/random`;
           throw new Error(
