@@ -142,7 +142,8 @@ class Core implements Paxos {
 
   step(input: Input, now: MonotonicMs): readonly Effect[] {
     this.#effects = [];
-    this.#announceChosen();
+    // What the disk said is chosen; a machine that jumps to a snapshot first must not be told of slots before it.
+    if (input.kind !== 'snapshotInstalled') this.#announceChosen();
     switch (input.kind) {
       case 'message':
         this.#receive(input.from, input.message, now);
@@ -945,6 +946,7 @@ class Core implements Paxos {
     this.#matched = slot(Math.max(this.#matched, through));
     this.#log.trimBefore(nextSlot(through));
     this.#write([{ kind: 'snapshot', through }]);
+    this.#announceChosen();
   }
 
   // ---- reads ----

@@ -224,7 +224,7 @@ export class Cluster {
 }
 
 function launch(id: number, configFile: string, nodeFlags: readonly string[]): Child {
-  const command = join(ROOT, 'dist/cli/main.js');
+  const command = join(ROOT, 'dist/bin.js');
   return new Child(
     `replica ${id}`,
     process.execPath,

@@ -341,7 +341,11 @@ export class World {
       this.#at(delay, () => {
         if (this.#cut.has(`${from.id}>${to}`)) return;
         const target = this.nodes[to - 1]!;
-        this.#step(target, { kind: 'message', from: from.id, message: bytes === undefined ? message : decodeMessage(bytes) });
+        this.#step(target, {
+          kind: 'message',
+          from: from.id,
+          message: bytes === undefined ? message : decodeMessage(bytes),
+        });
       });
     }
   }

@@ -1,0 +1,155 @@
+import kafkajs, { type Consumer } from 'kafkajs';
+import type { Cluster } from './cluster.js';
+import { addressText } from './connection.js';
+import { GroupMember } from './group-member.js';
+import { eventually, sleep } from './waiting.js';
+
+export interface FailoverRound {
+  readonly killed: number;
+  readonly next: number;
+  /** From the kill to the first commit that was acknowledged after it. Milliseconds. */
+  readonly gapMs: number;
+  readonly committed: number;
+}
+
+const TOPIC = 'work';
+const PARTITIONS = 6;
+
+/**
+ * Two members on the raw protocol commit without pause, a kafkajs consumer is in a group of the same shard; then the
+ * leader of their shard is killed with SIGKILL, again and again. Throws when anything acknowledged is missing or anybody
+ * had to rejoin.
+ */
+export class FailoverScene {
+  readonly group: string;
+  readonly #cluster: Cluster;
+  readonly #members: GroupMember[] = [];
+  readonly #acknowledged = new Map<number, number>();
+  #kafka: Consumer | undefined;
+  #kafkaJoins = 0;
+  #working = false;
+  #loops: Promise<void>[] = [];
+  #acknowledgedAt: number[] = [];
+  #problem: Error | undefined;
+
+  constructor(cluster: Cluster, group: string) {
+    this.#cluster = cluster;
+    this.group = group;
+  }
+
+  async begin(): Promise<void> {
+    const { bootstrap } = this.#cluster;
+    await this.#cluster.createTopic(TOPIC, PARTITIONS);
+    for (let i = 0; i < 2; i++) {
+      this.#members.push(
+        new GroupMember({
+          bootstrap,
+          group: this.group,
+          topic: TOPIC,
+          partitions: PARTITIONS,
+          heartbeatMs: 300,
+        }),
+      );
+    }
+    await Promise.all(this.#members.map((member) => member.start()));
+    await eventually('both members have their share', 15_000, () =>
+      this.#members.every((member) => member.isStable && member.partitions.length === 3),
+    );
+    await this.#beginKafkajs();
+    this.#working = true;
+    this.#loops = this.#members.map((member) => this.#commitWithoutPause(member));
+  }
+
+  async #beginKafkajs(): Promise<void> {
+    const kafka = new kafkajs.Kafka({
+      clientId: 'survivor',
+      brokers: this.#cluster.bootstrap.map(addressText),
+      logLevel: kafkajs.logLevel.NOTHING,
+      retry: { initialRetryTime: 30, maxRetryTime: 300, retries: 100 },
+    });
+    const consumer = kafka.consumer({
+      groupId: `${this.group}-kafkajs`,
+      sessionTimeout: 10_000,
+      heartbeatInterval: 300,
+      maxWaitTimeInMs: 200,
+    });
+    consumer.on(consumer.events.GROUP_JOIN, () => void this.#kafkaJoins++);
+    await consumer.connect();
+    await consumer.subscribe({ topics: [TOPIC] });
+    await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+    await eventually('kafkajs has joined', 15_000, () => this.#kafkaJoins > 0);
+    this.#kafka = consumer;
+  }
+
+  async #commitWithoutPause(member: GroupMember): Promise<void> {
+    let offset = 0;
+    try {
+      while (this.#working) {
+        const partition = member.partitions[offset % member.partitions.length]!;
+        const code = await member.commit(partition, ++offset);
+        if (code !== 0) throw new Error(`a commit was answered with ${code}`);
+        this.#acknowledged.set(partition, offset);
+        this.#acknowledgedAt.push(performance.now());
+      }
+    } catch (error) {
+      this.#problem ??= error as Error;
+    }
+  }
+
+  async round(): Promise<FailoverRound> {
+    const killed = await this.#cluster.leaderOf(this.group);
+    const before = this.#members.map(({ generation, memberId, joins }) => ({ generation, memberId, joins }));
+    const kafkaJoins = this.#kafkaJoins;
+    this.#acknowledgedAt = [];
+    const at = performance.now();
+    await this.#cluster.kill(killed);
+    // A commit that was acknowledged while the signal was on its way is not the first one after it.
+    const killedAt = Math.max(at, performance.now() - 5);
+    const firstAt = await eventually(
+      'a commit is acknowledged after the kill',
+      20_000,
+      () => this.#acknowledgedAt.find((time) => time > killedAt + 20),
+      5,
+    );
+    const next = await this.#cluster.leaderOf(this.group, killed);
+    await sleep(300);
+    await this.check();
+    const after = this.#members.map(({ generation, memberId, joins }) => ({ generation, memberId, joins }));
+    if (JSON.stringify(after) !== JSON.stringify(before))
+      throw new Error(`members changed: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`);
+    if (this.#kafkaJoins !== kafkaJoins)
+      throw new Error(`kafkajs joined again (${this.#kafkaJoins - kafkaJoins} times)`);
+    this.#cluster.restart(killed);
+    await this.#cluster.ready(killed);
+    await this.#cluster.settled(this.group);
+    return { killed, next, gapMs: firstAt - at, committed: this.#acknowledgedAt.length };
+  }
+
+  /** Everything acknowledged is there, as the coordinator tells another client. */
+  async check(): Promise<void> {
+    if (this.#problem !== undefined) throw this.#problem;
+    const expected = new Map(this.#acknowledged);
+    const response = await this.#members[0]!.client.ask(
+      9,
+      5,
+      { groupId: this.group, topics: [{ name: TOPIC, partitionIndexes: [...expected.keys()] }] },
+      ({ errorCode }) => errorCode,
+    );
+    for (const { partitionIndex, committedOffset } of response.topics[0]?.partitions ?? []) {
+      const least = expected.get(partitionIndex)!;
+      if (committedOffset < least)
+        throw new Error(
+          `partition ${partitionIndex}: ${least} was acknowledged, ${committedOffset} is there`,
+        );
+    }
+    if ((response.topics[0]?.partitions.length ?? 0) !== expected.size)
+      throw new Error('partitions are missing from the answer');
+  }
+
+  async end(): Promise<void> {
+    this.#working = false;
+    await Promise.all(this.#loops);
+    await this.#kafka?.disconnect();
+    for (const member of this.#members) await member.abandon();
+  }
+}
