@@ -28,7 +28,13 @@ const kafka = new kafkajs.Kafka({
   logLevel: kafkajs.logLevel.NOTHING,
   retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 50 },
 });
-const consumer = kafka.consumer({ groupId: group, sessionTimeout, heartbeatInterval: 500, rebalanceTimeout: sessionTimeout, maxWaitTimeInMs: 500 });
+const consumer = kafka.consumer({
+  groupId: group,
+  sessionTimeout,
+  heartbeatInterval: 500,
+  rebalanceTimeout: sessionTimeout,
+  maxWaitTimeInMs: 500,
+});
 
 let owned = [];
 let epoch = -1;
@@ -51,7 +57,10 @@ consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
 });
 consumer.on(consumer.events.CRASH, ({ payload }) => {
   owned = [];
-  say({ kind: 'crash', error: payload.error.message }, `lost its coordinator (${payload.error.message}), looks for the next`);
+  say(
+    { kind: 'crash', error: payload.error.message },
+    `lost its coordinator (${payload.error.message}), looks for the next`,
+  );
 });
 
 await consumer.connect();

@@ -71,7 +71,7 @@ export function flag(row: Row<boolean>): Setting<boolean> {
 
 export function choice<const T extends string>(row: Row<T> & { readonly of: readonly T[] }): Setting<T> {
   return {
-    schema: z.enum(row.of as readonly [T, ...T[]]) as unknown as z.ZodType<T>,
+    schema: z.enum(row.of as readonly [T, ...T[]]),
     unit: '',
     preset: row.preset,
     accepts: `one of ${row.of.join(', ')}`,

@@ -57,7 +57,7 @@ export function dispatch(
   const request = APIS[key].decodeRequest(new WireReader(frame, bodyOffset), version);
   context.counters.request(key);
   // Request, exchange and handler are of one key; the compiler cannot follow that through the union.
-  (HANDLERS[key] as unknown as Handler<ApiKey>)(request as never, exchange, context);
+  (HANDLERS[key] as unknown as Handler<ApiKey>)(request, exchange, context);
 }
 
 /** The body that a client gets which asks for ApiVersions in a version we do not speak (KIP-511), in version 0. */

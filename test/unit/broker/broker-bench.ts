@@ -10,7 +10,7 @@ export interface Bench {
   readonly clock: FakeClock;
   readonly port: number;
   readonly log: string[];
-  client(): Promise<TestClient>;
+  readonly client: () => Promise<TestClient>;
 }
 
 const open: { broker: Broker; clients: TestClient[] }[] = [];

@@ -68,7 +68,12 @@ export class TestClient {
     awaited.resolve(decodeResponseFrame(awaited.api, awaited.version, frame).response);
   }
 
-  frame<K extends ApiKey>(key: K, version: number, request: RequestInputByKey[K], clientId = 'tester'): Buffer {
+  frame<K extends ApiKey>(
+    key: K,
+    version: number,
+    request: RequestInputByKey[K],
+    clientId = 'tester',
+  ): Buffer {
     const correlationId = ++this.#correlation;
     return encodeRequestFrame(APIS[key] as Api, { version, correlationId, clientId }, request);
   }
@@ -85,7 +90,7 @@ export class TestClient {
     const frame = this.frame(key, version, request);
     return new Promise((resolve, reject) => {
       this.#awaited.set(this.#correlation, {
-        api: APIS[key] as Api,
+        api: APIS[key],
         version: answerVersion,
         resolve: resolve as (response: unknown) => void,
         reject,

@@ -118,7 +118,11 @@ export class FakeCoordinator implements Coordinator {
     if (!this.serves(shard)) return done({ kind: 'not-leader', leader: this.leaderOf(shard) });
     this.submitAnywhere(shard, command, done);
   }
-  submitAnywhere<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<never>) => void): void {
+  submitAnywhere<C extends Command>(
+    shard: ShardId,
+    command: C,
+    done: (outcome: Outcome<never>) => void,
+  ): void {
     this.commands.push({ shard, command });
     const scripted = this.onCommand(command);
     const finish = (): void => {
@@ -262,7 +266,9 @@ export class FakeCoordinator implements Coordinator {
         return { kind: 'topic', error: 'NONE', topic };
       }
       case 'topic.delete': {
-        const topic = [...this.topics.values()].find(({ name, id }) => name === command.name || id === command.id);
+        const topic = [...this.topics.values()].find(
+          ({ name, id }) => name === command.name || id === command.id,
+        );
         if (topic === undefined) return fail('UNKNOWN_TOPIC_OR_PARTITION');
         this.topics.delete(topic.name);
         return { kind: 'topic', error: 'NONE', topic };

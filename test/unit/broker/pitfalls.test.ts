@@ -327,7 +327,11 @@ describe('pitfalls', () => {
     }
     await kafka.call(8, 5, commitOf('odd', 'tenants', -1));
     const odd = await kafka.call(9, 4, fetchOffsetsOf('odd', 'tenants'));
-    expect(odd.topics[0]!.partitions[0]).toMatchObject({ committedOffset: -1, metadata: 'note', errorCode: 0 });
+    expect(odd.topics[0]!.partitions[0]).toMatchObject({
+      committedOffset: -1,
+      metadata: 'note',
+      errorCode: 0,
+    });
   });
 
   it('P19 puts fields where each version has them: OffsetFetch 8, FindCoordinator 4, LeaveGroup 3', async () => {

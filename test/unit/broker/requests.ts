@@ -18,7 +18,10 @@ export const joinOf = (
   protocols: [{ name: 'range', metadata: Buffer.from('subscription') }],
   ...overrides,
 });
-export const syncOf = (group: string, overrides: Partial<RequestInputByKey[14]> = {}): RequestInputByKey[14] => ({
+export const syncOf = (
+  group: string,
+  overrides: Partial<RequestInputByKey[14]> = {},
+): RequestInputByKey[14] => ({
   groupId: group,
   generationId: 1,
   memberId: 'm-1',

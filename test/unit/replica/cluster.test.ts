@@ -3,7 +3,6 @@ import {
   epoch,
   groupId,
   memberId,
-  type ReplicaId,
   replicaId,
   shardId,
   topicId,
@@ -195,7 +194,7 @@ describe('a cluster of replicas over simulated clock, chance, disk and network',
 
   it('stops the replica that applied something else, and only that one', async () => {
     await make({ shards: 1 });
-    const victim = cluster.replicas.get(replicaId(2) as ReplicaId)!;
+    const victim = cluster.replicas.get(replicaId(2))!;
     await submit(leaderOf(), commit(1));
     await cluster.time.advance(500);
     // A defect that changes state beside the log.
