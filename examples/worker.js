@@ -26,7 +26,7 @@ const kafka = new kafkajs.Kafka({
   clientId: name,
   brokers: values.brokers.split(','),
   logLevel: kafkajs.logLevel.NOTHING,
-  retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 50 },
+  retry: { initialRetryTime: 50, maxRetryTime: 150, retries: 100 },
 });
 const consumer = kafka.consumer({
   groupId: group,
@@ -73,9 +73,10 @@ const work = (async () => {
   while (working) {
     await new Promise((resolve) => setTimeout(resolve, Number(values['commit-ms'])));
     for (const partition of owned) {
-      if (!done.has(partition)) done.set(partition, await committed(partition));
-      const offset = done.get(partition) + 1;
+      let offset = 0;
       try {
+        if (!done.has(partition)) done.set(partition, await committed(partition));
+        offset = done.get(partition) + 1;
         await consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
         done.set(partition, offset);
         say({ kind: 'committed', partition, offset, epoch });

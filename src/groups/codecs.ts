@@ -69,6 +69,7 @@ export const groupCommandCodec = codec.union<GroupCommand>({
       memberIdRequired: codec.boolean,
       canSkipAssignment: codec.boolean,
       reason: text,
+      resuming: codec.boolean,
       settings: codec.struct({
         groupSizeMax: codec.uint,
         initialQuietMs: codec.uint,

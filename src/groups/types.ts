@@ -115,6 +115,11 @@ export type GroupCommand =
       /** JoinGroup v9+: the leader can be told to skip computing an assignment (KIP-814). */
       readonly canSkipAssignment: boolean;
       readonly reason: string | null;
+      /**
+       * The first word of this member since the shard changed its leader, and nothing that its group's assignment rests on
+       * has changed: it was told to look for its coordinator and comes back with a JoinGroup, as kafkajs does.
+       */
+      readonly resuming: boolean;
       readonly settings: Pick<
         GroupSettings,
         'groupSizeMax' | 'initialQuietMs' | 'initialDelayMsMax' | 'rebalanceRecordsMax'

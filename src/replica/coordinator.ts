@@ -66,6 +66,8 @@ export interface Coordinator {
   read(shard: ShardId, done: (outcome: ReadOutcome) => void): void;
   /** The state as applied here; may lag behind the leader. */
   peek(shard: ShardId): MachineView;
+  /** Whether this leader has heard the member since it took the shard over. False when it does not lead. */
+  heard(group: GroupId, member: MemberId): boolean;
   /** A member was heard: its session starts anew. Leader only; ignored elsewhere. */
   touch(group: GroupId, member: MemberId): void;
   /** UUID v4. */

@@ -5,6 +5,7 @@ interface Deadline<T> {
   readonly afterMs: number;
   at: MonotonicMs;
   bucket: number;
+  touched: boolean;
 }
 
 /**
@@ -28,7 +29,7 @@ export class Deadlines<T> {
 
   arm(key: string, what: T, afterMs: number, now: MonotonicMs): void {
     this.cancel(key);
-    const entry = { what, afterMs, at: monotonicMs(now + afterMs), bucket: 0 };
+    const entry = { what, afterMs, at: monotonicMs(now + afterMs), bucket: 0, touched: false };
     this.#entries.set(key, entry);
     this.#place(key, entry);
   }
@@ -38,7 +39,13 @@ export class Deadlines<T> {
     const entry = this.#entries.get(key);
     if (entry === undefined) return false;
     entry.at = monotonicMs(now + entry.afterMs);
+    entry.touched = true;
     return true;
+  }
+
+  /** Whether it was touched since it was armed. False when there is no such deadline. */
+  wasTouched(key: string): boolean {
+    return this.#entries.get(key)?.touched === true;
   }
 
   cancel(key: string): void {

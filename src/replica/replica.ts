@@ -561,6 +561,9 @@ class LocalReplica implements Replica {
   peek(shard: ShardId): MachineView {
     return this.#hosts[shard]?.machine ?? this.#blank;
   }
+  heard(group: GroupId, member: MemberId): boolean {
+    return this.#hosts[this.shardOf(group)]?.heard(group, member) ?? false;
+  }
   touch(group: GroupId, member: MemberId): void {
     this.#hosts[this.shardOf(group)]?.touch(group, member);
   }

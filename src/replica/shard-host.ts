@@ -169,6 +169,10 @@ export class ShardHost {
     for (const { what } of this.#deadlines.due(this.#around.clock.monotonic())) this.#expire(what);
   }
 
+  heard(group: GroupId, member: MemberId): boolean {
+    return this.#deadlines.wasTouched(timerKey(group, { kind: 'session', member }));
+  }
+
   touch(group: GroupId, member: MemberId): void {
     this.#deadlines.touch(timerKey(group, { kind: 'session', member }), this.#around.clock.monotonic());
   }
@@ -271,7 +275,7 @@ export class ShardHost {
   }
 
   #outcome(applied: Applied, proposal: ProposalId | undefined): void {
-    if (this.#leadership.serving) for (const change of applied.timers) this.#changeTimer(change);
+    if (this.#leadership.serving) for (const change of applied.timers) this.#changeTimer(change, true);
     // The reply first: a parked request must be known before news releases it.
     if (proposal !== undefined) this.#settle(proposal, { kind: 'ok', reply: applied.reply });
     if (applied.news.length > 0) this.#around.applied(this, applied.news);
@@ -298,17 +302,21 @@ export class ShardHost {
     if (after.serving !== before.serving) {
       this.#deadlines.clear();
       // Kafka: every member's session starts anew at the new coordinator (kafka-clients: no rebalance storm on failover).
-      if (after.serving) for (const timer of this.#machine.groups.timers()) this.#changeTimer(timer);
+      if (after.serving) for (const timer of this.#machine.groups.timers()) this.#changeTimer(timer, false);
     }
     this.#around.leadershipChanged(this, before, after);
   }
 
-  #changeTimer(change: TimerChange): void {
+  /** `heard`: a member's own request is the cause, not a change of leader. */
+  #changeTimer(change: TimerChange, heard: boolean): void {
     switch (change.kind) {
       case 'arm': {
         const { group, timer, token } = change;
+        const key = timerKey(group, timer);
         const now = this.#around.clock.monotonic();
-        return this.#deadlines.arm(timerKey(group, timer), { group, timer, token }, change.afterMs, now);
+        this.#deadlines.arm(key, { group, timer, token }, change.afterMs, now);
+        if (heard) this.#deadlines.touch(key, now);
+        return;
       }
       case 'cancel':
         return this.#deadlines.cancel(timerKey(change.group, change.timer));

@@ -1,14 +1,16 @@
 import {
   epoch,
+  type GroupId,
   groupId,
   type InstanceId,
   instanceId,
   memberId as asMemberId,
   type MemberId,
   type ShardId,
+  type TopicName,
 } from '../../kernel/index.js';
 import type { GroupReply, JoinAnswer, SyncAnswer } from '../../machine/index.js';
-import { errorCode, type ErrorName, type ReplyByKey } from '../../wire/index.js';
+import { errorCode, type ErrorName, type ReplyByKey, type RequestByKey } from '../../wire/index.js';
 import { awaitedKey, type AwaitedNews, type BrokerContext, type Handler } from '../context.js';
 import type { Exchange } from '../exchange.js';
 import type { ParkedKind, Release } from '../parked.js';
@@ -49,6 +51,7 @@ export const joinGroup: Handler<11> = (request, exchange, context) => {
       memberIdRequired: exchange.version >= 4,
       canSkipAssignment: exchange.version >= 9,
       reason: request.reason,
+      resuming: isResuming(request, group, context),
       settings: coordinator.groupSettings,
     },
     (outcome) => {
@@ -57,7 +60,10 @@ export const joinGroup: Handler<11> = (request, exchange, context) => {
         return refused(refusalCode('membership', outcome));
       }
       const { reply } = outcome;
-      if (reply.kind === 'join') return exchange.answer(joinReply(reply.answer));
+      if (reply.kind === 'join') {
+        if (reply.answer.error === 'NONE') coordinator.touch(group, reply.answer.memberId);
+        return exchange.answer(joinReply(reply.answer));
+      }
       if (reply.kind !== 'join-parked') return unexpectedReply('group.join', reply.kind);
       park(context, exchange, 'join', shard, awaitedKey('join-answer', group, reply.memberId), (how) => {
         if (how.kind === 'news' && how.news.kind === 'join-answer')
@@ -67,6 +73,27 @@ export const joinGroup: Handler<11> = (request, exchange, context) => {
     },
   );
 };
+
+/**
+ * kafkajs answers NOT_COORDINATOR with a JoinGroup, and the JoinGroup of a group's leader begins a rebalance. When such a
+ * join is the member's first word since the shard changed its leader, gives no reason, and every topic that was shared out
+ * still has as many partitions, nothing calls for new assignments.
+ */
+function isResuming(
+  { memberId, reason }: RequestByKey[11],
+  group: GroupId,
+  { coordinator, facts }: BrokerContext,
+): boolean {
+  const member = asMemberId(memberId);
+  if (memberId === '' || (reason ?? '') !== '' || coordinator.heard(group, member)) return false;
+  const shared = new Map<TopicName, number>();
+  for (const { partitions } of coordinator.peek(coordinator.shardOf(group)).groups.describe(group)
+    ?.memberDetails ?? []) {
+    for (const { topic, partitions: owned } of partitions ?? [])
+      shared.set(topic, (shared.get(topic) ?? 0) + owned.length);
+  }
+  return [...shared].every(([topic, partitions]) => facts.topics.byName(topic)?.partitions === partitions);
+}
 
 export const syncGroup: Handler<14> = (request, exchange, context) => {
   const { coordinator } = context;

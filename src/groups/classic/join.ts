@@ -109,8 +109,10 @@ function joinNamed(group: ClassicGroup, request: Join, context: ApplyContext, ou
         return { kind: 'join', answer: joinAnswer(group, id) };
       return rejoin(group, member, request, 'subscription-changed', context, out);
     case 'Stable':
-      // Kafka: a leader joins to have partitions assigned anew (e.g. it saw that a topic grew).
-      if (group.leader === id) return rejoin(group, member, request, 'leader-rejoined', context, out);
+      // Kafka: a leader joins to have partitions assigned anew (e.g. it saw that a topic grew). Not Kafka: one that only
+      // followed its coordinator to another replica does not disturb the group.
+      if (group.leader === id && !request.resuming)
+        return rejoin(group, member, request, 'leader-rejoined', context, out);
       if (sameProtocols(member.protocols, request.protocols))
         return { kind: 'join', answer: joinAnswer(group, id) };
       return rejoin(group, member, request, 'subscription-changed', context, out);

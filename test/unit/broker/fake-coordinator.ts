@@ -138,6 +138,11 @@ export class FakeCoordinator implements Coordinator {
     this.reads++;
     done({ kind: 'ok', view: this.peek(shard) });
   }
+  /** Members not heard since a take-over, as `group/member`. */
+  readonly unheard = new Set<string>();
+  heard(group: GroupId, member: MemberId): boolean {
+    return !this.unheard.has(`${group}/${member}`);
+  }
   touch(group: GroupId, member: MemberId): void {
     this.touched.push(`${group}/${member}`);
   }

@@ -259,6 +259,31 @@ describe('pitfalls', () => {
     expect(coordinator.touched).toEqual(['billing/m-1']);
   });
 
+  it('P14 tells a JoinGroup that only followed the lead from one that asks for a rebalance', async () => {
+    const { coordinator, client } = await bench();
+    coordinator.onCommand = () => ({ kind: 'join', answer: joinAnswer('m-1') });
+    const kafka = await client();
+    const resuming = async (request: Parameters<typeof joinOf>[1]): Promise<boolean | undefined> => {
+      await kafka.call(11, 9, joinOf('billing', request));
+      const last = coordinator.commands.at(-1)!.command;
+      return last.kind === 'group.join' ? last.resuming : undefined;
+    };
+    coordinator.unheard.add('billing/m-1');
+    expect(await resuming({ memberId: 'm-1' })).toBe(true);
+    expect(await resuming({ memberId: 'm-1', reason: 'rebalance enforced by user' })).toBe(false);
+    expect(await resuming({ memberId: '' })).toBe(false);
+    expect(await resuming({ memberId: 'm-2' })).toBe(false);
+    // A topic that was shared out has grown since: the leader may have come for that.
+    coordinator.addTopic('tenants', 9);
+    coordinator.descriptions = [
+      {
+        group: groupId('billing'),
+        memberDetails: [{ partitions: [{ topic: 'tenants', partitions: [0, 1, 2, 3, 4, 5, 6, 7] }] }],
+      } as never,
+    ];
+    expect(await resuming({ memberId: 'm-1' })).toBe(false);
+  });
+
   it('P15 answers every parked JoinGroup whose barrier ended, however it ended', async () => {
     const { coordinator, client } = await bench();
     coordinator.onCommand = (command) =>

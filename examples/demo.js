@@ -1,0 +1,251 @@
+// npm run demo: a cluster of three replicas and three workers; a worker is killed, then the leading replica.
+// Prints what happened, checks that no partition ever had two owners and that no acknowledged commit is missing,
+// and exits 0 or 1. Everything runs on free ports and in a directory of its own, both gone afterwards.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import kafkajs from 'kafkajs';
+
+const GROUP = 'billing';
+const TOPIC = 'tenants';
+const SESSION_MS = 3_000;
+const COMMIT_MS = 100;
+const PATIENCE_MS = 20_000;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const began = Date.now();
+const children = new Set();
+const problems = [];
+const say = (who, text, at = Date.now()) =>
+  console.log(`${((at - began) / 1000).toFixed(2).padStart(6)} s  ${who.padEnd(9)} ${text}`);
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function eventually(what, probe) {
+  for (const until = Date.now() + PATIENCE_MS; Date.now() < until; await sleep(20)) {
+    try {
+      const found = await probe();
+      if (found) return found;
+    } catch {
+      // Not yet.
+    }
+  }
+  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain: ${what}`);
+}
+
+/** The first of `count` consecutive free ports. */
+async function freePorts(count) {
+  for (let base = 20_000 + Math.floor(Math.random() * 20_000); ; base += count) {
+    const servers = [];
+    try {
+      for (let port = base; port < base + count; port++) {
+        servers.push(
+          await new Promise((resolve, reject) => {
+            const server = createServer().once('error', reject);
+            server.listen(port, '127.0.0.1', () => resolve(server));
+          }),
+        );
+      }
+      return base;
+    } catch {
+      // One of them is taken: the next ones.
+    } finally {
+      await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+    }
+  }
+}
+
+function start(args, onLine) {
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  createInterface({ input: child.stdout }).on('line', onLine);
+  return child;
+}
+const ended = (child) =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    else child.once('exit', resolve);
+  });
+
+/** Who owns which partition, as the workers say: the one record that the coordinator has no hand in. */
+class Watch {
+  /** partition -> name of the worker */
+  owners = new Map();
+  /** partition -> { offset, name, epoch } of the highest acknowledged commit */
+  acknowledged = new Map();
+  commits = 0;
+  lastCommitAt = new Map();
+  epochs = new Map();
+
+  see(event) {
+    const { name, at } = event;
+    if (event.kind === 'owns') {
+      this.release(name);
+      for (const partition of event.partitions) {
+        const other = this.owners.get(partition);
+        if (other !== undefined)
+          problems.push(`partition ${partition} was taken by ${name} while ${other} had it`);
+        this.owners.set(partition, name);
+      }
+      say(name, `owns ${TOPIC}[${event.partitions.join(',')}]`, at);
+    } else if (event.kind === 'stops' || event.kind === 'left') {
+      this.release(name);
+      say(name, event.kind === 'stops' ? 'stops: the group shares anew' : 'left', at);
+    } else if (event.kind === 'epoch') {
+      this.epochs.set(name, event.epoch);
+      say(name, `is in epoch ${event.epoch}`, at);
+    } else if (event.kind === 'committed') {
+      const { partition, offset, epoch } = event;
+      const before = this.acknowledged.get(partition);
+      if (before !== undefined && (epoch < before.epoch || offset <= before.offset))
+        problems.push(
+          `partition ${partition}: ${name} committed ${offset} in epoch ${epoch} after ${before.name} had ${before.offset} in epoch ${before.epoch}`,
+        );
+      this.acknowledged.set(partition, { offset, name, epoch });
+      this.commits++;
+      this.lastCommitAt.set(name, at);
+    } else if (event.kind === 'crash') say(name, `lost its coordinator (${event.error})`, at);
+    else if (event.kind === 'refused') say(name, `commit not acknowledged: ${event.error}`, at);
+  }
+  release(name) {
+    for (const [partition, owner] of this.owners) if (owner === name) this.owners.delete(partition);
+  }
+}
+
+async function demo(directory) {
+  const base = await freePorts(9);
+  const [kafkaPort, httpPort, peerPort] = [base, base + 3, base + 6];
+  const brokers = [0, 1, 2].map((i) => `127.0.0.1:${kafkaPort + i}`);
+  const get = async (replica, path) => {
+    const response = await fetch(`http://127.0.0.1:${httpPort + replica - 1}${path}`, {
+      signal: AbortSignal.timeout(1_000),
+    });
+    return response.json();
+  };
+
+  say('cluster', 'three replicas start');
+  const cluster = start(
+    [
+      'dist/main.js',
+      '--data',
+      directory,
+      '--kafka-port',
+      kafkaPort,
+      '--http-port',
+      httpPort,
+      '--peer-port',
+      peerPort,
+    ],
+    (line) => {
+      if (/ended/.test(line)) say('cluster', line);
+    },
+  );
+  for (const replica of [1, 2, 3])
+    await eventually(`replica ${replica} is ready`, async () => (await get(replica, '/status')).ready);
+  say('cluster', `is ready`);
+
+  const watch = new Watch();
+  const workers = new Map();
+  for (const name of ['anna', 'bert', 'cleo']) {
+    const args = ['examples/worker.js', '--events', '--name', name, '--group', GROUP, '--topic', TOPIC];
+    const settings = ['--brokers', brokers.join(','), '--session-ms', SESSION_MS, '--commit-ms', COMMIT_MS];
+    const worker = start([...args, ...settings], (line) => watch.see(JSON.parse(line)));
+    worker.once('exit', (code) => {
+      if (code !== null && code !== 0) problems.push(`the worker ${name} ended with ${code}`);
+    });
+    workers.set(name, worker);
+  }
+  const working = (names, since) => names.every((name) => (watch.lastCommitAt.get(name) ?? 0) > since);
+  await eventually('all three workers commit', () => working([...workers.keys()], began));
+  await sleep(1_000);
+
+  say('demo', 'kills the worker bert (SIGKILL)');
+  workers.get('bert').kill('SIGKILL');
+  await ended(workers.get('bert'));
+  const bert = [...watch.owners].filter(([, name]) => name === 'bert').map(([partition]) => partition);
+  const killedAt = Date.now();
+  watch.release('bert');
+  workers.delete('bert');
+  await eventually('the others take over what bert had', () => bert.every((p) => watch.owners.has(p)));
+  say(
+    'demo',
+    `${TOPIC}[${bert.join(',')}] is owned again ${((Date.now() - killedAt) / 1000).toFixed(1)} s later: ${SESSION_MS / 1000} s of session, then the hand-over`,
+  );
+  const handedOverAt = Date.now();
+  await eventually('both commit', () => working([...workers.keys()], handedOverAt));
+  await sleep(1_000);
+
+  const before = (await get(1, `/groups/${GROUP}`)).group;
+  const { pid } = await get(before.leader, '/status');
+  say('demo', `kills replica ${before.leader}, which leads the group (SIGKILL)`);
+  const failedAt = Date.now();
+  process.kill(pid, 'SIGKILL');
+  const acknowledgedBefore = watch.commits;
+  await eventually('a commit is acknowledged again', () => watch.commits > acknowledgedBefore + 2);
+  await eventually('both commit again', () => working([...workers.keys()], failedAt + 20));
+  const firstGapMs = Math.min(...[...watch.lastCommitAt.values()].filter((at) => at > failedAt)) - failedAt;
+  const survivor = before.leader === 1 ? 2 : 1;
+  const after = await eventually('another replica leads', async () => {
+    const { group } = await get(survivor, `/groups/${GROUP}`);
+    return group.leader !== null && group.leader !== before.leader && group;
+  });
+  say(
+    'demo',
+    `replica ${after.leader} leads; the first worker commits again ${firstGapMs} ms after the kill`,
+  );
+  if (after.generation !== before.generation)
+    problems.push(`the epoch changed with the leader: ${before.generation} became ${after.generation}`);
+  else say('demo', `the epoch is still ${after.generation}, with the same members and the same partitions`);
+  await eventually('the killed replica is back', async () => (await get(before.leader, '/status')).ready);
+  await sleep(500);
+
+  for (const worker of workers.values()) worker.kill('SIGTERM');
+  await Promise.all([...workers.values()].map(ended));
+
+  const admin = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING }).admin();
+  await admin.connect();
+  const [found] = await admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] });
+  await admin.disconnect();
+  for (const [partition, { offset }] of watch.acknowledged) {
+    const kept = Number(found.partitions.find((entry) => entry.partition === partition)?.offset ?? -1);
+    if (kept < offset) problems.push(`partition ${partition}: ${offset} was acknowledged, ${kept} is there`);
+  }
+  if (watch.acknowledged.size === 0) problems.push('nothing was committed');
+  const { rebalances } = await get(survivor, `/groups/${GROUP}/rebalances`);
+  for (const { generation, assignment, trigger, totalMs } of rebalances) {
+    say(
+      'epoch ' + generation,
+      `${trigger.cause}${trigger.reason ? ` (${trigger.reason})` : ''}: stable after ${totalMs} ms`,
+    );
+    const seen = new Set();
+    for (const { topics } of assignment)
+      for (const partition of topics.flatMap(({ partitions }) => partitions)) {
+        if (seen.has(partition))
+          problems.push(`epoch ${generation} gave partition ${partition} to two members`);
+        seen.add(partition);
+      }
+  }
+  say('demo', `${watch.commits} commits acknowledged, over ${rebalances.length} rebalances`);
+
+  cluster.kill('SIGTERM');
+  await ended(cluster);
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'quorate-demo-'));
+try {
+  await demo(directory);
+} catch (error) {
+  problems.push(error.message);
+} finally {
+  for (const child of children) child.kill('SIGTERM');
+  await Promise.all([...children].map(ended));
+  rmSync(directory, { recursive: true, force: true });
+}
+console.log();
+for (const problem of problems) console.log(`WRONG: ${problem}`);
+if (problems.length === 0) console.log('No partition ever had two owners. No acknowledged commit was lost.');
+process.exit(problems.length === 0 ? 0 : 1);
