@@ -27,6 +27,8 @@ export class FailoverScene {
   readonly #acknowledged = new Map<number, number>();
   #kafka: Consumer | undefined;
   #kafkaJoins = 0;
+  readonly #kafkaGenerations = new Set<number>();
+  #ended = false;
   #working = false;
   #loops: Promise<void>[] = [];
   #acknowledgedAt: number[] = [];
@@ -65,7 +67,12 @@ export class FailoverScene {
       clientId: 'survivor',
       brokers: this.#cluster.bootstrap.map(addressText),
       logLevel: kafkajs.logLevel.NOTHING,
-      retry: { initialRetryTime: 30, maxRetryTime: 300, retries: 100 },
+      retry: {
+        initialRetryTime: 30,
+        maxRetryTime: 300,
+        retries: 100,
+        restartOnFailure: () => Promise.resolve(!this.#ended),
+      },
     });
     const consumer = kafka.consumer({
       groupId: `${this.group}-kafkajs`,
@@ -74,6 +81,9 @@ export class FailoverScene {
       maxWaitTimeInMs: 200,
     });
     consumer.on(consumer.events.GROUP_JOIN, () => void this.#kafkaJoins++);
+    consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
+      this.#kafkaGenerations.add(payload.groupGenerationId);
+    });
     await consumer.connect();
     await consumer.subscribe({ topics: [TOPIC] });
     await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
@@ -128,6 +138,8 @@ export class FailoverScene {
   /** Everything acknowledged is there, as the coordinator tells another client. */
   async check(): Promise<void> {
     if (this.#problem !== undefined) throw this.#problem;
+    if (this.#kafkaGenerations.size > 1)
+      throw new Error(`the generation of kafkajs changed: ${[...this.#kafkaGenerations].join(', ')}`);
     const expected = new Map(this.#acknowledged);
     const response = await this.#members[0]!.client.ask(
       9,
@@ -148,6 +160,7 @@ export class FailoverScene {
 
   async end(): Promise<void> {
     this.#working = false;
+    this.#ended = true;
     await Promise.all(this.#loops);
     await this.#kafka?.disconnect();
     for (const member of this.#members) await member.abandon();

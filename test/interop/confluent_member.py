@@ -1,0 +1,70 @@
+"""A consumer on confluent-kafka that prints what it owns as JSON lines and commits on command.
+
+Commands on standard input: `commit PARTITION OFFSET`, `committed PARTITION`. End of input: leave and end.
+"""
+import json
+import queue
+import sys
+import threading
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+brokers, group, topic, name = sys.argv[1:5]
+
+
+def say(kind, **more):
+    print(json.dumps({"kind": kind, "name": name, **more}), flush=True)
+
+
+consumer = Consumer(
+    {
+        "bootstrap.servers": brokers,
+        "group.id": group,
+        "client.id": name,
+        "session.timeout.ms": 3000,
+        "heartbeat.interval.ms": 300,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "partition.assignment.strategy": "range",
+    }
+)
+consumer.subscribe(
+    [topic],
+    on_assign=lambda c, parts: say("owns", partitions=sorted(p.partition for p in parts)),
+    on_revoke=lambda c, parts: say("stops", partitions=sorted(p.partition for p in parts)),
+)
+
+commands = queue.Queue()
+
+
+def read_commands():
+    for line in sys.stdin:
+        commands.put(line.split())
+    commands.put(None)
+
+
+threading.Thread(target=read_commands, daemon=True).start()
+
+while True:
+    message = consumer.poll(0.05)
+    if message is not None and message.error():
+        say("error", error=str(message.error()))
+    try:
+        command = commands.get_nowait()
+    except queue.Empty:
+        continue
+    if command is None:
+        break
+    partition = TopicPartition(topic, int(command[1]))
+    try:
+        if command[0] == "commit":
+            partition.offset = int(command[2])
+            consumer.commit(offsets=[partition], asynchronous=False)
+            say("committed", partition=partition.partition, offset=partition.offset)
+        else:
+            (found,) = consumer.committed([partition], timeout=10)
+            say("found", partition=found.partition, offset=found.offset)
+    except KafkaException as error:
+        say("error", error=str(error))
+consumer.close()
+say("left")
