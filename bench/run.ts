@@ -1,0 +1,39 @@
+import { cpus, tmpdir } from 'node:os';
+import { parseArgs } from 'node:util';
+import { measureMachine } from './machine.js';
+import { Report } from './report.js';
+import { benchCommits, benchHeartbeats } from './scenes/commits.js';
+import { benchFailover } from './scenes/failover.js';
+import { benchMembers } from './scenes/members.js';
+import { benchMemory } from './scenes/memory.js';
+
+/** `npm run bench [-- SCENE ...] [--json]`: every figure of the README, measured here and now. */
+const SCENES = {
+  commits: benchCommits,
+  heartbeats: benchHeartbeats,
+  failover: benchFailover,
+  members: benchMembers,
+  memory: benchMemory,
+} as const;
+type SceneName = keyof typeof SCENES;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false } },
+});
+const unknown = positionals.filter((name) => !(name in SCENES));
+if (unknown.length > 0) {
+  console.error(`no such scene: ${unknown.join(', ')}. There are: ${Object.keys(SCENES).join(', ')}`);
+  process.exit(2);
+}
+const chosen = (positionals.length > 0 ? positionals : Object.keys(SCENES)) as SceneName[];
+
+const report = new Report(values.json ? () => undefined : (line) => console.log(line));
+report.title(`The machine: ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`);
+const machine = await measureMachine(tmpdir());
+report.add({ name: 'fdatasync of 4 KiB, p50', value: machine.fdatasyncMs, unit: 'ms' });
+report.add({ name: 'bare fdatasync loop', value: machine.fdatasyncsPerSecond, unit: '/s' });
+report.add({ name: 'loopback round trip of 64 bytes, p50', value: machine.loopbackMs, unit: 'ms' });
+for (const name of chosen) await SCENES[name]({ report, machine });
+if (values.json) console.log(JSON.stringify({ node: process.version, figures: report.figures }, null, 2));
+process.exit(0);

@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { Child } from '../../test/harness/child.js';
+import { Cluster, ROOT } from '../../test/harness/cluster.js';
+import { sleep } from '../../test/harness/waiting.js';
+import type { LoadJob, LoadResult } from '../load.js';
+import type { Machine } from '../machine.js';
+import type { Report } from '../report.js';
+
+export interface SceneContext {
+  readonly report: Report;
+  readonly machine: Machine;
+}
+
+export interface Measured extends LoadResult {
+  readonly perSecond: number;
+  /** Of all replicas together, for each answer. */
+  readonly serverMicros: number;
+  /** Bytes that the replicas caused to be written to the disk while it was measured. */
+  readonly diskBytes: number;
+}
+
+const SETTLE_MS = 2_000;
+
+/** Three replicas whose leaders are where they belong: in the first second some shards still go home. */
+export async function startCluster(): Promise<Cluster> {
+  const cluster = await Cluster.start();
+  await sleep(SETTLE_MS);
+  return cluster;
+}
+
+export const TYPESCRIPT = ['--import', join(ROOT, 'test/harness/typescript.js')];
+const LINES_BEFORE_RESULT = ['measuring', 'measured'];
+
+/** Runs the load generator in a process of its own, and reads the replicas' CPU time at both ends of its measurement. */
+export async function load(
+  cluster: Cluster,
+  job: Omit<LoadJob, 'warmUpMs' | 'measureMs'> & { readonly measureMs?: number },
+): Promise<Measured> {
+  const full: LoadJob = { warmUpMs: 1_500, measureMs: 4_000, ...job };
+  const cpu = (): number => cluster.replicas.reduce((sum, { child }) => sum + child.cpuMicros(), 0);
+  const disk = (): number => cluster.replicas.reduce((sum, { child }) => sum + child.diskBytesWritten(), 0);
+  let from = { cpu: 0, disk: 0 };
+  let to = { cpu: 0, disk: 0 };
+  const generator = new Child('load generator', process.execPath, [
+    ...TYPESCRIPT,
+    join(ROOT, 'bench/load.ts'),
+    JSON.stringify(full),
+  ]);
+  generator.onLine((line) => {
+    if (line === 'measuring') from = { cpu: cpu(), disk: disk() };
+    if (line === 'measured') to = { cpu: cpu(), disk: disk() };
+  });
+  const code = await generator.exited;
+  const result = generator.lines.filter((line) => !LINES_BEFORE_RESULT.includes(line)).join('\n');
+  if (code !== 0) throw new Error(`the load generator ended with ${code}: ${result}`);
+  const measured = JSON.parse(result) as LoadResult;
+  if (measured.errors > 0) throw new Error(`${measured.errors} answers were errors`);
+  return {
+    ...measured,
+    perSecond: measured.answers / measured.seconds,
+    serverMicros: (to.cpu - from.cpu) / measured.answers,
+    diskBytes: to.disk - from.disk,
+  };
+}
