@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
+import { ProblemFilter } from '../admin/nest/index.js';
 import { createLog, NestLog } from './log.js';
 import { QuorateModule } from './quorate.module.js';
 import type { LoadedSettings } from './configuration.js';
@@ -20,6 +21,7 @@ export async function runReplica({ settings, warnings }: LoadedSettings): Promis
     logger: new NestLog(log),
     abortOnError: false,
   });
+  app.useGlobalFilters(new ProblemFilter());
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) process.exit(1);

@@ -9,7 +9,9 @@ import {
   Inject,
   Param,
   Post,
+  UseFilters,
 } from '@nestjs/common';
+import { Problem, ProblemFilter } from './problem.js';
 import { ADMIN_SOURCE } from './tokens.js';
 import { metricsText } from '../metrics.js';
 import type { AdminSource, TopicOutcome } from '../port.js';
@@ -20,20 +22,11 @@ import type {
   GroupsJson,
   HealthJson,
   OffsetsJson,
-  ProblemJson,
   RebalancesJson,
   StatusJson,
   TopicJson,
   TopicsJson,
 } from '../shapes.js';
-
-/** An answer other than success, as RFC 9457 has it. */
-export class Problem extends HttpException {
-  constructor(status: number, title: string, detail: string) {
-    const problem: ProblemJson = { type: 'about:blank', title, status, detail };
-    super(problem, status);
-  }
-}
 
 function found<T>(read: () => T): T {
   try {
@@ -45,6 +38,7 @@ function found<T>(read: () => T): T {
 }
 
 @Controller()
+@UseFilters(ProblemFilter)
 export class AdminController {
   readonly #source: AdminSource;
 

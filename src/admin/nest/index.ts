@@ -1,3 +1,4 @@
-export { AdminController, Problem } from './admin.controller.js';
+export { AdminController } from './admin.controller.js';
 export { AdminModule } from './admin.module.js';
+export { Problem, ProblemFilter } from './problem.js';
 export { ADMIN_SOURCE } from './tokens.js';

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Child } from '../harness/child.js';
+import { Cluster, ROOT } from '../harness/cluster.js';
+import { GroupMember } from '../harness/group-member.js';
+import { eventually } from '../harness/waiting.js';
+
+const GROUP = 'billing';
+const TOPIC = 'tenants';
+
+describe('HTTP and the command line', () => {
+  let cluster: Cluster;
+  let member: GroupMember;
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+    await cluster.createTopic(TOPIC, 4);
+    member = new GroupMember({ bootstrap: cluster.bootstrap, group: GROUP, topic: TOPIC, partitions: 4 });
+    await member.start();
+    expect(await member.commit(2, 41)).toBe(0);
+    // A follower may lag a little: every replica must have applied the commit before it is asked.
+    for (const { http } of cluster.replicas) {
+      await eventually('the commit is applied', 10_000, async () => {
+        const response = await fetch(`${http}/groups/${GROUP}/offsets`);
+        const { offsets } = (await response.json()) as { offsets?: readonly unknown[] };
+        return offsets?.length === 1;
+      });
+    }
+  }, 60_000);
+  afterAll(async () => {
+    await member.leave();
+    await cluster.close();
+  }, 30_000);
+
+  const get = async (path: string, replica = 1): Promise<{ status: number; body: unknown; type: string }> => {
+    const response = await fetch(`${cluster.replica(replica).http}${path}`);
+    const type = response.headers.get('content-type') ?? '';
+    const text = await response.text();
+    return { status: response.status, body: type.includes('json') ? JSON.parse(text) : text, type };
+  };
+  const send = async (
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; body: unknown }> => {
+    const response = await fetch(`${cluster.replica(2).http}${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    return { status: response.status, body: await response.json() };
+  };
+  const quorate = async (...args: string[]): Promise<{ code: number | null; text: string }> => {
+    const urls = cluster.replicas.map(({ http }) => http).join(',');
+    const child = new Child('quorate', process.execPath, ['dist/bin.js', ...args], {
+      cwd: ROOT,
+      env: { QUORATE_URL: urls },
+    });
+    const code = await child.exited;
+    return { code, text: child.lines.join('\n') };
+  };
+
+  it('is alive and ready on every replica', async () => {
+    for (const { id } of cluster.replicas) {
+      expect((await get('/health/live', id)).body).toEqual({ status: 'ok', reasons: [] });
+      expect(await get('/health/ready', id)).toMatchObject({ status: 200, body: { status: 'ok' } });
+    }
+  });
+
+  it('shows groups, members, offsets, rebalances and fences on every replica', async () => {
+    for (const { id } of cluster.replicas) {
+      expect((await get('/groups', id)).body).toMatchObject({
+        groups: [{ group: GROUP, state: 'Stable', members: 1, generation: member.generation }],
+      });
+      expect((await get(`/groups/${GROUP}`, id)).body).toMatchObject({
+        asOf: { replica: id },
+        group: { group: GROUP, groupLeader: member.memberId },
+        members: [{ memberId: member.memberId, partitions: [{ topic: TOPIC, partitions: [0, 1, 2, 3] }] }],
+      });
+      expect((await get(`/groups/${GROUP}/offsets`, id)).body).toMatchObject({
+        offsets: [{ topic: TOPIC, partition: 2, offset: 41 }],
+      });
+      expect((await get(`/groups/${GROUP}/rebalances`, id)).body).toMatchObject({
+        rebalances: [
+          {
+            trigger: { cause: 'member-joined', memberId: member.memberId },
+            outcome: 'stable',
+            generation: 1,
+            members: 1,
+            stragglers: [],
+            partitionsMoved: 4,
+          },
+        ],
+      });
+      const fences = (await get(`/groups/${GROUP}/fences`, id)).body as {
+        fences: readonly { scope: string; owner: string; token: number }[];
+      };
+      expect(fences.fences.map(({ scope }) => scope)).toEqual(
+        [0, 1, 2, 3].map((partition) => `${GROUP}/${TOPIC}/${partition}`),
+      );
+      for (const { owner, token } of fences.fences) {
+        expect(owner).toBe(member.memberId);
+        expect(token).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it('answers with a problem what is not there', async () => {
+    for (const path of [
+      '/groups/nobody',
+      '/groups/nobody/offsets',
+      '/groups/nobody/rebalances',
+      '/nothing',
+    ]) {
+      const { status, body, type } = await get(path);
+      expect(status).toBe(404);
+      expect(body).toMatchObject({ status: 404, type: 'about:blank' });
+      expect((body as { detail: string }).detail.length).toBeGreaterThan(10);
+      expect(type).toMatch(/application\/problem\+json/);
+    }
+    const response = await fetch(`${cluster.replica(1).http}/topics`, {
+      method: 'POST',
+      body: '{',
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(response.status).toBe(400);
+    expect(response.headers.get('content-type')).toMatch(/application\/problem\+json/);
+  });
+
+  it('makes and deletes topics, whichever replica is asked, and says what is wrong with a request', async () => {
+    expect(await send('POST', '/topics', { name: 'invoices', partitions: 3 })).toMatchObject({
+      status: 201,
+      body: { name: 'invoices', partitions: 3 },
+    });
+    expect(await send('POST', '/topics', { name: 'invoices', partitions: 3 })).toMatchObject({ status: 409 });
+    for (const wrong of [
+      { name: 'no/slash', partitions: 1 },
+      { name: 'x', partitions: 0 },
+      { partitions: 3 },
+      {},
+    ]) {
+      const { status, body } = await send('POST', '/topics', wrong);
+      expect(status).toBe(400);
+      expect((body as { detail: string }).detail.length).toBeGreaterThan(10);
+    }
+    expect(await send('DELETE', '/topics/invoices')).toMatchObject({ status: 200 });
+    expect(await send('DELETE', '/topics/invoices')).toMatchObject({ status: 404 });
+  });
+
+  it('has metrics that a scraper reads', async () => {
+    const { status, body, type } = await get('/metrics');
+    expect(status).toBe(200);
+    expect(type).toMatch(/text\/plain/);
+    for (const line of (body as string).trim().split('\n'))
+      expect(line).toMatch(/^(# (HELP|TYPE) quorate_\w+ .+|quorate_\w+(\{[^}]*\})? -?[0-9.e+]+)$/);
+  });
+
+  it('prints tables, and the JSON of the HTTP API with --json', async () => {
+    const status = await quorate('status');
+    expect(status).toMatchObject({ code: 0 });
+    expect(status.text).toMatch(/ready\n.*peers: .*up/);
+    expect((await quorate('groups')).text).toMatch(/GROUP +STATE +EPOCH.*\nbilling +Stable +1 /);
+    expect((await quorate('groups', 'describe', GROUP)).text).toMatch(
+      /tenants\[0,1,2,3\].*\n[^]*tenants +2 +41/,
+    );
+    const described = JSON.parse((await quorate('groups', 'describe', GROUP, '--json')).text) as object;
+    expect(described).toMatchObject({ group: { group: GROUP }, offsets: [{ offset: 41 }] });
+    expect(JSON.parse((await quorate('status', '--json')).text)).toMatchObject({ ready: true });
+    expect(await quorate('topics', 'create', 'orders', '--partitions', '5')).toMatchObject({ code: 0 });
+    expect((await quorate('topics', 'list')).text).toMatch(/orders +5/);
+    expect(await quorate('topics', 'delete', 'orders', '--json')).toMatchObject({ code: 0 });
+  }, 30_000);
+
+  it('says what is wrong and ends with a code: 1 no, 2 wrong use, 3 nobody answers', async () => {
+    expect(await quorate('groups', 'describe', 'nobody')).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(/nobody/) as unknown as string,
+    });
+    expect((await quorate('topics', 'create', 'x', '--partitions', 'many')).code).toBe(2);
+    expect((await quorate('status', '--url', 'http://127.0.0.1:9')).code).toBe(3);
+    const started = await quorate('start', '--config', '/nowhere.json');
+    expect(started).toMatchObject({
+      code: 2,
+      text: expect.stringContaining('/nowhere.json') as unknown as string,
+    });
+  }, 30_000);
+});

@@ -1,0 +1,215 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Child } from '../harness/child.js';
+import { ROOT } from '../harness/cluster.js';
+import { GroupMember } from '../harness/group-member.js';
+import { freePorts } from '../harness/ports.js';
+import { eventually, sleep } from '../harness/waiting.js';
+
+const directories: string[] = [];
+const children: Child[] = [];
+afterEach(async () => {
+  for (const child of children.splice(0)) await child.stop(15_000);
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+}, 30_000);
+
+/** Nine free ports, three consecutive ones each. */
+async function threePorts(): Promise<{ kafka: number; http: number; peer: number }> {
+  const first = async (): Promise<number> => {
+    for (;;) {
+      const [base] = await freePorts(1);
+      const taken = await Promise.all([0, 1, 2].map((i) => isTaken(base! + i)));
+      if (!taken.includes(true)) return base!;
+    }
+  };
+  const [kafka, http, peer] = [await first(), await first(), await first()];
+  const all = [kafka, http, peer].flatMap((base) => [base, base + 1, base + 2]);
+  return new Set(all).size === all.length ? { kafka, http, peer } : threePorts();
+}
+function isTaken(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(true));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(false)));
+  });
+}
+
+function start(data: string, ports: { kafka: number; http: number; peer: number }): Child {
+  const options = ['--kafka-port', ports.kafka, '--http-port', ports.http, '--peer-port', ports.peer].map(
+    String,
+  );
+  const child = new Child('npm start', process.execPath, ['dist/main.js', '--data', data, ...options], {
+    cwd: ROOT,
+  });
+  children.push(child);
+  return child;
+}
+function dataDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'quorate-supervisor-'));
+  directories.push(directory);
+  return directory;
+}
+const ready = (http: number): Promise<unknown> =>
+  Promise.all(
+    [0, 1, 2].map((i) =>
+      eventually(`replica ${i + 1} is ready`, 20_000, async () => {
+        try {
+          return (await fetch(`http://127.0.0.1:${http + i}/health/ready`)).ok;
+        } catch {
+          return false;
+        }
+      }),
+    ),
+  );
+async function createTopic(http: number): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${http}/topics`, {
+    method: 'POST',
+    body: JSON.stringify({ name: 'tenants', partitions: 8 }),
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(response.status).toBe(201);
+  // A replica learns of it with the next message; a commit for an unknown topic is refused, as Kafka does it.
+  for (const replica of [http, http + 1, http + 2])
+    await eventually('every replica knows the topic', 5_000, async () => {
+      const { topics } = (await (await fetch(`http://127.0.0.1:${replica}/topics`)).json()) as {
+        topics: readonly unknown[];
+      };
+      return topics.length === 1;
+    });
+}
+const bootstrap = (kafka: number): { host: string; port: number }[] =>
+  [0, 1, 2].map((i) => ({ host: '127.0.0.1', port: kafka + i }));
+
+describe('npm start', () => {
+  it('says what a person wants to know, stops cleanly, and finds everything when it starts again', async () => {
+    const ports = await threePorts();
+    const data = dataDirectory();
+    const first = start(data, ports);
+    await ready(ports.http);
+    await createTopic(ports.http);
+    const options = { bootstrap: bootstrap(ports.kafka), group: 'billing', topic: 'tenants', partitions: 8 };
+    const member = new GroupMember({ ...options, sessionTimeoutMs: 60_000 });
+    await member.start();
+    expect(await member.commit(5, 1_234)).toBe(0);
+    await eventually('the hand-over is told', 5_000, () =>
+      first.lines.find((line) =>
+        /billing: epoch 1 is stable after \d+ ms, 8 moved: .* tenants\[0-7\]/.test(line),
+      ),
+    );
+    const printed = first.lines.join('\n');
+    expect(printed).toMatch(/leads shard/);
+    expect(printed).toMatch(/billing: .* joined from \/127\.0\.0\.1/);
+    first.signal('SIGINT');
+    expect(await first.exited).toBe(0);
+    expect(first.lines.at(-1)).toMatch(/stopped\. The data stays/);
+    expect(first.lines.filter((line) => /rror|xception|    at /.test(line))).toEqual([]);
+
+    start(data, ports);
+    await ready(ports.http);
+    // The same member goes on: its generation and its offsets are there.
+    expect(await member.heartbeat()).toBe(0);
+    const found = await member.client.ask(
+      9,
+      5,
+      { groupId: 'billing', topics: [{ name: 'tenants', partitionIndexes: [5] }] },
+      ({ errorCode }) => errorCode,
+    );
+    expect(found.topics[0]!.partitions[0]!.committedOffset).toBe(1_234);
+    expect(member.joins).toBe(1);
+    await member.leave();
+  }, 60_000);
+
+  it('says which port is in use and what to do', async () => {
+    const ports = await threePorts();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(ports.http + 1, '127.0.0.1', resolve));
+    try {
+      const child = start(dataDirectory(), ports);
+      expect(await child.exited).toBe(2);
+      expect(child.lines.join('\n')).toContain(
+        `port ${ports.http + 1} on 127.0.0.1 is in use. Stop what uses it, or choose others: npm start -- --http-port N`,
+      );
+    } finally {
+      server.close();
+    }
+  }, 30_000);
+
+  it('starts a killed replica again', async () => {
+    const ports = await threePorts();
+    const child = start(dataDirectory(), ports);
+    await ready(ports.http);
+    const status = async (): Promise<{ pid: number }> =>
+      (await (await fetch(`http://127.0.0.1:${ports.http}/status`)).json()) as { pid: number };
+    const { pid } = await status();
+    process.kill(pid, 'SIGKILL');
+    await eventually('it is told', 5_000, () =>
+      child.lines.find((line) => /replica 1 ended \(SIGKILL\)/.test(line)),
+    );
+    await ready(ports.http);
+    expect((await status()).pid).not.toBe(pid);
+  }, 60_000);
+
+  it('leaves no replica behind when it is killed itself', async () => {
+    const ports = await threePorts();
+    const child = start(dataDirectory(), ports);
+    await ready(ports.http);
+    await child.kill();
+    await eventually('every port is free again', 15_000, async () => {
+      const taken = await Promise.all([0, 1, 2].map((i) => isTaken(ports.kafka + i)));
+      return !taken.includes(true);
+    });
+  }, 60_000);
+});
+
+describe('a clean stop of one replica after the other', () => {
+  it('fails no commit of a client that looks its coordinator up again', async () => {
+    const ports = await threePorts();
+    const supervisor = start(dataDirectory(), ports);
+    await ready(ports.http);
+    await createTopic(ports.http);
+    const member = new GroupMember({
+      bootstrap: bootstrap(ports.kafka),
+      group: 'billing',
+      topic: 'tenants',
+      partitions: 8,
+      sessionTimeoutMs: 30_000,
+    });
+    await member.start();
+    let working = true;
+    let committed = 0;
+    const failures: number[] = [];
+    const work = (async () => {
+      while (working) {
+        const code = await member.commit(0, committed + 1);
+        if (code === 0) committed++;
+        else failures.push(code);
+      }
+    })();
+    for (const i of [0, 1, 2]) {
+      const url = `http://127.0.0.1:${ports.http + i}`;
+      const { pid } = (await (await fetch(`${url}/status`)).json()) as { pid: number };
+      process.kill(pid, 'SIGTERM');
+      await eventually('it has ended', 10_000, () =>
+        supervisor.lines.find((line) => line.startsWith(`replica ${i + 1} ended`)),
+      );
+      await ready(ports.http);
+      await sleep(500);
+    }
+    working = false;
+    await work;
+    expect(failures).toEqual([]);
+    expect(committed).toBeGreaterThan(100);
+    const found = await member.client.ask(
+      9,
+      5,
+      { groupId: 'billing', topics: [{ name: 'tenants', partitionIndexes: [0] }] },
+      ({ errorCode }) => errorCode,
+    );
+    expect(found.topics[0]!.partitions[0]!.committedOffset).toBe(committed);
+    expect(member.joins).toBe(1);
+    await member.leave();
+  }, 90_000);
+});
