@@ -53,6 +53,7 @@ export class SnapshotFiles {
     const intact =
       bytes.length >= HEADER_BYTES &&
       bytes.subarray(0, 8).equals(MAGIC) &&
+      bytes.readUInt32LE(12) === 0 &&
       bytes.readDoubleLE(16) === through &&
       bytes.readUInt32LE(8) === crc32c(body);
     if (!intact) throw new Error(`the snapshot ${path} is damaged`);

@@ -146,6 +146,7 @@ export class WriteAheadLog {
     this.#wanted = false;
     if (this.#end.offset + bytes.length > this.#options.segmentBytes && this.#end.offset > HEADER_BYTES)
       this.#rotate();
+    if (this.#dead) return;
     const at = this.#end.offset;
     this.#end = { offset: at + bytes.length, chain, sequence: sequence + 1 };
     this.#tail = undefined;
@@ -208,13 +209,13 @@ export class WriteAheadLog {
       this.#zeroedThrough = fs.fstatSync(this.#file).size;
       this.#end = { ...this.#end, offset: HEADER_BYTES };
     } catch (error) {
-      this.#fail('create a segment', error as Error);
+      this.#fail('create', error as Error, join(this.#options.directory, segmentName(last.number + 1)));
     }
   }
-  #fail(what: string, error: Error): void {
+
+  #fail(what: string, error: Error, path = this.#segments.at(-1)!.path): void {
     if (this.#dead) return;
     this.#dead = true;
-    const path = this.#segments.at(-1)!.path;
     this.#onFailure?.(new Error(`cannot ${what} ${path}: ${error.message}`, { cause: error }));
   }
 

@@ -1,0 +1,237 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { shardId, slot } from '../../../src/kernel/index.js';
+import type { LogRecord, OpenedStorage } from '../../../src/replica/index.js';
+import {
+  DataDirectoryError,
+  type FileSystem,
+  nodeFileSystem,
+  openFileStorage,
+} from '../../../src/storage/index.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'quorate-failure-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const record = (text: string): LogRecord => ({ shard: shardId(0), type: 1, payload: Buffer.from(text) });
+const turns = async (count = 50): Promise<void> => {
+  for (let i = 0; i < count; i++) await new Promise((resume) => setImmediate(resume));
+};
+const rest = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
+
+/** Counts what goes to the disk, and fails or holds on command. */
+class Faulty implements FileSystem {
+  writes = 0;
+  syncs = 0;
+  writeError: Error | null = null;
+  syncError: Error | null = null;
+  holdSyncs = false;
+  held: (() => void)[] = [];
+  write(file: number, bytes: Buffer, position: number, done: (error: Error | null) => void): void {
+    this.writes++;
+    if (this.writeError !== null) return void setImmediate(done, this.writeError);
+    nodeFileSystem.write(file, bytes, position, done);
+  }
+  datasync(file: number, done: (error: Error | null) => void): void {
+    this.syncs++;
+    if (this.syncError !== null) return void setImmediate(done, this.syncError);
+    if (this.holdSyncs) this.held.push(() => nodeFileSystem.datasync(file, done));
+    else nodeFileSystem.datasync(file, done);
+  }
+  release(): void {
+    this.holdSyncs = false;
+    for (const sync of this.held.splice(0)) sync();
+  }
+}
+
+const open = (fileSystem: FileSystem, segmentBytes = 1_048_576): Promise<OpenedStorage> =>
+  openFileStorage({ directory, segmentBytes, zeroAheadBytes: 4_096, fileSystem });
+const ioError = (code: string): Error => Object.assign(new Error(`${code}: i/o error`), { code });
+
+describe('a disk that fails', () => {
+  it.each([
+    ['write', { writeError: ioError('EIO') }, /^cannot write .*log-0000000001\.wal: EIO/],
+    [
+      'write for want of room',
+      { writeError: ioError('ENOSPC') },
+      /^cannot write .*log-0000000001\.wal: ENOSPC/,
+    ],
+    ['sync', { syncError: ioError('EIO') }, /^cannot sync .*log-0000000001\.wal: EIO/],
+  ])(
+    'at a %s: names file and error once, acknowledges nothing any more, tries nothing again',
+    async (_at, fault, message) => {
+      const disk = new Faulty();
+      const { storage } = await open(disk);
+      const failures: Error[] = [];
+      storage.onFailure((error) => failures.push(error));
+      const acknowledged: string[] = [];
+      const append = (text: string): void =>
+        storage.append([record(text)], true, () => acknowledged.push(text));
+      append('before');
+      await rest(50);
+      expect(acknowledged).toEqual(['before']);
+      Object.assign(disk, fault);
+      append('during');
+      await rest(50);
+      expect(failures).toHaveLength(1);
+      expect(failures[0]!.message).toMatch(message);
+      // The disk works again: a sync that failed says nothing about what it lost, so nothing may be trusted.
+      Object.assign(disk, { writeError: null, syncError: null });
+      const { writes, syncs } = disk;
+      append('after');
+      storage.append([record('silent')], false);
+      await rest(50);
+      expect(acknowledged).toEqual(['before']);
+      expect({ writes: disk.writes, syncs: disk.syncs }).toEqual({ writes, syncs });
+      expect(failures).toHaveLength(1);
+      await storage.close();
+    },
+  );
+
+  it('when a segment cannot be created: the same', async () => {
+    const { storage } = await open(nodeFileSystem, 4_096);
+    const failures: Error[] = [];
+    storage.onFailure((error) => failures.push(error));
+    const acknowledged: number[] = [];
+    // The next segment's name is taken by something that is no file.
+    rmSync(join(directory, 'log-0000000002.wal'), { force: true });
+    mkdirSync(join(directory, 'log-0000000002.wal'));
+    for (let i = 0; i < 40; i++) {
+      storage.append([record(`${i}${'x'.repeat(200)}`)], true, () => acknowledged.push(i));
+      await rest(2);
+    }
+    await rest(50);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]!.message).toMatch(/^cannot create .*log-0000000002\.wal: EISDIR/);
+    expect(acknowledged.length).toBeGreaterThan(5);
+    expect(acknowledged.length).toBeLessThan(40);
+    await storage.close();
+    rmSync(join(directory, 'log-0000000002.wal'), { recursive: true });
+    const again = await open(nodeFileSystem, 4_096);
+    expect([...again.records].length).toBeGreaterThanOrEqual(acknowledged.length);
+    await again.storage.close();
+  });
+
+  it('when a snapshot cannot be written: the same, and the old snapshot stays', async () => {
+    const { storage } = await open(nodeFileSystem);
+    await new Promise<void>((done) => storage.writeSnapshot(shardId(0), slot(5), [Buffer.from('old')], done));
+    const failures: Error[] = [];
+    storage.onFailure((error) => failures.push(error));
+    let done = false;
+    const broken = function* (): Iterable<Uint8Array> {
+      yield Buffer.from('half');
+      throw new Error('ENOSPC: no space left on device');
+    };
+    storage.writeSnapshot(shardId(0), slot(9), broken(), () => (done = true));
+    await turns();
+    expect(done).toBe(false);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]!.message).toMatch(/cannot write a snapshot of shard 0 in .*ENOSPC/);
+    await storage.close();
+    const again = await open(nodeFileSystem);
+    expect([...again.snapshots]).toEqual([[0, 5]]);
+    await again.storage.close();
+  });
+});
+
+describe('group commit', () => {
+  it('sends all that arrives while one sync runs with the next one, and blocks nobody meanwhile', async () => {
+    const disk = new Faulty();
+    const { storage } = await open(disk);
+    disk.holdSyncs = true;
+    const acknowledged: number[] = [];
+    storage.append([record('first')], true, () => acknowledged.push(0));
+    await rest(20);
+    expect(disk.syncs).toBe(1);
+    for (let i = 1; i <= 500; i++) {
+      storage.append([record(`r${i}`)], true, () => acknowledged.push(i));
+      if (i % 50 === 0) await turns(2);
+    }
+    await rest(20);
+    // The loop went round all the time, and not one of them was acknowledged or sent.
+    expect(acknowledged).toEqual([]);
+    expect(disk.syncs).toBe(1);
+    disk.release();
+    await rest(100);
+    expect(acknowledged).toEqual(Array.from({ length: 501 }, (_, i) => i));
+    expect(disk.syncs).toBe(2);
+    await storage.close();
+  });
+});
+
+describe('a data directory', () => {
+  const identity = {
+    clusterId: 'pJ0m3vVZQ5mB1yNwq0c9Tg',
+    replicaId: 1 as never,
+    shards: 8,
+    incarnation: 'a',
+    formedWith: {},
+  };
+
+  it('is used by one process at a time', async () => {
+    const { storage } = await open(nodeFileSystem);
+    // The lock of this very process counts as its own; that of another one that lives does not.
+    writeFileSync(join(directory, 'lock'), `${process.ppid}\n`);
+    await expect(open(nodeFileSystem)).rejects.toThrow(
+      new RegExp(
+        `is in use by process ${process.ppid}: stop it, or give each replica a directory of its own`,
+      ),
+    );
+    await storage.close();
+    writeFileSync(join(directory, 'lock'), '999999999\n');
+    const again = await open(nodeFileSystem);
+    await again.storage.close();
+  });
+
+  it('that cannot be written to says so', async () => {
+    writeFileSync(join(directory, 'file'), '');
+    const opening = openFileStorage({ directory: join(directory, 'file') });
+    await expect(opening).rejects.toThrow(DataDirectoryError);
+    await expect(opening).rejects.toThrow(/Give a directory that this user may write to/);
+  });
+
+  it('whose identity is damaged is refused', async () => {
+    const { storage } = await open(nodeFileSystem);
+    await storage.saveIdentity(identity);
+    await storage.close();
+    const path = join(directory, 'identity.json');
+    const text = readFileSync(path, 'utf8');
+    for (const damaged of [text.replace('"a"', '"b"'), text.slice(0, 20), '']) {
+      writeFileSync(path, damaged);
+      await expect(open(nodeFileSystem)).rejects.toThrow(/identity\.json cannot be read/);
+    }
+    writeFileSync(path, text);
+    const again = await open(nodeFileSystem);
+    expect(again.identity).toEqual(identity);
+    await again.storage.close();
+  });
+
+  it('whose snapshot is damaged does not hand it out', async () => {
+    const { storage } = await open(nodeFileSystem);
+    const body = Buffer.from('the whole state');
+    await new Promise<void>((done) => storage.writeSnapshot(shardId(2), slot(7), [body], done));
+    await storage.close();
+    const name = readdirSync(directory).find((each) => each.includes('snap'))!;
+    const whole = readFileSync(join(directory, name));
+    for (let at = 0; at < whole.length; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = damaged[at]! ^ 0x10;
+      writeFileSync(join(directory, name), damaged);
+      const read = (async () => {
+        const opened = await open(nodeFileSystem);
+        try {
+          if (opened.condition.kind === 'rotten') throw new Error('noticed');
+          const found = await opened.storage.readSnapshot(shardId(2));
+          if (found === undefined) throw new Error('noticed');
+        } finally {
+          await opened.storage.close();
+        }
+      })();
+      await expect(read).rejects.toThrow();
+    }
+  });
+});
