@@ -96,6 +96,7 @@ export class Connection implements ExchangeOwner {
       if (this.#waiting.length === 0) this.#waiting = frames;
       else this.#waiting.push(...frames);
     } catch (error) {
+      if (!(error instanceof WireError)) throw error;
       return this.#malformed(error);
     }
     this.#pump();
@@ -145,11 +146,12 @@ export class Connection implements ExchangeOwner {
         header.bodyOffset,
       );
     } catch (error) {
-      this.#malformed(error);
+      if (error instanceof WireError) return this.#malformed(error);
+      // Nothing was proposed yet: only this client is hurt, and the log says by what.
+      this.close('defect', `a request could not be handled: ${(error as Error).stack ?? String(error)}`);
     }
   }
-  #malformed(error: unknown): void {
-    if (!(error instanceof WireError)) throw error;
+  #malformed(error: WireError): void {
     this.close('malformed', error.message);
   }
 

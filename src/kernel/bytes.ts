@@ -1,3 +1,5 @@
+import { InvariantError } from './assert.js';
+
 /** A growing buffer of big-endian values: what our own records, messages and snapshots are written with. */
 export class ByteWriter {
   #buffer: Buffer;
@@ -44,8 +46,13 @@ export class ByteWriter {
     const at = this.#reserve(8);
     this.#buffer.writeDoubleBE(value, at);
   }
-  /** Unsigned integer up to 2^53, seven bits a byte, low bits first. */
+  /**
+   * Unsigned integer up to 2^53, seven bits a byte, low bits first. Anything else would be read back as something
+   * different, in a log on every replica: it throws InvariantError before it gets there.
+   */
   varint(value: number): void {
+    if (value < 0 || !Number.isSafeInteger(value))
+      throw new InvariantError(`broken invariant: a varint is an integer from 0 to 2^53, not ${value}`);
     let rest = value;
     while (rest >= 0x80) {
       this.u8((rest % 0x80) | 0x80);

@@ -44,8 +44,11 @@ export const joinGroup: Handler<11> = (request, exchange, context) => {
       clientId,
       clientHost,
       sessionTimeoutMs: request.sessionTimeoutMs,
-      // JoinGroup v0 has one timeout for both.
-      rebalanceTimeoutMs: exchange.version === 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
+      // JoinGroup v0 has one timeout for both. A negative one is over at once, as in Kafka.
+      rebalanceTimeoutMs: Math.max(
+        0,
+        exchange.version === 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
+      ),
       protocolType: request.protocolType,
       protocols: request.protocols,
       memberIdRequired: exchange.version >= 4,
