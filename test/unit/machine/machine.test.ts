@@ -1,0 +1,192 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  epoch,
+  groupId,
+  MalformedBytesError,
+  memberId,
+  shardId,
+  slot,
+  topicId,
+  topicName,
+  wallMs,
+} from '../../../src/kernel/index.js';
+import {
+  type Command,
+  createMachine,
+  encodeCommand,
+  type Machine,
+  restoreMachine,
+} from '../../../src/machine/index.js';
+
+const SHARDS = 3;
+const optionsOf = (shard: number) => ({ shard: shardId(shard), shards: SHARDS });
+
+/** A machine and the log it was fed with. */
+class Fed {
+  machine: Machine;
+  readonly log: (Buffer | null)[] = [];
+  constructor(readonly shard = 0) {
+    this.machine = createMachine(optionsOf(shard));
+  }
+  feed(command: Command | null, at = 1_000): ReturnType<Machine['apply']> {
+    const payload = command === null ? null : encodeCommand({ at: wallMs(at), command });
+    this.log.push(payload);
+    return this.machine.apply(slot(this.log.length), payload);
+  }
+}
+
+const commit = (group: string, offset: number): Command => ({
+  kind: 'group.commit',
+  group: groupId(group),
+  generation: epoch(-1),
+  memberId: memberId(''),
+  instanceId: null,
+  groupNotFoundKnown: true,
+  retentionMs: null,
+  offsetMetadataBytesMax: 100,
+  offsets: [{ topic: topicName('t'), topicId: 'id-t', partition: 0, offset, leaderEpoch: -1, metadata: '' }],
+});
+const createTopic: Command = {
+  kind: 'topic.create',
+  name: topicName('t'),
+  newId: topicId('id-t'),
+  partitions: 4,
+  partitionsMax: 100,
+};
+const deleteTopic: Command = { kind: 'topic.delete', name: topicName('t'), id: topicId('') };
+const snapshotOf = (machine: Machine): Buffer => Buffer.concat([...machine.snapshot()]);
+const offsetOf = (machine: Machine, group: string) =>
+  machine.groups.committed(groupId(group), topicName('t'), 0)?.offset;
+
+describe('the machine of a shard', () => {
+  it('comes to the same state and hash wherever the same log is applied', () => {
+    const one = new Fed();
+    for (const command of [createTopic, commit('a', 1), null, commit('b', 2), deleteTopic, commit('a', 3)])
+      one.feed(command);
+    const other = createMachine(optionsOf(0));
+    for (const [i, payload] of one.log.entries()) other.apply(slot(i + 1), payload);
+    expect(other.hash).toBe(one.machine.hash);
+    expect(snapshotOf(other)).toEqual(snapshotOf(one.machine));
+  });
+
+  it('has another hash after another command, another order or another result', () => {
+    const hashAfter = (...commands: (Command | null)[]): number => {
+      const fed = new Fed();
+      for (const command of commands) fed.feed(command);
+      return fed.machine.hash;
+    };
+    const hashes = [
+      hashAfter(commit('a', 1), commit('b', 1)),
+      hashAfter(commit('b', 1), commit('a', 1)),
+      hashAfter(commit('a', 1), commit('b', 2)),
+      hashAfter(commit('a', 1), null),
+      hashAfter(commit('a', 1)),
+    ];
+    expect(new Set(hashes).size).toBe(hashes.length);
+  });
+
+  it('goes on from a snapshot as if nothing had been', () => {
+    const one = new Fed();
+    for (const command of [createTopic, commit('a', 1), commit('b', 2)]) one.feed(command);
+    const restored = restoreMachine(optionsOf(0), snapshotOf(one.machine));
+    expect(restored.appliedThrough).toBe(one.machine.appliedThrough);
+    expect(restored.hash).toBe(one.machine.hash);
+    one.feed(commit('a', 9));
+    restored.apply(slot(4), one.log.at(-1)!);
+    expect(restored.hash).toBe(one.machine.hash);
+    expect(offsetOf(restored, 'a')).toBe(9);
+    expect(snapshotOf(restored)).toEqual(snapshotOf(one.machine));
+  });
+
+  it('refuses a snapshot of another shard, of another format, or cut short', () => {
+    const bytes = snapshotOf(new Fed().machine);
+    expect(() => restoreMachine(optionsOf(1), bytes)).toThrow(/of shard 0, not 1/);
+    expect(() => restoreMachine(optionsOf(0), Buffer.concat([Buffer.from([9]), bytes.subarray(1)]))).toThrow(
+      /format 9/,
+    );
+    const full = new Fed();
+    full.feed(commit('a', 1));
+    const whole = snapshotOf(full.machine);
+    for (let cut = 0; cut < whole.length; cut++)
+      expect(() => restoreMachine(optionsOf(0), whole.subarray(0, cut))).toThrow(MalformedBytesError);
+  });
+
+  it('applies slots in order and none twice', () => {
+    const { machine } = new Fed();
+    expect(() => machine.apply(slot(2), null)).toThrow(/slot 2 is applied right after 0/);
+    machine.apply(slot(1), null);
+    expect(() => machine.apply(slot(1), null)).toThrow(/broken invariant/);
+  });
+
+  it('refuses a command that it does not know rather than skip it', () => {
+    const { machine } = new Fed();
+    const payload = encodeCommand({ at: wallMs(1), command: commit('a', 1) });
+    payload[0] = 99;
+    expect(() => machine.apply(slot(1), payload)).toThrow(/format 99.*upgrade this replica/);
+  });
+
+  it('never lets time go back when the lead moves to a clock that is behind', () => {
+    const fed = new Fed();
+    fed.feed(commit('a', 1), 5_000);
+    fed.feed(commit('b', 1), 4_000);
+    const at = (group: string): number =>
+      fed.machine.groups.committed(groupId(group), topicName('t'), 0)!.committedAt;
+    expect(at('a')).toBe(5_000);
+    expect(at('b')).toBe(5_000);
+  });
+
+  it('writes no command that it could not read back', () => {
+    const join = {
+      kind: 'group.join',
+      group: groupId('a'),
+      memberId: memberId(''),
+      newMemberId: memberId('m'),
+      instanceId: null,
+      clientId: 'c',
+      clientHost: '/',
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: -1,
+      protocolType: 'consumer',
+      protocols: [],
+      memberIdRequired: true,
+      canSkipAssignment: false,
+      reason: null,
+      resuming: false,
+      settings: { groupSizeMax: 1, initialQuietMs: 1, initialDelayMsMax: 1, rebalanceRecordsMax: 1 },
+    } satisfies Command;
+    for (const wrong of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])
+      expect(() => encodeCommand({ at: wallMs(1), command: { ...join, rebalanceTimeoutMs: wrong } })).toThrow(
+        /broken invariant: a varint/,
+      );
+  });
+});
+
+describe('a deleted topic', () => {
+  it('is told to the other shards until each has acknowledged it, and acted on once', () => {
+    const facts = new Fed(0);
+    const other = new Fed(2);
+    facts.feed(createTopic);
+    other.feed(commit('a', 7));
+    facts.feed(commit('here', 7));
+    facts.feed(deleteTopic);
+    expect(offsetOf(facts.machine, 'here')).toBeUndefined();
+    const pending = facts.machine.pendingNotices(2);
+    expect(pending).toHaveLength(1);
+    expect(facts.machine.pendingNotices(0)).toEqual([]);
+
+    const receive: Command = { kind: 'notice.receive', notices: pending };
+    expect(other.feed(receive)!.reply).toMatchObject({ kind: 'noticed', through: pending[0]!.sequence });
+    expect(offsetOf(other.machine, 'a')).toBeUndefined();
+    // The topic is made again and used again; the notice comes a second time.
+    other.feed(commit('a', 8));
+    other.feed(receive);
+    expect(offsetOf(other.machine, 'a')).toBe(8);
+
+    const through = pending[0]!.sequence;
+    facts.feed({ kind: 'notice.acknowledge', shard: 2, through });
+    expect(facts.machine.pendingNotices(2)).toEqual([]);
+    expect(facts.machine.pendingNotices(1)).toEqual(pending);
+    const restored = restoreMachine(optionsOf(0), snapshotOf(facts.machine));
+    expect(restored.pendingNotices(1)).toEqual(pending);
+  });
+});
