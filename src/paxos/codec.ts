@@ -57,6 +57,7 @@ const bodyCodec = codec.union<MessageBody>({
       follows: codec.boolean,
       content: codec.boolean,
       votes: codec.boolean,
+      electable: codec.boolean,
       priority: codec.int,
       matched: slotCodec,
       chosenThrough: slotCodec,

@@ -287,6 +287,7 @@ class Core implements Paxos {
       follows: follows && this.#o.votes,
       content: this.#isContent(now),
       votes: this.#o.votes,
+      electable: this.#isElectable(now),
       priority: this.#o.priority,
       matched: this.#position(),
       chosenThrough: this.#chosenThrough,
@@ -294,8 +295,10 @@ class Core implements Paxos {
   }
 
   #onHeartbeatReply(peer: Peer, message: MessageOf<'heartbeatReply'>, now: MonotonicMs): void {
+    peer.answeredAt = now;
     peer.content = message.content;
     peer.votes = message.votes;
+    peer.electable = message.electable;
     peer.priority = message.priority;
     peer.chosenThrough = slot(Math.max(peer.chosenThrough, message.chosenThrough));
     this.#highestSeen = maxBallot(this.#highestSeen, message.ballot);
@@ -316,22 +319,30 @@ class Core implements Paxos {
       this.#setLeader(undefined);
     // Those with a higher priority go first, each a moment apart, so that candidates seldom meet.
     const ahead = [...this.#peers.values()].filter(
-      (peer) => this.#hears(peer, now) && peer.votes && peer.priority > this.#o.priority,
+      (peer) => this.#reaches(peer, now) && peer.electable && peer.priority > this.#o.priority,
     );
     const waitMs = electionTimeoutMs + (ahead.length * heartbeatIntervalMs) / 2;
     if (now - this.#leaderHeardAt < waitMs || now < this.#faithUntil) return;
     if (this.#mayTakeOver(now)) this.#startCampaign(now, undefined);
   }
 
-  /** Take over only when an electing quorum is heard and nobody heard is content: no storms, live under partial partitions. */
+  /** Take over only when an electing quorum is reached and nobody reached is content: no storms, live under partial partitions. */
   #mayTakeOver(now: MonotonicMs): boolean {
-    const heard = new Set<ReplicaId>([this.#o.self]);
-    for (const peer of this.#peers.values()) {
-      if (!this.#hears(peer, now)) continue;
-      if (peer.content) return false;
-      if (peer.votes) heard.add(peer.id);
-    }
-    return this.#o.configuration.quorums.isPrepareQuorum(heard);
+    for (const peer of this.#peers.values()) if (this.#reaches(peer, now) && peer.content) return false;
+    return this.#isElectable(now);
+  }
+
+  /** Whether it reaches an electing quorum: only then can it lead, and only then is leadership offered to it. */
+  #isElectable(now: MonotonicMs): boolean {
+    if (!this.#o.votes) return false;
+    const reached = new Set<ReplicaId>([this.#o.self]);
+    for (const peer of this.#peers.values()) if (this.#reaches(peer, now) && peer.votes) reached.add(peer.id);
+    return this.#o.configuration.quorums.isPrepareQuorum(reached);
+  }
+
+  /** Heard both ways: it answered a heartbeat of ours lately. What it said in an older answer counts for nothing. */
+  #reaches(peer: Peer, now: MonotonicMs): boolean {
+    return peer.answeredAt !== undefined && now - peer.answeredAt < 3 * this.#o.heartbeatIntervalMs;
   }
 
   #hears(peer: Peer, now: MonotonicMs): boolean {
@@ -533,7 +544,7 @@ class Core implements Paxos {
     }
     this.#accept(fromSlot, entries);
     this.#learn(campaign.chosenThrough);
-    for (const peer of this.#peers.values()) this.#stream(peer);
+    for (const peer of this.#peers.values()) this.#stream(peer, now);
     this.#announceLeadership();
     this.#beginRound(now);
   }
@@ -566,7 +577,7 @@ class Core implements Paxos {
   }
 
   /** Gives queued proposals their slots, as far as the window has room: one persist and one Accept a peer for all of them. */
-  #pump(_now: MonotonicMs): void {
+  #pump(now: MonotonicMs): void {
     const { windowEntriesMax, windowBytesMax } = this.#o;
     const firstSlot = nextSlot(this.#log.lastSlot);
     const entries: Entry[] = [];
@@ -582,7 +593,7 @@ class Core implements Paxos {
     if (entries.length === 0) return;
     this.#queue.splice(0, entries.length);
     this.#accept(firstSlot, entries);
-    this.#broadcastAccept(firstSlot, entries);
+    this.#broadcastAccept(firstSlot, entries, now);
   }
 
   /** As its own acceptor. Counted only when it is durable. */
@@ -594,11 +605,10 @@ class Core implements Paxos {
   }
 
   /** To all who stand right before it: the same message object, so that it is encoded once. */
-  #broadcastAccept(firstSlot: Slot, entries: readonly Entry[]): void {
-    let bytes = 0;
-    for (const entry of entries) bytes += entryBytes(entry);
+  #broadcastAccept(firstSlot: Slot, entries: readonly Entry[], now: MonotonicMs): void {
+    const bytes = sum(entries);
     if (bytes > this.#o.chunkBytesMax) {
-      for (const peer of this.#peers.values()) this.#stream(peer);
+      for (const peer of this.#peers.values()) this.#stream(peer, now);
       return;
     }
     const message = this.#message({
@@ -610,11 +620,11 @@ class Core implements Paxos {
     });
     for (const peer of this.#peers.values()) {
       if (peer.next !== firstSlot || !this.#roomFor(peer)) {
-        this.#stream(peer);
+        this.#stream(peer, now);
         continue;
       }
       peer.next = slot(firstSlot + entries.length);
-      peer.inFlightBytes += bytes;
+      this.#underWay(peer, bytes, now);
       this.#effects.push({ kind: 'send', to: peer.id, message });
     }
   }
@@ -623,8 +633,14 @@ class Core implements Paxos {
     return peer.inFlightBytes < PEER_CHUNKS_IN_FLIGHT * this.#o.chunkBytesMax;
   }
 
+  /** Progress is owed from the first bytes on: an idle peer does not count as stalled. */
+  #underWay(peer: Peer, bytes: number, now: MonotonicMs): void {
+    if (peer.inFlightBytes === 0) peer.progressAt = now;
+    peer.inFlightBytes += bytes;
+  }
+
   /** Sends a peer what it is due, in chunks, within what may be on its way. */
-  #stream(peer: Peer): void {
+  #stream(peer: Peer, now: MonotonicMs): void {
     if (peer.next < this.#log.firstSlot) {
       this.#effects.push({ kind: 'snapshotNeeded', to: peer.id });
       return;
@@ -632,7 +648,7 @@ class Core implements Paxos {
     while (peer.next <= this.#log.lastSlot && this.#roomFor(peer)) {
       const chunk = this.#log.slice(peer.next, this.#log.lastSlot, this.#o.chunkBytesMax);
       const entries = chunk.map(({ entry }) => entry);
-      for (const entry of entries) peer.inFlightBytes += entryBytes(entry);
+      this.#underWay(peer, sum(entries), now);
       this.#send(peer.id, {
         kind: 'accept',
         ballot: this.#promised,
@@ -647,8 +663,8 @@ class Core implements Paxos {
   #sendAnew(peer: Peer, from: Slot, now: MonotonicMs): void {
     peer.next = nextSlot(from);
     peer.inFlightBytes = 0;
-    peer.progressAt = now;
-    this.#stream(peer);
+    peer.progressAt = peer.resentAt = now;
+    this.#stream(peer, now);
   }
 
   #onAccept(peer: Peer, message: MessageOf<'accept'>, now: MonotonicMs): void {
@@ -707,7 +723,8 @@ class Core implements Paxos {
     if (this.#role !== 'leader' || !ballotsEqual(message.ballot, this.#promised)) return;
     peer.votes = message.votes;
     if (message.gap) {
-      if (peer.next > message.through + 1 && now - peer.progressAt >= this.#o.heartbeatIntervalMs / 2)
+      // Many may answer one loss. Progress by other ways (catching up) must not keep it from being made good.
+      if (peer.next > message.through + 1 && now - peer.resentAt >= this.#o.heartbeatIntervalMs / 2)
         this.#sendAnew(peer, message.through, now);
       return;
     }
@@ -720,7 +737,7 @@ class Core implements Paxos {
     peer.inFlightBytes = 0;
     if (peer.next <= through) peer.next = nextSlot(through);
     this.#maybeChoose(now);
-    if (peer.next <= this.#log.lastSlot) this.#stream(peer);
+    if (peer.next <= this.#log.lastSlot) this.#stream(peer, now);
   }
 
   #maybeChoose(now: MonotonicMs): void {
@@ -738,7 +755,7 @@ class Core implements Paxos {
     if (this.#heir !== undefined) return this.#continueTransfer(now);
     this.#maybeGoHome(now);
     for (const peer of this.#peers.values()) {
-      if (this.#hears(peer, now) && peer.next < this.#log.firstSlot) this.#stream(peer);
+      if (this.#hears(peer, now) && peer.next < this.#log.firstSlot) this.#stream(peer, now);
     }
   }
 
@@ -799,7 +816,7 @@ class Core implements Paxos {
         this.#hears(peer, now) &&
         peer.steadySince !== undefined &&
         now - peer.steadySince >= 3 * electionTimeoutMs;
-      const caughtUp = peer.votes && peer.matched >= this.#chosenThrough;
+      const caughtUp = peer.electable && peer.matched >= this.#chosenThrough;
       if (steady && caughtUp && peer.priority > (home?.priority ?? priority)) home = peer;
     }
     if (home !== undefined) this.#beginTransfer(home.id, now);
@@ -1078,6 +1095,12 @@ class Core implements Paxos {
       })),
     };
   }
+}
+
+function sum(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
 }
 
 function* runs(

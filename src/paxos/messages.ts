@@ -31,6 +31,8 @@ export type MessageBody =
       /** The replier leads, or follows a leader that does well. */
       readonly content: boolean;
       readonly votes: boolean;
+      /** The replier votes and reaches an electing quorum both ways: it could lead. */
+      readonly electable: boolean;
       readonly priority: number;
       /** Its log agrees with the leader's through here. */
       readonly matched: Slot;
