@@ -6,6 +6,12 @@ import type { Entry, HardRecord } from './types.js';
 /** A rough size of an entry on the wire, for bounds. Bytes. */
 export const entryBytes = (entry: Entry): number => (entry.kind === 'noop' ? 8 : entry.payload.length + 16);
 
+export function entriesBytes(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
+}
+
 /**
  * What an acceptor has accepted: one value a slot, without gaps, from `firstSlot` on. Slots before it are in a snapshot.
  * An acceptor only takes values that continue its log, so a gap cannot arise (the leader sends again from where it ends).

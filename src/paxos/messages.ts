@@ -1,4 +1,4 @@
-import type { ReplicaId, Slot } from '../kernel/index.js';
+import type { Slot } from '../kernel/index.js';
 import type { Ballot } from './ballot.js';
 import type { Entry } from './types.js';
 
@@ -92,9 +92,3 @@ export type MessageOf<K extends MessageBody['kind']> = Extract<MessageBody, { ki
 /** Lost without harm: the next round says it again. */
 export const isDroppable = (message: Message): boolean =>
   message.kind === 'heartbeat' || message.kind === 'heartbeatReply';
-
-/** Who sent it. */
-export interface Received<K extends MessageBody['kind']> {
-  readonly from: ReplicaId;
-  readonly message: MessageOf<K>;
-}
