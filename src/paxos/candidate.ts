@@ -3,7 +3,7 @@
 import { type MonotonicMs, monotonicMs, nextSlot, NO_SLOT, slot } from '../kernel/index.js';
 import { raisePromise } from './acceptor.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
-import { consider } from './campaign.js';
+import { consider, noteChosen } from './campaign.js';
 import { isElectable, reaches } from './connectivity.js';
 import { becomeLeader } from './leader.js';
 import { askCatchUp } from './learner.js';
@@ -78,7 +78,7 @@ export function onPromise(s: State, peer: Peer, message: MessageOf<'promise'>, n
     return;
   }
   if (message.firstSlot !== expected) return;
-  campaign.chosenThrough = slot(Math.max(campaign.chosenThrough, message.chosenThrough));
+  noteChosen(campaign, message);
   message.accepted.forEach((accepted, i) =>
     consider(campaign, slot(message.firstSlot + i), accepted, message.chosenThrough),
   );

@@ -28,7 +28,6 @@ export function beginTransfer(s: State, to: ReplicaId, now: MonotonicMs): void {
   if (s.role !== 'leader' || heir === undefined || !heir.votes || s.heir !== undefined) return;
   s.heir = { to, since: now };
   failQueue(s);
-  s.inFlightBytes = 0;
   continueTransfer(s, now);
 }
 

@@ -18,6 +18,7 @@ export function becomeFollower(s: State, now: MonotonicMs, unanswered: ProposalF
     failQueue(s);
     s.failProposals([...s.ours.values()], unanswered);
     s.ours.clear();
+    s.inFlightBytes = 0;
   }
   if (reads.length > 0) s.effects.push({ kind: 'readsFailed', ids: reads });
   s.patienceUntil = now;
@@ -37,5 +38,4 @@ export function failQueue(s: State): void {
   );
   s.queue = [];
   s.queueBytes = 0;
-  s.inFlightBytes = 0;
 }
