@@ -2,7 +2,8 @@
 
 import { type MonotonicMs, type ReplicaId, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, compareBallots } from './ballot.js';
-import type { AcceptedEntry, MessageOf } from './messages.js';
+import type { AcceptedEntry } from './entry.js';
+import type { MessageOf } from './messages.js';
 
 /** What a candidate has gathered so far. */
 export interface Campaign {

@@ -12,6 +12,7 @@ import {
 import { ballotsEqual } from './ballot.js';
 import { type Campaign, consider } from './campaign.js';
 import { hears, hearsQuorum } from './connectivity.js';
+import type { Entry } from './entry.js';
 import { continueTransfer, maybeGoHome } from './handover.js';
 import { learn } from './learner.js';
 import { entryBytes } from './log.js';
@@ -21,7 +22,7 @@ import { beginRound } from './reads.js';
 import { deposed } from './role.js';
 import type { State } from './state.js';
 import { broadcastAccept, sendAnew, stream } from './stream.js';
-import type { Entry, ProposalId } from './types.js';
+import type { ProposalId } from './types.js';
 
 /** Takes over the open suffix in its own ballot, a no-op behind it, and tells everyone. */
 export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): void {

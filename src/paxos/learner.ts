@@ -2,11 +2,12 @@
 
 import { type MonotonicMs, nextSlot, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
+import type { AcceptedEntry, Entry } from './entry.js';
 import { entryBytes } from './log.js';
-import type { AcceptedEntry, MessageOf } from './messages.js';
+import type { MessageOf } from './messages.js';
 import type { Peer } from './progress.js';
 import type { State } from './state.js';
-import type { Entry, ProposalId } from './types.js';
+import type { ProposalId } from './types.js';
 
 /** Everything through here is chosen, and our log holds it. */
 export function learn(s: State, through: Slot): void {

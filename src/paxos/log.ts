@@ -1,7 +1,7 @@
 import { assert, nextSlot, NO_SLOT, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
-import type { AcceptedEntry } from './messages.js';
-import type { Entry, HardRecord } from './types.js';
+import type { AcceptedEntry, Entry } from './entry.js';
+import type { HardRecord } from './types.js';
 
 /** A rough size of an entry on the wire, for bounds. Bytes. */
 export const entryBytes = (entry: Entry): number => (entry.kind === 'noop' ? 8 : entry.payload.length + 16);

@@ -1,12 +1,6 @@
 import type { Slot } from '../kernel/index.js';
 import type { Ballot } from './ballot.js';
-import type { Entry } from './types.js';
-
-/** A value that an acceptor reports in a promise. */
-export interface AcceptedEntry {
-  readonly ballot: Ballot;
-  readonly entry: Entry;
-}
+import type { AcceptedEntry, Entry } from './entry.js';
 
 /** What the cores of one shard say to each other. Every message carries the number of the sender's configuration. */
 export type Message = { readonly configuration: number } & MessageBody;

@@ -10,13 +10,13 @@ import {
 } from '../kernel/index.js';
 import { type Ballot, BALLOT_ZERO, maxBallot } from './ballot.js';
 import type { Campaign } from './campaign.js';
+import type { Entry } from './entry.js';
 import { type AcceptedLog, replay } from './log.js';
 import type { Message, MessageBody } from './messages.js';
 import { newPeer, type Peer } from './progress.js';
 import { Rounds } from './rounds.js';
 import type {
   Effect,
-  Entry,
   HardRecord,
   Leadership,
   PaxosOptions,

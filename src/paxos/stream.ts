@@ -1,10 +1,10 @@
 /** What a leader sends its followers: Accepts in chunks, within what may be on its way to each. */
 
 import { type MonotonicMs, nextSlot, type Slot, slot } from '../kernel/index.js';
+import type { Entry } from './entry.js';
 import { entriesBytes } from './log.js';
 import type { Peer } from './progress.js';
 import type { State } from './state.js';
-import type { Entry } from './types.js';
 
 /** The most that may be on its way to one peer without a sign of it. In chunks. */
 const PEER_CHUNKS_IN_FLIGHT = 8;

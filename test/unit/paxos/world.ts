@@ -67,7 +67,7 @@ export interface Mutant {
   readonly name: string;
   input?(input: Input, world: World, self: ReplicaId): Input | undefined;
   effects?(effects: readonly Effect[], world: World, self: ReplicaId): readonly Effect[];
-  /** What of a crashed replica's unacknowledged records survives; by default a random prefix. */
+  /** Changes how the core is set up. */
   options?(options: PaxosOptions): PaxosOptions;
 }
 
