@@ -7,8 +7,9 @@ import {
   type Slot,
 } from '../kernel/index.js';
 import { type Ballot, ballotCodec } from './ballot.js';
-import type { AcceptedEntry, Message, MessageBody } from './messages.js';
-import type { Entry, HardRecord } from './types.js';
+import type { AcceptedEntry, Entry } from './entry.js';
+import type { Message, MessageBody } from './messages.js';
+import type { HardRecord } from './types.js';
 
 const slotCodec = codec.branded<Slot, number>()(codec.uint);
 
@@ -57,6 +58,7 @@ const bodyCodec = codec.union<MessageBody>({
       follows: codec.boolean,
       content: codec.boolean,
       votes: codec.boolean,
+      electable: codec.boolean,
       priority: codec.int,
       matched: slotCodec,
       chosenThrough: slotCodec,

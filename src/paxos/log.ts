@@ -1,10 +1,16 @@
 import { assert, nextSlot, NO_SLOT, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
-import type { AcceptedEntry } from './messages.js';
-import type { Entry, HardRecord } from './types.js';
+import type { AcceptedEntry, Entry } from './entry.js';
+import type { HardRecord } from './types.js';
 
 /** A rough size of an entry on the wire, for bounds. Bytes. */
 export const entryBytes = (entry: Entry): number => (entry.kind === 'noop' ? 8 : entry.payload.length + 16);
+
+export function entriesBytes(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
+}
 
 /**
  * What an acceptor has accepted: one value a slot, without gaps, from `firstSlot` on. Slots before it are in a snapshot.

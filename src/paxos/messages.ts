@@ -1,12 +1,6 @@
-import type { ReplicaId, Slot } from '../kernel/index.js';
+import type { Slot } from '../kernel/index.js';
 import type { Ballot } from './ballot.js';
-import type { Entry } from './types.js';
-
-/** A value that an acceptor reports in a promise. */
-export interface AcceptedEntry {
-  readonly ballot: Ballot;
-  readonly entry: Entry;
-}
+import type { AcceptedEntry, Entry } from './entry.js';
 
 /** What the cores of one shard say to each other. Every message carries the number of the sender's configuration. */
 export type Message = { readonly configuration: number } & MessageBody;
@@ -31,6 +25,8 @@ export type MessageBody =
       /** The replier leads, or follows a leader that does well. */
       readonly content: boolean;
       readonly votes: boolean;
+      /** The replier votes and reaches an electing quorum both ways: it could lead. */
+      readonly electable: boolean;
       readonly priority: number;
       /** Its log agrees with the leader's through here. */
       readonly matched: Slot;
@@ -90,9 +86,3 @@ export type MessageOf<K extends MessageBody['kind']> = Extract<MessageBody, { ki
 /** Lost without harm: the next round says it again. */
 export const isDroppable = (message: Message): boolean =>
   message.kind === 'heartbeat' || message.kind === 'heartbeatReply';
-
-/** Who sent it. */
-export interface Received<K extends MessageBody['kind']> {
-  readonly from: ReplicaId;
-  readonly message: MessageOf<K>;
-}

@@ -7,8 +7,11 @@ export interface Peer {
   heardAt: MonotonicMs | undefined;
   /** Since when it has been heard without a break of an election timeout. */
   steadySince: MonotonicMs | undefined;
+  /** When it last answered a heartbeat of ours: the link works both ways, and what follows is fresh. */
+  answeredAt: MonotonicMs | undefined;
   content: boolean;
   votes: boolean;
+  electable: boolean;
   priority: number;
   chosenThrough: Slot;
   /** While leading: it has durably accepted everything of our ballot through here. */
@@ -17,8 +20,10 @@ export interface Peer {
   next: Slot;
   /** Bytes sent since the last sign of progress, so that a silent peer is not flooded. */
   inFlightBytes: number;
-  /** When its `matched` last grew, or we last sent anew from it. */
+  /** Since when it owes progress: when its `matched` last grew, or something was sent while nothing was under way. */
   progressAt: MonotonicMs;
+  /** When we last sent anew what was lost. */
+  resentAt: MonotonicMs;
 }
 
 export function newPeer(id: ReplicaId, now: MonotonicMs): Peer {
@@ -26,14 +31,17 @@ export function newPeer(id: ReplicaId, now: MonotonicMs): Peer {
     id,
     heardAt: undefined,
     steadySince: undefined,
+    answeredAt: undefined,
     content: false,
     votes: true,
+    electable: false,
     priority: 0,
     chosenThrough: NO_SLOT,
     matched: NO_SLOT,
     next: 1 as Slot,
     inFlightBytes: 0,
     progressAt: now,
+    resentAt: now,
   };
 }
 

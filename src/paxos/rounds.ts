@@ -49,11 +49,6 @@ export class Rounds {
     this.#waiting.push({ id, round });
   }
 
-  /** Whether any read waits for a round that was not sent yet. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
   abandon(): readonly ReadId[] {
     const ids = this.#waiting.map(({ id }) => id);
     this.#waiting = [];

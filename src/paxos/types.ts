@@ -1,10 +1,10 @@
 import type { MonotonicMs, ReplicaId, Slot } from '../kernel/index.js';
 import type { Ballot } from './ballot.js';
+import type { Entry } from './entry.js';
 import type { Message } from './messages.js';
 import type { QuorumSystem } from './quorum.js';
 
-/** What a slot holds. The core never looks into a command's payload. */
-export type Entry = { readonly kind: 'noop' } | { readonly kind: 'command'; readonly payload: Uint8Array };
+export type { Entry };
 
 /** The shell's name for a proposal, a read or a persist: returned to it in the effect that answers. Unique per process run. */
 export type ProposalId = number;

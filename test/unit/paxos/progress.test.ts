@@ -64,13 +64,15 @@ describe('what an accept quorum has accepted', () => {
 });
 
 describe('a peer nobody has heard of yet', () => {
-  it('is silent, has nothing, and is presumed to vote and not to be content', () => {
+  it('is silent, has nothing, and is presumed to vote, not to be content and not to be fit to lead', () => {
     expect(newPeer(replicaId(2), monotonicMs(50))).toMatchObject({
       id: 2,
       heardAt: undefined,
       steadySince: undefined,
+      answeredAt: undefined,
       content: false,
       votes: true,
+      electable: false,
       matched: NO_SLOT,
       next: 1,
       progressAt: 50,

@@ -50,6 +50,7 @@ export const messages: Of<Message> = {
     follows: coin(random),
     content: coin(random),
     votes: coin(random),
+    electable: coin(random),
     priority: random.below(200) - 100,
     matched: anySlot(random),
     chosenThrough: anySlot(random),

@@ -20,6 +20,7 @@ import {
   formatBallot,
   type HardRecord,
   type Input,
+  type Leadership,
   majority,
   maxBallot,
   type Message,
@@ -66,7 +67,7 @@ export interface Mutant {
   readonly name: string;
   input?(input: Input, world: World, self: ReplicaId): Input | undefined;
   effects?(effects: readonly Effect[], world: World, self: ReplicaId): readonly Effect[];
-  /** What of a crashed replica's unacknowledged records survives; by default a random prefix. */
+  /** Changes how the core is set up. */
   options?(options: PaxosOptions): PaxosOptions;
 }
 
@@ -116,6 +117,7 @@ const BASE: Omit<PaxosOptions, 'self' | 'configuration' | 'priority' | 'seed'> =
   retainedEntries: 4,
 };
 const TICK_MS = 6;
+export const ELECTION_TIMEOUT_MS = BASE.electionTimeoutMs;
 
 /** A cluster of pure cores with a simulated network, disk and clock, checked after every step. */
 export class World {
@@ -139,6 +141,9 @@ export class World {
   #nextId = 1;
   /** The highest slot whose proposer was told that it is chosen. */
   acknowledged = 0;
+  /** Who campaigned and who led, in order: for counting elections. */
+  readonly campaigns: { readonly at: number; readonly replica: ReplicaId }[] = [];
+  readonly terms: { readonly at: number; readonly replica: ReplicaId; readonly ballot: string }[] = [];
   reached = { elections: 0, snapshots: 0, transfers: 0, reads: 0, restarts: 0 };
 
   constructor(seed: number, mutant?: Mutant, weather?: Weather) {
@@ -179,6 +184,32 @@ export class World {
     this.#quiet = true;
     this.#until(chaosMs + calmMs);
     this.#checkLiveness();
+  }
+
+  // ---- for tests that direct the faults themselves ----
+
+  advance(ms: number): void {
+    this.#until(this.time + ms);
+  }
+
+  /** A client that knows whom to ask. */
+  proposeAt(id: ReplicaId): void {
+    this.#propose(this.nodes[id - 1]!);
+  }
+
+  cut(from: ReplicaId, to: ReplicaId): void {
+    this.#cut.add(`${from}>${to}`);
+  }
+
+  heal(): void {
+    this.#cut.clear();
+  }
+
+  /** Who may answer clients now. */
+  serving(): readonly ReplicaId[] {
+    return this.nodes
+      .filter((node) => node.core?.status(this.now(node)).leadership.serving)
+      .map(({ id }) => id);
   }
 
   #until(end: number): void {
@@ -296,12 +327,18 @@ export class World {
         return;
       case 'leadership':
         if (effect.leadership.serving) this.reached.elections++;
-        return;
+        return this.#noteElection(node, effect.leadership);
       case 'snapshotNeeded':
         return this.#sendSnapshot(node, effect.to);
       case 'fatal':
         return this.#fail(effect.reason);
     }
+  }
+
+  #noteElection(node: Node, { role, serving, ballot }: Leadership): void {
+    if (role === 'candidate') this.campaigns.push({ at: this.time, replica: node.id });
+    if (role === 'leader' && !serving)
+      this.terms.push({ at: this.time, replica: node.id, ballot: formatBallot(ballot) });
   }
 
   #spinDisk(node: Node): void {
@@ -441,15 +478,15 @@ export class World {
   }
 
   #checkLiveness(): void {
-    const serving = this.nodes.filter((node) => node.core?.status(this.now(node)).leadership.serving);
+    const serving = this.serving();
     if (serving.length !== 1) this.#fail(`after the calm ${serving.length} replicas serve`);
     const top = Math.max(...this.nodes.map(({ applied }) => applied));
     for (const node of this.nodes) {
       if (node.applied < top)
         this.#fail(`after the calm replica ${node.id} stands at ${node.applied}, not at ${top}`);
     }
-    if (serving[0]!.id !== replicaId(1))
-      this.#fail(`after the calm replica ${serving[0]!.id} leads, which is not at home there`);
+    if (serving[0] !== replicaId(1))
+      this.#fail(`after the calm replica ${serving[0]} leads, which is not at home there`);
   }
 
   #fail(what: string): never {

@@ -1,0 +1,128 @@
+/** The candidate: phase 1a, its answers, and the end of a campaign. */
+
+import { type MonotonicMs, monotonicMs, nextSlot, NO_SLOT, slot } from '../kernel/index.js';
+import { raisePromise } from './acceptor.js';
+import { type Ballot, ballotsEqual } from './ballot.js';
+import { consider, noteChosen } from './campaign.js';
+import { isElectable, reaches } from './connectivity.js';
+import { becomeLeader } from './leader.js';
+import { askCatchUp } from './learner.js';
+import type { MessageOf } from './messages.js';
+import type { Peer } from './progress.js';
+import { becomeFollower } from './role.js';
+import type { State } from './state.js';
+
+/** Take over only when an electing quorum is reached and nobody reached is content: no storms, live under partial partitions. */
+export function mayTakeOver(s: State, now: MonotonicMs): boolean {
+  for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.content) return false;
+  return isElectable(s, now);
+}
+
+/** Phase 1a, once for the whole open suffix of the log. `consent`: the ballot of a leader that hands over to us. */
+export function startCampaign(s: State, now: MonotonicMs, consent: Ballot | undefined): void {
+  const { self, priority } = s.options;
+  const round = Math.max(s.promised.round, s.highestSeen.round) + 1;
+  const ballot: Ballot = { round, priority, replica: self };
+  const fromSlot = nextSlot(s.chosenThrough);
+  s.campaign = {
+    ballot,
+    consent,
+    fromSlot,
+    startedAt: now,
+    askedAt: now,
+    promised: new Set(),
+    asking: new Map([...s.peers.keys()].map((id) => [id, fromSlot])),
+    values: new Map(),
+    chosenThrough: s.chosenThrough,
+  };
+  s.role = 'candidate';
+  s.leader = undefined;
+  s.highestSeen = ballot;
+  raisePromise(s, ballot, []);
+  s.announceLeadership();
+  askPromises(s, now);
+}
+
+/** Asks whoever has not reported everything, from where its report stands. */
+function askPromises(s: State, now: MonotonicMs): void {
+  const { ballot, asking, consent } = s.campaign!;
+  for (const [id, fromSlot] of asking) s.send(id, { kind: 'prepare', ballot, fromSlot, consent });
+  s.campaign!.askedAt = now;
+}
+
+/** A campaign lasts an election timeout at most; until then whoever is silent is asked again each heartbeat. */
+export function tickCandidate(s: State, now: MonotonicMs): void {
+  const campaign = s.campaign!;
+  if (now - campaign.startedAt >= s.options.electionTimeoutMs) {
+    becomeFollower(s, now, 'not-leader');
+    return beCalm(s, now);
+  }
+  if (now - campaign.askedAt >= s.options.heartbeatIntervalMs) askPromises(s, now);
+}
+
+/** After a campaign that failed: a pause of random length, so that two who met do not meet again. */
+export function beCalm(s: State, now: MonotonicMs): void {
+  s.patienceUntil = monotonicMs(now + s.random.next() * 2 * s.options.heartbeatIntervalMs);
+}
+
+/** Phase 1b arrives, chunk after chunk. */
+export function onPromise(s: State, peer: Peer, message: MessageOf<'promise'>, now: MonotonicMs): void {
+  const campaign = s.campaign;
+  if (campaign === undefined || !ballotsEqual(message.ballot, campaign.ballot)) return;
+  const expected = campaign.asking.get(peer.id);
+  if (expected === undefined) return;
+  if (message.logStart > expected && message.chosenThrough >= expected) {
+    // It has chosen and trimmed what we never saw: only a snapshot helps, and somebody else must lead until then.
+    becomeFollower(s, now, 'not-leader');
+    askCatchUp(s, peer, now);
+    return;
+  }
+  if (message.firstSlot !== expected) return;
+  noteChosen(campaign, message);
+  message.accepted.forEach((accepted, i) =>
+    consider(campaign, slot(message.firstSlot + i), accepted, message.chosenThrough),
+  );
+  if (!message.last) {
+    const next = slot(message.firstSlot + message.accepted.length);
+    campaign.asking.set(peer.id, next);
+    return s.send(peer.id, {
+      kind: 'prepare',
+      ballot: campaign.ballot,
+      fromSlot: next,
+      consent: campaign.consent,
+    });
+  }
+  campaign.asking.delete(peer.id);
+  campaign.promised.add(peer.id);
+  peer.matched = NO_SLOT;
+  peer.next = slot(Math.max(campaign.fromSlot, Math.min(message.chosenThrough + 1, s.log.lastSlot + 1)));
+  maybeWin(s, now);
+}
+
+/** A candidate counts its own promise like any other: when it is on disk. */
+export function ownPromiseDurable(s: State, now: MonotonicMs): void {
+  const { campaign } = s;
+  if (campaign === undefined || !ballotsEqual(s.durablePromise, campaign.ballot)) return;
+  campaign.promised.add(s.options.self);
+  maybeWin(s, now);
+}
+
+function maybeWin(s: State, now: MonotonicMs): void {
+  const campaign = s.campaign;
+  if (campaign === undefined || !s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) return;
+  s.campaign = undefined;
+  becomeLeader(s, campaign, now);
+}
+
+/** The leader has stopped and asks us to follow it up: its ballot releases the acceptors from their faith. */
+export function onTakeOver(s: State, peer: Peer, message: MessageOf<'takeOver'>, now: MonotonicMs): void {
+  const { ballot } = message;
+  if (
+    !s.options.votes ||
+    s.role !== 'follower' ||
+    ballot.replica !== peer.id ||
+    !ballotsEqual(ballot, s.promised)
+  )
+    return;
+  startCampaign(s, now, ballot);
+}

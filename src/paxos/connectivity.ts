@@ -1,0 +1,35 @@
+/** Whom a replica hears, whom it reaches both ways, and what follows for electing and leading. */
+
+import { type MonotonicMs, type ReplicaId } from '../kernel/index.js';
+import type { Peer } from './progress.js';
+import type { State } from './state.js';
+
+/** Heard lately, by whatever message: one way is enough. */
+export function hears(s: State, peer: Peer, now: MonotonicMs): boolean {
+  return peer.heardAt !== undefined && now - peer.heardAt < 3 * s.options.heartbeatIntervalMs;
+}
+
+/** Heard both ways: it answered a heartbeat of ours lately. What it said in an older answer counts for nothing. */
+export function reaches(s: State, peer: Peer, now: MonotonicMs): boolean {
+  return peer.answeredAt !== undefined && now - peer.answeredAt < 3 * s.options.heartbeatIntervalMs;
+}
+
+/** Whether it reaches an electing quorum: only then can it lead, and only then is leadership offered to it. */
+export function isElectable(s: State, now: MonotonicMs): boolean {
+  if (!s.options.votes) return false;
+  const reached = new Set<ReplicaId>([s.options.self]);
+  for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.votes) reached.add(peer.id);
+  return s.options.configuration.quorums.isPrepareQuorum(reached);
+}
+
+/** While leading: an accept quorum has answered a round lately (or it has just begun to lead). */
+export function hearsQuorum(s: State, now: MonotonicMs): boolean {
+  const since = s.rounds.confirmedAt ?? s.ledSince ?? now;
+  return now - since < s.options.electionTimeoutMs;
+}
+
+/** It leads well, or follows a leader that it has heard within an election timeout. */
+export function isContent(s: State, now: MonotonicMs): boolean {
+  if (s.role === 'leader') return hearsQuorum(s, now);
+  return s.leader !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
+}

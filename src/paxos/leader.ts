@@ -1,0 +1,176 @@
+/** The leader: phase 2, from the open suffix that it takes over to the proposals that it orders. */
+
+import {
+  assert,
+  type MonotonicMs,
+  nextSlot,
+  NO_SLOT,
+  type ReplicaId,
+  type Slot,
+  slot,
+} from '../kernel/index.js';
+import { ballotsEqual } from './ballot.js';
+import { type Campaign, consider } from './campaign.js';
+import { hears, hearsQuorum } from './connectivity.js';
+import type { Entry } from './entry.js';
+import { continueTransfer, maybeGoHome } from './handover.js';
+import { learn } from './learner.js';
+import { entryBytes } from './log.js';
+import type { MessageOf } from './messages.js';
+import { acceptedByQuorum, type Peer } from './progress.js';
+import { beginRound } from './reads.js';
+import { deposed } from './role.js';
+import type { State } from './state.js';
+import { broadcastAccept, sendAnew, stream } from './stream.js';
+import type { ProposalId } from './types.js';
+
+/** Takes over the open suffix in its own ballot, a no-op behind it, and tells everyone. */
+export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): void {
+  assert(ballotsEqual(campaign.ballot, s.promised), 'a leader leads with what it promised');
+  // What was learned while campaigning is not open any more.
+  const fromSlot = slot(Math.max(campaign.fromSlot, s.chosenThrough + 1));
+  for (let position = fromSlot; position <= s.log.lastSlot; position = nextSlot(position)) {
+    consider(campaign, position, s.log.at(position)!, s.chosenThrough);
+  }
+  s.role = 'leader';
+  s.ledSince = now;
+  s.setLeader(s.options.self, false);
+  s.rounds = s.newRounds();
+  s.serving = false;
+  s.inFlightBytes = 0;
+  s.ours.clear();
+  s.forgetMatched();
+  const entries = openSuffix(campaign, fromSlot);
+  // Write before read: only when its own no-op is chosen and applied does a leader know that it has seen everything.
+  entries.push({ kind: 'noop' });
+  s.noopSlot = slot(fromSlot + entries.length - 1);
+  for (const peer of s.peers.values()) {
+    peer.inFlightBytes = 0;
+    peer.progressAt = now;
+    peer.matched = NO_SLOT;
+    if (!campaign.promised.has(peer.id)) peer.next = fromSlot;
+  }
+  acceptOwn(s, fromSlot, entries);
+  learn(s, campaign.chosenThrough);
+  for (const peer of s.peers.values()) stream(s, peer, now);
+  s.announceLeadership();
+  beginRound(s, now);
+}
+
+/** One value a slot over the whole open suffix; a slot nobody knows a value of gets a no-op. */
+function openSuffix(campaign: Campaign, fromSlot: Slot): Entry[] {
+  const last = Math.max(...campaign.values.keys(), fromSlot - 1);
+  const entries: Entry[] = [];
+  for (let position = fromSlot; position <= last; position = nextSlot(position))
+    entries.push(campaign.values.get(position)?.entry ?? { kind: 'noop' });
+  return entries;
+}
+
+/** Queues what there is room for, and refuses the rest at once. */
+export function propose(
+  s: State,
+  proposals: readonly { readonly id: ProposalId; readonly payload: Uint8Array }[],
+  now: MonotonicMs,
+): void {
+  if (s.role !== 'leader' || s.heir !== undefined) {
+    return s.failProposals(
+      proposals.map(({ id }) => id),
+      'not-leader',
+    );
+  }
+  const refused: ProposalId[] = [];
+  for (const { id, payload } of proposals) {
+    const full =
+      s.queue.length >= s.options.queuedEntriesMax ||
+      s.queueBytes + payload.length > s.options.queuedBytesMax;
+    if (full) {
+      refused.push(id);
+      continue;
+    }
+    const entry: Entry = { kind: 'command', payload };
+    s.queue.push({ id, entry });
+    s.queueBytes += entryBytes(entry);
+  }
+  if (refused.length > 0) s.failProposals(refused, 'overloaded');
+  pump(s, now);
+}
+
+/** Gives queued proposals their slots, as far as the window has room: one persist and one Accept a peer for all of them. */
+function pump(s: State, now: MonotonicMs): void {
+  const { windowEntriesMax, windowBytesMax } = s.options;
+  const firstSlot = nextSlot(s.log.lastSlot);
+  const entries: Entry[] = [];
+  while (entries.length < s.queue.length) {
+    const { id, entry } = s.queue[entries.length]!;
+    const inFlight = s.log.lastSlot - s.chosenThrough + entries.length;
+    if (inFlight > 0 && (inFlight >= windowEntriesMax || s.inFlightBytes >= windowBytesMax)) break;
+    s.ours.set(slot(firstSlot + entries.length), id);
+    s.inFlightBytes += entryBytes(entry);
+    s.queueBytes -= entryBytes(entry);
+    entries.push(entry);
+  }
+  if (entries.length === 0) return;
+  s.queue.splice(0, entries.length);
+  acceptOwn(s, firstSlot, entries);
+  broadcastAccept(s, firstSlot, entries, now);
+}
+
+/** As its own acceptor. Counted only when it is durable. */
+function acceptOwn(s: State, firstSlot: Slot, entries: readonly Entry[]): void {
+  const ballot = s.promised;
+  entries.forEach((entry, i) => s.log.put(slot(firstSlot + i), { ballot, entry }));
+  s.matched = slot(firstSlot + entries.length - 1);
+  s.persist([{ kind: 'accepted', ballot, firstSlot, entries }], [], s.matched);
+}
+
+/** Phase 2b arrives. A gap is made good by sending again from where it begins. */
+export function onAccepted(s: State, peer: Peer, message: MessageOf<'accepted'>, now: MonotonicMs): void {
+  if (s.role !== 'leader' || !ballotsEqual(message.ballot, s.promised)) return;
+  peer.votes = message.votes;
+  if (message.gap) {
+    // Many may answer one loss. Progress by other ways (catching up) must not keep it from being made good.
+    if (peer.next > message.through + 1 && now - peer.resentAt >= s.options.heartbeatIntervalMs / 2)
+      sendAnew(s, peer, message.through, now);
+    return;
+  }
+  if (message.through > peer.matched) progressed(s, peer, message.through, now);
+}
+
+/** A peer's mark has grown: more may be chosen, and more may be sent. */
+export function progressed(s: State, peer: Peer, through: Slot, now: MonotonicMs): void {
+  peer.matched = through;
+  peer.progressAt = now;
+  peer.inFlightBytes = 0;
+  if (peer.next <= through) peer.next = nextSlot(through);
+  maybeChoose(s, now);
+  if (peer.next <= s.log.lastSlot) stream(s, peer, now);
+}
+
+/** Chosen is what an accept quorum of ids holds durably of our ballot; ourselves by what our disk says. */
+export function maybeChoose(s: State, now: MonotonicMs): void {
+  const marks = new Map<ReplicaId, Slot>([[s.options.self, s.durableThrough]]);
+  for (const peer of s.peers.values()) if (peer.votes) marks.set(peer.id, peer.matched);
+  const through = acceptedByQuorum(marks, s.options.configuration.quorums);
+  if (through <= s.chosenThrough) return;
+  learn(s, through);
+  pump(s, now);
+  if (s.heir !== undefined) continueTransfer(s, now);
+}
+
+export function tickLeader(s: State, now: MonotonicMs): void {
+  if (!hearsQuorum(s, now)) return deposed(s, now);
+  if (s.heir !== undefined) return continueTransfer(s, now);
+  maybeGoHome(s, now);
+  for (const peer of s.peers.values()) {
+    if (hears(s, peer, now) && peer.next < s.log.firstSlot) stream(s, peer, now);
+  }
+}
+
+/** Serving begins when the machine has applied the leader's own no-op. */
+export function applied(s: State, through: Slot): void {
+  s.appliedThrough = slot(Math.max(s.appliedThrough, through));
+  if (s.role === 'leader' && !s.serving && s.appliedThrough >= s.noopSlot) {
+    s.serving = true;
+    s.announceLeadership();
+  }
+}

@@ -1,0 +1,137 @@
+/** The learner: what is chosen, told to the machine in order; catching up from peers and from snapshots. */
+
+import { type MonotonicMs, nextSlot, type Slot, slot } from '../kernel/index.js';
+import { type Ballot, ballotsEqual } from './ballot.js';
+import type { AcceptedEntry, Entry } from './entry.js';
+import { entryBytes } from './log.js';
+import type { MessageOf } from './messages.js';
+import type { Peer } from './progress.js';
+import type { State } from './state.js';
+import type { ProposalId } from './types.js';
+
+/** Everything through here is chosen, and our log holds it. */
+export function learn(s: State, through: Slot): void {
+  const known = Math.min(through, s.log.lastSlot);
+  if (known <= s.chosenThrough) return;
+  s.chosenThrough = slot(known);
+  s.matched = slot(Math.max(s.matched, known));
+  announceChosen(s);
+}
+
+/** Tells the machine of the slots that are chosen and that it was not told of. */
+export function announceChosen(s: State): void {
+  if (s.announcedThrough >= s.chosenThrough) return;
+  const firstSlot = nextSlot(s.announcedThrough);
+  const entries: Entry[] = [];
+  const proposals: (ProposalId | undefined)[] = [];
+  for (let position = firstSlot; position <= s.chosenThrough; position = nextSlot(position)) {
+    const { entry } = s.log.at(position)!;
+    const ours = s.ours.get(position);
+    if (ours !== undefined) {
+      s.ours.delete(position);
+      s.inFlightBytes -= entryBytes(entry);
+    }
+    entries.push(entry);
+    proposals.push(ours);
+  }
+  s.announcedThrough = s.chosenThrough;
+  s.effects.push({ kind: 'chosen', firstSlot, entries, proposals });
+}
+
+/** Asks a peer that knows of more chosen slots, once a heartbeat at most, unless our leader is bringing them anyway. */
+export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
+  // A leader streams to its followers by itself.
+  if (s.role === 'leader' || peer.chosenThrough <= s.chosenThrough) return;
+  const led = s.leader !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
+  if (led && s.matched >= peer.chosenThrough) return;
+  if (s.askedCatchUpAt !== undefined && now - s.askedCatchUpAt < s.options.heartbeatIntervalMs) return;
+  askCatchUp(s, peer, now);
+}
+
+export function askCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
+  s.askedCatchUpAt = now;
+  s.send(peer.id, { kind: 'catchUp', fromSlot: nextSlot(s.chosenThrough) });
+}
+
+/** One chunk of chosen entries, or a snapshot where they are trimmed. */
+export function onCatchUp(s: State, peer: Peer, { fromSlot }: MessageOf<'catchUp'>): void {
+  if (fromSlot > s.chosenThrough) return;
+  if (fromSlot < s.log.firstSlot) {
+    s.effects.push({ kind: 'snapshotNeeded', to: peer.id });
+    return;
+  }
+  const entries = s.log.slice(fromSlot, s.chosenThrough, s.options.chunkBytesMax);
+  s.send(peer.id, {
+    kind: 'chosenEntries',
+    firstSlot: fromSlot,
+    entries,
+    chosenThrough: s.chosenThrough,
+  });
+}
+
+/** Chosen values need no promise and no sync: whoever loses them can learn them again. */
+export function onChosenEntries(
+  s: State,
+  { firstSlot, entries, chosenThrough }: MessageOf<'chosenEntries'>,
+): void {
+  if (s.role === 'leader' || firstSlot > s.chosenThrough + 1) return;
+  const skip = s.chosenThrough + 1 - firstSlot;
+  const fresh = entries.slice(skip);
+  checkAgreement(s, firstSlot, entries.slice(0, skip));
+  if (fresh.length === 0) return;
+  const from = nextSlot(s.chosenThrough);
+  fresh.forEach((accepted, i) => s.log.put(slot(from + i), accepted));
+  for (const run of runs(from, fresh)) s.write([{ kind: 'accepted', ...run }]);
+  const through = slot(Math.min(from + fresh.length - 1, chosenThrough));
+  s.matched = slot(Math.max(s.matched, through));
+  learn(s, through);
+}
+
+/** What a peer calls chosen and what we do must be the same. */
+function checkAgreement(s: State, firstSlot: Slot, entries: readonly AcceptedEntry[]): void {
+  entries.forEach(({ entry }, i) => {
+    const own = s.log.at(slot(firstSlot + i))?.entry;
+    if (own === undefined || sameEntry(own, entry)) return;
+    s.effects.push({ kind: 'fatal', reason: `two values were chosen for slot ${firstSlot + i}` });
+  });
+}
+
+/** A snapshot covers the log through a slot; a few entries stay for peers that lag a little. */
+export function trim(s: State, through: Slot): void {
+  const covered = Math.min(through, s.announcedThrough);
+  s.log.trimBefore(slot(Math.max(1, covered + 1 - s.options.retainedEntries)));
+}
+
+/** The machine has jumped to a snapshot of a peer. */
+export function installed(s: State, through: Slot): void {
+  if (through <= s.chosenThrough && through <= s.announcedThrough) return;
+  s.chosenThrough = s.hintedThrough = slot(Math.max(s.chosenThrough, through));
+  s.announcedThrough = s.appliedThrough = slot(Math.max(s.announcedThrough, through));
+  s.matched = slot(Math.max(s.matched, through));
+  s.log.trimBefore(nextSlot(through));
+  s.write([{ kind: 'snapshot', through }]);
+  announceChosen(s);
+}
+
+/** Runs of equal ballots: a record holds one ballot. */
+function* runs(
+  from: Slot,
+  entries: readonly AcceptedEntry[],
+): Iterable<{ ballot: Ballot; firstSlot: Slot; entries: Entry[] }> {
+  let start = 0;
+  for (let end = 1; end <= entries.length; end++) {
+    const { ballot } = entries[start]!;
+    if (end < entries.length && ballotsEqual(entries[end]!.ballot, ballot)) continue;
+    yield {
+      ballot,
+      firstSlot: slot(from + start),
+      entries: entries.slice(start, end).map(({ entry }) => entry),
+    };
+    start = end;
+  }
+}
+
+function sameEntry(a: Entry, b: Entry): boolean {
+  if (a.kind === 'noop' || b.kind === 'noop') return a.kind === b.kind;
+  return Buffer.compare(a.payload, b.payload) === 0;
+}
