@@ -24,7 +24,10 @@ import { openFileStorage } from '../storage/index.js';
 import { createTcpTransport } from '../transport/index.js';
 import { announce } from './announcer.js';
 import type { AppLog } from './log.js';
+import { portIsFree } from './ports.js';
 import type { ReplicaEntry, Settings } from './settings.js';
+
+const READY_POLL_MS = 10;
 
 /** One replica with its Kafka listener, put together from settings. Plain: Nest only starts and stops it. */
 export class ReplicaNode implements AdminSource {
@@ -36,9 +39,22 @@ export class ReplicaNode implements AdminSource {
   readonly #replica: Replica;
   readonly #broker: Broker;
   readonly #log: AppLog;
+  readonly #onFatal: (reason: string) => void;
+  readonly #kafkaListener: { readonly host: string; readonly port: number };
+  #clientsLetIn = false;
+  #firstGoal: readonly number[] | undefined;
+  #stopping = false;
 
-  private constructor(settings: Settings, replica: Replica, broker: Broker, log: AppLog) {
+  private constructor(
+    settings: Settings,
+    replica: Replica,
+    broker: Broker,
+    log: AppLog,
+    onFatal: (reason: string) => void,
+  ) {
     this.#settings = settings;
+    this.#kafkaListener = kafkaListener(settings);
+    this.#onFatal = onFatal;
     this.#replica = replica;
     this.#broker = broker;
     this.#log = log;
@@ -93,17 +109,47 @@ export class ReplicaNode implements AdminSource {
       coordinator: replica,
       clock: systemClock,
       settings: brokerSettings(settings),
-      host: settings.kafkaListenHost ?? kafkaAddress(own).host,
-      port: settings.kafkaListenPort ?? own.kafkaPort,
+      ...kafkaListener(settings),
       log,
     });
     announce(replica, log);
-    return new ReplicaNode(settings, replica, broker, log);
+    return new ReplicaNode(settings, replica, broker, log, onFatal);
   }
 
+  /** Resolves when the replica takes part; the Kafka port opens when it is ready. Rejects when an address cannot be used. */
   async start(): Promise<void> {
+    const { host, port } = this.#kafkaListener;
+    await portIsFree(host, port);
     await this.#replica.start();
-    await this.#broker.start();
+    this.#openWhenReady();
+  }
+
+  /**
+   * Clients are let in when this replica knows what the cluster knows. A client that was told by a replica just started
+   * that its topic does not exist would join its group again, which is a rebalance; a refused connection only makes it
+   * ask another replica. (Kafka's brokers start their listeners as late for the same reason.)
+   */
+  #openWhenReady(): void {
+    if (this.#stopping) return;
+    if (this.#unready().length > 0 || !this.#caughtUpOnce()) {
+      systemClock.after(READY_POLL_MS, () => this.#openWhenReady());
+      return;
+    }
+    this.#broker.start().then(
+      () => {
+        this.#clientsLetIn = true;
+        this.#sayWhere();
+      },
+      (error: unknown) => this.#onFatal(`the Kafka listener cannot be opened: ${String(error)}`),
+    );
+  }
+  /** What the others had chosen when this replica first knew all leaders is applied here. */
+  #caughtUpOnce(): boolean {
+    const { shards } = this.#replica.status();
+    this.#firstGoal ??= shards.map(({ peers }) => Math.max(0, ...peers.map((peer) => peer.chosenThrough)));
+    return shards.every(({ appliedThrough }, index) => appliedThrough >= this.#firstGoal![index]!);
+  }
+  #sayWhere(): void {
     const own = this.#settings.replicas.find(({ id }) => id === this.#settings.replicaId)!;
     const { host, port } = kafkaAddress(own);
     this.#log.info(
@@ -113,6 +159,7 @@ export class ReplicaNode implements AdminSource {
 
   /** Leadership goes first, while clients can still be told; then the clients, then the links and the disk. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     await this.#replica.handOver(this.#settings.handOverMs);
     await this.#broker.stop();
     await this.#replica.stop(0);
@@ -121,6 +168,12 @@ export class ReplicaNode implements AdminSource {
   // ---- AdminSource ----
 
   readiness(): Readiness {
+    const reasons = this.#unready();
+    if (reasons.length === 0 && !this.#clientsLetIn)
+      reasons.push('it is catching up; then the Kafka port opens');
+    return { ready: reasons.length === 0, reasons };
+  }
+  #unready(): string[] {
     const { standing, missing, shards } = this.#replica.status();
     const reasons: string[] = [];
     if (standing === 'forming')
@@ -133,7 +186,7 @@ export class ReplicaNode implements AdminSource {
       .filter(({ appliedThrough, chosenThrough }) => appliedThrough < chosenThrough)
       .map(({ shard }) => shard);
     if (behind.length > 0) reasons.push(`shard ${behind.join(', ')} has not applied all that is chosen`);
-    return { ready: reasons.length === 0, reasons };
+    return reasons;
   }
   status(): ReplicaStatus {
     return this.#replica.status();
@@ -180,6 +233,14 @@ const kafkaAddress = ({ host, kafkaHost, kafkaPort }: ReplicaEntry): { host: str
   host: kafkaHost ?? host,
   port: kafkaPort,
 });
+
+function kafkaListener(settings: Settings): { host: string; port: number } {
+  const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
+  return {
+    host: settings.kafkaListenHost ?? kafkaAddress(own).host,
+    port: settings.kafkaListenPort ?? own.kafkaPort,
+  };
+}
 
 function paxosSettings(settings: Settings): PaxosSettings {
   const {

@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { portIsFree } from './ports.js';
 
 export interface SupervisorOptions {
   readonly dataDir: string;
@@ -119,19 +119,16 @@ export class Supervisor {
     };
   }
 
-  #checkFree(option: string, port: number): Promise<void> {
-    return new Promise((free, reject) => {
-      const probe = createServer();
-      probe.once('error', (error: NodeJS.ErrnoException) => {
-        const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${error.message})`;
-        reject(
-          new SupervisorError(
-            `port ${port} on ${HOST} ${why}. Stop what uses it, or choose others: npm start -- ${option} N`,
-          ),
-        );
-      });
-      probe.listen(port, HOST, () => probe.close(() => free()));
-    });
+  async #checkFree(option: string, port: number): Promise<void> {
+    try {
+      await portIsFree(HOST, port);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${message})`;
+      throw new SupervisorError(
+        `port ${port} on ${HOST} ${why}. Stop what uses it, or choose others: npm start -- ${option} N`,
+      );
+    }
   }
 
   #spawn(id: number, file: string): void {

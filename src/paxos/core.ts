@@ -61,9 +61,10 @@ class Core implements Paxos {
       queued: s.queue.length,
       inFlight: s.ours.size,
       leaseUntil: s.rounds.leaseUntil,
-      peers: [...s.peers.values()].map(({ id, matched, heardAt }) => ({
+      peers: [...s.peers.values()].map(({ id, matched, chosenThrough, heardAt }) => ({
         id,
         matched,
+        chosenThrough,
         heardMsAgo: heardAt === undefined ? undefined : now - heardAt,
       })),
     };

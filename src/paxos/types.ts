@@ -161,6 +161,8 @@ export interface PaxosStatus {
   readonly peers: readonly {
     readonly id: ReplicaId;
     readonly matched: Slot;
+    /** As it said last. */
+    readonly chosenThrough: Slot;
     readonly heardMsAgo: number | undefined;
   }[];
 }

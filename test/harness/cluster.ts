@@ -172,6 +172,13 @@ export class Cluster {
     replica.child.lines.push(...earlier, '--- restarted ---');
   }
 
+  /** Starts every replica that does not run, and waits until it is ready. */
+  async mend(): Promise<void> {
+    const dead = this.replicas.filter(({ child }) => !child.running);
+    for (const { id } of dead) this.restart(id);
+    for (const { id } of dead) await this.ready(id);
+  }
+
   async createTopic(name: string, partitions: number): Promise<void> {
     const TOPIC_ALREADY_EXISTS = 36;
     await eventually(`topic ${name} is there`, 10_000, async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Cluster } from '../harness/cluster.js';
 import { KafkaConnection } from '../harness/connection.js';
 import { FailoverScene } from '../harness/failover.js';
@@ -14,6 +14,8 @@ describe('survival', () => {
     cluster = await Cluster.start();
   }, 60_000);
   afterAll(() => cluster.close(), 30_000);
+  /** What a test left dead is started for the next one. */
+  afterEach(() => cluster.mend(), 30_000);
 
   it(`${ROUNDS} leaders are killed: no acknowledged commit is lost, nobody rejoins`, async () => {
     const scene = new FailoverScene(cluster, 'survival');
