@@ -28,6 +28,7 @@ const project = (displayName, testMatch) => ({
  * interop: foreign clients (kcat, librdkafka ...). survival: long fault runs.
  */
 export default {
+  maxWorkers: 2,
   projects: [
     project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
     project('system', ['<rootDir>/test/system/**/*.test.ts']),

@@ -1,4 +1,5 @@
 import kafkajs, { type Consumer } from 'kafkajs';
+import { crc32c } from '../../src/kernel/index.js';
 import type { GroupDetailJson } from '../../src/admin/shapes.js';
 import type { Cluster } from './cluster.js';
 import { addressText } from './connection.js';
@@ -10,28 +11,45 @@ export interface FailoverRound {
   readonly next: number;
   /** From the kill to the first commit that was acknowledged after it. Milliseconds. */
   readonly gapMs: number;
+  /** Commits of the raw members that were acknowledged since the kill. */
   readonly committed: number;
+  /** Those of kafkajs, since the round before. */
+  readonly committedByKafkajs: number;
 }
 
 const TOPIC = 'work';
 const PARTITIONS = 6;
+const SHARDS = 8;
+const KAFKAJS_RETRY = { initialRetryTime: 30, maxRetryTime: 300, retries: 1_000 };
+
+const shardOf = (group: string): number => crc32c(Buffer.from(group)) % SHARDS;
+/** A group name beside `group` that is in the same shard. */
+function neighbour(group: string): string {
+  for (let i = 0; ; i++)
+    if (shardOf(`${group}-kafkajs-${i}`) === shardOf(group)) return `${group}-kafkajs-${i}`;
+}
 
 /**
- * Two members on the raw protocol commit without pause, a kafkajs consumer is in a group beside theirs; then the leader
- * of their shard is killed with SIGKILL, again and again. Throws when anything acknowledged is missing, when a group has
- * another generation, other members or another assignment, or when anybody had to rejoin.
+ * Two members on the raw protocol commit without pause, and a kafkajs consumer does in a group of the same shard; then
+ * the leader of that shard is killed with SIGKILL, again and again. Throws when anything acknowledged is missing, when a
+ * group has another generation, other members or another assignment, or when a raw member had to rejoin.
  *
- * kafkajs has no other way to follow a coordinator that moved than a JoinGroup under its old member id. That it sends one
- * is not counted; that it is answered with the generation it has already, is.
+ * kafkajs asks the coordinator it joined through for as long as its retries last; it follows one that moved by a JoinGroup
+ * under its old member id, when the old coordinator is back and says NOT_COORDINATOR. That it sends one is not counted;
+ * that the answer is the generation it has already, is. Out of retries (5 unless told otherwise) it would forget who it
+ * is and join as somebody new, with any Kafka.
  */
 export class FailoverScene {
   readonly group: string;
+  readonly #kafkajsGroup: string;
   readonly #cluster: Cluster;
   readonly #members: GroupMember[] = [];
-  readonly #acknowledged = new Map<number, number>();
+  /** Of each group, by partition, the highest offset that was acknowledged. */
+  readonly #acknowledged: ReadonlyMap<string, Map<number, number>>;
   #kafka: Consumer | undefined;
   #kafkaJoins = 0;
   readonly #kafkaGenerations = new Set<number>();
+  #kafkajsCommits = 0;
   #ended = false;
   #working = false;
   #loops: Promise<void>[] = [];
@@ -41,6 +59,8 @@ export class FailoverScene {
   constructor(cluster: Cluster, group: string) {
     this.#cluster = cluster;
     this.group = group;
+    this.#kafkajsGroup = neighbour(group);
+    this.#acknowledged = new Map([group, this.#kafkajsGroup].map((name) => [name, new Map()]));
   }
 
   async begin(): Promise<void> {
@@ -64,6 +84,7 @@ export class FailoverScene {
     await this.#beginKafkajs();
     this.#working = true;
     this.#loops = this.#members.map((member) => this.#commitWithoutPause(member));
+    this.#loops.push(this.#commitWithKafkajs());
   }
 
   async #beginKafkajs(): Promise<void> {
@@ -71,15 +92,11 @@ export class FailoverScene {
       clientId: 'survivor',
       brokers: this.#cluster.bootstrap.map(addressText),
       logLevel: kafkajs.logLevel.NOTHING,
-      retry: {
-        initialRetryTime: 30,
-        maxRetryTime: 300,
-        retries: 100,
-        restartOnFailure: () => Promise.resolve(!this.#ended),
-      },
+      retry: KAFKAJS_RETRY,
     });
     const consumer = kafka.consumer({
-      groupId: `${this.group}-kafkajs`,
+      groupId: this.#kafkajsGroup,
+      retry: { ...KAFKAJS_RETRY, restartOnFailure: () => Promise.resolve(!this.#ended) },
       sessionTimeout: 10_000,
       heartbeatInterval: 300,
       maxWaitTimeInMs: 200,
@@ -102,11 +119,27 @@ export class FailoverScene {
         const partition = member.partitions[offset % member.partitions.length]!;
         const code = await member.commit(partition, ++offset);
         if (code !== 0) throw new Error(`a commit was answered with ${code}`);
-        this.#acknowledged.set(partition, offset);
+        this.#acknowledged.get(this.group)!.set(partition, offset);
         this.#acknowledgedAt.push(performance.now());
       }
     } catch (error) {
       this.#problem ??= error as Error;
+    }
+  }
+
+  async #commitWithKafkajs(): Promise<void> {
+    for (let offset = 1; this.#working; offset++) {
+      const partition = offset % PARTITIONS;
+      try {
+        await this.#kafka!.commitOffsets([{ topic: TOPIC, partition, offset: String(offset) }]);
+        // It also returns, without having committed anything, when the consumer does not run.
+        if (!this.#working) return;
+        this.#acknowledged.get(this.#kafkajsGroup)!.set(partition, offset);
+        this.#kafkajsCommits++;
+      } catch {
+        // It tries again by itself; what it gave up was not acknowledged.
+      }
+      await sleep(5);
     }
   }
 
@@ -136,23 +169,26 @@ export class FailoverScene {
     this.#cluster.restart(killed);
     await this.#cluster.ready(killed);
     await this.#cluster.settled(this.group);
-    return { killed, next, gapMs: firstAt - at, committed: this.#acknowledgedAt.length };
+    const soFar = this.#kafkajsCommits;
+    await eventually('kafkajs commits again', 20_000, () => this.#kafkajsCommits > soFar + 1);
+    const groupsInTheEnd = await this.#picture(killed);
+    if (groupsInTheEnd !== groups) throw new Error(`the groups changed: ${groups} -> ${groupsInTheEnd}`);
+    const committedByKafkajs = this.#kafkajsCommits;
+    this.#kafkajsCommits = 0;
+    return { killed, next, gapMs: firstAt - at, committed: this.#acknowledgedAt.length, committedByKafkajs };
   }
 
-  /** Both groups as a replica shows them: who is in them, in which generation, and who owns what. */
+  /** Both groups as a replica shows them when they are stable: who is in them, in which generation, and who owns what. */
   async #picture(replica: number): Promise<string> {
-    const shown = [this.group, `${this.group}-kafkajs`].map(async (group) => {
-      const response = await fetch(`${this.#cluster.replica(replica).http}/groups/${group}`);
-      if (!response.ok) throw new Error(`GET /groups/${group} was answered with ${response.status}`);
-      const { group: facts, members } = (await response.json()) as GroupDetailJson;
-      const { state, generation } = facts;
-      return {
-        group,
-        state,
-        generation,
-        members: members.map(({ memberId, partitions }) => ({ memberId, partitions })),
-      };
-    });
+    const shown = [this.group, this.#kafkajsGroup].map((name) =>
+      eventually(`replica ${replica} shows ${name} stable`, 10_000, async () => {
+        const response = await fetch(`${this.#cluster.replica(replica).http}/groups/${name}`);
+        if (!response.ok) throw new Error(`GET /groups/${name} was answered with ${response.status}`);
+        const { group, members } = (await response.json()) as GroupDetailJson;
+        const owners = members.map(({ memberId, partitions }) => ({ memberId, partitions }));
+        return group.state === 'Stable' && { name, generation: group.generation, owners };
+      }),
+    );
     return JSON.stringify(await Promise.all(shown));
   }
 
@@ -161,29 +197,33 @@ export class FailoverScene {
     if (this.#problem !== undefined) throw this.#problem;
     if (this.#kafkaGenerations.size > 1)
       throw new Error(`the generation of kafkajs changed: ${[...this.#kafkaGenerations].join(', ')}`);
-    const expected = new Map(this.#acknowledged);
+    for (const [group, acknowledged] of this.#acknowledged) await this.#checkOffsets(group, acknowledged);
+  }
+
+  async #checkOffsets(group: string, acknowledged: ReadonlyMap<number, number>): Promise<void> {
+    const expected = new Map(acknowledged);
     const response = await this.#members[0]!.client.ask(
       9,
       5,
-      { groupId: this.group, topics: [{ name: TOPIC, partitionIndexes: [...expected.keys()] }] },
+      { groupId: group, topics: [{ name: TOPIC, partitionIndexes: [...expected.keys()] }] },
       ({ errorCode }) => errorCode,
     );
-    for (const { partitionIndex, committedOffset } of response.topics[0]?.partitions ?? []) {
+    const found = response.topics[0]?.partitions ?? [];
+    for (const { partitionIndex, committedOffset } of found) {
       const least = expected.get(partitionIndex)!;
       if (committedOffset < least)
         throw new Error(
-          `partition ${partitionIndex}: ${least} was acknowledged, ${committedOffset} is there`,
+          `${group}, partition ${partitionIndex}: ${least} was acknowledged, ${committedOffset} is there`,
         );
     }
-    if ((response.topics[0]?.partitions.length ?? 0) !== expected.size)
-      throw new Error('partitions are missing from the answer');
+    if (found.length !== expected.size) throw new Error(`${group}: partitions are missing from the answer`);
   }
 
   async end(): Promise<void> {
     this.#working = false;
     this.#ended = true;
-    await Promise.all(this.#loops);
     await this.#kafka?.disconnect();
+    await Promise.all(this.#loops);
     for (const member of this.#members) await member.abandon();
   }
 }

@@ -23,10 +23,10 @@ describe('survival', () => {
     const gaps: number[] = [];
     try {
       for (let round = 1; round <= ROUNDS; round++) {
-        const { killed, next, gapMs, committed } = await scene.round();
+        const { killed, next, gapMs, committed, committedByKafkajs } = await scene.round();
         gaps.push(gapMs);
         console.info(
-          `round ${round}: killed replica ${killed}, ${next} took over, ${gapMs.toFixed(0)} ms to the next acknowledged commit, ${committed} commits`,
+          `round ${round}: killed replica ${killed}, ${next} took over, ${gapMs.toFixed(0)} ms to the next acknowledged commit, ${committed} commits, ${committedByKafkajs} by kafkajs`,
         );
       }
     } catch (error) {

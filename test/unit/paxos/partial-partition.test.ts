@@ -14,7 +14,7 @@ interface Partition {
   readonly undisturbed?: true;
 }
 
-const SEEDS = 60;
+const SEEDS = 30;
 const PROPOSE_EVERY_MS = 12;
 const HOME = replicaId(1);
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { planted } from './mutants.js';
 import { type Mutant, Violation, World } from './world.js';
 
-/** Of the 20,000 seeds that random.test.ts runs, every planted bug must fall within these. */
+/** Of the 20,000 seeds that random-*.test.ts run, every planted bug must fall within these. */
 const SEEDS_MAX = 5000;
 
 /** The first seed whose world says of the bug what it should, and its words. */

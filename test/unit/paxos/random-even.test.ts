@@ -1,0 +1,3 @@
+import { describeRandomWorlds } from './random.js';
+
+describeRandomWorlds('even');
