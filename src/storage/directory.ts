@@ -26,12 +26,12 @@ export function lockDirectory(directory: string): () => void {
   const path = join(directory, 'lock');
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
-      fs.writeFileSync(path, `${process.pid}\n`, { flag: 'wx' });
+      fs.writeFileSync(path, `${process.pid} ${startOf(process.pid)}\n`, { flag: 'wx' });
       return () => fs.rmSync(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const holder = Number(fs.readFileSync(path, 'utf8'));
-      if (isAlive(holder)) {
+      const [holder, start = ''] = fs.readFileSync(path, 'utf8').trim().split(' ');
+      if (isAlive(Number(holder)) && ['', startOf(Number(holder))].includes(start)) {
         throw new DataDirectoryError(
           `the data directory ${directory} is in use by process ${holder}: stop it, or give each replica a directory of its own.`,
         );
@@ -49,6 +49,20 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/**
+ * When a process began, in the kernel's own measure: after a restart of the machine or of a container another process
+ * bears the number. '' where the system does not tell (all but Linux); then the number alone counts.
+ */
+function startOf(pid: number): string {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name, in parentheses, may hold spaces; the start is the 22nd field, the 20th behind it.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
   }
 }
 

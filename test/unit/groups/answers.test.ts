@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { groupId, topicName } from '../../../src/kernel/index.js';
 import { answerOf, GROUP, GroupsWorld, TOPIC } from './world.js';
@@ -148,4 +149,18 @@ describe.each(STATES)('a classic group that is %s', (state) => {
       if (refused && state !== 'missing') expect(world.snapshot()).toEqual(before);
     },
   );
+});
+
+it('docs/groups.md shows this table', () => {
+  const page = readFileSync(new URL('../../../docs/groups.md', import.meta.url), 'utf8');
+  const cells = (line: string): string[] =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+  const lines = page.split('\n');
+  const head = lines.findIndex((line) => line.startsWith('| request '));
+  expect(cells(lines[head]!)).toEqual(['request', ...STATES]);
+  const shown = lines.slice(head + 2, lines.indexOf('', head)).map(cells);
+  expect(shown).toEqual(Object.entries(TABLE).map(([name, answers]) => [name, ...answers]));
 });

@@ -182,6 +182,9 @@ describe('a data directory', () => {
       ),
     );
     await storage.close();
+    // That one lives, but began at another time than the holder: its number was given out anew.
+    writeFileSync(join(directory, 'lock'), `${process.ppid} 1\n`);
+    if (process.platform === 'linux') await (await open(nodeFileSystem)).storage.close();
     writeFileSync(join(directory, 'lock'), '999999999\n');
     const again = await open(nodeFileSystem);
     await again.storage.close();
