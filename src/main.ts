@@ -1,22 +1,34 @@
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError } from 'commander';
 import { Supervisor, SupervisorError } from './app/supervisor.js';
 
 /** `npm start`: three replicas on this machine, as three processes under one small supervisor. */
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string', default: './data' },
-    'kafka-port': { type: 'string', default: '9092' },
-    'http-port': { type: 'string', default: '8080' },
-    'peer-port': { type: 'string', default: '9192' },
-  },
-});
 
-const supervisor = new Supervisor({
-  dataDir: values.data,
-  kafkaPort: Number(values['kafka-port']),
-  httpPort: Number(values['http-port']),
-  peerPort: Number(values['peer-port']),
-});
+function firstPort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_533)
+    throw new InvalidArgumentError('Give the first of three ports, 1 to 65533.');
+  return port;
+}
+
+interface Options {
+  readonly data: string;
+  readonly kafkaPort: number;
+  readonly httpPort: number;
+  readonly peerPort: number;
+}
+const { data, kafkaPort, httpPort, peerPort } = new Command('npm start --')
+  .description('Runs three replicas on this machine. Ctrl-C stops them; the data stays.')
+  .option('--data <directory>', 'where the replicas keep their data', './data')
+  .option('--kafka-port <port>', 'the first of three ports for Kafka clients', firstPort, 9092)
+  .option('--http-port <port>', 'the first of three ports for HTTP', firstPort, 8080)
+  .option('--peer-port <port>', 'the first of three ports between the replicas', firstPort, 9192)
+  .allowExcessArguments(false)
+  .showHelpAfterError()
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .parse()
+  .opts<Options>();
+
+const supervisor = new Supervisor({ dataDir: data, kafkaPort, httpPort, peerPort });
 
 let stopping = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
