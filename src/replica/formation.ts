@@ -1,4 +1,4 @@
-import type { ReplicaId } from '../kernel/index.js';
+import type { ReplicaId, ShardId } from '../kernel/index.js';
 import type { DiskIdentity, Hello } from './ports.js';
 
 /**
@@ -36,4 +36,11 @@ export function standing(
   const formedWith: Record<string, string> = { [self]: identity.incarnation };
   for (const [id, hello] of met) formedWith[id] = hello.incarnation;
   return { kind: 'voter', formedWith };
+}
+
+/** Shard s is at home on replica s mod n, and next on the one after it: leaders spread, and go home after a failure. */
+export function homePriority(replicas: readonly ReplicaId[], self: ReplicaId, shard: ShardId): number {
+  const index = replicas.indexOf(self);
+  const distance = (((index - shard) % replicas.length) + replicas.length) % replicas.length;
+  return replicas.length - distance;
 }

@@ -18,86 +18,18 @@ import {
   type Reply,
   type ReplyTo,
 } from '../machine/index.js';
-import type { Leadership, PaxosOptions, PaxosStatus, QuorumSystem } from '../paxos/index.js';
-import type { BrokerAddress, Coordinator, LeadershipChange, Outcome, ReadOutcome } from './coordinator.js';
-import { type Standing, standing } from './formation.js';
+import type { Leadership } from '../paxos/index.js';
+import type { BrokerAddress, LeadershipChange, Outcome, ReadOutcome } from './coordinator.js';
+import { homePriority, type Standing, standing } from './formation.js';
 import { Forwarding, type ForwardableCommand } from './forwarding.js';
 import { decodeFrame, encodeFrame } from './frames.js';
 import { NoticePump } from './notice-pump.js';
+import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
 import { Outbox } from './outbox.js';
-import type { Clock, DiskIdentity, Entropy, Hello, LogRecord, OpenedStorage, Transport } from './ports.js';
+import type { Clock, DiskIdentity, Hello } from './ports.js';
+import { claimDisk, recover, type Recovered } from './recovery.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
 import { Compaction, SnapshotReceiver, SnapshotSender } from './snapshots.js';
-
-export interface ReplicaAddress {
-  readonly id: ReplicaId;
-  /** Where clients reach it. */
-  readonly kafka: { readonly host: string; readonly port: number };
-}
-
-export interface ReplicaLog {
-  info(message: string, facts?: Readonly<Record<string, unknown>>): void;
-  warn(message: string, facts?: Readonly<Record<string, unknown>>): void;
-  error(message: string, facts?: Readonly<Record<string, unknown>>): void;
-}
-
-/** Times and bounds of the Paxos cores; see PaxosOptions for each. */
-export type PaxosSettings = Omit<PaxosOptions, 'self' | 'configuration' | 'priority' | 'votes' | 'seed'>;
-
-export interface ReplicaOptions {
-  readonly self: ReplicaId;
-  /** 22 characters of base64url, the same on every replica. */
-  readonly clusterId: string;
-  readonly shards: number;
-  /** All replicas of the cluster, this one included. */
-  readonly replicas: readonly ReplicaAddress[];
-  readonly quorums: QuorumSystem;
-  readonly http: { readonly host: string; readonly port: number } | undefined;
-  readonly paxos: PaxosSettings;
-  readonly groupSettings: GroupSettings;
-  /** Offsets and groups past their retention are looked for this often. Milliseconds. */
-  readonly retentionSweepMs: number;
-  /** The log may grow by this much before snapshots are taken and its older part dropped. Bytes. */
-  readonly compactionBytes: number;
-  readonly storage: OpenedStorage;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly log: ReplicaLog;
-  /** The replica can no longer be trusted (disk error, divergence, broken invariant): end the process. Called once. */
-  readonly onFatal: (reason: string) => void;
-}
-
-export interface ReplicaStatus {
-  readonly self: ReplicaId;
-  readonly clusterId: string;
-  readonly standing: Standing['kind'];
-  readonly missing: readonly ReplicaId[];
-  readonly peers: readonly { readonly id: ReplicaId; readonly up: boolean }[];
-  readonly logBytes: number;
-  readonly shards: readonly (PaxosStatus & {
-    readonly shard: ShardId;
-    readonly hash: number;
-    readonly groups: number;
-    readonly members: number;
-    readonly offsets: number;
-  })[];
-}
-
-/** One replica of a cluster: the shell around the pure core. */
-export interface Replica extends Coordinator {
-  start(): Promise<void>;
-  /** Asks others to lead what is led here, and waits until they do or `withinMs` is over. It goes on as a follower. */
-  handOver(withinMs: number): Promise<void>;
-  /** Hands leadership over (for at most `handOverMs`), then closes links and disk. */
-  stop(handOverMs?: number): Promise<void>;
-  status(): ReplicaStatus;
-}
-
-/** The data directory belongs to another replica, cluster or shard count. */
-export class ForeignDiskError extends Error {
-  override readonly name = 'ForeignDiskError';
-}
 
 export function createReplica(options: ReplicaOptions): Replica {
   return new LocalReplica(options);
@@ -127,7 +59,7 @@ class LocalReplica implements Replica {
   #identity: DiskIdentity | undefined;
   #standing: Standing = { kind: 'forming', missing: [] };
   #hosts: readonly ShardHost[] = [];
-  #recovered: { records: LogRecord[][]; snapshots: (Buffer | undefined)[] } | undefined;
+  #recovered: Recovered | undefined;
   readonly #dirty = new Set<ShardHost>();
   #turnScheduled = false;
   #stopTicking: (() => void) | undefined;
@@ -161,9 +93,9 @@ class LocalReplica implements Replica {
 
   async start(): Promise<void> {
     const { storage, transport } = this.#options;
-    this.#identity = await this.#claimDisk();
+    this.#identity = await claimDisk(this.#options);
     storage.storage.onFailure((error) => this.#fatal(`the disk failed: ${error.message}`));
-    this.#recovered = await this.#recover();
+    this.#recovered = await recover(this.#options);
     this.#state = 'running';
     this.#reconsiderStanding();
     await transport.start(() => this.#hello(), {
@@ -199,64 +131,6 @@ class LocalReplica implements Replica {
     while (this.#up.size > 0 && pending() && this.#clock.monotonic() < until) {
       await new Promise<void>((resume) => this.#clock.after(5, resume));
     }
-  }
-
-  async #claimDisk(): Promise<DiskIdentity> {
-    const { storage, self, clusterId, shards, entropy, log } = this.#options;
-    const found = storage.identity;
-    if (found === undefined) {
-      const identity = { clusterId, replicaId: self, shards, incarnation: entropy.uuid(), formedWith: {} };
-      await storage.storage.saveIdentity(identity);
-      return identity;
-    }
-    const problems = [
-      found.clusterId === clusterId
-        ? ''
-        : `cluster ${found.clusterId}, and the configuration says ${clusterId}`,
-      found.replicaId === self ? '' : `replica ${found.replicaId}, and the configuration says ${self}`,
-      found.shards === shards
-        ? ''
-        : `a cluster of ${found.shards} shards, and the configuration says ${shards} (it is fixed when a cluster is first started)`,
-    ].filter((problem) => problem !== '');
-    if (problems.length > 0) {
-      throw new ForeignDiskError(
-        `this data directory belongs to ${problems.join('; to ')}. Correct the configuration or give another directory.`,
-      );
-    }
-    if (
-      storage.condition.kind === 'rotten' ||
-      (storage.condition.kind === 'blank' && found.formedWith[self] !== undefined)
-    ) {
-      // What this disk promised is lost. It is from now on another disk, and the peers know it by the incarnation.
-      log.error('acknowledged records are lost: this replica will follow, but must not vote', {
-        condition: storage.condition,
-      });
-      const renamed = { ...found, incarnation: entropy.uuid() };
-      await storage.storage.saveIdentity(renamed);
-      return renamed;
-    }
-    return found;
-  }
-
-  async #recover(): Promise<{ records: LogRecord[][]; snapshots: (Buffer | undefined)[] }> {
-    const { storage, shards, log } = this.#options;
-    const records = Array.from({ length: shards }, (): LogRecord[] => []);
-    const snapshots = new Array<Buffer | undefined>(shards).fill(undefined);
-    for (const record of storage.records) records[record.shard]?.push(record);
-    for (let shard = 0; shard < shards; shard++) {
-      const snapshot = await storage.storage.readSnapshot(shardId(shard));
-      if (snapshot === undefined) continue;
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of snapshot.chunks) chunks.push(Buffer.from(chunk));
-      snapshots[shard] = Buffer.concat(chunks);
-    }
-    const { condition } = storage;
-    if (condition.kind === 'intact' && condition.droppedBytes > 0) {
-      log.info(
-        `dropped ${condition.droppedBytes} bytes at the end of the log that a crash cut off before they were acknowledged`,
-      );
-    }
-    return { records, snapshots };
   }
 
   #reconsiderStanding(): void {
@@ -600,11 +474,4 @@ class LocalReplica implements Replica {
       })),
     };
   }
-}
-
-/** Shard s is at home on replica s mod n, and next on the one after it: leaders spread, and go home after a failure. */
-export function homePriority(replicas: readonly ReplicaId[], self: ReplicaId, shard: ShardId): number {
-  const index = replicas.indexOf(self);
-  const distance = (((index - shard) % replicas.length) + replicas.length) % replicas.length;
-  return replicas.length - distance;
 }

@@ -1,0 +1,71 @@
+import type { ReplicaId, ShardId } from '../kernel/index.js';
+import type { GroupSettings } from '../machine/index.js';
+import type { PaxosOptions, PaxosStatus, QuorumSystem } from '../paxos/index.js';
+import type { Coordinator } from './coordinator.js';
+import type { Standing } from './formation.js';
+import type { Clock, Entropy, OpenedStorage, Transport } from './ports.js';
+
+export interface ReplicaAddress {
+  readonly id: ReplicaId;
+  /** Where clients reach it. */
+  readonly kafka: { readonly host: string; readonly port: number };
+}
+
+export interface ReplicaLog {
+  info(message: string, facts?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, facts?: Readonly<Record<string, unknown>>): void;
+  error(message: string, facts?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Times and bounds of the Paxos cores; see PaxosOptions for each. */
+export type PaxosSettings = Omit<PaxosOptions, 'self' | 'configuration' | 'priority' | 'votes' | 'seed'>;
+
+export interface ReplicaOptions {
+  readonly self: ReplicaId;
+  /** 22 characters of base64url, the same on every replica. */
+  readonly clusterId: string;
+  readonly shards: number;
+  /** All replicas of the cluster, this one included. */
+  readonly replicas: readonly ReplicaAddress[];
+  readonly quorums: QuorumSystem;
+  readonly http: { readonly host: string; readonly port: number } | undefined;
+  readonly paxos: PaxosSettings;
+  readonly groupSettings: GroupSettings;
+  /** Offsets and groups past their retention are looked for this often. Milliseconds. */
+  readonly retentionSweepMs: number;
+  /** The log may grow by this much before snapshots are taken and its older part dropped. Bytes. */
+  readonly compactionBytes: number;
+  readonly storage: OpenedStorage;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: ReplicaLog;
+  /** The replica can no longer be trusted (disk error, divergence, broken invariant): end the process. Called once. */
+  readonly onFatal: (reason: string) => void;
+}
+
+export interface ReplicaStatus {
+  readonly self: ReplicaId;
+  readonly clusterId: string;
+  readonly standing: Standing['kind'];
+  readonly missing: readonly ReplicaId[];
+  readonly peers: readonly { readonly id: ReplicaId; readonly up: boolean }[];
+  readonly logBytes: number;
+  readonly shards: readonly (PaxosStatus & {
+    readonly shard: ShardId;
+    readonly hash: number;
+    readonly groups: number;
+    readonly members: number;
+    readonly offsets: number;
+  })[];
+}
+
+/** One replica of a cluster: the shell around the pure core. */
+export interface Replica extends Coordinator {
+  start(): Promise<void>;
+  /** Asks others to lead what is led here, and waits until they do or `withinMs` is over. It goes on as a follower. */
+  handOver(withinMs: number): Promise<void>;
+  /** Hands leadership over (for at most `handOverMs`), then closes links and disk. */
+  stop(handOverMs?: number): Promise<void>;
+  status(): ReplicaStatus;
+}

@@ -1,0 +1,74 @@
+import { shardId } from '../kernel/index.js';
+import type { ReplicaOptions } from './options.js';
+import type { DiskIdentity, LogRecord } from './ports.js';
+
+/** The data directory belongs to another replica, cluster or shard count. */
+export class ForeignDiskError extends Error {
+  override readonly name = 'ForeignDiskError';
+}
+
+/** The identity of this disk: given to a blank one, checked against the configuration otherwise. Throws ForeignDiskError. */
+export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> {
+  const { storage, self, clusterId, shards, entropy, log } = options;
+  const found = storage.identity;
+  if (found === undefined) {
+    const identity = { clusterId, replicaId: self, shards, incarnation: entropy.uuid(), formedWith: {} };
+    await storage.storage.saveIdentity(identity);
+    return identity;
+  }
+  const problems = [
+    found.clusterId === clusterId
+      ? ''
+      : `cluster ${found.clusterId}, and the configuration says ${clusterId}`,
+    found.replicaId === self ? '' : `replica ${found.replicaId}, and the configuration says ${self}`,
+    found.shards === shards
+      ? ''
+      : `a cluster of ${found.shards} shards, and the configuration says ${shards} (it is fixed when a cluster is first started)`,
+  ].filter((problem) => problem !== '');
+  if (problems.length > 0) {
+    throw new ForeignDiskError(
+      `this data directory belongs to ${problems.join('; to ')}. Correct the configuration or give another directory.`,
+    );
+  }
+  if (
+    storage.condition.kind === 'rotten' ||
+    (storage.condition.kind === 'blank' && found.formedWith[self] !== undefined)
+  ) {
+    // What this disk promised is lost. It is from now on another disk, and the peers know it by the incarnation.
+    log.error('acknowledged records are lost: this replica will follow, but must not vote', {
+      condition: storage.condition,
+    });
+    const renamed = { ...found, incarnation: entropy.uuid() };
+    await storage.storage.saveIdentity(renamed);
+    return renamed;
+  }
+  return found;
+}
+
+export interface Recovered {
+  /** By shard, in the order of the log. */
+  readonly records: readonly (readonly LogRecord[])[];
+  /** By shard; undefined where there is none. */
+  readonly snapshots: readonly (Buffer | undefined)[];
+}
+
+/** What the disk holds of every shard. */
+export async function recover({ storage, shards, log }: ReplicaOptions): Promise<Recovered> {
+  const records = Array.from({ length: shards }, (): LogRecord[] => []);
+  const snapshots = new Array<Buffer | undefined>(shards).fill(undefined);
+  for (const record of storage.records) records[record.shard]?.push(record);
+  for (let shard = 0; shard < shards; shard++) {
+    const snapshot = await storage.storage.readSnapshot(shardId(shard));
+    if (snapshot === undefined) continue;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of snapshot.chunks) chunks.push(Buffer.from(chunk));
+    snapshots[shard] = Buffer.concat(chunks);
+  }
+  const { condition } = storage;
+  if (condition.kind === 'intact' && condition.droppedBytes > 0) {
+    log.info(
+      `dropped ${condition.droppedBytes} bytes at the end of the log that a crash cut off before they were acknowledged`,
+    );
+  }
+  return { records, snapshots };
+}
