@@ -4,7 +4,9 @@ const MAY_IMPORT = {
   paxos: ['kernel'],
   groups: ['kernel'],
   topics: ['kernel'],
-  machine: ['kernel', 'groups', 'topics'],
+  registers: ['kernel'],
+  locking: [],
+  machine: ['kernel', 'groups', 'topics', 'registers'],
   replica: ['kernel', 'paxos', 'machine'],
   storage: ['kernel', 'replica', 'paxos'],
   transport: ['kernel', 'replica', 'paxos'],
@@ -13,7 +15,7 @@ const MAY_IMPORT = {
   admin: ['kernel', 'replica', 'machine'],
   cli: ['kernel', 'wire', 'admin'],
 };
-const PURE = 'kernel|paxos|groups|topics|machine|wire';
+const PURE = 'kernel|paxos|groups|topics|registers|machine|wire';
 
 const tableRules = Object.entries(MAY_IMPORT).map(([room, doors]) => ({
   name: `${room}-imports`,

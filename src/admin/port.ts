@@ -1,6 +1,6 @@
 import type { GroupId, ReplicaId, ShardId } from '../kernel/index.js';
-import type { MachineView, TopicReply } from '../machine/index.js';
-import type { Refusal, ReplicaStatus } from '../replica/index.js';
+import type { MachineView, RegisterCommand, RegisterReply, TopicReply } from '../machine/index.js';
+import type { ReadOutcome, Refusal, ReplicaStatus } from '../replica/index.js';
 
 /** May clients be sent here? `reasons` says what is missing, for people. */
 export interface Readiness {
@@ -11,7 +11,7 @@ export interface Readiness {
 /** What became of a change to the cluster's topics. */
 export type TopicOutcome = TopicReply | Refusal;
 
-/** All that the HTTP side may ask of a replica. Reads are of the state as applied here; nothing waits for a quorum. */
+/** All that the HTTP side may ask of a replica. Reads are of the state as applied here, unless they say otherwise. */
 export interface AdminSource {
   readonly self: ReplicaId;
   readonly clusterId: string;
@@ -31,4 +31,10 @@ export interface AdminSource {
   brokerCounters(): Readonly<Record<string, number>>;
   createTopic(name: string, partitions: number): Promise<TopicOutcome>;
   deleteTopic(name: string): Promise<TopicOutcome>;
+  /** A linearizable read of a shard that is led here. */
+  read(shard: ShardId): Promise<ReadOutcome>;
+  /** The shard that holds a space of records. */
+  shardOfSpace(space: string): ShardId;
+  /** Changes records at whichever replica leads their space. */
+  changeRecords(command: RegisterCommand): Promise<RegisterReply | Refusal>;
 }

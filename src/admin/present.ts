@@ -156,10 +156,14 @@ export function rebalances(source: AdminSource, name: string): RebalancesJson {
 
 export function fences(source: AdminSource, name: string): FencesJson {
   const { id, shard } = locate(source, name);
-  const granted = source.view(shard).groups.fences(id);
+  const { groups } = source.view(shard);
+  const granted = groups.fences(id);
+  const { generation, state } = groups.describe(id)!;
   return {
     asOf: asOf(source, shard),
     group: id,
+    generation,
+    state,
     fences: granted.map(({ scope, owner, instanceId, token, epoch }) => ({
       scope,
       owner,

@@ -101,6 +101,9 @@ export interface RebalancesJson {
 export interface FencesJson {
   readonly asOf: AsOf;
   readonly group: string;
+  /** The present generation; a grant may be older than it. */
+  readonly generation: number;
+  readonly state: string;
   readonly fences: readonly {
     readonly scope: string;
     readonly owner: string;
@@ -163,4 +166,35 @@ export interface ProblemJson {
   readonly title: string;
   readonly status: number;
   readonly detail: string;
+}
+
+/** A record of `/records`. */
+export interface RecordJson {
+  readonly scope: string;
+  readonly id: string;
+  readonly version: number;
+  /** Digits: tokens may be larger than what JSON numbers hold exactly. Null when none ever wrote it. */
+  readonly fence: string | null;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+export interface RecordsJson {
+  readonly scope: string;
+  readonly records: readonly RecordJson[];
+  /** To be given as `after` for the next page; null on the last one. */
+  readonly next: string | null;
+}
+export type RecordOutcomeJson =
+  | { readonly kind: 'written'; readonly version: number }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'version-conflict'; readonly expected: number; readonly actual: number }
+  | { readonly kind: 'already-exists'; readonly actual: number }
+  | { readonly kind: 'stale-epoch'; readonly scope: string; readonly token: string; readonly current: string }
+  | { readonly kind: 'skipped' };
+export interface RecordOutcomesJson {
+  readonly outcomes: readonly RecordOutcomeJson[];
+}
+export interface SealJson {
+  readonly scope: string;
+  /** Digits; null when the scope was never sealed. */
+  readonly token: string | null;
 }

@@ -1,4 +1,5 @@
 import {
+  groupId,
   replicaId,
   shardId,
   type GroupId,
@@ -9,12 +10,21 @@ import {
 } from '../kernel/index.js';
 import type { AdminSource, Readiness, TopicOutcome } from '../admin/index.js';
 import { createBroker, type Broker, type BrokerSettings, DEFAULT_BROKER_SETTINGS } from '../broker/index.js';
-import type { GroupSettings, MachineView, TopicCommand, TopicReply } from '../machine/index.js';
+import type {
+  GroupSettings,
+  MachineView,
+  RegisterCommand,
+  RegisterReply,
+  TopicCommand,
+  TopicReply,
+} from '../machine/index.js';
 import { majority } from '../paxos/index.js';
 import {
   createReplica,
   type Outcome,
   type PaxosSettings,
+  type ReadOutcome,
+  type Refusal,
   type Replica,
   type ReplicaStatus,
   systemClock,
@@ -219,6 +229,19 @@ export class ReplicaNode implements AdminSource {
   }
   deleteTopic(name: string): Promise<TopicOutcome> {
     return this.#topic({ kind: 'topic.delete', name: topicName(name), id: topicId('') });
+  }
+  read(shard: ShardId): Promise<ReadOutcome> {
+    return new Promise((resolve) => this.#replica.read(shard, resolve));
+  }
+  shardOfSpace(space: string): ShardId {
+    return this.#replica.shardOf(groupId(space));
+  }
+  changeRecords(command: RegisterCommand): Promise<RegisterReply | Refusal> {
+    return new Promise((resolve) => {
+      this.#replica.submitAnywhere(this.shardOfSpace(command.space), command, (outcome) => {
+        resolve(outcome.kind === 'ok' ? outcome.reply : outcome);
+      });
+    });
   }
   #topic(command: TopicCommand): Promise<TopicOutcome> {
     return new Promise((resolve) => {

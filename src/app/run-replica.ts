@@ -1,9 +1,13 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ProblemFilter } from '../admin/nest/index.js';
 import { createLog, NestLog } from './log.js';
 import { QuorateModule } from './quorate.module.js';
 import type { LoadedSettings } from './configuration.js';
+
+/** A transaction over many records is the largest thing that is sent here. */
+const BODY_BYTES_MAX = 1024 * 1024;
 
 export interface RunningReplica {
   stop(): Promise<void>;
@@ -17,11 +21,12 @@ export async function runReplica({ settings, warnings }: LoadedSettings): Promis
   const log = createLog(settings);
   for (const warning of warnings) log.warn(warning);
   const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
-  const app = await NestFactory.create(QuorateModule.forRoot({ settings, log }), {
+  const app = await NestFactory.create<NestExpressApplication>(QuorateModule.forRoot({ settings, log }), {
     logger: new NestLog(log),
     abortOnError: false,
   });
   app.useGlobalFilters(new ProblemFilter());
+  app.useBodyParser('json', { limit: BODY_BYTES_MAX });
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) process.exit(1);

@@ -28,6 +28,14 @@ export const boolean: Codec<boolean> = { write: (w, v) => w.u8(v ? 1 : 0), read:
 export const uint: Codec<number> = { write: (w, v) => w.varint(v), read: (r) => r.varint() };
 /** Signed integer up to +-2^52. */
 export const int: Codec<number> = { write: (w, v) => w.zigzag(v), read: (r) => r.zigzag() };
+/** Unsigned integer below 2^64. */
+export const uint64: Codec<bigint> = {
+  write: (w, v) => {
+    w.u32(Number(v >> 32n));
+    w.u32(Number(v & 0xffff_ffffn));
+  },
+  read: (r) => (BigInt(r.u32()) << 32n) | BigInt(r.u32()),
+};
 export const double: Codec<number> = { write: (w, v) => w.f64(v), read: (r) => r.f64() };
 export const string: Codec<string> = { write: (w, v) => w.string(v), read: (r) => r.string() };
 /** Decodes to a copy, so that a small value never keeps a large frame alive. */

@@ -4,7 +4,13 @@ import type { WriteOutcome } from './model.js';
 export abstract class LockingError extends Error {
   /** Stable, for programs. */
   abstract readonly code:
-    'version-conflict' | 'not-found' | 'already-exists' | 'stale-epoch' | 'outcome-unknown';
+    | 'version-conflict'
+    | 'not-found'
+    | 'already-exists'
+    | 'stale-epoch'
+    | 'outcome-unknown'
+    | 'unavailable'
+    | 'not-owned';
   /** True when reading again and trying again makes sense. */
   abstract readonly retriable: boolean;
 }
@@ -84,6 +90,29 @@ export class OutcomeUnknownError extends LockingError {
         cause,
       },
     );
+  }
+}
+
+/** The store could not be asked at all. Nothing happened. */
+export class StoreUnavailableError extends LockingError {
+  override readonly name = 'StoreUnavailableError';
+  readonly code = 'unavailable';
+  readonly retriable = true;
+  constructor(what: string, cause: unknown) {
+    super(`${what}. Nothing was written; try again when it is reachable.`, { cause });
+  }
+}
+
+/** This process does not own the partition (any more), or does not know its token yet. Stop working on it. */
+export class NotOwnedError extends LockingError {
+  override readonly name = 'NotOwnedError';
+  readonly code = 'not-owned';
+  readonly retriable = false;
+  constructor(
+    readonly scope: string,
+    readonly why: string,
+  ) {
+    super(`${scope} is not owned here: ${why}`);
   }
 }
 

@@ -4,3 +4,4 @@ export { Records, type BulkUpdate, type RecordReference, type WriteOptions } fro
 export { AggregateChange, type RootMode } from './aggregate.js';
 export { retryOnConflict, type RetryOptions } from './retry.js';
 export { MemoryStore, type MemoryStoreFaults } from './memory-store.js';
+export { QuorateStore, type QuorateStoreOptions } from './quorate-store.js';

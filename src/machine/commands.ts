@@ -10,6 +10,7 @@ import {
   type Codec,
 } from '../kernel/index.js';
 import { groupCommandCodec, type GroupCommand } from '../groups/index.js';
+import { registerCommandCodec, type RegisterCommand } from '../registers/index.js';
 import { topicCommandCodec, type TopicCommand } from '../topics/index.js';
 import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js';
 
@@ -17,7 +18,7 @@ import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js'
 const FORMAT = 1;
 
 /** Which room a command belongs to. Tags are in the log: never change or reuse one. */
-const ROOM = { group: 1, topic: 2, notice: 3 } as const;
+const ROOM = { group: 1, topic: 2, notice: 3, record: 4 } as const;
 
 const noticeCodec = codec.struct<Notice>({
   sequence: codec.uint,
@@ -45,6 +46,9 @@ export const isNoticeCommand = (command: Command): command is NoticeCommand =>
 export const isGroupCommand = (command: Command): command is GroupCommand =>
   command.kind.startsWith('group.');
 
+export const isRegisterCommand = (command: Command): command is RegisterCommand =>
+  command.kind.startsWith('record.');
+
 const commandCodec: Codec<Command> = {
   write: (w, command) => {
     if (isTopicCommand(command)) {
@@ -53,6 +57,9 @@ const commandCodec: Codec<Command> = {
     } else if (isNoticeCommand(command)) {
       w.u8(ROOM.notice);
       noticeCommandCodec.write(w, command);
+    } else if (isRegisterCommand(command)) {
+      w.u8(ROOM.record);
+      registerCommandCodec.write(w, command);
     } else {
       w.u8(ROOM.group);
       groupCommandCodec.write(w, command);
@@ -67,6 +74,8 @@ const commandCodec: Codec<Command> = {
         return topicCommandCodec.read(r);
       case ROOM.notice:
         return noticeCommandCodec.read(r);
+      case ROOM.record:
+        return registerCommandCodec.read(r);
       default:
         throw new MalformedBytesError(`a command of the unknown room ${room}`);
     }

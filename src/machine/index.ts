@@ -1,6 +1,16 @@
 export type * from './types.js';
 export type * from '../groups/index.js';
 export type * from '../topics/index.js';
+export type {
+  RecordField,
+  RecordFence,
+  RecordOperation,
+  RecordOutcome,
+  RegisterCommand,
+  RegisterRecord,
+  RegisterReply,
+  RegistersView,
+} from '../registers/index.js';
 export { topicNameProblem } from '../topics/index.js';
 export { DEFAULT_GROUP_SETTINGS } from '../groups/index.js';
 export { createMachine, restoreMachine, type Machine, type MachineOptions } from './machine.js';

@@ -15,8 +15,15 @@ import {
   wallMs,
 } from '../kernel/index.js';
 import { createGroups, restoreGroups, snapshotGroups, type GroupNews, type Groups } from '../groups/index.js';
+import { createRegisters, restoreRegisters, snapshotRegisters, type Registers } from '../registers/index.js';
 import { createTopics, restoreTopics, snapshotTopics, type Topics } from '../topics/index.js';
-import { decodeCommand, isGroupCommand, isNoticeCommand, isTopicCommand } from './commands.js';
+import {
+  decodeCommand,
+  isGroupCommand,
+  isNoticeCommand,
+  isRegisterCommand,
+  isTopicCommand,
+} from './commands.js';
 import { createNoticeLog, emptyNoticeLog, noticeLogCodec, type NoticeLog } from './notices.js';
 import type {
   Applied,
@@ -43,11 +50,12 @@ export interface MachineOptions {
 }
 
 /** Bumped when an older version could not read the snapshot. */
-const SNAPSHOT_FORMAT = 1;
+const SNAPSHOT_FORMAT = 2;
 
 interface Parts {
   readonly groups: Groups;
   readonly topics: Topics;
+  readonly registers: Registers;
   readonly notices: NoticeLog;
   readonly appliedThrough: Slot;
   readonly hash: number;
@@ -58,6 +66,7 @@ export function createMachine(options: MachineOptions): Machine {
   return new ShardMachine(options, {
     groups: createGroups(),
     topics: createTopics(),
+    registers: createRegisters(),
     notices: createNoticeLog(emptyNoticeLog(options.shards)),
     appliedThrough: NO_SLOT,
     hash: 0,
@@ -80,8 +89,9 @@ export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): M
   const clock = wallMs(reader.f64());
   const notices = createNoticeLog(noticeLogCodec.read(reader));
   const topics = restoreTopics(reader.bytes());
+  const registers = restoreRegisters(reader);
   const groups = restoreGroups(reader.raw(reader.remaining));
-  return new ShardMachine(options, { groups, topics, notices, appliedThrough, hash, clock });
+  return new ShardMachine(options, { groups, topics, registers, notices, appliedThrough, hash, clock });
 }
 
 const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };
@@ -89,6 +99,7 @@ const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };
 class ShardMachine implements Machine {
   readonly groups: Groups;
   readonly topics: Topics;
+  readonly registers: Registers;
   readonly #options: MachineOptions;
   readonly #notices: NoticeLog;
   #appliedThrough: Slot;
@@ -100,6 +111,7 @@ class ShardMachine implements Machine {
     this.#options = options;
     this.groups = parts.groups;
     this.topics = parts.topics;
+    this.registers = parts.registers;
     this.#notices = parts.notices;
     this.#appliedThrough = parts.appliedThrough;
     this.#hash = parts.hash;
@@ -137,6 +149,7 @@ class ShardMachine implements Machine {
 
   #perform(command: Command, context: ApplyContext): Applied {
     if (isGroupCommand(command)) return this.groups.apply(command, context);
+    if (isRegisterCommand(command)) return { reply: this.registers.apply(command), ...NOTHING };
     if (isNoticeCommand(command)) return this.#notice(command, context);
     assert(this.#options.shard === 0, 'topics live in shard 0');
     const { reply, change } = this.topics.apply(command);
@@ -179,6 +192,7 @@ class ShardMachine implements Machine {
 
   #fingerprint(command: Command, previous: number): number {
     if (isTopicCommand(command)) return this.topics.fingerprint(previous);
+    if (isRegisterCommand(command)) return this.registers.fingerprint(command, previous);
     if ('group' in command) return this.groups.fingerprint(command.group, previous);
     return crc32cWord(this.groups.offsetCount, previous);
   }
@@ -193,6 +207,7 @@ class ShardMachine implements Machine {
     noticeLogCodec.write(head, this.#notices.save());
     head.bytes(snapshotTopics(this.topics));
     yield head.copy();
+    yield* snapshotRegisters(this.registers);
     yield* snapshotGroups(this.groups);
   }
 }

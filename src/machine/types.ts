@@ -7,6 +7,7 @@ import type {
   GroupsView,
   TimerChange,
 } from '../groups/index.js';
+import type { RegisterCommand, RegisterReply, RegistersView } from '../registers/index.js';
 import type { Topic, TopicCommand, TopicReply, TopicsView } from '../topics/index.js';
 
 /** A fact of shard 0 that other shards must learn, numbered so that a receiver can drop what it has seen. */
@@ -22,18 +23,20 @@ export type NoticeCommand =
   /** In shard 0: a shard has everything through this sequence; forget what all have. */
   | { readonly kind: 'notice.acknowledge'; readonly shard: number; readonly through: number };
 
-export type Command = GroupCommand | TopicCommand | NoticeCommand;
+export type Command = GroupCommand | TopicCommand | NoticeCommand | RegisterCommand;
 export type CommandKind = Command['kind'];
 
 export type NoticeReply = { readonly kind: 'noticed'; readonly through: number };
-export type Reply = GroupReply | TopicReply | NoticeReply;
+export type Reply = GroupReply | TopicReply | NoticeReply | RegisterReply;
 
 /** Which reply a command gets. */
 export type ReplyTo<C extends Command> = C extends TopicCommand
   ? TopicReply
   : C extends NoticeCommand
     ? NoticeReply
-    : GroupReply;
+    : C extends RegisterCommand
+      ? RegisterReply
+      : GroupReply;
 
 export interface StampedCommand {
   readonly at: WallMs;
@@ -57,6 +60,7 @@ export interface MachineView {
   readonly groups: GroupsView;
   /** Filled in shard 0 only. */
   readonly topics: TopicsView;
+  readonly registers: RegistersView;
   readonly appliedThrough: Slot;
   /** Rolling hash over everything applied. Equal on all replicas at the same slot. */
   readonly hash: number;

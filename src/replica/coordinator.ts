@@ -5,6 +5,7 @@ import type {
   MachineView,
   News,
   NoticeCommand,
+  RegisterCommand,
   ReplyTo,
   TopicCommand,
 } from '../machine/index.js';
@@ -20,6 +21,9 @@ export type Refusal =
 
 export type Outcome<R> = { readonly kind: 'ok'; readonly reply: R } | Refusal;
 export type ReadOutcome = { readonly kind: 'ok'; readonly view: MachineView } | Refusal;
+
+/** Commands that any replica may be asked for, on behalf of the one that leads: their replies are plain JSON. */
+export type ForwardableCommand = TopicCommand | NoticeCommand | RegisterCommand;
 
 export interface LeadershipChange {
   readonly leader: ReplicaId | undefined;
@@ -56,8 +60,8 @@ export interface Coordinator {
   now(): MonotonicMs;
   /** Proposes a command at this replica; `done` gets the machine's reply once it is chosen and applied. */
   submit<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<ReplyTo<C>>) => void): void;
-  /** For the cluster's facts: at whichever replica leads the shard, forwarded over the peer link when that is another one. */
-  submitAnywhere<C extends TopicCommand | NoticeCommand>(
+  /** At whichever replica leads the shard, forwarded over the peer link when that is another one. */
+  submitAnywhere<C extends ForwardableCommand>(
     shard: ShardId,
     command: C,
     done: (outcome: Outcome<ReplyTo<C>>) => void,

@@ -1,18 +1,7 @@
 import { type MonotonicMs, monotonicMs, type ReplicaId, type ShardId, wallMs } from '../kernel/index.js';
-import {
-  type Command,
-  decodeCommand,
-  encodeCommand,
-  type NoticeCommand,
-  type Reply,
-  type ReplyTo,
-  type TopicCommand,
-} from '../machine/index.js';
-import type { Outcome } from './coordinator.js';
+import { type Command, decodeCommand, encodeCommand, type Reply, type ReplyTo } from '../machine/index.js';
+import type { ForwardableCommand, Outcome } from './coordinator.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
-
-/** Commands whose replies are plain JSON: those of the cluster's facts, which any replica may be asked for. */
-export type ForwardableCommand = TopicCommand | NoticeCommand;
 
 /** How long a forwarded command may wait for a leader, and then for its answer. Milliseconds. */
 const FORWARD_TIMEOUT_MS = 5_000;

@@ -19,9 +19,15 @@ import {
   type ReplyTo,
 } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
-import type { BrokerAddress, LeadershipChange, Outcome, ReadOutcome } from './coordinator.js';
+import type {
+  BrokerAddress,
+  ForwardableCommand,
+  LeadershipChange,
+  Outcome,
+  ReadOutcome,
+} from './coordinator.js';
 import { homePriority, type Standing, standing } from './formation.js';
-import { Forwarding, type ForwardableCommand } from './forwarding.js';
+import { Forwarding } from './forwarding.js';
 import { decodeFrame, encodeFrame } from './frames.js';
 import { NoticePump } from './notice-pump.js';
 import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AdminController } from './admin.controller.js';
+import { RecordsController } from './records.controller.js';
 import { ADMIN_SOURCE } from './tokens.js';
 
 /** The HTTP API over a provider of an AdminSource. */
@@ -10,7 +11,7 @@ export class AdminModule {
     return {
       module: AdminModule,
       imports,
-      controllers: [AdminController],
+      controllers: [AdminController, RecordsController],
       providers: [{ provide: ADMIN_SOURCE, useExisting: source }],
     };
   }

@@ -3,8 +3,9 @@ import type { ProblemJson } from '../shapes.js';
 
 /** An answer other than success, as RFC 9457 has it. */
 export class Problem extends HttpException {
-  constructor(status: number, title: string, detail: string) {
-    const problem: ProblemJson = { type: 'about:blank', title, status, detail };
+  /** `more`: members for programs, beside those of the RFC. */
+  constructor(status: number, title: string, detail: string, more: Readonly<Record<string, unknown>> = {}) {
+    const problem: ProblemJson = { type: 'about:blank', title, status, detail, ...more };
     super(problem, status);
   }
 }

@@ -193,6 +193,7 @@ export class FakeCoordinator implements Coordinator {
         byId: (id) => all().find((topic) => topic.id === id),
         all,
       },
+      registers: { get: () => undefined, list: () => [], fenceOf: () => null, recordCount: 0 },
       groups: {
         heartbeat: (question) => {
           this.heartbeats.push(question);

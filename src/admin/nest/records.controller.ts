@@ -1,0 +1,311 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Res,
+  UseFilters,
+} from '@nestjs/common';
+import type { MachineView, RecordFence, RecordOperation, RecordOutcome } from '../../machine/index.js';
+import type { Refusal } from '../../replica/index.js';
+import type { AdminSource } from '../port.js';
+import * as records from '../records.js';
+import type { RecordJson, RecordOutcomesJson, RecordsJson, SealJson } from '../shapes.js';
+import { Problem, ProblemFilter } from './problem.js';
+import { ADMIN_SOURCE } from './tokens.js';
+
+/** What is needed of an answer beside its body; Express and Fastify both have it. */
+interface Answer {
+  status(code: number): Answer;
+  header(name: string, value: string): Answer;
+}
+type HeaderMap = Readonly<Record<string, string | undefined>>;
+
+/** Versioned records over HTTP: ETag and If-Match (RFC 9110), problems as RFC 9457 has them. */
+@Controller()
+@UseFilters(ProblemFilter)
+export class RecordsController {
+  readonly #source: AdminSource;
+
+  constructor(@Inject(ADMIN_SOURCE) source: AdminSource) {
+    this.#source = source;
+  }
+
+  @Get('records/:scope')
+  async list(
+    @Param('scope') scope: string,
+    @Query() query: HeaderMap,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<RecordsJson> {
+    const limit = query['limit'] === undefined ? 100 : Number(query['limit']);
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
+      throw new Problem(400, 'Bad request', 'limit is a whole number from 1 to 1000.');
+    const view = await this.#read(scope, `records/${encodeURIComponent(scope)}?${search(query)}`, answer);
+    const found = view.registers.list(scope, query['prefix'] ?? '', query['after'] ?? '', limit);
+    const next = found.length < limit ? null : found.at(-1)!.id;
+    return { scope, records: found.map((record) => records.recordJson(scope, record)), next };
+  }
+
+  @Get('records/:scope/:id')
+  async get(
+    @Param('scope') scope: string,
+    @Param('id') id: string,
+    @Headers() headers: HeaderMap,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<RecordJson | undefined> {
+    const view = await this.#read(scope, recordPath(scope, id), answer);
+    const record = view.registers.get(scope, id);
+    if (record === undefined) throw notFound(scope, id);
+    answer.header('etag', etag(record.version));
+    if (headers['if-none-match'] === etag(record.version)) {
+      answer.status(304);
+      return undefined;
+    }
+    return records.recordJson(scope, record);
+  }
+
+  /** Creates (`If-None-Match: *`) or replaces (`If-Match: "<version>"`). */
+  @Put('records/:scope/:id')
+  async put(
+    @Param('scope') scope: string,
+    @Param('id') id: string,
+    @Headers() headers: HeaderMap,
+    @Body() body: unknown,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<{ readonly version: number }> {
+    const operation = checked((): RecordOperation => {
+      const fence = fenceOf(headers);
+      const fields = records.fields(body);
+      if (headers['if-none-match'] === '*')
+        return { kind: 'insert', id: records.name('An id', id), fields, fence };
+      return { kind: 'update', id, version: ifMatch(headers), fields, replace: true, fence };
+    });
+    if (operation.kind === 'insert') answer.status(201);
+    return this.#one(scope, operation, answer);
+  }
+
+  /** Changes the fields given, and leaves the others. */
+  @Patch('records/:scope/:id')
+  async patch(
+    @Param('scope') scope: string,
+    @Param('id') id: string,
+    @Headers() headers: HeaderMap,
+    @Body() body: unknown,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<{ readonly version: number }> {
+    const operation = checked((): RecordOperation => {
+      const fields = records.fields(body);
+      return {
+        kind: 'update',
+        id,
+        version: ifMatch(headers),
+        fields,
+        replace: false,
+        fence: fenceOf(headers),
+      };
+    });
+    return this.#one(scope, operation, answer);
+  }
+
+  @Delete('records/:scope/:id')
+  async delete(
+    @Param('scope') scope: string,
+    @Param('id') id: string,
+    @Headers() headers: HeaderMap,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<{ readonly version: number }> {
+    const operation = checked((): RecordOperation => {
+      return { kind: 'delete', id, version: ifMatch(headers), fence: fenceOf(headers) };
+    });
+    return this.#one(scope, operation, answer);
+  }
+
+  /** A transaction over records of one scope: `{"mode": "all-or-nothing" | "each", "operations": [...]}`. */
+  @Post('records/:scope')
+  @HttpCode(200)
+  async write(@Param('scope') scope: string, @Body() body: unknown): Promise<RecordOutcomesJson> {
+    const { mode = 'all-or-nothing', operations } = (body ?? {}) as { mode?: unknown; operations?: unknown };
+    if (mode !== 'all-or-nothing' && mode !== 'each')
+      throw new Problem(400, 'Bad request', 'mode is "all-or-nothing" or "each".');
+    const wanted = checked(() => records.operations(operations));
+    return { outcomes: await this.#write(scope, wanted, mode === 'all-or-nothing') };
+  }
+
+  @Get('seals/:scope/:fence')
+  async sealed(
+    @Param('scope') scope: string,
+    @Param('fence') fence: string,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<SealJson> {
+    const path = `seals/${encodeURIComponent(scope)}/${encodeURIComponent(fence)}`;
+    const token = (await this.#read(scope, path, answer)).registers.fenceOf(scope, fence);
+    return { scope: fence, token: token === null ? null : String(token) };
+  }
+
+  /** Raises the fence of a whole scope: `{"token": "17", "owner": "..."}`. */
+  @Put('seals/:scope/:fence')
+  async seal(
+    @Param('scope') scope: string,
+    @Param('fence') fenceScope: string,
+    @Body() body: unknown,
+  ): Promise<{ readonly previous: string | null }> {
+    const fence = checked(() => records.fence({ ...(body as object), scope: fenceScope }))!;
+    checked(() => records.name('A scope', scope));
+    const reply = await this.#source.changeRecords({ kind: 'record.seal', space: scope, fence });
+    if (reply.kind !== 'seal') throw refused(reply as Refusal);
+    if (reply.outcome.kind === 'stale-epoch') throw outcomeProblem(scope, '', reply.outcome);
+    return { previous: reply.outcome.previous };
+  }
+
+  async #one(
+    scope: string,
+    operation: RecordOperation,
+    answer: Answer,
+  ): Promise<{ readonly version: number }> {
+    const [outcome] = await this.#write(scope, [operation], true);
+    if (outcome?.kind !== 'written') throw outcomeProblem(scope, operation.id, outcome!);
+    const { version } = outcome;
+    if (operation.kind !== 'delete') answer.header('etag', etag(version));
+    return { version };
+  }
+
+  async #write(
+    scope: string,
+    operations: readonly RecordOperation[],
+    atomic: boolean,
+  ): Promise<readonly RecordOutcome[]> {
+    checked(() => records.name('A scope', scope));
+    const reply = await this.#source.changeRecords({
+      kind: 'record.write',
+      space: scope,
+      operations,
+      atomic,
+    });
+    if (reply.kind !== 'records') throw refused(reply as Refusal);
+    return reply.outcomes;
+  }
+
+  /** Linearizable. Another leader is where the answer is: the client is sent there. */
+  async #read(scope: string, path: string, answer: Answer): Promise<MachineView> {
+    const shard = this.#source.shardOfSpace(scope);
+    const outcome = await this.#source.read(shard);
+    if (outcome.kind === 'ok') return outcome.view;
+    const leader = outcome.kind === 'not-leader' ? outcome.leader : undefined;
+    const url = this.#source.httpAddresses().find(({ id }) => id === leader)?.url;
+    if (url === undefined || leader === this.#source.self) throw refused(outcome);
+    answer.header('location', `${url}/${path}`);
+    throw new Problem(307, 'Led elsewhere', `Replica ${leader} leads these records: ${url}`);
+  }
+}
+
+const etag = (version: number): string => `"${version}"`;
+const recordPath = (scope: string, id: string): string =>
+  `records/${encodeURIComponent(scope)}/${encodeURIComponent(id)}`;
+function search(query: HeaderMap): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) parameters.append(key, String(value));
+  return parameters.toString();
+}
+
+function checked<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof records.BadRecordRequest) throw new Problem(400, 'Bad request', error.message);
+    throw error;
+  }
+}
+
+function ifMatch(headers: HeaderMap): number {
+  const text = headers['if-match'];
+  if (text === undefined) {
+    throw new Problem(
+      428,
+      'Precondition required',
+      'Send If-Match with the ETag that was read, or If-None-Match: * to create the record.',
+    );
+  }
+  const match = /^"(\d{1,15})"$/.exec(text.trim());
+  if (match === null)
+    throw new Problem(400, 'Bad request', 'If-Match holds one ETag as it was answered, such as "3".');
+  return records.version(Number(match[1]));
+}
+
+/** `Fence-Scope` (percent-encoded), `Fence-Token` and, if known, `Fence-Owner`. */
+function fenceOf(headers: HeaderMap): RecordFence | null {
+  const scope = headers['fence-scope'];
+  const token = headers['fence-token'];
+  if (scope === undefined && token === undefined) return null;
+  const owner = headers['fence-owner'] ?? null;
+  return records.fence({ scope: decoded(scope ?? ''), token, owner });
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new records.BadRecordRequest('Fence-Scope is percent-encoded.');
+  }
+}
+
+const notFound = (scope: string, id: string): Problem =>
+  new Problem(404, 'Not found', `There is no record ${id} in ${scope}.`, { code: 'not-found' });
+
+function outcomeProblem(scope: string, id: string, outcome: RecordOutcome): Problem {
+  switch (outcome.kind) {
+    case 'not-found':
+      return notFound(scope, id);
+    case 'version-conflict': {
+      const { expected, actual } = outcome;
+      const detail = `${id} is at version ${actual}, not ${expected}: somebody else changed it. Read it again and retry.`;
+      return new Problem(412, 'Version conflict', detail, { code: 'version-conflict', expected, actual });
+    }
+    case 'already-exists':
+      return new Problem(
+        412,
+        'Exists already',
+        `${id} exists already, at version ${outcome.actual}. Read it, and send If-Match.`,
+        { code: 'already-exists', actual: outcome.actual },
+      );
+    case 'stale-epoch': {
+      const { token, current } = outcome;
+      const detail = `The token ${token} of ${outcome.scope} is stale: ${current} has taken over. Stop working on it.`;
+      return new Problem(409, 'Stale epoch', detail, {
+        code: 'stale-epoch',
+        fence: outcome.scope,
+        token,
+        current,
+      });
+    }
+    default:
+      return new Problem(500, 'Internal error', `an outcome of kind ${outcome.kind}`);
+  }
+}
+
+function refused({ kind }: Refusal): Problem {
+  switch (kind) {
+    case 'not-leader':
+      return new Problem(
+        503,
+        'No leader',
+        'No replica leads these records right now. Try again in a second.',
+      );
+    case 'overloaded':
+      return new Problem(503, 'Overloaded', 'Too much is waiting already. Try again in a second.');
+    case 'outcome-unknown':
+      return new Problem(
+        504,
+        'Outcome unknown',
+        'The answer was lost: it may or may not have happened. Read the record to find out.',
+        { code: 'outcome-unknown' },
+      );
+  }
+}

@@ -1,0 +1,3 @@
+export type * from './types.js';
+export { createRegisters, registerCommandCodec } from './registers.js';
+export { restoreRegisters, snapshotRegisters } from './snapshot.js';
