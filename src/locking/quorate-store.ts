@@ -165,12 +165,14 @@ function describe(error: unknown): string {
   return cause instanceof Error ? cause.message : message;
 }
 
+const fenceJson = ({ scope, token, owner }: Fence): unknown => ({ scope, token: String(token), owner });
+
 function operationJson(operation: WriteOperation): unknown {
   const { kind, resource, id, fence } = operation;
   const head = {
     kind,
     id: key(resource, id),
-    ...(fence === undefined ? {} : { fence: { ...fence, token: String(fence.token) } }),
+    ...(fence === undefined ? {} : { fence: fenceJson(fence) }),
   };
   if (operation.kind === 'insert') return { ...head, value: toJson(operation.value) };
   const { version } = operation;

@@ -9,8 +9,12 @@ import {
   Inject,
   Param,
   Post,
+  Query,
+  Res,
   UseFilters,
 } from '@nestjs/common';
+import { groupId } from '../../kernel/index.js';
+import { type Answer, freshView } from './fresh-view.js';
 import { Problem, ProblemFilter } from './problem.js';
 import { ADMIN_SOURCE } from './tokens.js';
 import { metricsText } from '../metrics.js';
@@ -88,7 +92,16 @@ export class AdminController {
     return found(() => present.rebalances(this.#source, id));
   }
   @Get('groups/:id/fences')
-  fences(@Param('id') id: string): FencesJson {
+  async fences(
+    @Param('id') id: string,
+    @Query('fresh') fresh: string | undefined,
+    @Res({ passthrough: true }) answer: Answer,
+  ): Promise<FencesJson> {
+    // For those who act on it: as of now, not as of what this replica has applied.
+    if (fresh !== undefined) {
+      const shard = this.#source.shardOf(groupId(id));
+      await freshView(this.#source, shard, `groups/${encodeURIComponent(id)}/fences?fresh`, answer);
+    }
     return found(() => present.fences(this.#source, id));
   }
 

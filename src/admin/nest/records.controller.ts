@@ -19,14 +19,10 @@ import type { Refusal } from '../../replica/index.js';
 import type { AdminSource } from '../port.js';
 import * as records from '../records.js';
 import type { RecordJson, RecordOutcomesJson, RecordsJson, SealJson } from '../shapes.js';
+import { type Answer, freshView, refused } from './fresh-view.js';
 import { Problem, ProblemFilter } from './problem.js';
 import { ADMIN_SOURCE } from './tokens.js';
 
-/** What is needed of an answer beside its body; Express and Fastify both have it. */
-interface Answer {
-  status(code: number): Answer;
-  header(name: string, value: string): Answer;
-}
 type HeaderMap = Readonly<Record<string, string | undefined>>;
 
 /** Versioned records over HTTP: ETag and If-Match (RFC 9110), problems as RFC 9457 has them. */
@@ -48,7 +44,7 @@ export class RecordsController {
     const limit = query['limit'] === undefined ? 100 : Number(query['limit']);
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
       throw new Problem(400, 'Bad request', 'limit is a whole number from 1 to 1000.');
-    const view = await this.#read(scope, `records/${encodeURIComponent(scope)}?${search(query)}`, answer);
+    const view = await this.#fresh(scope, `records/${encodeURIComponent(scope)}?${search(query)}`, answer);
     const found = view.registers.list(scope, query['prefix'] ?? '', query['after'] ?? '', limit);
     const next = found.length < limit ? null : found.at(-1)!.id;
     return { scope, records: found.map((record) => records.recordJson(scope, record)), next };
@@ -61,7 +57,7 @@ export class RecordsController {
     @Headers() headers: HeaderMap,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<RecordJson | undefined> {
-    const view = await this.#read(scope, recordPath(scope, id), answer);
+    const view = await this.#fresh(scope, recordPath(scope, id), answer);
     const record = view.registers.get(scope, id);
     if (record === undefined) throw notFound(scope, id);
     answer.header('etag', etag(record.version));
@@ -146,7 +142,7 @@ export class RecordsController {
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<SealJson> {
     const path = `seals/${encodeURIComponent(scope)}/${encodeURIComponent(fence)}`;
-    const token = (await this.#read(scope, path, answer)).registers.fenceOf(scope, fence);
+    const token = (await this.#fresh(scope, path, answer)).registers.fenceOf(scope, fence);
     return { scope: fence, token: token === null ? null : String(token) };
   }
 
@@ -192,17 +188,8 @@ export class RecordsController {
     if (reply.kind !== 'records') throw refused(reply as Refusal);
     return reply.outcomes;
   }
-
-  /** Linearizable. Another leader is where the answer is: the client is sent there. */
-  async #read(scope: string, path: string, answer: Answer): Promise<MachineView> {
-    const shard = this.#source.shardOfSpace(scope);
-    const outcome = await this.#source.read(shard);
-    if (outcome.kind === 'ok') return outcome.view;
-    const leader = outcome.kind === 'not-leader' ? outcome.leader : undefined;
-    const url = this.#source.httpAddresses().find(({ id }) => id === leader)?.url;
-    if (url === undefined || leader === this.#source.self) throw refused(outcome);
-    answer.header('location', `${url}/${path}`);
-    throw new Problem(307, 'Led elsewhere', `Replica ${leader} leads these records: ${url}`);
+  #fresh(scope: string, path: string, answer: Answer): Promise<MachineView> {
+    return freshView(this.#source, this.#source.shardOfSpace(scope), path, answer);
   }
 }
 
@@ -287,25 +274,5 @@ function outcomeProblem(scope: string, id: string, outcome: RecordOutcome): Prob
     }
     default:
       return new Problem(500, 'Internal error', `an outcome of kind ${outcome.kind}`);
-  }
-}
-
-function refused({ kind }: Refusal): Problem {
-  switch (kind) {
-    case 'not-leader':
-      return new Problem(
-        503,
-        'No leader',
-        'No replica leads these records right now. Try again in a second.',
-      );
-    case 'overloaded':
-      return new Problem(503, 'Overloaded', 'Too much is waiting already. Try again in a second.');
-    case 'outcome-unknown':
-      return new Problem(
-        504,
-        'Outcome unknown',
-        'The answer was lost: it may or may not have happened. Read the record to find out.',
-        { code: 'outcome-unknown' },
-      );
   }
 }

@@ -1,0 +1,44 @@
+import type { ShardId } from '../../kernel/index.js';
+import type { MachineView } from '../../machine/index.js';
+import type { Refusal } from '../../replica/index.js';
+import type { AdminSource } from '../port.js';
+import { Problem } from './problem.js';
+
+/** What is needed of an answer beside its body; Express and Fastify both have it. */
+export interface Answer {
+  status(code: number): Answer;
+  header(name: string, value: string): Answer;
+}
+
+/** A linearizable read. Where another replica leads, the client is sent there: `path` is what it asked for. */
+export async function freshView(
+  source: AdminSource,
+  shard: ShardId,
+  path: string,
+  answer: Answer,
+): Promise<MachineView> {
+  const outcome = await source.read(shard);
+  if (outcome.kind === 'ok') return outcome.view;
+  const leader = outcome.kind === 'not-leader' ? outcome.leader : undefined;
+  const url = source.httpAddresses().find(({ id }) => id === leader)?.url;
+  if (url === undefined || leader === source.self) throw refused(outcome);
+  answer.header('location', `${url}/${path}`);
+  throw new Problem(307, 'Led elsewhere', `Replica ${leader} leads this: ${url}`);
+}
+
+/** Why a replica could not do it, for the client. */
+export function refused({ kind }: Refusal): Problem {
+  switch (kind) {
+    case 'not-leader':
+      return new Problem(503, 'No leader', 'No replica leads this right now. Try again in a second.');
+    case 'overloaded':
+      return new Problem(503, 'Overloaded', 'Too much is waiting already. Try again in a second.');
+    case 'outcome-unknown':
+      return new Problem(
+        504,
+        'Outcome unknown',
+        'The answer was lost: it may or may not have happened. Read again to find out.',
+        { code: 'outcome-unknown' },
+      );
+  }
+}

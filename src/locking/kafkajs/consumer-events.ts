@@ -1,0 +1,61 @@
+/** What is used of a kafkajs 2 consumer: its instrumentation events. */
+export interface KafkajsConsumer {
+  readonly events: {
+    readonly GROUP_JOIN: string;
+    readonly REBALANCING: string;
+    readonly HEARTBEAT: string;
+    readonly REQUEST: string;
+    readonly STOP: string;
+    readonly DISCONNECT: string;
+    readonly CRASH: string;
+  };
+  on(event: never, listener: (event: { readonly payload: never }) => void): () => void;
+}
+
+export interface JoinedGroup {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly memberAssignment: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface MembershipListener {
+  /** `sentAt`: when the request left that the coordinator answered; its session timer began no earlier. */
+  joined(group: JoinedGroup, sentAt: number): void;
+  heartbeat(sentAt: number): void;
+  ended(why: string): void;
+}
+
+const JOIN_GROUP = 11;
+const HEARTBEAT = 12;
+const SYNC_GROUP = 14;
+
+/** Follows a consumer's membership. `now`: milliseconds of a monotonic clock. Returns what stops it. */
+export function followMembership(
+  consumer: KafkajsConsumer,
+  listener: MembershipListener,
+  now: () => number,
+): () => void {
+  /** By API key, when the last request that was answered had left. */
+  const sentAt = new Map<number, number>();
+  const { events } = consumer;
+  const on = <P>(event: string, handle: (payload: P) => void): (() => void) =>
+    // kafkajs types every event by its literal name; here they are strings of the consumer at hand.
+    consumer.on(event as never, ({ payload }) => handle(payload));
+  const stops = [
+    on<{ apiKey: number; duration: number }>(events.REQUEST, ({ apiKey, duration }) => {
+      if (![JOIN_GROUP, HEARTBEAT, SYNC_GROUP].includes(apiKey)) return;
+      sentAt.set(apiKey, now() - Math.max(0, duration));
+      // Who has joined anew has stopped working on what it had: that is what joining says to the others.
+      if (apiKey === JOIN_GROUP) listener.ended('the group is sharing its partitions anew');
+    }),
+    on<JoinedGroup>(events.GROUP_JOIN, (group) => listener.joined(group, sentAt.get(SYNC_GROUP) ?? now())),
+    on(events.HEARTBEAT, () => listener.heartbeat(sentAt.get(HEARTBEAT) ?? now())),
+    on(events.REBALANCING, () => listener.ended('the group is sharing its partitions anew')),
+    on(events.STOP, () => listener.ended('the consumer was stopped')),
+    on(events.DISCONNECT, () => listener.ended('the consumer has disconnected')),
+    on(events.CRASH, () => listener.ended('the consumer has crashed')),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}

@@ -1,0 +1,45 @@
+/** A grant as the coordinator lists it. */
+export interface Grant {
+  readonly scope: string;
+  readonly owner: string;
+  readonly token: bigint;
+}
+
+interface FencesAnswer {
+  readonly fences: readonly { readonly scope: string; readonly owner: string; readonly token: number }[];
+}
+
+/** Where tokens come from; another one may stand in for tests. */
+export interface TokenSource {
+  /** The grants of a group as of now. Rejects when nobody can tell at the moment. */
+  grants(group: string, signal: AbortSignal): Promise<readonly Grant[]>;
+}
+
+/** `GET /groups/:id/fences?fresh` of any replica: answered by the leader, as of now. */
+export class HttpTokenSource implements TokenSource {
+  readonly #urls: readonly string[];
+  readonly #requestTimeoutMs: number;
+  #preferred = 0;
+
+  constructor(urls: readonly string[], requestTimeoutMs: number) {
+    if (urls.length === 0)
+      throw new TypeError('give at least one URL of a replica, e.g. http://127.0.0.1:8080');
+    this.#urls = urls.map((url) => url.replace(/\/+$/, ''));
+    this.#requestTimeoutMs = requestTimeoutMs;
+  }
+
+  async grants(group: string, signal: AbortSignal): Promise<readonly Grant[]> {
+    const url = this.#urls[this.#preferred]!;
+    try {
+      const response = await fetch(`${url}/groups/${encodeURIComponent(group)}/fences?fresh`, {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(this.#requestTimeoutMs)]),
+      });
+      if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+      const { fences } = (await response.json()) as FencesAnswer;
+      return fences.map(({ scope, owner, token }) => ({ scope, owner, token: BigInt(token) }));
+    } catch (error) {
+      this.#preferred = (this.#preferred + 1) % this.#urls.length;
+      throw error;
+    }
+  }
+}

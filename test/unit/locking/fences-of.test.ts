@@ -1,0 +1,188 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { NotOwnedError } from '../../../src/locking/index.js';
+import { type ConsumerFences, fencesOf, type Grant } from '../../../src/locking/kafkajs/index.js';
+
+const SESSION_MS = 10_000;
+const JOIN_GROUP = 11;
+const HEARTBEAT = 12;
+const SYNC_GROUP = 14;
+
+/** A kafkajs consumer reduced to its events, and a coordinator reduced to its grants. */
+class Stage {
+  time = 1_000;
+  grants: Grant[] = [];
+  asked = 0;
+  failures = 0;
+  readonly fences: ConsumerFences;
+  readonly #emitter = new EventEmitter();
+  readonly events = {
+    GROUP_JOIN: 'consumer.group_join',
+    REBALANCING: 'consumer.rebalancing',
+    HEARTBEAT: 'consumer.heartbeat',
+    REQUEST: 'consumer.network.request',
+    STOP: 'consumer.stop',
+    DISCONNECT: 'consumer.disconnect',
+    CRASH: 'consumer.crash',
+  };
+
+  constructor() {
+    this.fences = fencesOf(this, {
+      urls: [],
+      sessionTimeoutMs: SESSION_MS,
+      clockDriftRatio: 0,
+      retryMs: 1,
+      now: () => this.time,
+      source: {
+        grants: () => {
+          this.asked++;
+          return this.failures-- > 0
+            ? Promise.reject(new Error('nobody can tell'))
+            : Promise.resolve(this.grants);
+        },
+      },
+    });
+  }
+
+  on(event: never, listener: (event: { readonly payload: never }) => void): () => void {
+    this.#emitter.on(event, listener);
+    return () => this.#emitter.off(event, listener);
+  }
+  emit(event: keyof Stage['events'], payload: object = {}): void {
+    this.#emitter.emit(this.events[event], { payload });
+  }
+
+  grant(token: bigint, owner = 'me', partition = 0): void {
+    this.grants = [{ scope: `g/t/${partition}`, owner, token }];
+  }
+  join(partitions: readonly number[] = [0], tookMs = 0): void {
+    this.emit('REQUEST', { apiKey: JOIN_GROUP, duration: tookMs });
+    this.emit('REQUEST', { apiKey: SYNC_GROUP, duration: tookMs });
+    this.emit('GROUP_JOIN', { groupId: 'g', memberId: 'me', memberAssignment: { t: partitions } });
+  }
+  heartbeat(tookMs = 0): void {
+    this.emit('REQUEST', { apiKey: HEARTBEAT, duration: tookMs });
+    this.emit('HEARTBEAT');
+  }
+}
+
+describe('the fences of a kafkajs consumer', () => {
+  let stage: Stage;
+  beforeEach(() => {
+    stage = new Stage();
+  });
+  afterEach(() => stage.fences.close());
+  const refusal = (why: RegExp): unknown =>
+    expect.objectContaining({ name: 'NotOwnedError', message: expect.stringMatching(why) as unknown });
+  const thrown = (action: () => unknown): unknown => {
+    try {
+      action();
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  };
+
+  it('own nothing before the group was joined', () => {
+    const fence = stage.fences.partition('t', 0);
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/not joined/));
+    expect(fence.signal.aborted).toBe(true);
+  });
+
+  it('are refused until the token of this generation is known, then hand it out', async () => {
+    stage.grant(7n, 'somebody else');
+    stage.join();
+    const fence = stage.fences.partition('t', 0);
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/not known yet/));
+    expect(thrown(() => fence.token)).toEqual(refusal(/not known yet/));
+    const ready = stage.fences.ready('t', 0);
+    await new Promise((resume) => setTimeout(resume, 20));
+    // A grant of the generation before is not ours, however often it is read.
+    expect(stage.asked).toBeGreaterThan(1);
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/not known yet/));
+    stage.grant(9n);
+    const { token, scope, owner } = await ready;
+    expect({ token, scope, owner }).toEqual({ token: 9n, scope: 'g/t/0', owner: 'me' });
+    expect(() => fence.assertOwned()).not.toThrow();
+    // What a store is given.
+    expect({ ...fence }).toMatchObject({ scope: 'g/t/0', token: 9n, owner: 'me' });
+  });
+
+  it('keep asking while nobody can tell', async () => {
+    stage.failures = 3;
+    stage.grant(9n);
+    stage.join();
+    expect((await stage.fences.ready('t', 0)).token).toBe(9n);
+    expect(stage.asked).toBe(4);
+  });
+
+  it('refuse a partition of another member', async () => {
+    stage.grant(9n);
+    stage.join([0]);
+    await stage.fences.ready('t', 0);
+    await expect(stage.fences.ready('t', 1)).rejects.toEqual(refusal(/another member/));
+  });
+
+  it.each(['REBALANCING', 'STOP', 'DISCONNECT', 'CRASH'] as const)('end with %s, for good', async (event) => {
+    stage.grant(9n);
+    stage.join();
+    const fence = await stage.fences.ready('t', 0);
+    stage.emit(event);
+    expect(fence.signal.aborted).toBe(true);
+    expect(thrown(() => fence.assertOwned())).toBeInstanceOf(NotOwnedError);
+    // A write under way may still name its token, and be refused by the store.
+    expect(fence.token).toBe(9n);
+    stage.grant(12n);
+    stage.join();
+    expect((await stage.fences.ready('t', 0)).token).toBe(12n);
+    expect(thrown(() => fence.assertOwned())).toBeInstanceOf(NotOwnedError);
+  });
+
+  it('end when the consumer joins anew, before it is told what it owns', async () => {
+    stage.grant(9n);
+    stage.join();
+    const fence = await stage.fences.ready('t', 0);
+    stage.emit('REQUEST', { apiKey: JOIN_GROUP, duration: 3 });
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/anew/));
+  });
+
+  it('end with the session, counted from when the heartbeat left and not from its answer', async () => {
+    stage.grant(9n);
+    stage.join();
+    const fence = await stage.fences.ready('t', 0);
+    stage.time += SESSION_MS - 1;
+    expect(() => fence.assertOwned()).not.toThrow();
+    stage.heartbeat(4_000);
+    stage.time += SESSION_MS - 4_000 - 1;
+    expect(() => fence.assertOwned()).not.toThrow();
+    stage.time += 1;
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/session timeout/));
+    expect(fence.signal.aborted).toBe(true);
+  });
+
+  it('abort by themselves when the session runs out and nobody asks', async () => {
+    const fences = fencesOf(stage, {
+      urls: [],
+      sessionTimeoutMs: 40,
+      source: { grants: () => Promise.resolve(stage.grants) },
+    });
+    stage.grant(9n);
+    stage.join();
+    const { signal } = await fences.ready('t', 0);
+    await new Promise((resume) => signal.addEventListener('abort', resume));
+    expect(signal.reason).toEqual(refusal(/session timeout/));
+    fences.close();
+  });
+
+  it('are asked for anew when a heartbeat is answered after the session was over here', async () => {
+    stage.grant(9n);
+    stage.join();
+    const fence = await stage.fences.ready('t', 0);
+    stage.time += SESSION_MS;
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/session timeout/));
+    stage.grant(15n);
+    stage.heartbeat();
+    expect((await stage.fences.ready('t', 0)).token).toBe(15n);
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/session timeout/));
+  });
+});
