@@ -1,13 +1,13 @@
 /**
  * npm run fixtures -- CLIENT: captures what a real client and a replica say to each other, as fixtures of the wire's tests.
- * CLIENT is kafkajs, librdkafka or kcat. librdkafka is used through confluent-kafka of the Python that
- * QUORATE_TEST_PYTHON names.
+ * CLIENT is kafkajs, platformatic, librdkafka or kcat. librdkafka is used through confluent-kafka of the Python that
+ * QUORATE_TEST_PYTHON names; QUORATE_TEST_PLATFORMATIC names a folder where @platformatic/kafka was installed.
  *
  * One replica runs from dist. It listens on one port and tells clients another, where a proxy takes them: every byte passes
  * unchanged, and every request is kept together with its answer.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Cluster, ROOT } from '../test/harness/cluster.ts';
@@ -19,6 +19,7 @@ import { RecordingProxy } from './capture/recording-proxy.js';
 const CLIENT_WITHIN_MS = 120_000;
 const python = process.env.QUORATE_TEST_PYTHON ?? 'python3';
 const kcat = process.env.QUORATE_TEST_KCAT ?? 'kcat';
+const platformatic = process.env.QUORATE_TEST_PLATFORMATIC ?? ROOT;
 const here = (file) => join(ROOT, 'scripts/capture', file);
 const printed = (command, ...args) => spawnSync(command, args, { encoding: 'utf8' }).stdout ?? '';
 
@@ -27,6 +28,13 @@ const CLIENTS = {
   kafkajs: {
     version: () => `kafkajs ${createRequire(import.meta.url)('kafkajs/package.json').version}`,
     command: (bootstrap) => [process.execPath, here('kafkajs.js'), bootstrap],
+  },
+  platformatic: {
+    version: () => {
+      const content = join(platformatic, 'node_modules/@platformatic/kafka/package.json');
+      return `@platformatic/kafka ${JSON.parse(readFileSync(content, 'utf8')).version}`;
+    },
+    command: (bootstrap) => [process.execPath, here('platformatic.js'), platformatic, bootstrap],
   },
   librdkafka: {
     version: () =>

@@ -9,11 +9,17 @@ import {
   type RequestByKey,
   WireReader,
 } from '../../../src/wire/index.js';
-import { type CapturedExchange, capturedFrom, CLIENTS, decodedFrom } from './fixtures.js';
+import {
+  type CapturedExchange,
+  capturedFrom,
+  CLIENTS,
+  decodedFrom,
+  type DecodedExchange,
+} from './fixtures.js';
 
 const LENGTH_BYTES = 4;
-/** None of these clients asks for them. */
-const NOT_CAPTURED = ['OffsetDelete', 'DescribeCluster'];
+/** None of these clients asks for it. */
+const NOT_CAPTURED = ['DescribeCluster'];
 
 /**
  * librdkafka asks for all topics with a null array: in flexible versions one zero byte. It leaves the zero four bytes long as
@@ -64,28 +70,40 @@ describe('what was read is what was meant', () => {
   const GROUP = 'billing';
   const TOPIC = 'tenants';
 
-  it.each(['kafkajs', 'librdkafka'])('%s: joins without an id, then with the one it was given', (client) => {
-    const [first, second] = decodedFrom(client, 11);
-    expect(first!.header.clientId).toBe('capture');
-    expect(first!.request).toMatchObject({
-      groupId: GROUP,
-      sessionTimeoutMs: 3_000,
-      memberId: '',
-      groupInstanceId: null,
-      protocolType: 'consumer',
-    });
-    // Kafka: KIP-394, MEMBER_ID_REQUIRED.
-    expect(first!.response.errorCode).toBe(79);
-    expect(second!.request.memberId).toBe(first!.response.memberId);
-    expect(second!.response).toMatchObject({ errorCode: 0, leader: second!.request.memberId });
-    expect(second!.response.members).toHaveLength(1);
-  });
+  it.each(['kafkajs', 'librdkafka', 'platformatic'])(
+    '%s: joins without an id, then with the one it was given',
+    (client) => {
+      const [first, second] = decodedFrom(client, 11);
+      expect(first!.header.clientId).toBe('capture');
+      expect(first!.request).toMatchObject({
+        groupId: GROUP,
+        sessionTimeoutMs: 3_000,
+        memberId: '',
+        groupInstanceId: null,
+        protocolType: 'consumer',
+      });
+      // Kafka: KIP-394, MEMBER_ID_REQUIRED.
+      expect(first!.response.errorCode).toBe(79);
+      expect(second!.request.memberId).toBe(first!.response.memberId);
+      expect(second!.response).toMatchObject({ errorCode: 0, leader: second!.request.memberId });
+      expect(second!.response.members).toHaveLength(1);
+    },
+  );
 
   it('each client: names its assignors', () => {
     const assignors = (client: string): readonly string[] =>
       decodedFrom(client, 11)[0]!.request.protocols.map(({ name }) => name);
     expect(assignors('kafkajs')).toEqual(['RoundRobinAssigner']);
     expect(assignors('librdkafka')).toEqual(['range', 'roundrobin']);
+    expect(assignors('platformatic')).toEqual(['roundrobin']);
+  });
+
+  it('each client: speaks its own versions of JoinGroup, Heartbeat, LeaveGroup, SyncGroup', () => {
+    const versions = (client: string): readonly number[] =>
+      ([11, 12, 13, 14] as const).map((key) => decodedFrom(client, key)[0]!.version);
+    expect(versions('kafkajs')).toEqual([5, 3, 3, 3]);
+    expect(versions('librdkafka')).toEqual([5, 3, 1, 3]);
+    expect(versions('platformatic')).toEqual([9, 4, 5, 5]);
   });
 
   it('kafkajs and librdkafka: commit, and find what they committed', () => {
@@ -113,9 +131,24 @@ describe('what was read is what was meant', () => {
     }
   });
 
-  it('librdkafka: a static member beats with its instance id', () => {
-    const instances = decodedFrom('librdkafka', 12).map(({ request }) => request.groupInstanceId);
+  it.each(['librdkafka', 'platformatic'])('%s: a static member beats with its instance id', (client) => {
+    const instances = decodedFrom(client, 12).map(({ request }) => request.groupInstanceId);
     expect(instances).toContain('worker-2');
+  });
+
+  it('platformatic: looks for two coordinators at once (kafka-clients P19)', () => {
+    const [{ request, response }] = decodedFrom('platformatic', 10) as [DecodedExchange<10>];
+    expect(request.coordinatorKeys).toEqual([GROUP, 'another']);
+    expect(response.coordinators.map(({ key }) => key)).toEqual([GROUP, 'another']);
+  });
+
+  it('platformatic: writes the id of a topic where Fetch 12 has its name', () => {
+    const named = decodedFrom('platformatic', 3).flatMap(({ response }) => response.topics);
+    const { topicId } = named.find(({ name }) => name === TOPIC)!;
+    const [{ request, response }] = decodedFrom('platformatic', 1) as [DecodedExchange<1>];
+    expect(new Set(request.topics.map(({ topic }) => topic))).toEqual(new Set([topicId]));
+    // Kafka too would not know a topic of such a name; it only never meets this, as it speaks Fetch 13.
+    expect(response.responses[0]!.partitions[0]!.errorCode).toBe(3);
   });
 
   it('librdkafka: says in the flexible ApiVersions what it is; kafkajs asks in a version that cannot', () => {
@@ -133,7 +166,7 @@ describe('what was read is what was meant', () => {
 
   it('kafkajs and librdkafka: a record to produce, and the refusal', () => {
     for (const client of ['kafkajs', 'librdkafka']) {
-      const [{ request, response }] = decodedFrom(client, 0) as [ReturnType<typeof decodedFrom<0>>[number]];
+      const [{ request, response }] = decodedFrom(client, 0) as [DecodedExchange<0>];
       expect(request.topicData[0]!.partitionData[0]!.records!.length).toBeGreaterThan(60);
       expect(response.responses[0]!.partitionResponses[0]!.errorCode).toBe(44);
     }
