@@ -6,6 +6,7 @@ import { benchCommits, benchHeartbeats } from './scenes/commits.js';
 import { benchFailover } from './scenes/failover.js';
 import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
+import { benchWire } from './scenes/wire.js';
 
 /** `npm run bench [-- SCENE ...] [--json]`: every figure of the README, measured here and now. */
 const SCENES = {
@@ -14,6 +15,7 @@ const SCENES = {
   failover: benchFailover,
   members: benchMembers,
   memory: benchMemory,
+  wire: benchWire,
 } as const;
 type SceneName = keyof typeof SCENES;
 

@@ -5,10 +5,18 @@ import { type Decoded, type Encodable, type Fields, structShape, type StructShap
 import { WireError } from './wire-error.js';
 import { type WireWriter } from './writer.js';
 
-/** Hand-written equals of the compiled codecs for the hottest messages; tests hold the two together. */
+/**
+ * Hand-written equals of the compiled codecs for the hottest messages, in the versions that clients use most. They only have
+ * to be right about what is right: whatever one of them throws at or declines, the table does from the start, so that both
+ * refuse the same bytes with the same words. `test/unit/wire/fast.test.ts` holds the two together.
+ */
 export interface FastPath<Req, ResIn> {
-  readonly readRequest: (reader: WireReader, version: number) => Req;
-  readonly writeResponse: (writer: WireWriter, version: number, response: ResIn) => void;
+  /** The first and the last version that have one. */
+  readonly versions: readonly [number, number];
+  /** Undefined: declined. */
+  readonly readRequest: (reader: WireReader, version: number) => Req | undefined;
+  /** False: declined. */
+  readonly writeResponse: (writer: WireWriter, version: number, response: ResIn) => boolean;
 }
 
 /**
@@ -45,7 +53,7 @@ interface ApiTable<Key extends number, Q extends Fields, P extends Fields> {
   readonly flexibleFrom: number | null;
   readonly request: Q;
   readonly response: P;
-  readonly fast?: FastPath<Decoded<Q>, Encodable<P>>;
+  readonly fast?: FastPath<Decoded<NoInfer<Q>>, Encodable<NoInfer<P>>>;
 }
 
 /** Makes an API out of its table. Codecs of a version are compiled when it is first used, then kept. */
@@ -58,9 +66,11 @@ export function api<const Key extends number, const Q extends Fields, const P ex
   const response = structShape(table.response);
   const isFlexible = (version: number): boolean => flexibleFrom !== null && version >= flexibleFrom;
   const supports = (version: number): boolean => version >= minVersion && version <= maxVersion;
+  const fastIn = (version: number): typeof fast =>
+    fast !== undefined && version >= fast.versions[0] && version <= fast.versions[1] ? fast : undefined;
   const perVersion = (
-    shape: StructShape,
     side: 'request' | 'response',
+    make: (version: number) => VersionCodec,
   ): ((version: number) => VersionCodec) => {
     const compiled: (VersionCodec | undefined)[] = new Array<undefined>(maxVersion + 1).fill(undefined);
     return (version) => {
@@ -71,18 +81,19 @@ export function api<const Key extends number, const Q extends Fields, const P ex
           `${name} ${side}`,
         );
       }
-      return (compiled[version] = compile(shape, version, isFlexible(version)));
+      return (compiled[version] = named(`${name} v${version} ${side}`, make(version)));
     };
   };
-  const requestCodec = perVersion(request, 'request');
-  const responseCodec = perVersion(response, 'response');
-  const named = <T>(side: string, version: number, act: () => T): T => {
-    try {
-      return act();
-    } catch (error) {
-      throw error instanceof WireError ? error.within(`${name} v${version} ${side}`) : error;
-    }
-  };
+  const requestCodec = perVersion('request', (version) => {
+    const table = compile(request, version, isFlexible(version));
+    const path = fastIn(version);
+    return path === undefined ? table : fastReader(path, version, table);
+  });
+  const responseCodec = perVersion('response', (version) => {
+    const table = compile(response, version, isFlexible(version));
+    const path = fastIn(version);
+    return path === undefined ? table : fastWriter(path, version, table);
+  });
   assert(minVersion >= 0 && minVersion <= maxVersion, `${name} has versions`);
 
   return {
@@ -95,29 +106,73 @@ export function api<const Key extends number, const Q extends Fields, const P ex
     response,
     supports,
     isFlexible,
-    decodeRequest: (source, version) => {
-      const { read } = requestCodec(version);
-      const reader = source instanceof WireReader ? source : new WireReader(source);
-      return named('request', version, () =>
-        fast === undefined ? (read(reader) as Decoded<Q>) : fast.readRequest(reader, version),
-      );
+    decodeRequest: (source, version) => requestCodec(version).read(readerOf(source)) as Decoded<Q>,
+    decodeResponse: (source, version) => responseCodec(version).read(readerOf(source)) as Decoded<P>,
+    encodeRequest: (writer, version, value) => requestCodec(version).write(writer, value),
+    encodeResponse: (writer, version, value) => responseCodec(version).write(writer, value),
+  };
+}
+
+function readerOf(source: WireReader | Buffer): WireReader {
+  return source instanceof WireReader ? source : new WireReader(source);
+}
+
+/** A codec whose errors begin with the message they are about. */
+function named(what: string, { read, write, bytesMin }: VersionCodec): VersionCodec {
+  return {
+    bytesMin,
+    read: (reader) => {
+      try {
+        return read(reader);
+      } catch (error) {
+        throw error instanceof WireError ? error.within(what) : error;
+      }
     },
-    decodeResponse: (source, version) => {
-      const { read } = responseCodec(version);
-      const reader = source instanceof WireReader ? source : new WireReader(source);
-      return named('response', version, () => read(reader) as Decoded<P>);
-    },
-    encodeRequest: (writer, version, value) => {
-      const { write } = requestCodec(version);
-      named('request', version, () => write(writer, value));
-    },
-    encodeResponse: (writer, version, value) => {
-      const { write } = responseCodec(version);
-      named('response', version, () =>
-        fast === undefined ? write(writer, value) : fast.writeResponse(writer, version, value),
-      );
+    write: (writer, value) => {
+      try {
+        write(writer, value);
+      } catch (error) {
+        throw error instanceof WireError ? error.within(what) : error;
+      }
     },
   };
+}
+
+function fastReader<Req>(
+  { readRequest }: FastPath<Req, never>,
+  version: number,
+  table: VersionCodec,
+): VersionCodec {
+  const read = (reader: WireReader): unknown => {
+    const start = reader.offset;
+    try {
+      const request = readRequest(reader, version);
+      if (request !== undefined) return request;
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+    }
+    reader.rewind(start);
+    return table.read(reader);
+  };
+  return { ...table, read };
+}
+
+function fastWriter<ResIn>(
+  { writeResponse }: FastPath<unknown, ResIn>,
+  version: number,
+  table: VersionCodec,
+): VersionCodec {
+  const write = (writer: WireWriter, value: unknown): void => {
+    const start = writer.length;
+    try {
+      if (writeResponse(writer, version, value as ResIn)) return;
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+    }
+    writer.truncate(start);
+    table.write(writer, value);
+  };
+  return { ...table, write };
 }
 
 /** What decoding a request (response) of an API yields, and what encoding one takes. */

@@ -27,6 +27,11 @@ export class WireReader {
     return this.#end - this.#at;
   }
 
+  /** Goes back to where the reader has been, to read the same bytes another way. */
+  rewind(offset: number): void {
+    this.#at = offset;
+  }
+
   #take(bytes: number): number {
     const at = this.#at;
     if (bytes > this.#end - at) throw this.error(`${bytes} bytes wanted, ${this.#end - at} left`);
@@ -104,6 +109,7 @@ export class WireReader {
   #text(length: number): string {
     // Kafka: strings are bounded by a signed 16-bit length in both encodings.
     if (length > 0x7fff) throw this.error(`a string of ${length} bytes`);
+    if (length === 0) return '';
     const at = this.#take(length);
     return this.buffer.toString('utf8', at, at + length);
   }

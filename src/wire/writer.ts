@@ -18,6 +18,11 @@ export class WireWriter {
     this.#length = 0;
   }
 
+  /** Forgets what was written behind the first `length` bytes. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
   #reserve(bytes: number): number {
     const at = this.#length;
     const needed = at + bytes;
@@ -85,6 +90,7 @@ export class WireWriter {
     if (bytes > 0x7fff) throw new WireError(`a string of ${bytes} bytes, Kafka's limit is ${0x7fff}`);
     if (compact) this.uvarint(bytes + 1);
     else this.int16(bytes);
+    if (bytes === 0) return;
     const at = this.#reserve(bytes);
     this.#buffer.write(value, at, bytes, 'utf8');
   }

@@ -1,5 +1,57 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
-import { NO_UUID, array, field, int16, int32, int64, nullable, string, struct, uuid } from '../schema.js';
+import { api } from '../api.js';
+import { offsetCommitFast } from '../fast/offset-commit.js';
+import {
+  NO_UUID,
+  array,
+  field,
+  int16,
+  int32,
+  int64,
+  nullable,
+  string,
+  struct,
+  uuid,
+  type Decoded,
+  type Encodable,
+} from '../schema.js';
+
+const request = {
+  groupId: field(string),
+  generationIdOrMemberEpoch: field(int32, { default: -1 }),
+  memberId: field(string),
+  groupInstanceId: field(nullable(string), { since: 7, default: null, essential: true }),
+  retentionTimeMs: field(int64, { until: 4, default: -1 }),
+  topics: field(
+    array(
+      struct({
+        name: field(string, { until: 9, default: '' }),
+        topicId: field(uuid, { since: 10, default: NO_UUID }),
+        partitions: field(
+          array(
+            struct({
+              partitionIndex: field(int32),
+              committedOffset: field(int64),
+              committedLeaderEpoch: field(int32, { since: 6, default: -1 }),
+              committedMetadata: field(nullable(string)),
+            }),
+          ),
+        ),
+      }),
+    ),
+  ),
+};
+const response = {
+  throttleTimeMs: field(int32, { since: 3, default: 0 }),
+  topics: field(
+    array(
+      struct({
+        name: field(string, { until: 9, default: '' }),
+        topicId: field(uuid, { since: 10, default: NO_UUID }),
+        partitions: field(array(struct({ partitionIndex: field(int32), errorCode: field(int16) }))),
+      }),
+    ),
+  ),
+};
 
 /**
  * OffsetCommit (key 8).
@@ -14,47 +66,13 @@ export const offsetCommit = api({
   name: 'OffsetCommit',
   versions: [2, 10],
   flexibleFrom: 8,
-  request: {
-    groupId: field(string),
-    generationIdOrMemberEpoch: field(int32, { default: -1 }),
-    memberId: field(string),
-    groupInstanceId: field(nullable(string), { since: 7, default: null, essential: true }),
-    retentionTimeMs: field(int64, { until: 4, default: -1 }),
-    topics: field(
-      array(
-        struct({
-          name: field(string, { until: 9, default: '' }),
-          topicId: field(uuid, { since: 10, default: NO_UUID }),
-          partitions: field(
-            array(
-              struct({
-                partitionIndex: field(int32),
-                committedOffset: field(int64),
-                committedLeaderEpoch: field(int32, { since: 6, default: -1 }),
-                committedMetadata: field(nullable(string)),
-              }),
-            ),
-          ),
-        }),
-      ),
-    ),
-  },
-  response: {
-    throttleTimeMs: field(int32, { since: 3, default: 0 }),
-    topics: field(
-      array(
-        struct({
-          name: field(string, { until: 9, default: '' }),
-          topicId: field(uuid, { since: 10, default: NO_UUID }),
-          partitions: field(array(struct({ partitionIndex: field(int32), errorCode: field(int16) }))),
-        }),
-      ),
-    ),
-  },
+  request,
+  response,
+  fast: offsetCommitFast,
 });
 
-export type OffsetCommitRequest = RequestOf<typeof offsetCommit>;
+export type OffsetCommitRequest = Decoded<typeof request>;
 /** As decoded. */
-export type OffsetCommitResponse = ResponseOf<typeof offsetCommit>;
+export type OffsetCommitResponse = Decoded<typeof response>;
 /** As given to the encoder: fields with a default may be left out. */
-export type OffsetCommitReply = ResponseInputOf<typeof offsetCommit>;
+export type OffsetCommitReply = Encodable<typeof response>;

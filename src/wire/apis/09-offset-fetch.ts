@@ -1,4 +1,5 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
+import { offsetFetchFast } from '../fast/offset-fetch.js';
 import {
   NO_UUID,
   array,
@@ -11,7 +12,90 @@ import {
   string,
   struct,
   uuid,
+  type Decoded,
+  type Encodable,
 } from '../schema.js';
+
+const request = {
+  groupId: field(string, { until: 7, default: '', essential: true }),
+  topics: field(
+    nullable(array(struct({ name: field(string), partitionIndexes: field(array(int32)) })), { since: 2 }),
+    { until: 7, default: [], essential: true },
+  ),
+  groups: field(
+    array(
+      struct({
+        groupId: field(string),
+        memberId: field(nullable(string), { since: 9, default: null }),
+        memberEpoch: field(int32, { since: 9, default: -1 }),
+        topics: field(
+          nullable(
+            array(
+              struct({
+                name: field(string, { until: 9, default: '' }),
+                topicId: field(uuid, { since: 10, default: NO_UUID }),
+                partitionIndexes: field(array(int32)),
+              }),
+            ),
+          ),
+        ),
+      }),
+    ),
+    { since: 8, default: [], essential: true },
+  ),
+  requireStable: field(boolean, { since: 7, default: false, essential: true }),
+};
+const response = {
+  throttleTimeMs: field(int32, { since: 3, default: 0 }),
+  topics: field(
+    array(
+      struct({
+        name: field(string),
+        partitions: field(
+          array(
+            struct({
+              partitionIndex: field(int32),
+              committedOffset: field(int64),
+              committedLeaderEpoch: field(int32, { since: 5, default: -1 }),
+              metadata: field(nullable(string)),
+              errorCode: field(int16),
+            }),
+          ),
+        ),
+      }),
+    ),
+    { until: 7, default: [] },
+  ),
+  errorCode: field(int16, { since: 2, until: 7, default: 0 }),
+  groups: field(
+    array(
+      struct({
+        groupId: field(string),
+        topics: field(
+          array(
+            struct({
+              name: field(string, { until: 9, default: '' }),
+              topicId: field(uuid, { since: 10, default: NO_UUID }),
+              partitions: field(
+                array(
+                  struct({
+                    partitionIndex: field(int32),
+                    committedOffset: field(int64),
+                    committedLeaderEpoch: field(int32, { default: -1 }),
+                    metadata: field(nullable(string)),
+                    errorCode: field(int16),
+                  }),
+                ),
+              ),
+            }),
+          ),
+        ),
+        errorCode: field(int16, { default: 0 }),
+      }),
+    ),
+    { since: 8, default: [] },
+  ),
+};
 
 /**
  * OffsetFetch (key 9).
@@ -27,90 +111,13 @@ export const offsetFetch = api({
   name: 'OffsetFetch',
   versions: [1, 10],
   flexibleFrom: 6,
-  request: {
-    groupId: field(string, { until: 7, default: '', essential: true }),
-    topics: field(
-      nullable(array(struct({ name: field(string), partitionIndexes: field(array(int32)) })), { since: 2 }),
-      { until: 7, default: [], essential: true },
-    ),
-    groups: field(
-      array(
-        struct({
-          groupId: field(string),
-          memberId: field(nullable(string), { since: 9, default: null }),
-          memberEpoch: field(int32, { since: 9, default: -1 }),
-          topics: field(
-            nullable(
-              array(
-                struct({
-                  name: field(string, { until: 9, default: '' }),
-                  topicId: field(uuid, { since: 10, default: NO_UUID }),
-                  partitionIndexes: field(array(int32)),
-                }),
-              ),
-            ),
-          ),
-        }),
-      ),
-      { since: 8, default: [], essential: true },
-    ),
-    requireStable: field(boolean, { since: 7, default: false, essential: true }),
-  },
-  response: {
-    throttleTimeMs: field(int32, { since: 3, default: 0 }),
-    topics: field(
-      array(
-        struct({
-          name: field(string),
-          partitions: field(
-            array(
-              struct({
-                partitionIndex: field(int32),
-                committedOffset: field(int64),
-                committedLeaderEpoch: field(int32, { since: 5, default: -1 }),
-                metadata: field(nullable(string)),
-                errorCode: field(int16),
-              }),
-            ),
-          ),
-        }),
-      ),
-      { until: 7, default: [] },
-    ),
-    errorCode: field(int16, { since: 2, until: 7, default: 0 }),
-    groups: field(
-      array(
-        struct({
-          groupId: field(string),
-          topics: field(
-            array(
-              struct({
-                name: field(string, { until: 9, default: '' }),
-                topicId: field(uuid, { since: 10, default: NO_UUID }),
-                partitions: field(
-                  array(
-                    struct({
-                      partitionIndex: field(int32),
-                      committedOffset: field(int64),
-                      committedLeaderEpoch: field(int32, { default: -1 }),
-                      metadata: field(nullable(string)),
-                      errorCode: field(int16),
-                    }),
-                  ),
-                ),
-              }),
-            ),
-          ),
-          errorCode: field(int16, { default: 0 }),
-        }),
-      ),
-      { since: 8, default: [] },
-    ),
-  },
+  request,
+  response,
+  fast: offsetFetchFast,
 });
 
-export type OffsetFetchRequest = RequestOf<typeof offsetFetch>;
+export type OffsetFetchRequest = Decoded<typeof request>;
 /** As decoded. */
-export type OffsetFetchResponse = ResponseOf<typeof offsetFetch>;
+export type OffsetFetchResponse = Decoded<typeof response>;
 /** As given to the encoder: fields with a default may be left out. */
-export type OffsetFetchReply = ResponseInputOf<typeof offsetFetch>;
+export type OffsetFetchReply = Encodable<typeof response>;

@@ -1,5 +1,17 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
-import { field, int16, int32, nullable, string } from '../schema.js';
+import { api } from '../api.js';
+import { heartbeatFast } from '../fast/heartbeat.js';
+import { field, int16, int32, nullable, string, type Decoded, type Encodable } from '../schema.js';
+
+const request = {
+  groupId: field(string),
+  generationId: field(int32),
+  memberId: field(string),
+  groupInstanceId: field(nullable(string), { since: 3, default: null, essential: true }),
+};
+const response = {
+  throttleTimeMs: field(int32, { since: 1, default: 0 }),
+  errorCode: field(int16),
+};
 
 /**
  * Heartbeat (key 12).
@@ -13,20 +25,13 @@ export const heartbeat = api({
   name: 'Heartbeat',
   versions: [0, 4],
   flexibleFrom: 4,
-  request: {
-    groupId: field(string),
-    generationId: field(int32),
-    memberId: field(string),
-    groupInstanceId: field(nullable(string), { since: 3, default: null, essential: true }),
-  },
-  response: {
-    throttleTimeMs: field(int32, { since: 1, default: 0 }),
-    errorCode: field(int16),
-  },
+  request,
+  response,
+  fast: heartbeatFast,
 });
 
-export type HeartbeatRequest = RequestOf<typeof heartbeat>;
+export type HeartbeatRequest = Decoded<typeof request>;
 /** As decoded. */
-export type HeartbeatResponse = ResponseOf<typeof heartbeat>;
+export type HeartbeatResponse = Decoded<typeof response>;
 /** As given to the encoder: fields with a default may be left out. */
-export type HeartbeatReply = ResponseInputOf<typeof heartbeat>;
+export type HeartbeatReply = Encodable<typeof response>;

@@ -1,13 +1,40 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import type { GroupError } from '../../../src/groups/types.js';
 import type { TopicError } from '../../../src/topics/types.js';
 import { errorByCode, errorCode, ERRORS, type ErrorName } from '../../../src/wire/index.js';
+import { tableOf } from './wire-page.js';
 
 /** Does not compile when a room answers with a name that the table lacks. */
 type MustBeNamed<Names extends ErrorName> = Names;
 export type Proof = MustBeNamed<GroupError> | MustBeNamed<TopicError>;
 
+/** Where errors are chosen: their names stand there as text, or the code does not compile. */
+const ROOMS = ['broker', 'groups', 'topics', 'wire'];
+function sourcesOf(room: string): readonly string[] {
+  const folder = new URL(`../../../src/${room}/`, import.meta.url);
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && file !== 'errors.ts')
+    .map((file) => readFileSync(new URL(file, folder), 'utf8'));
+}
+
 describe('the error table', () => {
+  it('is the one of docs/wire.md, as far as errors are chosen here', () => {
+    const sources = ROOMS.flatMap(sourcesOf);
+    const chosen = ERRORS.filter(
+      ({ code, name }) => code !== 0 && sources.some((text) => text.includes(`'${name}'`)),
+    );
+    expect(tableOf(['code', 'name', 'retriable', 'when', 'what to do'])).toEqual(
+      chosen.map(({ code, name, retriable, when, whatToDo }) => [
+        String(code),
+        name,
+        retriable ? 'yes' : 'no',
+        when,
+        whatToDo,
+      ]),
+    );
+  });
+
   it('has each code and each name once, ascending', () => {
     const codes = ERRORS.map(({ code }) => code);
     expect(codes).toEqual([...new Set(codes)].sort((a, b) => a - b));

@@ -1,0 +1,24 @@
+import type { FastPath } from '../api.js';
+import type { HeartbeatReply, HeartbeatRequest } from '../apis/12-heartbeat.js';
+
+/** v3 (kafkajs, librdkafka) and v4 (Java). */
+export const heartbeatFast: FastPath<HeartbeatRequest, HeartbeatReply> = {
+  versions: [3, 4],
+  readRequest: (reader, version) => {
+    const compact = version >= 4;
+    const request = {
+      groupId: reader.string(compact),
+      generationId: reader.int32(),
+      memberId: reader.string(compact),
+      groupInstanceId: reader.nullableString(compact),
+    };
+    if (compact) reader.skipTaggedFields();
+    return request;
+  },
+  writeResponse: (writer, version, { throttleTimeMs = 0, errorCode }) => {
+    writer.int32(throttleTimeMs);
+    writer.int16(errorCode);
+    if (version >= 4) writer.uvarint(0);
+    return true;
+  },
+};
