@@ -1,4 +1,4 @@
-import { monotonicMs, topicName } from '../../kernel/index.js';
+import { monotonicMs, topicId, topicName } from '../../kernel/index.js';
 import { errorCode, type ReplyByKey, type RequestByKey, WireWriter } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 
@@ -39,7 +39,8 @@ function emptyFetch(
 ): { readonly reply: ReplyByKey[1]; readonly faulty: boolean } {
   let faulty = false;
   const responses = request.topics.map(({ topic: name, partitions }) => {
-    const topic = facts.topics.byName(topicName(name));
+    // @platformatic/kafka 1.35 writes the topic's id, as text, where Fetch 12 has its name.
+    const topic = facts.topics.byName(topicName(name)) ?? facts.topics.byId(topicId(name));
     return {
       topic: name,
       partitions: partitions.map(({ partition, fetchOffset }) => {

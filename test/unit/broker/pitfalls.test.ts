@@ -52,6 +52,14 @@ describe('pitfalls', () => {
     expect((await kafka.call(60, 0, { includeClusterAuthorizedOperations: false })).clusterId).toBe(expected);
   });
 
+  it('understands a Fetch that has the id of the topic where its name belongs (@platformatic/kafka 1.35)', async () => {
+    const { coordinator, client } = await bench();
+    const { id } = coordinator.addTopic('tenants', 1);
+    const kafka = await client();
+    const { responses } = await kafka.call(1, 12, { ...fetchOf(id), maxWaitMs: 0 });
+    expect(responses[0]).toMatchObject({ topic: id, partitions: [{ errorCode: 0 }] });
+  });
+
   it('P4 holds an empty Fetch for max_wait_ms', async () => {
     const { coordinator, clock, client } = await bench();
     coordinator.addTopic('tenants', 1);
