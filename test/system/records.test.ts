@@ -54,7 +54,7 @@ describe('records over HTTP', () => {
     expect(unchanged.status).toBe(304);
     const replaced = await send('PUT', 'records/http/a', { n: 1 }, { 'if-match': '"2"' });
     expect(replaced.status).toBe(200);
-    expect((await (await fetch(at('records/http/a'))).json())).toMatchObject({ value: { n: 1 } });
+    expect(await (await fetch(at('records/http/a'))).json()).toMatchObject({ value: { n: 1 } });
     expect((await send('DELETE', 'records/http/a', undefined, { 'if-match': '"3"' })).status).toBe(200);
     expect((await fetch(at('records/http/a'))).status).toBe(404);
   });
