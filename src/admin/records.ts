@@ -1,4 +1,12 @@
-import type { RecordFence, RecordField, RecordOperation, RegisterRecord } from '../machine/index.js';
+import {
+  RECORD_LIMITS,
+  type RecordFence,
+  type RecordField,
+  type RecordOperation,
+  recordProblem,
+  type RegisterCommand,
+  type RegisterRecord,
+} from '../machine/index.js';
 import type { RecordJson } from './shapes.js';
 
 /** What a client sent is not a record, an operation or a fence. The message says what it should be. */
@@ -6,44 +14,32 @@ export class BadRecordRequest extends Error {
   override readonly name = 'BadRecordRequest';
 }
 
-export const RECORD_ID_BYTES_MAX = 512;
-export const RECORD_VALUE_BYTES_MAX = 64 * 1024;
-export const RECORD_OPERATIONS_MAX = 256;
-const TOKEN_MAX = 2n ** 63n - 1n;
-
 type Loose = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Loose =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export function name(what: string, text: unknown): string {
-  if (typeof text !== 'string' || text === '' || Buffer.byteLength(text) > RECORD_ID_BYTES_MAX)
-    throw new BadRecordRequest(`${what} is a text of 1 to ${RECORD_ID_BYTES_MAX} bytes.`);
-  return text;
+function text(what: string, value: unknown): string {
+  if (typeof value !== 'string') throw new BadRecordRequest(`${what} is a text.`);
+  return value;
 }
 
 export function token(value: unknown): bigint {
-  const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
-  if (typeof text !== 'string' || !/^\d{1,19}$/.test(text) || BigInt(text) > TOKEN_MAX)
-    throw new BadRecordRequest(`A token is a whole number from 0 to ${TOKEN_MAX}, as digits.`);
-  return BigInt(text);
+  const digits = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof digits !== 'string' || !/^\d{1,19}$/.test(digits))
+    throw new BadRecordRequest(`A token is a whole number from 0 to ${RECORD_LIMITS.tokenMax}, as digits.`);
+  return BigInt(digits);
 }
 
 export function version(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
-    throw new BadRecordRequest('A version is a whole number from 1 on: the one that was read.');
+  if (typeof value !== 'number')
+    throw new BadRecordRequest('A version is a whole number: the one that was read.');
   return value;
 }
 
 /** The top level of a JSON object, field by field. */
 export function fields(value: unknown): readonly RecordField[] {
   if (!isObject(value)) throw new BadRecordRequest('The value of a record is a JSON object.');
-  const result = Object.entries(value).map(([key, field]) => ({ name: key, json: JSON.stringify(field) }));
-  const bytes = result.reduce((sum, field) => sum + Buffer.byteLength(field.name + field.json), 0);
-  if (bytes > RECORD_VALUE_BYTES_MAX)
-    throw new BadRecordRequest(
-      `A record holds at most ${RECORD_VALUE_BYTES_MAX} bytes; this one has ${bytes}.`,
-    );
-  return result;
+  return Object.entries(value).map(([name, field]) => ({ name, json: JSON.stringify(field) }));
 }
 
 export function fence(value: unknown): RecordFence | null {
@@ -52,9 +48,9 @@ export function fence(value: unknown): RecordFence | null {
     throw new BadRecordRequest('A fence is {"scope": "group/topic/0", "token": "17", "owner": "..."}.');
   const { owner } = value;
   return {
-    scope: name('The scope of a fence', value['scope']),
+    scope: text('The scope of a fence', value['scope']),
     token: token(value['token']),
-    owner: owner === undefined || owner === null ? null : name('The owner of a fence', owner),
+    owner: owner === undefined || owner === null ? null : text('The owner of a fence', owner),
   };
 }
 
@@ -62,7 +58,7 @@ export function operation(value: unknown): RecordOperation {
   if (!isObject(value))
     throw new BadRecordRequest('An operation is a JSON object with kind, id and version.');
   const { kind } = value;
-  const id = name('The id of a record', value['id']);
+  const id = text('The id of a record', value['id']);
   const by = fence(value['fence']);
   switch (kind) {
     case 'insert':
@@ -89,8 +85,8 @@ export function operation(value: unknown): RecordOperation {
 }
 
 export function operations(value: unknown): readonly RecordOperation[] {
-  if (!Array.isArray(value) || value.length === 0 || value.length > RECORD_OPERATIONS_MAX)
-    throw new BadRecordRequest(`A transaction has 1 to ${RECORD_OPERATIONS_MAX} operations.`);
+  if (!Array.isArray(value))
+    throw new BadRecordRequest('A transaction is {"mode": ..., "operations": [...]}.');
   return value.map(operation);
 }
 
@@ -99,4 +95,11 @@ export function recordJson(scope: string, record: RegisterRecord): RecordJson {
   for (const field of record.fields) value[field.name] = JSON.parse(field.json) as unknown;
   const { id, version: at, fence: by } = record;
   return { scope, id, version: at, fence: by === null ? null : String(by), value };
+}
+
+/** The command, within the limits. Throws BadRecordRequest. */
+export function withinLimits<C extends RegisterCommand>(command: C): C {
+  const problem = recordProblem(command);
+  if (problem !== undefined) throw new BadRecordRequest(`${problem[0]!.toUpperCase()}${problem.slice(1)}.`);
+  return command;
 }

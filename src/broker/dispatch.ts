@@ -18,6 +18,7 @@ import { apiVersions, describeCluster, findCoordinator, metadata } from './handl
 import { heartbeat, joinGroup, leaveGroup, syncGroup } from './handlers/membership.js';
 import { offsetCommit, offsetDelete, offsetFetch } from './handlers/offsets.js';
 import { fetch, listOffsets, produce } from './handlers/partitions.js';
+import { recordRead, recordSeal, recordWrite } from './handlers/records.js';
 import { createPartitions, createTopics, deleteTopics } from './handlers/topics.js';
 
 /** Who answers what: every API of the registry, or this does not compile. */
@@ -44,6 +45,9 @@ export const HANDLERS: Handlers = {
   44: incrementalAlterConfigs,
   47: offsetDelete,
   60: describeCluster,
+  20000: recordWrite,
+  20001: recordRead,
+  20002: recordSeal,
 };
 
 /** Decodes a request and hands it to its handler. Throws WireError when its bytes are not what its version says. */

@@ -11,6 +11,7 @@ export type {
   RegisterReply,
   RegistersView,
 } from '../registers/index.js';
+export { RECORD_LIMITS, recordProblem } from '../registers/index.js';
 export { topicNameProblem } from '../topics/index.js';
 export { DEFAULT_GROUP_SETTINGS } from '../groups/index.js';
 export { createMachine, restoreMachine, type Machine, type MachineOptions } from './machine.js';

@@ -26,6 +26,9 @@ export const APIS = {
   44: apis.incrementalAlterConfigs,
   47: apis.offsetDelete,
   60: apis.describeCluster,
+  20000: apis.recordWrite,
+  20001: apis.recordRead,
+  20002: apis.recordSeal,
 } as const;
 
 export type ApiKey = keyof typeof APIS;
@@ -51,11 +54,15 @@ export interface AdvertisedVersions {
   readonly minVersion: number;
   readonly maxVersion: number;
 }
-const ADVERTISED: readonly AdvertisedVersions[] = API_KEYS.map((key) => ({
-  apiKey: key,
-  minVersion: APIS[key].minVersion,
-  maxVersion: APIS[key].maxVersion,
-}));
+/** Keys from here on are Quorate's own. Kafka's clients are not told of them: some know no key above their own. */
+const OWN_KEYS_FROM = 20_000;
+const ADVERTISED: readonly AdvertisedVersions[] = API_KEYS.filter((key) => key < OWN_KEYS_FROM).map(
+  (key) => ({
+    apiKey: key,
+    minVersion: APIS[key].minVersion,
+    maxVersion: APIS[key].maxVersion,
+  }),
+);
 /** What ApiVersions answers in `apiKeys`, by ascending key. */
 export function advertisedVersions(): readonly AdvertisedVersions[] {
   return ADVERTISED;

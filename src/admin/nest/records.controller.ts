@@ -80,8 +80,7 @@ export class RecordsController {
     const operation = checked((): RecordOperation => {
       const fence = fenceOf(headers);
       const fields = records.fields(body);
-      if (headers['if-none-match'] === '*')
-        return { kind: 'insert', id: records.name('An id', id), fields, fence };
+      if (headers['if-none-match'] === '*') return { kind: 'insert', id, fields, fence };
       return { kind: 'update', id, version: ifMatch(headers), fields, replace: true, fence };
     });
     if (operation.kind === 'insert') answer.status(201);
@@ -154,8 +153,8 @@ export class RecordsController {
     @Body() body: unknown,
   ): Promise<{ readonly previous: string | null }> {
     const fence = checked(() => records.fence({ ...(body as object), scope: fenceScope }))!;
-    checked(() => records.name('A scope', scope));
-    const reply = await this.#source.changeRecords({ kind: 'record.seal', space: scope, fence });
+    const command = checked(() => records.withinLimits({ kind: 'record.seal', space: scope, fence }));
+    const reply = await this.#source.changeRecords(command);
     if (reply.kind !== 'seal') throw refused(reply as Refusal);
     if (reply.outcome.kind === 'stale-epoch') throw outcomeProblem(scope, '', reply.outcome);
     return { previous: reply.outcome.previous };
@@ -178,16 +177,14 @@ export class RecordsController {
     operations: readonly RecordOperation[],
     atomic: boolean,
   ): Promise<readonly RecordOutcome[]> {
-    checked(() => records.name('A scope', scope));
-    const reply = await this.#source.changeRecords({
-      kind: 'record.write',
-      space: scope,
-      operations,
-      atomic,
-    });
+    const command = checked(() =>
+      records.withinLimits({ kind: 'record.write', space: scope, operations, atomic }),
+    );
+    const reply = await this.#source.changeRecords(command);
     if (reply.kind !== 'records') throw refused(reply as Refusal);
     return reply.outcomes;
   }
+
   #fresh(scope: string, path: string, answer: Answer): Promise<MachineView> {
     return freshView(this.#source, this.#source.shardOfSpace(scope), path, answer);
   }

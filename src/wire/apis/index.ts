@@ -115,3 +115,21 @@ export {
   type DescribeClusterRequest,
   type DescribeClusterResponse,
 } from './60-describe-cluster.js';
+export {
+  recordWrite,
+  type RecordWriteReply,
+  type RecordWriteRequest,
+  type RecordWriteResponse,
+} from './20000-record-write.js';
+export {
+  recordRead,
+  type RecordReadReply,
+  type RecordReadRequest,
+  type RecordReadResponse,
+} from './20001-record-read.js';
+export {
+  recordSeal,
+  type RecordSealReply,
+  type RecordSealRequest,
+  type RecordSealResponse,
+} from './20002-record-seal.js';

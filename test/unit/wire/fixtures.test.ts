@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  API_KEYS,
+  advertisedVersions,
   APIS,
   decodeRequestHeader,
   decodeResponseFrame,
@@ -61,7 +61,10 @@ describe.each(CLIENTS)('what %s said', (client) => {
 
 it('holds every API that a client was seen to use', () => {
   const seen = new Set(CLIENTS.flatMap((client) => capturedFrom(client).map(({ api }) => api.name)));
-  const missing = API_KEYS.filter((key) => !seen.has(APIS[key].name)).map((key) => APIS[key].name);
+  const missing = advertisedVersions()
+    .map(({ apiKey }) => apiKey)
+    .filter((key) => !seen.has(APIS[key].name))
+    .map((key) => APIS[key].name);
   expect(missing).toEqual(NOT_CAPTURED);
 });
 
