@@ -6,6 +6,7 @@ import { benchCommits, benchHeartbeats } from './scenes/commits.js';
 import { benchFailover } from './scenes/failover.js';
 import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
+import { benchRecords } from './scenes/records.js';
 import { benchWire } from './scenes/wire.js';
 
 /** `npm run bench [-- SCENE ...] [--json]`: every figure of the README, measured here and now. */
@@ -16,6 +17,7 @@ const SCENES = {
   members: benchMembers,
   memory: benchMemory,
   wire: benchWire,
+  records: benchRecords,
 } as const;
 type SceneName = keyof typeof SCENES;
 
