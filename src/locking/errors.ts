@@ -19,7 +19,7 @@ export abstract class LockingError extends Error {
 export class VersionConflictError extends LockingError {
   override readonly name = 'VersionConflictError';
   readonly code = 'version-conflict';
-  readonly retriable = true;
+  readonly retriable: boolean = true;
   constructor(
     readonly resource: string,
     readonly id: string,
@@ -30,6 +30,11 @@ export class VersionConflictError extends LockingError {
       `${resource} ${id} is at version ${actual}, not ${expected}: somebody else changed it. Read it again and retry.`,
     );
   }
+}
+
+/** As a version conflict, and the merge function found that both changes cannot be had. Not retried. */
+export class UnmergeableError extends VersionConflictError {
+  override readonly retriable: boolean = false;
 }
 
 /** There is no such record (any more). */

@@ -1,6 +1,12 @@
 export * from './model.js';
 export * from './errors.js';
-export { Records, type BulkUpdate, type RecordReference, type WriteOptions } from './records.js';
+export {
+  Records,
+  type BulkUpdate,
+  type MergeOptions,
+  type RecordReference,
+  type WriteOptions,
+} from './records.js';
 export { AggregateChange, type RootMode } from './aggregate.js';
 export { retryOnConflict, type RetryOptions } from './retry.js';
 export { MemoryStore, type MemoryStoreFaults } from './memory-store.js';

@@ -1,4 +1,4 @@
-import { outcomeError, RecordNotFoundError } from './errors.js';
+import { outcomeError, RecordNotFoundError, UnmergeableError } from './errors.js';
 import type {
   BatchMode,
   Fence,
@@ -9,6 +9,7 @@ import type {
   WriteOperation,
   WriteOutcome,
 } from './model.js';
+import { retryOnConflict, type RetryOptions } from './retry.js';
 
 /** A record, or just its id and the version that was read. */
 export type RecordReference = Pick<VersionedRecord<Fields>, 'id' | 'version'>;
@@ -21,6 +22,14 @@ export interface WriteOptions {
 export interface BulkUpdate<T extends Fields> {
   readonly record: RecordReference;
   readonly changes: Partial<T>;
+}
+
+export interface MergeOptions<T extends Fields> extends WriteOptions, RetryOptions {
+  /**
+   * What to write now: `base` was read, `theirs` is there meanwhile, `mine` was to be written. Undefined: they cannot both
+   * be had.
+   */
+  readonly merge: (base: T, theirs: T, mine: Partial<T>) => Partial<T> | undefined;
 }
 
 /** The records of one resource in one store. Every `tryX` gives the outcome as a value; its twin throws it as an error. */
@@ -70,6 +79,31 @@ export class Records<T extends Fields> {
   /** Throws VersionConflictError, RecordNotFoundError or StaleEpochError; returns the new version. */
   async update(record: RecordReference, changes: Partial<T>, options: WriteOptions = {}): Promise<number> {
     return this.#orThrow(record.id, await this.tryUpdate(record, changes, options));
+  }
+
+  /**
+   * As `update`, and where somebody else was faster, what both want is put together and tried again.
+   * Throws VersionConflictError when `merge` gives up or the attempts are over, and what `update` throws besides.
+   */
+  async updateMerging(
+    record: VersionedRecord<T>,
+    changes: Partial<T>,
+    options: MergeOptions<T>,
+  ): Promise<number> {
+    const { merge, fence, ...retry } = options;
+    let base = record;
+    let mine = changes;
+    return retryOnConflict(async (attempt) => {
+      if (attempt > 1) {
+        const theirs = await this.read(record.id);
+        const merged = merge(base.value, theirs.value, mine);
+        if (merged === undefined)
+          throw new UnmergeableError(this.resource, record.id, base.version, theirs.version);
+        base = theirs;
+        mine = merged;
+      }
+      return this.update(base, mine, fence === undefined ? {} : { fence });
+    }, retry);
   }
 
   async tryDelete(record: RecordReference, options: WriteOptions = {}): Promise<WriteOutcome> {
