@@ -148,9 +148,11 @@ class LocalReplica implements Replica {
       replicas.map(({ id }) => id),
       this.#met,
     );
+    const before = this.#standing;
     this.#standing = now;
     switch (now.kind) {
       case 'forming':
+        if (before.kind === 'forming' && before.missing.join() === now.missing.join()) return;
         log.info(`a new cluster: waiting to meet replica ${now.missing.join(', ')}`);
         return;
       case 'learner':
