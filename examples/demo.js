@@ -1,75 +1,22 @@
 // npm run demo: a cluster of three replicas and three workers; a worker is killed, then the leading replica.
 // Prints what happened, checks that no partition ever had two owners and that no acknowledged commit is missing,
 // and exits 0 or 1. Everything runs on free ports and in a directory of its own, both gone afterwards.
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import kafkajs from 'kafkajs';
+import { ended, Stage } from './stage.js';
 
 const GROUP = 'billing';
 const TOPIC = 'tenants';
 const SESSION_MS = 3_000;
 const COMMIT_MS = 100;
 const PATIENCE_MS = 20_000;
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-
-const began = Date.now();
-const children = new Set();
 const problems = [];
-const say = (who, text, at = Date.now()) =>
-  console.log(`${((at - began) / 1000).toFixed(2).padStart(6)} s  ${who.padEnd(9)} ${text}`);
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function eventually(what, probe) {
-  for (const until = Date.now() + PATIENCE_MS; Date.now() < until; await sleep(20)) {
-    try {
-      const found = await probe();
-      if (found) return found;
-    } catch {
-      // Not yet.
-    }
-  }
-  throw new Error(`waited ${PATIENCE_MS / 1000} s in vain: ${what}`);
-}
-
-/** The first of `count` consecutive free ports. */
-async function freePorts(count) {
-  for (let base = 20_000 + Math.floor(Math.random() * 20_000); ; base += count) {
-    const servers = [];
-    try {
-      for (let port = base; port < base + count; port++) {
-        servers.push(
-          await new Promise((resolve, reject) => {
-            const server = createServer().once('error', reject);
-            server.listen(port, '127.0.0.1', () => resolve(server));
-          }),
-        );
-      }
-      return base;
-    } catch {
-      // One of them is taken: the next ones.
-    } finally {
-      await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-    }
-  }
-}
-
-function start(args, onLine) {
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  createInterface({ input: child.stdout }).on('line', onLine);
-  return child;
-}
-const ended = (child) =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve();
-    else child.once('exit', resolve);
-  });
+const stage = new Stage(PATIENCE_MS);
+const { say, sleep } = stage;
+const eventually = (what, probe) => stage.eventually(what, probe);
+const start = (args, onLine) => stage.start(args, onLine);
 
 /** Who owns which partition, as the workers say: the one record that the coordinator has no hand in. */
 class Watch {
@@ -117,37 +64,7 @@ class Watch {
 }
 
 async function demo(directory) {
-  const base = await freePorts(9);
-  const [kafkaPort, httpPort, peerPort] = [base, base + 3, base + 6];
-  const brokers = [0, 1, 2].map((i) => `127.0.0.1:${kafkaPort + i}`);
-  const get = async (replica, path) => {
-    const response = await fetch(`http://127.0.0.1:${httpPort + replica - 1}${path}`, {
-      signal: AbortSignal.timeout(1_000),
-    });
-    return response.json();
-  };
-
-  say('cluster', 'three replicas start');
-  const cluster = start(
-    [
-      'dist/main.js',
-      '--data',
-      directory,
-      '--kafka-port',
-      kafkaPort,
-      '--http-port',
-      httpPort,
-      '--peer-port',
-      peerPort,
-    ],
-    (line) => {
-      if (/ended/.test(line)) say('cluster', line);
-    },
-  );
-  for (const replica of [1, 2, 3])
-    await eventually(`replica ${replica} is ready`, async () => (await get(replica, '/status')).ready);
-  say('cluster', `is ready`);
-
+  const { cluster, brokers, urls, get } = await stage.startCluster(directory);
   const watch = new Watch();
   const workers = new Map();
   for (const name of ['anna', 'bert', 'cleo']) {
@@ -241,8 +158,7 @@ try {
 } catch (error) {
   problems.push(error.message);
 } finally {
-  for (const child of children) child.kill('SIGTERM');
-  await Promise.all([...children].map(ended));
+  await stage.endAll();
   rmSync(directory, { recursive: true, force: true });
 }
 console.log();

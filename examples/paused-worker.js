@@ -53,7 +53,7 @@ async function deposit(fence, step) {
   for (const store of stores) {
     const account = accounts.get(store);
     const balance = (account?.value.balance ?? 0) + 10;
-    const line = { by: name, token: String(fence.token), amount: 10 };
+    const line = { writer: name, token: String(fence.token), amount: 10 };
     try {
       if (fenced) await writeFenced(store, account, balance, line, fence);
       else await store.writeBlindly('acct-0', balance, line);
@@ -69,7 +69,7 @@ async function deposit(fence, step) {
 async function writeFenced({ records }, account, balance, line, fence) {
   const options = { fence: { scope: fence.scope, token: fence.token, owner: fence.owner } };
   const change = new AggregateChange(records, 'accounts', account, options);
-  change.set({ balance }).insert('journal', `${line.by}-${Date.now()}-${Math.random()}`, line);
+  change.set({ balance }).insert('journal', `${line.writer}-${Date.now()}-${Math.random()}`, line);
   await change.commit();
 }
 

@@ -8,7 +8,10 @@ import { WireStore } from '../harness/wire-store.js';
 
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await Cluster.start();
+  // Patient: here a leader is only to change when the test says so, also on a machine that is busy with other tests.
+  cluster = await Cluster.start({
+    settings: { electionTimeoutMs: 1_500, leaseMs: 1_500, heartbeatIntervalMs: 150 },
+  });
 }, 60_000);
 afterAll(() => cluster.close(), 30_000);
 
