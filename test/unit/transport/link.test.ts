@@ -211,6 +211,17 @@ describe('silence', () => {
     expect(one.downs).toEqual([`nothing was heard for ${SILENCE_MS} ms`]);
   });
 
+  it('is not what a process missed while it was stopped', async () => {
+    const { one, two } = await linkedPair({
+      called: { silenceMs: SILENCE_MS },
+      caller: { silenceMs: SILENCE_MS },
+    });
+    const until = performance.now() + 3 * SILENCE_MS;
+    while (performance.now() < until);
+    await sleep(SILENCE_MS / 2);
+    expect([one.downs, two.downs]).toEqual([[], []]);
+  });
+
   it('is broken in time by a replica that has nothing to say', async () => {
     const { one, two } = await linkedPair({
       called: { silenceMs: SILENCE_MS },
