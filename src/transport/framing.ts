@@ -17,14 +17,15 @@ export class FramingError extends Error {
 
 /** Cuts frames out of a stream of chunks. A frame that lies within one chunk is handed out without a copy. */
 export class FrameReader {
-  readonly #frameBytesMax: number;
+  /** The longest payload taken. May be changed between frames. */
+  frameBytesMax: number;
   #parts: Buffer[] = [];
   #held = 0;
   /** How many bytes the frame under way needs in all; 0 while its header is not complete. */
   #needed = 0;
 
   constructor(frameBytesMax: number) {
-    this.#frameBytesMax = frameBytesMax;
+    this.frameBytesMax = frameBytesMax;
   }
 
   /** Calls back for each complete frame; the payload is valid during the call. Throws FramingError. */
@@ -42,8 +43,8 @@ export class FrameReader {
     let at = 0;
     while (bytes.length - at >= FRAME_HEADER_BYTES) {
       const length = bytes.readUInt32BE(at);
-      if (length > this.#frameBytesMax)
-        throw new FramingError(`a frame of ${length} bytes, and at most ${this.#frameBytesMax} are allowed`);
+      if (length > this.frameBytesMax)
+        throw new FramingError(`a frame of ${length} bytes, and at most ${this.frameBytesMax} are allowed`);
       const end = at + FRAME_HEADER_BYTES + length;
       if (end > bytes.length) break;
       const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);

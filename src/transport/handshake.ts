@@ -2,8 +2,8 @@ import { ByteReader, ByteWriter, MalformedBytesError, type ReplicaId, replicaId 
 import type { Hello } from '../replica/index.js';
 
 /**
- * The first frame on a link, from both ends: who I am and whom I want. After it, further hello frames only say what has
- * changed. The fields before the JSON never change their place, so that any two versions can refuse each other clearly.
+ * The first frame from either end: who I am and whom I want. After it, further hello frames only say what has changed.
+ * The fields before the JSON never change their place, so that any two versions can refuse each other clearly.
  */
 export const PROTOCOL_VERSION = 1;
 const MAGIC = 0x514f_5245;
@@ -11,12 +11,13 @@ const MAGIC = 0x514f_5245;
 export interface Introduction {
   readonly version: number;
   readonly self: ReplicaId;
-  /** Whom the sender believes to talk to; -1 when it was called and does not know yet. */
+  /** Whom the sender believes to talk to. */
   readonly target: number;
-  readonly hello: Hello;
+  /** Undefined when the version is not ours: how that one says it is unknown here. */
+  readonly hello: Hello | undefined;
 }
 
-export function encodeIntroduction(target: number, hello: Hello): Buffer {
+export function encodeIntroduction(target: ReplicaId, hello: Hello): Buffer {
   const w = new ByteWriter(512);
   w.u32(MAGIC);
   w.u32(PROTOCOL_VERSION);
@@ -29,40 +30,75 @@ export function encodeIntroduction(target: number, hello: Hello): Buffer {
 /** Throws MalformedBytesError when it is not one of ours. */
 export function decodeIntroduction(bytes: Uint8Array): Introduction {
   const r = new ByteReader(bytes);
-  if (r.u32() !== MAGIC) throw new MalformedBytesError('this is not a Quorate replica');
+  if (r.u32() !== MAGIC) throw new MalformedBytesError('an introduction with a wrong magic number');
   const version = r.u32();
   const self = replicaId(r.i32());
   const target = r.i32();
+  if (version !== PROTOCOL_VERSION) return { version, self, target, hello: undefined };
+  const hello = parsed(r.string());
+  if (!isHello(hello) || hello.replicaId !== self)
+    throw new MalformedBytesError('an introduction that does not say who it is from');
+  return { version, self, target, hello };
+}
+
+function parsed(text: string): unknown {
   try {
-    return { version, self, target, hello: JSON.parse(r.string()) as Hello };
+    return JSON.parse(text);
   } catch (error) {
     throw new MalformedBytesError(`an introduction that cannot be read: ${(error as Error).message}`);
   }
 }
 
-/** Why two ends must not talk; undefined when they may. Both ends come to the same answer. */
-export function refusal(
-  own: Hello,
-  theirs: Introduction,
-  expected: ReplicaId | undefined,
-): string | undefined {
+/** What comes from the network is a Hello only once it was looked at: the replica builds on every field. */
+function isHello(value: unknown): value is Hello {
+  if (!isRecord(value)) return false;
+  const { clusterId, replicaId: id, shards, incarnation, formedWith, kafka, http } = value;
+  return (
+    [clusterId, incarnation].every((text) => typeof text === 'string') &&
+    [id, shards].every(Number.isInteger) &&
+    isRecord(formedWith) &&
+    Object.values(formedWith).every((text) => typeof text === 'string') &&
+    isAddress(kafka) &&
+    (http === undefined || isAddress(http))
+  );
+}
+function isAddress(value: unknown): boolean {
+  return isRecord(value) && typeof value['host'] === 'string' && Number.isInteger(value['port']);
+}
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What this end knows of the other before it has said a word. */
+export interface Expectation {
+  /** Whom we called; undefined when we were called. */
+  readonly called: ReplicaId | undefined;
+  readonly peers: ReadonlySet<ReplicaId>;
+}
+
+/**
+ * Why two ends must not talk, and what to do about it; undefined when they may. Worded so that it reads the same at both
+ * ends: the one that finds it tells the other.
+ */
+export function refusal(own: Hello, theirs: Introduction, expectation: Expectation): string | undefined {
   const { hello } = theirs;
-  if (theirs.version !== PROTOCOL_VERSION) {
-    return `it speaks version ${theirs.version} of the replicas' protocol, this one ${PROTOCOL_VERSION}: upgrade the older of the two`;
-  }
-  if (hello.clusterId !== own.clusterId) {
-    return `it belongs to cluster ${hello.clusterId}, this one to ${own.clusterId}: correct the peers' addresses or the cluster id`;
-  }
-  if (expected !== undefined && theirs.self !== expected) {
-    return `it is replica ${theirs.self}, and the configuration says ${expected} at that address: correct the address`;
-  }
-  if (theirs.target !== -1 && theirs.target !== own.replicaId) {
-    return `it looks for replica ${theirs.target}, and this is ${own.replicaId}: correct the address in its configuration`;
-  }
+  const { called, peers } = expectation;
+  const [us, them] = [`replica ${own.replicaId}`, `replica ${theirs.self}`];
+  if (hello === undefined)
+    return `${them} speaks version ${theirs.version} of the replicas' protocol, ${us} version ${PROTOCOL_VERSION}: upgrade the older of the two`;
+  if (hello.clusterId !== own.clusterId)
+    return `${them} belongs to cluster ${hello.clusterId}, ${us} to cluster ${own.clusterId}: correct the peers' addresses or the cluster id`;
   if (theirs.self === own.replicaId)
-    return `it has this replica's own id ${own.replicaId}: give each replica an id of its own`;
-  if (hello.shards !== own.shards) {
-    return `it has ${hello.shards} shards, this one ${own.shards}: the number is fixed when a cluster is first started`;
-  }
+    return `both ends are ${us}: give each replica an id of its own, and each peer its own address`;
+  if (called !== undefined && theirs.self !== called)
+    return `${them} answers at the address that ${us} has for replica ${called}: correct the address there`;
+  if (theirs.target !== own.replicaId)
+    return `${us} answers at the address that ${them} has for replica ${theirs.target}: correct the address there`;
+  if (!peers.has(theirs.self))
+    return `${them} is not in the configuration of ${us}: add it there, or stop ${them}`;
+  if (called === undefined && theirs.self < own.replicaId)
+    return `${them} called ${us}, and of two replicas the one with the higher id calls: run the same version on both`;
+  if (hello.shards !== own.shards)
+    return `${them} has ${hello.shards} shards, ${us} has ${own.shards}: start both with the number that the cluster was first started with`;
   return undefined;
 }

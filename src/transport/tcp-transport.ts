@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ReplicaId } from '../kernel/index.js';
 import type { Hello, Transport, TransportHandler } from '../replica/index.js';
-import { Link, type LinkEvents, type LinkOptions } from './link.js';
+import { Link, type LinkEvents, type LinkOptions, type Urgency } from './link.js';
 
 export interface TransportLog {
   info(message: string): void;
@@ -19,7 +19,16 @@ export interface TcpTransportOptions extends Partial<LinkOptions> {
   readonly random?: () => number;
 }
 
+/** A peer that this replica calls. */
+interface Caller {
+  pauseMs: number;
+  timer: NodeJS.Timeout | undefined;
+  /** When the present link was introduced. */
+  readyAt: number | undefined;
+}
+
 const REPEAT_LOG_MS = 60_000;
+const REMEMBERED_LINES_MAX = 200;
 
 /**
  * One TCP link for each pair of replicas: the one with the higher id calls the one with the lower. A new link from a
@@ -32,9 +41,12 @@ export function createTcpTransport(options: TcpTransportOptions): Transport {
 class TcpTransport implements Transport {
   readonly #options: TcpTransportOptions;
   readonly #link: LinkOptions;
+  readonly #peers: ReadonlySet<ReplicaId>;
   readonly #links = new Map<ReplicaId, Link>();
   readonly #all = new Set<Link>();
-  readonly #callers = new Map<ReplicaId, { pauseMs: number; timer: NodeJS.Timeout | undefined }>();
+  /** Every socket that is not closed: those that still connect, and those that only take a refusal, too. */
+  readonly #sockets = new Set<Socket>();
+  readonly #callers = new Map<ReplicaId, Caller>();
   readonly #said = new Map<string, number>();
   #server: Server | undefined;
   #hello: (() => Hello) | undefined;
@@ -43,6 +55,7 @@ class TcpTransport implements Transport {
 
   constructor(options: TcpTransportOptions) {
     this.#options = options;
+    this.#peers = new Set(options.peers.map(({ id }) => id));
     this.#link = {
       frameBytesMax: options.frameBytesMax ?? 64 * 1024 * 1024,
       queueBytesMax: options.queueBytesMax ?? 64 * 1024 * 1024,
@@ -54,43 +67,46 @@ class TcpTransport implements Transport {
   async start(hello: () => Hello, handler: TransportHandler): Promise<void> {
     this.#hello = hello;
     this.#handler = handler;
-    const { listen, peers, self } = this.#options;
-    this.#server = createServer((socket) => this.#adopt(socket, undefined));
+    const { listen, log } = this.#options;
+    const server = createServer((socket) => this.#called(socket));
+    this.#server = server;
     await new Promise<void>((resolve, reject) => {
-      this.#server!.once('error', reject);
-      this.#server!.listen(listen.port, listen.host, () => {
-        this.#server!.off('error', reject);
+      server.once('error', reject);
+      server.listen(listen.port, listen.host, () => {
+        server.off('error', reject);
+        server.on('error', (error) => log.warn(`the peers' listener failed: ${error.message}`));
         resolve();
       });
     });
-    for (const { id } of peers) if (id < self) this.#call(id);
+    for (const id of this.#peers) if (id < this.#options.self) this.#call(id);
   }
 
-  send(peer: ReplicaId, message: Uint8Array, urgency: 'normal' | 'droppable' | 'bulk'): boolean {
+  send(peer: ReplicaId, message: Uint8Array, urgency: Urgency): boolean {
     return this.#links.get(peer)?.send(message, urgency) ?? false;
   }
 
   helloChanged(): void {
-    for (const link of this.#links.values()) link.introduce();
+    for (const link of this.#all) link.helloChanged();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const { timer } of this.#callers.values()) clearTimeout(timer);
     for (const link of [...this.#all]) link.end('this replica stops');
+    for (const socket of this.#sockets) socket.destroy();
     const server = this.#server;
     if (server !== undefined) await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  // ---- links ----
+  // ---- calling and being called ----
 
   #call(id: ReplicaId): void {
     if (this.#closed) return;
-    const peer = this.#options.peers.find((candidate) => candidate.id === id)!;
-    const socket = connect({ host: peer.host, port: peer.port });
+    const { host, port } = this.#options.peers.find((peer) => peer.id === id)!;
+    const socket = this.#tracked(connect({ host, port }));
     const fail = (error: Error): void => {
       socket.destroy();
-      this.#say(`replica ${id} cannot be reached at ${peer.host}:${peer.port}: ${error.message}`, false);
+      this.#say(`replica ${id} cannot be reached at ${host}:${port}: ${error.message}`, false);
       this.#callLater(id);
     };
     socket.once('error', fail);
@@ -98,65 +114,72 @@ class TcpTransport implements Transport {
     socket.once('connect', () => {
       socket.off('error', fail);
       socket.removeAllListeners('timeout');
-      this.#adopt(socket, id);
+      socket.setTimeout(0);
+      this.#adopt(socket, id, `replica ${id} at ${host}:${port}`);
     });
   }
 
   #callLater(id: ReplicaId): void {
     if (this.#closed) return;
     const { reconnectMs = 20, reconnectMsMax = 1_000, random = Math.random } = this.#options;
-    const caller = this.#callers.get(id) ?? { pauseMs: reconnectMs, timer: undefined };
+    const caller = this.#callers.get(id) ?? { pauseMs: reconnectMs, timer: undefined, readyAt: undefined };
     this.#callers.set(id, caller);
-    clearTimeout(caller.timer);
+    // A link that never lasts must not be made as fast as it breaks.
+    const lasted = caller.readyAt !== undefined && performance.now() - caller.readyAt >= reconnectMsMax;
+    if (lasted) caller.pauseMs = reconnectMs;
+    caller.readyAt = undefined;
     const waitMs = caller.pauseMs * (0.5 + random() / 2);
     caller.pauseMs = Math.min(reconnectMsMax, caller.pauseMs * 2);
+    clearTimeout(caller.timer);
     caller.timer = setTimeout(() => this.#call(id), waitMs);
   }
 
-  #adopt(socket: Socket, expected: ReplicaId | undefined): void {
+  #called(socket: Socket): void {
+    this.#adopt(this.#tracked(socket), undefined, socket.remoteAddress ?? 'a caller that has gone');
+  }
+
+  #tracked(socket: Socket): Socket {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
+  }
+
+  // ---- links ----
+
+  /** `whom` in the log. */
+  #adopt(socket: Socket, called: ReplicaId | undefined, whom: string): void {
     if (this.#closed) return void socket.destroy();
     const events: LinkEvents = {
       onReady: (link, peer, hello) => this.#ready(link, peer, hello),
       onHello: (peer, hello) => this.#handler!.onUp(peer, hello),
       onMessage: (peer, message) => this.#handler!.onMessage(peer, message),
-      onEnd: (link, reason, refused) => this.#ended(link, expected, reason, refused, socket.remoteAddress),
+      onEnd: (link, reason, refused) => {
+        this.#ended(link, reason);
+        if (refused === 'by-us') this.#say(`refused a link with ${whom}: ${reason}`, true);
+        else if (refused === 'by-them') this.#say(`${whom} refused a link: ${reason}`, true);
+        else if (link.peer === undefined) this.#say(`no link came about with ${whom}: ${reason}`, false);
+        if (called !== undefined) this.#callLater(called);
+      },
     };
-    this.#all.add(new Link(socket, expected, this.#hello!, this.#link, events));
+    const expectation = { called, peers: this.#peers };
+    this.#all.add(new Link(socket, expectation, this.#hello!, this.#link, events));
   }
 
   #ready(link: Link, peer: ReplicaId, hello: Hello): void {
-    if (!this.#options.peers.some(({ id }) => id === peer)) {
-      return link.end(
-        `replica ${peer} is not in this replica's configuration: add it there, or stop it`,
-        true,
-      );
-    }
-    const older = this.#links.get(peer);
+    // The old link's messages are lost, and whoever counts on an answer to one must hear of it.
+    this.#links.get(peer)?.end('a newer link took its place');
     this.#links.set(peer, link);
-    older?.end('a newer link took its place');
-    this.#callers.delete(peer);
+    const caller = this.#callers.get(peer);
+    if (caller !== undefined) caller.readyAt = performance.now();
     this.#handler!.onUp(peer, hello);
   }
 
-  #ended(
-    link: Link,
-    expected: ReplicaId | undefined,
-    reason: string,
-    refused: boolean,
-    address: string | undefined,
-  ): void {
+  #ended(link: Link, reason: string): void {
     this.#all.delete(link);
-    if (refused)
-      this.#say(
-        `refused a link with ${expected === undefined ? address : `replica ${expected}`}: ${reason}`,
-        true,
-      );
     const { peer } = link;
-    if (peer !== undefined && this.#links.get(peer) === link) {
-      this.#links.delete(peer);
-      this.#handler!.onDown(peer, reason);
-    }
-    if (expected !== undefined && (peer === undefined || !this.#links.has(peer))) this.#callLater(expected);
+    if (peer === undefined || this.#links.get(peer) !== link) return;
+    this.#links.delete(peer);
+    this.#handler!.onDown(peer, reason);
   }
 
   /** The same thing is said once a minute, however often it happens. */
@@ -164,7 +187,7 @@ class TcpTransport implements Transport {
     const now = performance.now();
     const last = this.#said.get(message);
     if (this.#closed || (last !== undefined && now - last < REPEAT_LOG_MS)) return;
-    if (this.#said.size > 200) this.#said.clear();
+    if (this.#said.size >= REMEMBERED_LINES_MAX) this.#said.clear();
     this.#said.set(message, now);
     if (warn) this.#options.log.warn(message);
     else this.#options.log.info(message);
