@@ -3,8 +3,15 @@ import tseslint from 'typescript-eslint';
 /** Rooms that never touch a clock, a socket, a disk, a random source or a log (docs/architecture.md). */
 const PURE_ROOMS = ['kernel', 'paxos', 'groups', 'topics', 'registers', 'machine', 'wire'];
 
+const NODE_GLOBALS = [
+  ...['AbortSignal', 'Buffer', 'URL', 'console', 'fetch', 'performance', 'process'],
+  ...['clearInterval', 'clearTimeout', 'setImmediate', 'setInterval', 'setTimeout'],
+];
+
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'data', 'coverage', '**/*.cjs', '**/*.js', 'test/unit/house/planted'] },
+  {
+    ignores: ['dist', 'node_modules', 'data', 'coverage', '**/*.cjs', 'docs/api', 'test/unit/house/planted'],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
@@ -65,6 +72,20 @@ export default tseslint.config(
         'error',
         { patterns: [{ group: ['node:*'], message: 'A pure room imports no node: module.' }] },
       ],
+    },
+  },
+  {
+    // Examples and scripts: plain JavaScript, without types to check by.
+    files: ['**/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: {
+      parserOptions: { project: false },
+      globals: Object.fromEntries(NODE_GLOBALS.map((name) => [name, 'readonly'])),
+    },
+    rules: {
+      ...tseslint.configs.disableTypeChecked.rules,
+      'no-undef': 'error',
+      'no-restricted-globals': 'off',
     },
   },
 );

@@ -12,6 +12,7 @@ const TOPIC = 'tenants';
 const SESSION_MS = 3_000;
 const COMMIT_MS = 100;
 const PATIENCE_MS = 20_000;
+const began = Date.now();
 const problems = [];
 const stage = new Stage(PATIENCE_MS);
 const { say, sleep } = stage;
@@ -64,7 +65,7 @@ class Watch {
 }
 
 async function demo(directory) {
-  const { cluster, brokers, urls, get } = await stage.startCluster(directory);
+  const { cluster, brokers, get } = await stage.startCluster(directory);
   const watch = new Watch();
   const workers = new Map();
   for (const name of ['anna', 'bert', 'cleo']) {
