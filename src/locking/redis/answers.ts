@@ -58,7 +58,7 @@ export function refusalStands(answers: readonly Answer[]): boolean {
 /** The record still remembers who made the version that this operation would have made: it was somebody else, or nobody. */
 function showsNoCopy({ operation, present }: Answer): boolean {
   const since = present - versionOf(operation);
-  return since >= 0 && since <= REMEMBERED_CHANGES && (operation.kind !== 'insert' || present > 0);
+  return since >= 0 && since <= REMEMBERED_CHANGES;
 }
 
 /** Versions and fences only grow. An id that is taken may become free again, and then a late insert would succeed. */

@@ -6,6 +6,7 @@ export interface Connection {
 /** What is used of ioredis: a `Redis` and a `Cluster` both fit. Bring your own, with the options of your choice. */
 export interface RedisClient extends Connection {
   readonly status: string;
+  readonly options?: object;
   evalsha(sha: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   eval(lua: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   hgetall(key: string): Promise<unknown>;
@@ -33,6 +34,7 @@ export class ConnectionWatch {
   }
 
   #losses = 0;
+  readonly #listeners = new Set<() => void>();
 
   private constructor(client: RedisClient) {
     this.#follow(client);
@@ -45,9 +47,23 @@ export class ConnectionWatch {
     return this.#losses;
   }
 
+  /** Calls `listener` at every loss, until the function that it returns is called. */
+  onLoss(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   #follow(connection: Connection): void {
-    connection.on('close', () => this.#losses++);
+    connection.on('close', () => {
+      this.#losses++;
+      for (const listener of this.#listeners) listener();
+    });
   }
 }
 
 const isCluster = (client: RedisClient): client is RedisClient & ClusterClient => 'nodes' in client;
+
+/** Told not to send again, ioredis leaves the promise of a command open for ever when its connection is lost. */
+export const abandonsCommands = ({ options }: RedisClient): boolean =>
+  (options as { autoResendUnfulfilledCommands?: boolean } | undefined)?.autoResendUnfulfilledCommands ===
+  false;

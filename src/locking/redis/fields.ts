@@ -45,7 +45,7 @@ function encodeValue(name: string, value: unknown): string {
       if (value instanceof Date) return `~d${value.getTime()}`;
       if (value instanceof Uint8Array) return `~x${bytesOf(value).toString('base64')}`;
       throw new TypeError(
-        `the field ${name} holds a ${typeof value}: a record is one flat row of plain values`,
+        `the field ${name} is of type ${typeof value}: a record is one flat row of plain values`,
       );
   }
 }

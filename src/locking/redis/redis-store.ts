@@ -88,29 +88,37 @@ export class RedisStore implements RecordStore {
       if (others === undefined) byTag.set(tag, [index]);
       else others.push(index);
     });
-    if (byTag.size === 1) return this.#script(operations, mode);
+    if (byTag.size === 1) return this.#script(this.#batch(operations, mode));
     if (mode === 'all-or-nothing') throw new CrossSlotError([...byTag.keys()]);
     return this.#perTag(operations, [...byTag.values()]);
   }
 
-  /** A script per tag, all at once. When the answer of one is lost, so is the answer of the whole. */
+  /** A script per tag, all at once. When what became of one is not known, so it is of the whole. */
   async #perTag(
     operations: readonly WriteOperation[],
     groups: readonly (readonly number[])[],
   ): Promise<readonly WriteOutcome[]> {
-    const prepared = groups.map((indices) => indices.map((index) => operations[index]!));
-    const results = await Promise.allSettled(prepared.map((group) => this.#script(group, 'each')));
+    const batches = groups.map((indices) =>
+      this.#batch(
+        indices.map((index) => operations[index]!),
+        'each',
+      ),
+    );
+    const results = await Promise.allSettled(batches.map((batch) => this.#script(batch)));
+    const failed = results.filter((result) => result.status === 'rejected');
+    if (failed.length > 0) {
+      const unknown = failed.find(({ reason }) => reason instanceof OutcomeUnknownError);
+      const error = (unknown ?? failed[0]!).reason as Error;
+      if (unknown !== undefined || failed.length === results.length) throw error;
+      throw new OutcomeUnknownError(
+        `${operations.length} writes to several nodes, of which one refused`,
+        error,
+      );
+    }
     const outcomes: WriteOutcome[] = [];
     results.forEach((result, group) => {
-      if (result.status === 'fulfilled') {
-        result.value.forEach((outcome, i) => (outcomes[groups[group]![i]!] = outcome));
-        return;
-      }
-      const others = results.some(({ status }) => status === 'fulfilled');
-      const error = result.reason as Error;
-      throw others && !(error instanceof OutcomeUnknownError)
-        ? new OutcomeUnknownError(`a part of ${operations.length} writes to Redis was refused`, error)
-        : error;
+      if (result.status === 'rejected') return;
+      result.value.forEach((outcome, i) => (outcomes[groups[group]![i]!] = outcome));
     });
     return outcomes;
   }
@@ -135,24 +143,21 @@ export class RedisStore implements RecordStore {
     return refused.outcome;
   }
 
-  async #script(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
-    const { keys, parameters } = this.#batch(operations, mode);
-    const what = `${operations.length} writes to Redis`;
+  async #script({ operations, mode, keys, parameters }: Batch): Promise<readonly WriteOutcome[]> {
+    const what = `a batch of ${operations.length} writes to Redis`;
     const { answer, connectionLost } = await this.#scripts.run(what, WRITE, keys, parameters);
     const answers = (answer as readonly string[]).map((text, i) => parseAnswer(operations[i]!, text));
     if (!answers.every((parsed) => parsed !== undefined)) throw repeatedAfterLoss(what);
     if (connectionLost) {
       const together = mode === 'each' ? answers.map((one) => [one]) : [answers];
-      if (!together.every((group) => group.every(isWritten) || refusalStands(group)))
+      if (!together.every((group) => group.every(isWritten) || refusalStands(group))) {
         throw repeatedAfterLoss(what);
+      }
     }
     return answers.map(({ outcome }) => outcome);
   }
 
-  #batch(
-    operations: readonly WriteOperation[],
-    mode: BatchMode,
-  ): { readonly keys: readonly string[]; readonly parameters: readonly string[] } {
+  #batch(operations: readonly WriteOperation[], mode: BatchMode): Batch {
     const records = new Numbers();
     const seals = new Numbers();
     for (const { resource, id, fence } of operations) {
@@ -162,12 +167,7 @@ export class RedisStore implements RecordStore {
     const parameters = [newRequest(), mode, this.#tombstoneMs, String(records.size)];
     for (const operation of operations) {
       const { kind, resource, id, fence } = operation;
-      const values =
-        kind === 'insert'
-          ? encodeFields(operation.value)
-          : kind === 'update'
-            ? encodeFields(operation.changes)
-            : [];
+      const values = valuesOf(operation);
       parameters.push(
         kind,
         String(records.of(this.#keys.record(resource, id))),
@@ -178,7 +178,7 @@ export class RedisStore implements RecordStore {
       );
       for (const value of values) parameters.push(value);
     }
-    return { keys: [...records.texts, ...seals.texts], parameters };
+    return { operations, mode, keys: [...records.texts, ...seals.texts], parameters };
   }
 
   async seal(fence: Fence): Promise<SealOutcome> {
@@ -199,6 +199,19 @@ export class RedisStore implements RecordStore {
     const token = await this.#client.hget(this.#keys.seal(scope), 'token');
     return token === null ? null : BigInt(token);
   }
+}
+
+/** What one script is sent. */
+interface Batch {
+  readonly operations: readonly WriteOperation[];
+  readonly mode: BatchMode;
+  readonly keys: readonly string[];
+  readonly parameters: readonly string[];
+}
+
+function valuesOf(operation: WriteOperation): readonly string[] {
+  if (operation.kind === 'insert') return encodeFields(operation.value);
+  return operation.kind === 'update' ? encodeFields(operation.changes) : [];
 }
 
 /** Distinct texts, numbered from 1 in the order of their first appearance. */

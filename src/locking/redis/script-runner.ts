@@ -1,5 +1,5 @@
 import { OutcomeUnknownError } from '../errors.js';
-import { ConnectionWatch, type RedisClient } from './client.js';
+import { abandonsCommands, ConnectionWatch, type RedisClient } from './client.js';
 import type { Script } from './scripts.js';
 
 export interface ScriptRun {
@@ -31,13 +31,21 @@ export class ScriptRunner {
     const { losses } = this.#watch;
     const ended = this.#client.status === 'end';
     try {
-      const answer = await this.#send(script, keys, parameters);
+      const sent = this.#send(script, keys, parameters);
+      const answer = await (abandonsCommands(this.#client) ? this.#unlessLost(sent) : sent);
       return { answer, connectionLost: this.#watch.losses !== losses };
     } catch (error) {
       // After a loss, an error is about the second copy only.
       if (this.#watch.losses === losses && (ended || wasRefused(error))) throw error;
       throw new OutcomeUnknownError(what, error);
     }
+  }
+
+  #unlessLost(answer: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const stop = this.#watch.onLoss(() => reject(new Error('the connection was lost')));
+      answer.then(resolve, reject).finally(stop);
+    });
   }
 
   async #send(

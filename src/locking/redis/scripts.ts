@@ -26,8 +26,11 @@ const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(l
  * Answers: w written, n not found, c conflict, e exists, s stale, k skipped, u done but the version is forgotten; each with
  * the version of the record (of its tombstone, 0 for none); s also with the fence.
  */
+/** Lua for: `a` is a higher token than `b`. Texts of digits, as numbers in Lua are doubles; false when there is no `a`. */
+const above = (a: string, b: string): string =>
+  `(${a} and (#${a} > #${b} or (#${a} == #${b} and ${a} > ${b})))`;
+
 const SHARED = `
-local function above(a, b) return a and (#a > #b or (#a == #b and a > b)) end
 local function text(number) return string.format('%.0f', number) end
 local function parsed(stored)
   if not stored then return 0, true, '' end
@@ -40,39 +43,38 @@ local function maker(version, log, made)
   if from < 0 then return '' end
   return string.sub(log, from + 1, from + ${REQUEST_LENGTH})
 end
-local function stale(fence, sealed, token)
-  local current = above(sealed, fence or '') and sealed or fence
-  return above(current, token) and current
+local function highest(fence, sealed)
+  return ${above('sealed', "(fence or '')")} and sealed or fence
 end`;
 
 const KEPT = (REMEMBERED_CHANGES - 1) * REQUEST_LENGTH;
 
 /**
  * One update, the common case, with as little work as can be: the arguments become those of HSET.
- * KEYS record [seal]; ARGV version, `version+1 request`, ['@fence', token], then names and values.
+ * KEYS record [seal]; ARGV version and a blank, `version+1 request`, ['@fence', token], then names and values.
  */
 export const UPDATE = script(`
 local expected, head = ARGV[1], ARGV[2]
-local stored, fence, sealed
+local stored, fence, sealed, stale
 if KEYS[2] then
-  local found = redis.call('HMGET', KEYS[1], '@version', '@fence')
+  local found, token = redis.call('HMGET', KEYS[1], '@version', '@fence'), ARGV[4]
   stored, fence = found[1], found[2]
   sealed = redis.call('HGET', KEYS[2], 'token')
+  stale = ${above('fence', 'token')} or ${above('sealed', 'token')}
 else
   stored = redis.call('HGET', KEYS[1], '@version')
 end
-${SHARED}
-local current = KEYS[2] and stale(fence, sealed, ARGV[4])
-local size = #expected + 1
-if not current and stored and string.sub(stored, 1, size) == expected .. ' ' then
+local size = #expected
+if not stale and stored and string.sub(stored, 1, size) == expected then
   ARGV[1] = '@version'
   ARGV[2] = head .. string.sub(stored, size + 1, size + ${KEPT})
   redis.call('HSET', KEYS[1], unpack(ARGV))
   return 'w'
 end
+${SHARED}
 local version, gone, log = parsed(stored)
 if maker(version, log, tonumber(expected) + 1) == string.sub(head, -${REQUEST_LENGTH}) then return 'w' end
-if current then return 's' .. text(version) .. ' ' .. current end
+if stale then return 's' .. text(version) .. ' ' .. highest(fence, sealed) end
 return (gone and 'n' or 'c') .. text(version)`);
 
 /**
@@ -123,8 +125,8 @@ end
 
 local function perform(record, kind, version, sealIndex, token, first, last)
   local fenced = sealIndex ~= '0'
-  local current = fenced and stale(record.fence, seal(sealIndex), token)
-  if current then return 's' .. text(record.version) .. ' ' .. current end
+  local current = fenced and highest(record.fence, seal(sealIndex))
+  if ${above('current', 'token')} then return 's' .. text(record.version) .. ' ' .. current end
   if kind == 'insert' then
     if not record.gone then return 'e' .. text(record.version) end
     record.gone = false
@@ -185,7 +187,6 @@ return answers`);
 
 /** KEYS seal; ARGV token, owner (empty: not known), request. Answers `p` with the token before, or `s` with the present one. */
 export const SEAL = script(`
-${SHARED}
 local token, owner, request = ARGV[1], ARGV[2], ARGV[3]
 local found = redis.call('HMGET', KEYS[1], 'token', 'owner', 'request', 'previous')
 local present, holder = found[1], found[2]
@@ -194,6 +195,6 @@ if present == token then
   if owner == '' then owner = holder end
   if holder ~= '' and holder ~= owner then return 's' .. present end
 end
-if above(present, token) then return 's' .. present end
+if ${above('present', 'token')} then return 's' .. present end
 redis.call('HSET', KEYS[1], 'token', token, 'owner', owner, 'request', request, 'previous', present or '')
 return 'p' .. (present or '')`);
