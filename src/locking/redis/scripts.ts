@@ -93,7 +93,7 @@ for i = 1, tonumber(ARGV[4]) do
   local mine = bornBy == request
   for at = version, version - ${REMEMBERED_CHANGES - 1}, -1 do mine = mine or maker(version, log, at) == request end
   done = done or mine
-  records[i] = { version = version, gone = gone, log = log, fence = found[2], mine = mine, claimed = {},
+  records[i] = { version = version, gone = gone, log = log, fence = found[2], born = found[3], mine = mine, claimed = {},
     bornAt = mine and bornBy == request and bornAt, foundVersion = version, foundLog = log, foundGone = gone, set = {} }
 end
 
