@@ -201,7 +201,7 @@ function newestPostgres(): string | undefined {
 }
 
 /** The directory of PATH that holds this program. */
-function directoryOf(program: string): string | undefined {
+export function directoryOf(program: string): string | undefined {
   return (process.env['PATH'] ?? '').split(delimiter).find((directory) => {
     try {
       accessSync(join(directory, program), constants.X_OK);

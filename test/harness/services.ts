@@ -3,13 +3,16 @@ import { startContainer } from './service-containers.js';
 
 export type ServiceKind = 'postgres' | 'mysql' | 'redis';
 
+export interface Stoppable {
+  /** Ends it if the tests started it; a server that was given by URL is left alone. */
+  stop(): Promise<void>;
+}
+
 /** A database server that a test may talk to. */
-export interface Service {
+export interface Service extends Stoppable {
   readonly kind: ServiceKind;
   readonly url: string;
   readonly foundIn: 'environment' | 'docker' | 'binary';
-  /** Ends it if the tests started it; a server that was given by URL is left alone. */
-  stop(): Promise<void>;
 }
 
 /** A server that this test started: nobody else minds when it is stopped in the middle of something. */
@@ -33,7 +36,7 @@ const PACKAGE: { readonly [K in ServiceKind]: string } = {
   redis: 'redis-server',
 };
 
-export type Found<S extends Service> =
+export type Found<S extends Stoppable> =
   | { readonly service: S; readonly missing?: undefined }
   | { readonly service?: undefined; readonly missing: string };
 
