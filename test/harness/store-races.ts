@@ -7,18 +7,7 @@ import {
   StaleEpochError,
   type VersionedRecord,
 } from '../../src/locking/index.js';
-
-interface Counter {
-  readonly [field: string]: string | number | null;
-  readonly owner: string;
-  readonly balance: number;
-  readonly note: string | null;
-}
-
-const counter = (owner: string, balance = 0): Counter => ({ owner, balance, note: null });
-
-let unique = 0;
-const fresh = (what: string): string => `${what}-${process.pid}-${Date.now().toString(36)}-${unique++}`;
+import { account, type Account, fresh } from './store-under-test.js';
 
 export interface Writer {
   readonly store: RecordStore;
@@ -40,16 +29,16 @@ export function storeRace(
       const id = fresh('race');
       const opened = await Promise.all(Array.from({ length: writers }, openWriter));
       try {
-        await new Records<Counter>(opened[0]!.store, resource).insert(id, counter('race'));
+        await new Records<Account>(opened[0]!.store, resource).insert(id, account());
         const end = performance.now() + durationMs;
         const failures = new Map<string, number>();
         const successes = await Promise.all(
           opened.map(async ({ store }) => {
-            const records = new Records<Counter>(store, resource);
+            const records = new Records<Account>(store, resource);
             let done = 0;
             while (performance.now() < end) {
               const record = await records.read(id);
-              const { kind } = await records.tryUpdate(record, { balance: record.value.balance + 1 });
+              const { kind } = await records.tryUpdate(record, { balance: record.value.balance! + 1 });
               if (kind === 'written') done++;
               else failures.set(kind, (failures.get(kind) ?? 0) + 1);
             }
@@ -57,7 +46,7 @@ export function storeRace(
           }),
         );
         const sum = successes.reduce((a, b) => a + b, 0);
-        const last = await new Records<Counter>(opened[0]!.store, resource).read(id);
+        const last = await new Records<Account>(opened[0]!.store, resource).read(id);
         expect(last).toMatchObject({ version: 1 + sum, value: { balance: sum } });
         expect([...failures.keys()]).toEqual(['version-conflict']);
         expect(sum).toBeGreaterThan(100);
@@ -75,13 +64,13 @@ type Step = (typeof STEPS)[number];
 /** One owner of a partition: seals, reads what is there, changes it, and adds a record of its own. */
 class Owner {
   refused = false;
-  #read: VersionedRecord<Counter> | undefined;
+  #read: VersionedRecord<Account> | undefined;
   constructor(
     readonly name: string,
     readonly token: bigint,
     readonly scope: string,
     readonly ids: { readonly shared: string; readonly own: string },
-    readonly records: Records<Counter>,
+    readonly records: Records<Account>,
     readonly store: RecordStore,
   ) {}
 
@@ -103,7 +92,7 @@ class Owner {
           await this.records.update(this.#read!, { owner: this.name }, { fence });
           break;
         case 'insert':
-          await this.records.insert(this.ids.own, counter(this.name), { fence });
+          await this.records.insert(this.ids.own, { ...account(), owner: this.name }, { fence });
       }
       return 'done';
     } catch (error) {
@@ -142,7 +131,7 @@ async function play(
   resource: string,
 ): Promise<unknown> {
   const [scope, shared] = [fresh('g/t/0'), fresh('shared')];
-  await new Records<Counter>(late, resource).insert(shared, counter('nobody'));
+  await new Records<Account>(late, resource).insert(shared, account());
   const owner = (name: string, token: bigint, store: RecordStore): Owner =>
     new Owner(name, token, scope, { shared, own: fresh(name) }, new Records(store, resource), store);
   const owners = { e: owner('early', 41n, early), l: owner('late', 42n, late) };
@@ -156,7 +145,7 @@ async function play(
     if (sealed && turn === 'e' && step !== 'read') expect(outcome).toBe('stale-epoch');
     sealed ||= turn === 'l' && step === 'seal';
   }
-  const records = new Records<Counter>(late, resource);
+  const records = new Records<Account>(late, resource);
   const [record, ...own] = await records.findAll([shared, owners.e.ids.own, owners.l.ids.own]);
   return {
     log,
