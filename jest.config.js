@@ -23,9 +23,10 @@ const project = (displayName, testMatch) => ({
 });
 
 /**
- * Four projects. `npm test` runs the first two, which Node alone can run; `.ci/run` runs all.
+ * Five projects. `npm test` runs the first two, which Node alone can run; `.ci/run` runs all.
  * unit: pure rooms and adapters in one process. system: real processes started from dist.
- * interop: foreign clients (kcat, librdkafka ...). survival: long fault runs.
+ * interop: foreign clients (kcat, librdkafka ...). services: the databases that the locking module writes to.
+ * survival: long fault runs.
  */
 export default {
   maxWorkers: 2,
@@ -33,6 +34,7 @@ export default {
     project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
     project('system', ['<rootDir>/test/system/**/*.test.ts']),
     project('interop', ['<rootDir>/test/interop/**/*.test.ts']),
+    project('services', ['<rootDir>/test/services/**/*.test.ts']),
     project('survival', ['<rootDir>/test/survival/**/*.test.ts']),
   ],
 };

@@ -4,12 +4,16 @@ import { measureMachine } from './machine.js';
 import { Report } from './report.js';
 import { benchCommits, benchHeartbeats } from './scenes/commits.js';
 import { benchFailover } from './scenes/failover.js';
+import { benchLockingRedis } from './scenes/locking-redis.js';
 import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
-import { benchRecords } from './scenes/records.js';
+import { benchRecords } from './scenes/locking-own.js';
 import { benchWire } from './scenes/wire.js';
 
-/** `npm run bench [-- SCENE ...] [--json]`: every figure of the README, measured here and now. */
+/**
+ * `npm run bench [-- SCENE ...] [--json]`: every figure of the README, measured here and now. The first part of a name
+ * stands for all scenes that begin with it: `locking` for every store.
+ */
 const SCENES = {
   commits: benchCommits,
   heartbeats: benchHeartbeats,
@@ -17,7 +21,8 @@ const SCENES = {
   members: benchMembers,
   memory: benchMemory,
   wire: benchWire,
-  records: benchRecords,
+  'locking-own': benchRecords,
+  'locking-redis': benchLockingRedis,
 } as const;
 type SceneName = keyof typeof SCENES;
 
@@ -25,12 +30,14 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false } },
 });
-const unknown = positionals.filter((name) => !(name in SCENES));
+const scenesOf = (name: string): SceneName[] =>
+  (Object.keys(SCENES) as SceneName[]).filter((scene) => scene === name || scene.startsWith(`${name}-`));
+const unknown = positionals.filter((name) => scenesOf(name).length === 0);
 if (unknown.length > 0) {
   console.error(`no such scene: ${unknown.join(', ')}. There are: ${Object.keys(SCENES).join(', ')}`);
   process.exit(2);
 }
-const chosen = (positionals.length > 0 ? positionals : Object.keys(SCENES)) as SceneName[];
+const chosen = positionals.length > 0 ? positionals.flatMap(scenesOf) : (Object.keys(SCENES) as SceneName[]);
 
 const report = new Report(values.json ? () => undefined : (line) => console.log(line));
 report.title(`The machine: ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`);

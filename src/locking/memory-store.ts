@@ -1,3 +1,4 @@
+import { decide, decideSeal, type Seal } from './decide.js';
 import { OutcomeUnknownError } from './errors.js';
 import type {
   BatchMode,
@@ -23,7 +24,7 @@ export class MemoryStore implements RecordStore {
   /** Faults to inject, changeable at any time. */
   faults: MemoryStoreFaults = {};
   #records = new Map<string, VersionedRecord<Fields>>();
-  readonly #seals = new Map<string, { token: bigint; owner: string | undefined }>();
+  readonly #seals = new Map<string, Seal>();
 
   read(resource: string, ids: readonly string[]): Promise<readonly (VersionedRecord<Fields> | undefined)[]> {
     return Promise.resolve(ids.map((id) => this.#records.get(key(resource, id))));
@@ -52,61 +53,27 @@ export class MemoryStore implements RecordStore {
   #one(operation: WriteOperation): WriteOutcome {
     const at = key(operation.resource, operation.id);
     const found = this.#records.get(at);
-    const stale = this.#stale(operation.fence, found);
-    if (stale !== undefined) return stale;
-    const fence = operation.fence?.token ?? found?.fence ?? null;
-    if (operation.kind === 'insert') {
-      if (found !== undefined) return { kind: 'already-exists', actual: found.version };
-      this.#records.set(at, { id: operation.id, version: 1, fence, value: operation.value });
-      return { kind: 'written', version: 1 };
+    const sealed = operation.fence && this.#seals.get(operation.fence.scope)?.token;
+    const { outcome, next } = decide(operation, found, sealed ?? null);
+    if (next === found) return outcome;
+    if (next === undefined) {
+      this.#records.delete(at);
+      return outcome;
     }
-    if (found === undefined) return { kind: 'not-found' };
-    if (found.version !== operation.version) {
-      return { kind: 'version-conflict', expected: operation.version, actual: found.version };
-    }
-    switch (operation.kind) {
-      case 'check':
-        return { kind: 'written', version: found.version };
-      case 'delete':
-        this.#records.delete(at);
-        return { kind: 'written', version: found.version };
-      case 'touch':
-      case 'update': {
-        const changes = operation.kind === 'update' ? operation.changes : {};
-        const next = {
-          id: found.id,
-          version: found.version + 1,
-          fence,
-          value: { ...found.value, ...changes },
-        };
-        this.#records.set(at, next);
-        return { kind: 'written', version: next.version };
-      }
-    }
-  }
-
-  /** A stale epoch is reported before anything else: whoever has lost the partition needs to know nothing more. */
-  #stale(fence: Fence | undefined, found: VersionedRecord<Fields> | undefined): WriteOutcome | undefined {
-    if (fence === undefined) return undefined;
-    const { scope, token } = fence;
-    const sealed = this.#seals.get(scope)?.token ?? -1n;
-    const written = found?.fence ?? -1n;
-    const current = sealed > written ? sealed : written;
-    return current > token ? { kind: 'stale-epoch', scope, token, current } : undefined;
+    const changes =
+      operation.kind === 'insert' ? operation.value : operation.kind === 'update' ? operation.changes : {};
+    this.#records.set(at, { id: operation.id, ...next, value: { ...found?.value, ...changes } });
+    return outcome;
   }
 
   seal(fence: Fence): Promise<SealOutcome> {
-    const { scope, token, owner } = fence;
+    const { scope, token } = fence;
     const present = this.#seals.get(scope);
-    const foreign =
-      present?.token === token &&
-      present.owner !== undefined &&
-      owner !== undefined &&
-      present.owner !== owner;
-    if (present !== undefined && (present.token > token || foreign)) {
-      return Promise.resolve({ kind: 'stale-epoch', scope, token, current: present.token });
+    const next = decideSeal(fence, present);
+    if (next === undefined) {
+      return Promise.resolve({ kind: 'stale-epoch', scope, token, current: present!.token });
     }
-    this.#seals.set(scope, { token, owner: owner ?? present?.owner });
+    this.#seals.set(scope, next);
     return Promise.resolve({ kind: 'sealed', previous: present?.token ?? null });
   }
 

@@ -6,6 +6,14 @@ const LINES_KEPT = 4_000;
 /** USER_HZ: Linux reports processor time in hundredths of a second on every architecture that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
+export interface ChildOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Run as another user; only root may ask for it. */
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** A process that a test started: its lines are kept, and every signal goes to exactly this process. */
 export class Child {
   readonly name: string;
@@ -15,16 +23,12 @@ export class Child {
   readonly exited: Promise<number | null>;
   #running = true;
 
-  constructor(
-    name: string,
-    command: string,
-    args: readonly string[],
-    options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
-  ) {
+  constructor(name: string, command: string, args: readonly string[], options: ChildOptions = {}) {
+    const { env, ...rest } = options;
     this.name = name;
     this.#process = spawn(command, args, {
-      cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      ...rest,
+      env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     for (const stream of ['stdout', 'stderr'] as const) {

@@ -1,34 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   AggregateChange,
-  type Fence,
-  type Fields,
   RecordExistsError,
   RecordNotFoundError,
   Records,
-  type RecordStore,
   StaleEpochError,
   VersionConflictError,
   type WriteOutcome,
 } from '../../src/locking/index.js';
+import { batchConformance } from './store-conformance-batches.js';
+import { account, type Account, fenceOf, fresh, type StoreUnderTest } from './store-under-test.js';
 
-export interface StoreUnderTest {
-  readonly store: RecordStore;
-  /** Names of two resources with the fields `owner` (text), `balance` (integer, nullable) and `note` (text, nullable). */
-  readonly main: string;
-  readonly part: string;
-  close(): Promise<void>;
-}
-
-interface Account extends Fields {
-  readonly owner: string;
-  readonly balance: number | null;
-  readonly note: string | null;
-}
-
-let unique = 0;
-/** Ids and scopes that no other run has used, so that suites may share a database. */
-const fresh = (what: string): string => `${what}-${process.pid}-${Date.now().toString(36)}-${unique++}`;
+export type { StoreUnderTest } from './store-under-test.js';
 
 /** What every store must do, told apart in one round trip. The same for memory, Redis, SQL and Quorate's own records. */
 export function storeConformance(name: string, open: () => Promise<StoreUnderTest>): void {
@@ -40,13 +23,6 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       accounts = new Records(subject.store, subject.main);
     });
     afterAll(() => subject.close());
-
-    const account = (balance = 0): Account => ({ owner: 'ada', balance, note: null });
-    const fenceOf = (scope: string, token: bigint, owner?: string): Fence => ({
-      scope,
-      token,
-      ...(owner === undefined ? {} : { owner }),
-    });
 
     it('inserts at version 1 and reads back what was written', async () => {
       const id = fresh('a');
@@ -207,46 +183,47 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
         });
         expect(await subject.store.fenceOf(scope)).toBe(2n ** 62n);
       });
-    });
 
-    describe('batches', () => {
-      it('give a result per row', async () => {
-        const ids = [fresh('a'), fresh('a'), fresh('a')];
-        for (const id of ids) await accounts.insert(id, account());
-        await accounts.update({ id: ids[1]!, version: 1 }, { balance: 5 });
-        const updates = [...ids, fresh('none')].map((id, i) => ({
-          record: { id, version: 1 },
-          changes: { balance: i },
-        }));
-        expect(await accounts.bulkUpdate(updates, 'each')).toEqual([
-          { kind: 'written', version: 2 },
-          { kind: 'version-conflict', expected: 1, actual: 2 },
-          { kind: 'written', version: 2 },
-          { kind: 'not-found' },
-        ]);
-        expect((await accounts.findAll(ids)).map((record) => record!.value.balance)).toEqual([0, 5, 2]);
+      it('knows no owner of a seal that was taken without saying who', async () => {
+        const scope = fresh('g/t/0');
+        await subject.store.seal(fenceOf(scope, 4n, 'b'));
+        await subject.store.seal(fenceOf(scope, 5n));
+        expect(await subject.store.seal(fenceOf(scope, 5n, 'c'))).toEqual({ kind: 'sealed', previous: 5n });
+        expect(await subject.store.seal(fenceOf(scope, 5n))).toEqual({ kind: 'sealed', previous: 5n });
+        expect(await subject.store.seal(fenceOf(scope, 5n, 'd'))).toMatchObject({ kind: 'stale-epoch' });
       });
 
-      it('or all or nothing, and say which row was to blame', async () => {
-        const ids = [fresh('a'), fresh('a'), fresh('a')];
-        for (const id of ids) await accounts.insert(id, account());
-        await accounts.update({ id: ids[1]!, version: 1 }, { balance: 5 });
-        const updates = ids.map((id) => ({ record: { id, version: 1 }, changes: { balance: 77 } }));
-        expect(await accounts.bulkUpdate(updates, 'all-or-nothing')).toEqual([
-          { kind: 'skipped' },
-          { kind: 'version-conflict', expected: 1, actual: 2 },
-          { kind: 'skipped' },
-        ]);
-        expect((await accounts.findAll(ids)).map((record) => record!.value.balance)).toEqual([0, 5, 0]);
-        const right = ids.map((id, i) => ({
-          record: { id, version: i === 1 ? 2 : 1 },
-          changes: { balance: 77 },
-        }));
-        expect(
-          (await accounts.bulkUpdate(right, 'all-or-nothing')).every(({ kind }) => kind === 'written'),
-        ).toBe(true);
+      it('names the higher of the seal and the fence of the record', async () => {
+        const [id, scope] = [fresh('a'), fresh('g/t/0')];
+        await accounts.insert(id, account(), { fence: fenceOf(scope, 9n) });
+        await subject.store.seal(fenceOf(scope, 6n));
+        const change = (token: bigint): Promise<WriteOutcome> =>
+          accounts.tryUpdate({ id, version: 1 }, { balance: 1 }, { fence: fenceOf(scope, token) });
+        expect(await change(5n)).toEqual({ kind: 'stale-epoch', scope, token: 5n, current: 9n });
+        await subject.store.seal(fenceOf(scope, 12n));
+        expect(await change(5n)).toEqual({ kind: 'stale-epoch', scope, token: 5n, current: 12n });
+        expect(await change(11n)).toEqual({ kind: 'stale-epoch', scope, token: 11n, current: 12n });
+        expect(await change(12n)).toEqual({ kind: 'written', version: 2 });
+      });
+
+      it('tells a stale epoch also where there is no record, and before an id that is taken', async () => {
+        const [taken, scope] = [fresh('a'), fresh('g/t/0')];
+        await accounts.insert(taken, account(), { fence: fenceOf(scope, 9n) });
+        await subject.store.seal(fenceOf(scope, 4n));
+        const fence = fenceOf(scope, 3n);
+        const missing = { id: fresh('none'), version: 1 };
+        expect(await accounts.tryUpdate(missing, { balance: 1 }, { fence })).toMatchObject({ current: 4n });
+        expect(await accounts.tryDelete(missing, { fence })).toMatchObject({ current: 4n });
+        const low = fenceOf(scope, 8n);
+        expect(await accounts.tryInsert(taken, account(), { fence: low })).toMatchObject({ current: 9n });
+        expect(await accounts.tryInsert(taken, account(), { fence: fenceOf(scope, 9n) })).toEqual({
+          kind: 'already-exists',
+          actual: 1,
+        });
       });
     });
+
+    batchConformance(() => subject);
 
     describe('aggregates', () => {
       it('bump the main record once, whatever part changes', async () => {

@@ -1,0 +1,142 @@
+import { Redis } from 'ioredis';
+import { Records } from '../../src/locking/index.js';
+import { RedisStore } from '../../src/locking/redis/index.js';
+import { findOwnService } from '../../test/harness/services.js';
+import { median } from '../../test/harness/waiting.js';
+import type { SceneContext } from './load.js';
+
+const ROUNDS = 60;
+const BURST = 250;
+const IN_FLIGHT = 64;
+const VERSION = 'version';
+
+/** An order as a shop would keep it; an update writes all of it but the customer. */
+interface Order {
+  readonly [field: string]: string | number | boolean | Date;
+  readonly state: string;
+  readonly total: number;
+}
+const changesOf = (i: number): Partial<Order> => ({
+  state: i % 2 === 0 ? 'packed' : 'paid',
+  total: 12_950 + i,
+  currency: 'EUR',
+  carrier: 'dhl-express',
+  tracking: `JD0146000${i}`,
+  paidAt: new Date(1_700_000_000_000 + i),
+  gift: i % 3 === 0,
+  note: 'Leave it with the neighbours on the ground floor; the bell of the second floor is broken since March.',
+});
+const asText = (changes: Partial<Order>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(changes).map(([name, value]) => [
+      name,
+      value instanceof Date ? value.toISOString() : String(value),
+    ]),
+  );
+
+type Update = (i: number) => Promise<unknown>;
+
+/** The same update with and without a guard, one after the other on one connection; and as people write it by hand. */
+export async function benchLockingRedis({ report }: SceneContext): Promise<void> {
+  report.title('Guarded updates in Redis: one connection, loopback, 8 fields of some 200 bytes');
+  const { service, missing } = await findOwnService('redis');
+  if (service === undefined) throw new Error(missing);
+  const client = new Redis(service.url);
+  try {
+    const ways = await waysToUpdate(client);
+    const micros = await alternate(ways);
+    const plain = micros.plain;
+    report.add({ name: 'HSET, no check', value: plain, unit: 'us' });
+    report.add({ name: 'update by version', value: micros.versioned, unit: 'us' });
+    report.add({
+      name: 'update by version / HSET',
+      value: micros.versioned / plain,
+      unit: 'x',
+      target: { kind: 'at most', value: 1.15 },
+    });
+    report.add({ name: 'update by version, token and seal / HSET', value: micros.fenced / plain, unit: 'x' });
+    report.add({ name: 'WATCH, HGET, MULTI, HSET, EXEC', value: micros.watched, unit: 'us' });
+    report.add({
+      name: 'WATCH, HGET, MULTI, HSET, EXEC / update by version',
+      value: micros.watched / micros.versioned,
+      unit: 'x',
+      target: { kind: 'at least', value: 1.5 },
+    });
+    await throughput(client, ways, report.add.bind(report));
+  } finally {
+    client.disconnect();
+    await service.stop();
+  }
+}
+
+async function waysToUpdate(
+  client: Redis,
+): Promise<Record<'plain' | 'versioned' | 'fenced' | 'watched', Update>> {
+  const store = new RedisStore(client, { prefix: 'bench:' });
+  const orders = new Records<Order>(store, 'orders');
+  const order = { ...changesOf(0), customer: 'c-77' } as unknown as Order;
+  const fence = { scope: 'shop/orders/3', token: 2n ** 40n };
+  await store.seal(fence);
+  const versions = { a: await orders.insert('a', order), b: await orders.insert('b', order, { fence }) };
+  await client.hset('plain', asText(order));
+  await client.hset('watched', { ...asText(order), [VERSION]: '1' });
+  let watchedVersion = 1;
+  return {
+    plain: (i) => client.hset('plain', asText(changesOf(i))),
+    versioned: async (i) => {
+      versions.a = await orders.update({ id: 'a', version: versions.a }, changesOf(i));
+    },
+    fenced: async (i) => {
+      versions.b = await orders.update({ id: 'b', version: versions.b }, changesOf(i), { fence });
+    },
+    watched: async (i) => {
+      await client.watch('watched');
+      if ((await client.hget('watched', VERSION)) !== String(watchedVersion)) throw new Error('a conflict');
+      const next = { ...asText(changesOf(i)), [VERSION]: String(++watchedVersion) };
+      if ((await client.multi().hset('watched', next).exec()) === null) throw new Error('a conflict');
+    },
+  };
+}
+
+/** Median over many short bursts in turn, so that what the machine does besides hits all alike. Microseconds. */
+async function alternate<K extends string>(ways: Readonly<Record<K, Update>>): Promise<Record<K, number>> {
+  const names = Object.keys(ways) as K[];
+  const took = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<K, number[]>;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of names) {
+      const from = performance.now();
+      for (let i = 0; i < BURST; i++) await ways[name](i);
+      took[name].push(((performance.now() - from) / BURST) * 1_000);
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, median(took[name])])) as Record<K, number>;
+}
+
+/** Many at once, on one connection: each on a record of its own. */
+async function throughput(
+  client: Redis,
+  { plain }: { readonly plain: Update },
+  add: SceneContext['report']['add'],
+): Promise<void> {
+  const orders = new Records<Order>(new RedisStore(client, { prefix: 'bench:' }), 'many');
+  const order = changesOf(0) as Order;
+  const versions = await Promise.all(
+    Array.from({ length: IN_FLIGHT }, (_, i) => orders.insert(String(i), order)),
+  );
+  const each: Record<'plain' | 'versioned', Update> = {
+    plain: () => Promise.all(versions.map((_, i) => plain(i))),
+    versioned: () =>
+      Promise.all(
+        versions.map(async (version, i) => {
+          versions[i] = await orders.update({ id: String(i), version }, changesOf(i));
+        }),
+      ),
+  };
+  const micros = await alternate(each);
+  add({ name: `HSET, ${IN_FLIGHT} in flight`, value: (IN_FLIGHT / micros.plain) * 1e6, unit: '/s' });
+  add({
+    name: `update by version, ${IN_FLIGHT} in flight`,
+    value: (IN_FLIGHT / micros.versioned) * 1e6,
+    unit: '/s',
+  });
+}

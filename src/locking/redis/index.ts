@@ -1,0 +1,3 @@
+export { RedisStore, type RedisStoreOptions } from './redis-store.js';
+export { CrossSlotError, oneTag, tagByResource, tagByScope, type Tags } from './keys.js';
+export type { RedisClient } from './client.js';

@@ -1,0 +1,272 @@
+import { randomBytes } from 'node:crypto';
+import { OutcomeUnknownError } from '../errors.js';
+import type {
+  BatchMode,
+  Fence,
+  Fields,
+  RecordStore,
+  ResourceName,
+  SealOutcome,
+  VersionedRecord,
+  WriteOperation,
+  WriteOutcome,
+} from '../model.js';
+import { parseAnswer, refusalStands, type Answer } from './answers.js';
+import type { RedisClient } from './client.js';
+import { decodeFields, encodeFields } from './fields.js';
+import { CrossSlotError, Keys, oneTag, type Tags } from './keys.js';
+import { ScriptRunner } from './script-runner.js';
+import { REQUEST_LENGTH, SEAL, UPDATE, WRITE } from './scripts.js';
+
+export interface RedisStoreOptions {
+  /** Before every key. Default `quorate:`. */
+  readonly prefix?: string;
+  /** Which keys stand together on one node of a cluster. Default: all, `oneTag()`. */
+  readonly tags?: Tags;
+  /**
+   * How long a deleted record is remembered, in milliseconds. Default: for ever. What stays is its version and its fence
+   * (some 100 bytes): an id that is inserted again goes on from there, so neither a write of before the deletion nor one
+   * under a lower token is ever taken. A limit is safe when it is longer than any process may sleep with a version or a
+   * token in its hand.
+   */
+  readonly tombstoneMs?: number;
+}
+
+/** More fields than this go through the batch script, which sends them on in pieces. */
+const DIRECT_FIELDS_MAX = 2_000;
+const TOKEN_LIMIT = 2n ** 63n;
+
+/**
+ * Records in Redis, a hash each; every write is one script, so version and fence are checked and written in one step.
+ * Takes a `Redis` or a `Cluster` of ioredis with any options; when ioredis sends a write again after a reconnect, the
+ * second copy recognizes the first.
+ *
+ * What it cannot give: Redis replicates and syncs to disk after it has answered. A failover, or a crash without
+ * `appendfsync always`, may lose the last writes and with them the last fence.
+ */
+export class RedisStore implements RecordStore {
+  readonly name = 'redis';
+  readonly #client: RedisClient;
+  readonly #scripts: ScriptRunner;
+  readonly #keys: Keys;
+  readonly #tombstoneMs: string;
+
+  constructor(client: RedisClient, options: RedisStoreOptions = {}) {
+    const { prefix = 'quorate:', tags = oneTag(), tombstoneMs = 0 } = options;
+    this.#client = client;
+    this.#scripts = new ScriptRunner(client);
+    this.#keys = new Keys(prefix, tags);
+    this.#tombstoneMs = String(Math.ceil(tombstoneMs));
+  }
+
+  read(
+    resource: ResourceName,
+    ids: readonly string[],
+  ): Promise<readonly (VersionedRecord<Fields> | undefined)[]> {
+    return Promise.all(ids.map((id) => this.#read(resource, id)));
+  }
+
+  async #read(resource: ResourceName, id: string): Promise<VersionedRecord<Fields> | undefined> {
+    const stored = entriesOf(await this.#client.hgetall(this.#keys.record(resource, id)));
+    const version = Number.parseInt(stored.get('@version') ?? '', 10);
+    if (!(version > 0)) return undefined;
+    const fence = stored.get('@fence');
+    return { id, version, fence: fence === undefined ? null : BigInt(fence), value: decodeFields(stored) };
+  }
+
+  /** @throws CrossSlotError when the keys of one transaction have different hash tags; nothing was sent then. */
+  async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
+    const [first] = operations;
+    if (operations.length === 1 && first!.kind === 'update') {
+      const values = encodeFields(first!.changes);
+      if (values.length <= 2 * DIRECT_FIELDS_MAX) return [await this.#update(first!, values)];
+    }
+    const byTag = new Map<string, number[]>();
+    operations.forEach((operation, index) => {
+      const tag = this.#keys.tagOf(operation);
+      const others = byTag.get(tag);
+      if (others === undefined) byTag.set(tag, [index]);
+      else others.push(index);
+    });
+    if (byTag.size === 1) return this.#script(this.#batch(operations, mode));
+    if (mode === 'all-or-nothing') throw new CrossSlotError([...byTag.keys()]);
+    return this.#perTag(operations, [...byTag.values()]);
+  }
+
+  /** A script per tag, all at once. When what became of one is not known, so it is of the whole. */
+  async #perTag(
+    operations: readonly WriteOperation[],
+    groups: readonly (readonly number[])[],
+  ): Promise<readonly WriteOutcome[]> {
+    const batches = groups.map((indices) =>
+      this.#batch(
+        indices.map((index) => operations[index]!),
+        'each',
+      ),
+    );
+    const results = await Promise.allSettled(batches.map((batch) => this.#script(batch)));
+    const failed = results.filter((result) => result.status === 'rejected');
+    if (failed.length > 0) {
+      const unknown = failed.find(({ reason }) => reason instanceof OutcomeUnknownError);
+      const error = (unknown ?? failed[0]!).reason as Error;
+      if (unknown !== undefined || failed.length === results.length) throw error;
+      throw new OutcomeUnknownError(
+        `${operations.length} writes to several nodes, of which one refused`,
+        error,
+      );
+    }
+    const outcomes: WriteOutcome[] = [];
+    results.forEach((result, group) => {
+      if (result.status === 'rejected') return;
+      result.value.forEach((outcome, i) => (outcomes[groups[group]![i]!] = outcome));
+    });
+    return outcomes;
+  }
+
+  async #update(
+    operation: Extract<WriteOperation, { kind: 'update' }>,
+    values: readonly string[],
+  ): Promise<WriteOutcome> {
+    const { resource, id, version, fence } = operation;
+    this.#keys.tagOf(operation);
+    const keys = [this.#keys.record(resource, id)];
+    const parameters = [`${version} `, `${version + 1} ${newRequest()}`];
+    if (fence !== undefined) {
+      keys.push(this.#keys.seal(fence.scope));
+      parameters.push('@fence', digits(fence.token));
+    }
+    const what = `an update of ${resource} ${id} in Redis`;
+    const { answer, connectionLost } = await this.#scripts.run(what, UPDATE, keys, parameters.concat(values));
+    if (answer === 'w') return { kind: 'written', version: version + 1 };
+    const refused = parseAnswer(operation, answer as string)!;
+    if (connectionLost && !refusalStands([refused])) throw repeatedAfterLoss(what);
+    return refused.outcome;
+  }
+
+  async #script({ operations, mode, keys, parameters }: Batch): Promise<readonly WriteOutcome[]> {
+    const what = `a batch of ${operations.length} writes to Redis`;
+    const { answer, connectionLost } = await this.#scripts.run(what, WRITE, keys, parameters);
+    const answers = (answer as readonly string[]).map((text, i) => parseAnswer(operations[i]!, text));
+    if (!answers.every((parsed) => parsed !== undefined)) throw repeatedAfterLoss(what);
+    if (connectionLost) {
+      const together = mode === 'each' ? answers.map((one) => [one]) : [answers];
+      if (!together.every((group) => group.every(isWritten) || refusalStands(group))) {
+        throw repeatedAfterLoss(what);
+      }
+    }
+    return answers.map(({ outcome }) => outcome);
+  }
+
+  #batch(operations: readonly WriteOperation[], mode: BatchMode): Batch {
+    const records = new Numbers();
+    const seals = new Numbers();
+    for (const { resource, id, fence } of operations) {
+      records.add(this.#keys.record(resource, id));
+      if (fence !== undefined) seals.add(this.#keys.seal(fence.scope));
+    }
+    const parameters = [newRequest(), mode, this.#tombstoneMs, String(records.size)];
+    for (const operation of operations) {
+      const { kind, resource, id, fence } = operation;
+      const values = valuesOf(operation);
+      parameters.push(
+        kind,
+        String(records.of(this.#keys.record(resource, id))),
+        String(kind === 'insert' ? 0 : operation.version),
+        fence === undefined ? '0' : String(records.size + seals.of(this.#keys.seal(fence.scope))),
+        fence === undefined ? '' : digits(fence.token),
+        String(values.length),
+      );
+      for (const value of values) parameters.push(value);
+    }
+    return { operations, mode, keys: [...records.texts, ...seals.texts], parameters };
+  }
+
+  async seal(fence: Fence): Promise<SealOutcome> {
+    const { scope, token, owner = '' } = fence;
+    const { answer } = await this.#scripts.run(
+      `a seal of ${scope} in Redis`,
+      SEAL,
+      [this.#keys.seal(scope)],
+      [digits(token), owner, newRequest()],
+    );
+    const text = (answer as string).slice(1);
+    if ((answer as string).startsWith('s'))
+      return { kind: 'stale-epoch', scope, token, current: BigInt(text) };
+    return { kind: 'sealed', previous: text === '' ? null : BigInt(text) };
+  }
+
+  async fenceOf(scope: string): Promise<bigint | null> {
+    const token = await this.#client.hget(this.#keys.seal(scope), 'token');
+    return token === null ? null : BigInt(token);
+  }
+}
+
+/** What one script is sent. */
+interface Batch {
+  readonly operations: readonly WriteOperation[];
+  readonly mode: BatchMode;
+  readonly keys: readonly string[];
+  readonly parameters: readonly string[];
+}
+
+function valuesOf(operation: WriteOperation): readonly string[] {
+  if (operation.kind === 'insert') return encodeFields(operation.value);
+  return operation.kind === 'update' ? encodeFields(operation.changes) : [];
+}
+
+/** Distinct texts, numbered from 1 in the order of their first appearance. */
+class Numbers {
+  readonly #numbers = new Map<string, number>();
+  add(text: string): void {
+    if (!this.#numbers.has(text)) this.#numbers.set(text, this.#numbers.size + 1);
+  }
+  of(text: string): number {
+    return this.#numbers.get(text)!;
+  }
+  get size(): number {
+    return this.#numbers.size;
+  }
+  get texts(): Iterable<string> {
+    return this.#numbers.keys();
+  }
+}
+
+const isWritten = ({ outcome }: Answer): boolean => outcome.kind === 'written';
+
+const repeatedAfterLoss = (what: string): OutcomeUnknownError =>
+  new OutcomeUnknownError(
+    what,
+    new Error(
+      'the connection was lost, and the write was sent again when later changes hid whether it had happened',
+    ),
+  );
+
+/** Canonical, so that the scripts can compare by length and then by text. */
+function digits(token: bigint): string {
+  if (token < 0n || token >= TOKEN_LIMIT)
+    throw new RangeError(`the token ${token} is not between 0 and 2^63 - 1`);
+  return token.toString();
+}
+
+const POOLED = 512;
+const REQUEST_BYTES = 8;
+let pool = Buffer.alloc(0);
+let used = 0;
+/** 60 random bits in base64url: it is only ever compared with the last few requests on one record. */
+function newRequest(): string {
+  if (used + REQUEST_BYTES > pool.length) {
+    pool = randomBytes(REQUEST_BYTES * POOLED);
+    used = 0;
+  }
+  used += REQUEST_BYTES;
+  return pool.toString('base64url', used - REQUEST_BYTES, used).slice(0, REQUEST_LENGTH);
+}
+
+/** HGETALL as an object, a Map or a list: ioredis has an option for it (replyMapping). */
+function entriesOf(reply: unknown): Map<string, string> {
+  if (reply instanceof Map) return reply as Map<string, string>;
+  if (!Array.isArray(reply)) return new Map(Object.entries(reply as Record<string, string>));
+  const entries = new Map<string, string>();
+  for (let i = 0; i < reply.length; i += 2) entries.set(String(reply[i]), String(reply[i + 1]));
+  return entries;
+}

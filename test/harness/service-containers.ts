@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { homedir } from 'node:os';
+import type { OwnService, ServiceKind } from './services.js';
+
+interface Image {
+  readonly name: string;
+  readonly port: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+  /** What it prints when it takes connections, and how often: images of databases start their server twice. */
+  readonly ready: readonly [RegExp, number];
+  readonly url: (host: string, port: number) => string;
+}
+
+const IMAGES: { readonly [K in ServiceKind]: Image } = {
+  postgres: {
+    name: 'postgres:17-alpine',
+    port: 5432,
+    environment: { POSTGRES_USER: 'quorate', POSTGRES_DB: 'postgres', POSTGRES_HOST_AUTH_METHOD: 'trust' },
+    command: ['postgres', '-c', 'fsync=off', '-c', 'max_connections=200'],
+    ready: [/ready to accept connections/, 2],
+    url: (host, port) => `postgres://quorate@${host}:${port}/postgres`,
+  },
+  mysql: {
+    name: 'mysql:8.4',
+    port: 3306,
+    environment: { MYSQL_ALLOW_EMPTY_PASSWORD: '1', MYSQL_ROOT_HOST: '%' },
+    command: ['--innodb-flush-log-at-trx-commit=0'],
+    ready: [/ready for connections.*port: 3306/, 1],
+    url: (host, port) => `mysql://root@${host}:${port}/mysql`,
+  },
+  redis: {
+    name: 'redis:8-alpine',
+    port: 6379,
+    environment: {},
+    command: ['redis-server', '--save', '', '--appendonly', 'no'],
+    ready: [/Ready to accept connections/, 1],
+    url: (host, port) => `redis://${host}:${port}`,
+  },
+};
+
+/** A server in a container, where a Docker engine answers; a text says why there is none. */
+export async function startContainer(kind: ServiceKind): Promise<OwnService | string> {
+  if (!mayHaveEngine()) return 'no Docker engine';
+  // Loaded only here: it takes a second, and most runs have no engine.
+  const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
+  let dockerode: Awaited<ReturnType<typeof getContainerRuntimeClient>>['container']['dockerode'];
+  try {
+    ({ dockerode } = (await getContainerRuntimeClient()).container);
+    await dockerode.ping();
+  } catch (error) {
+    return `no Docker engine answers: ${(error as Error).message}`;
+  }
+  const { name, port, environment, command, ready, url } = IMAGES[kind];
+  const started = await new GenericContainer(name)
+    .withEnvironment({ ...environment })
+    .withCommand([...command])
+    .withExposedPorts(port)
+    .withWaitStrategy(Wait.forLogMessage(...ready))
+    .withStartupTimeout(180_000)
+    .start();
+  const container = dockerode.getContainer(started.getId());
+  return {
+    kind,
+    url: url(started.getHost(), started.getMappedPort(port)),
+    foundIn: 'docker',
+    pause: async () => void (await container.pause()),
+    resume: async () => void (await container.unpause()),
+    kill: async () => void (await container.kill()),
+    stop: async () => void (await started.stop()),
+  };
+}
+
+const mayHaveEngine = (): boolean =>
+  process.env['DOCKER_HOST'] !== undefined ||
+  existsSync('/var/run/docker.sock') ||
+  existsSync(join(homedir(), '.docker/run/docker.sock')) ||
+  existsSync(`/run/user/${process.getuid?.() ?? 0}/docker.sock`);

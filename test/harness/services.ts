@@ -1,0 +1,63 @@
+import { startBinary } from './service-binaries.js';
+import { startContainer } from './service-containers.js';
+
+export type ServiceKind = 'postgres' | 'mysql' | 'redis';
+
+export interface Stoppable {
+  /** Ends it if the tests started it; a server that was given by URL is left alone. */
+  stop(): Promise<void>;
+}
+
+/** A database server that a test may talk to. */
+export interface Service extends Stoppable {
+  readonly kind: ServiceKind;
+  readonly url: string;
+  readonly foundIn: 'environment' | 'docker' | 'binary';
+}
+
+/** A server that this test started: nobody else minds when it is stopped in the middle of something. */
+export interface OwnService extends Service {
+  readonly foundIn: 'docker' | 'binary';
+  /** Stops all its processes where they stand (SIGSTOP): connections stay open and nothing answers. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+const URL_VARIABLE: { readonly [K in ServiceKind]: string } = {
+  postgres: 'QUORATE_TEST_POSTGRES_URL',
+  mysql: 'QUORATE_TEST_MYSQL_URL',
+  redis: 'QUORATE_TEST_REDIS_URL',
+};
+const PACKAGE: { readonly [K in ServiceKind]: string } = {
+  postgres: 'postgresql',
+  mysql: 'mariadb-server',
+  redis: 'redis-server',
+};
+
+export type Found<S extends Stoppable> =
+  | { readonly service: S; readonly missing?: undefined }
+  | { readonly service?: undefined; readonly missing: string };
+
+/** The server named by the environment, else one of our own. */
+export async function findService(kind: ServiceKind): Promise<Found<Service>> {
+  const url = process.env[URL_VARIABLE[kind]];
+  if (url !== undefined && url !== '') {
+    return { service: { kind, url, foundIn: 'environment', stop: () => Promise.resolve() } };
+  }
+  return findOwnService(kind);
+}
+
+/** In Docker where an engine answers, else as a local binary with its data in a temporary directory. */
+export async function findOwnService(kind: ServiceKind): Promise<Found<OwnService>> {
+  const reasons: string[] = [];
+  for (const start of [startContainer, startBinary]) {
+    const started = await start(kind);
+    if (typeof started !== 'string') return { service: started };
+    reasons.push(started);
+  }
+  return {
+    missing: `no ${kind} (${reasons.join('; ')}). Install it (apt-get install ${PACKAGE[kind]}), start Docker, or set ${URL_VARIABLE[kind]}.`,
+  };
+}
