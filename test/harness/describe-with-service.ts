@@ -33,8 +33,9 @@ function declare<S extends Service>(found: Found<S>, title: string, tests: (serv
   const { service, missing } = found;
   if (service !== undefined) {
     describe(title, () => {
-      afterAll(() => service.stop(), 30_000);
       tests(service);
+      // After the tests' own: hooks run in the order in which they are declared.
+      afterAll(() => service.stop(), 30_000);
     });
     return;
   }
