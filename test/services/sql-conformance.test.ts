@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, jest } from '@jest/globals';
-import { createRequire } from 'node:module';
 import type pg from 'pg';
-import { MysqlStore, PostgresStore, type SqliteDatabase, SqliteStore } from '../../src/locking/sql/index.js';
+import { MysqlStore, PostgresStore } from '../../src/locking/sql/index.js';
 import { describeWithService } from '../harness/describe-with-service.js';
 import { storeConformance } from '../harness/store-conformance.js';
 import { openMysql, openPostgres, openSqlite, type SqlDatabase } from './sql-databases.js';
@@ -76,34 +75,4 @@ describe('SQLite', () => {
     const database = openSqlite(RENAMED);
     return Promise.resolve({ ...under(database), close: () => database.close() });
   });
-
-  const sqlite = nodeSqlite();
-  if (sqlite === undefined)
-    console.warn(`SKIPPED: node:sqlite, which this Node (${process.version}) has not`);
-  else {
-    storeConformance('node:sqlite', () => {
-      const database = openSqlite();
-      const file = new sqlite.DatabaseSync(database.file);
-      return Promise.resolve({
-        ...under(database, new SqliteStore(file, database.options)),
-        close: () => {
-          file.close();
-          return database.close();
-        },
-      });
-    });
-  }
 });
-
-interface NodeSqlite {
-  readonly DatabaseSync: new (file: string) => SqliteDatabase & { close(): void };
-}
-
-/** Since Node 22.5. */
-function nodeSqlite(): NodeSqlite | undefined {
-  try {
-    return createRequire(import.meta.url)('node:sqlite') as NodeSqlite;
-  } catch {
-    return undefined;
-  }
-}

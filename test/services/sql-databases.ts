@@ -6,7 +6,6 @@ import { createPool, type Pool as MysqlPool } from 'mysql2/promise';
 import pg from 'pg';
 import type { RecordStore } from '../../src/locking/index.js';
 import {
-  ddl,
   type DialectName,
   MysqlStore,
   PostgresStore,
@@ -14,17 +13,7 @@ import {
   SqliteStore,
   type TableDefinition,
 } from '../../src/locking/sql/index.js';
-
-let unique = 0;
-/** A name for a table that no other run uses, so that suites may share a database. */
-export const freshTable = (what: string): string =>
-  `q_${what}_${process.pid}_${Date.now().toString(36)}_${unique++}`;
-
-export const FIELDS: { readonly [K in DialectName]: Readonly<Record<string, string>> } = {
-  postgres: { owner: 'text', balance: 'bigint', note: 'text' },
-  mysql: { owner: 'VARCHAR(100)', balance: 'BIGINT', note: 'TEXT' },
-  sqlite: { owner: 'TEXT', balance: 'INTEGER', note: 'TEXT' },
-};
+import { prepared } from './sql-tables.js';
 
 /** A database with the tables of the conformance suite. */
 export interface SqlDatabase<C> {
@@ -35,26 +24,6 @@ export interface SqlDatabase<C> {
   readonly store: RecordStore;
   execute(sql: string): Promise<unknown>;
   close(): Promise<void>;
-}
-
-interface Prepared {
-  readonly options: Required<SqlStoreOptions>;
-  readonly create: readonly string[];
-  readonly drop: readonly string[];
-}
-
-/** Two resources, `accounts` and `lines`, in tables of their own, and a table of seals. */
-function prepared(dialect: DialectName, more: Partial<TableDefinition> = {}): Prepared {
-  const [accounts, lines, fencesTable] = [freshTable('accounts'), freshTable('lines'), freshTable('fences')];
-  const tables = { accounts: { table: accounts, ...more }, lines: { table: lines, ...more } };
-  const definitions = Object.fromEntries(
-    Object.entries(tables).map(([resource, mapping]) => [resource, { ...mapping, fields: FIELDS[dialect] }]),
-  );
-  return {
-    options: { tables, seals: true, fencesTable },
-    create: ddl(dialect, { tables: definitions, fencesTable }),
-    drop: [accounts, lines, fencesTable].map((table) => `DROP TABLE ${table}`),
-  };
 }
 
 export async function openPostgres(
