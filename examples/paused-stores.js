@@ -1,7 +1,7 @@
 // The stores of `npm run demo:paused`: each opened for guarded writes (a RecordStore of quorate/locking) and for blind ones.
 import { QuorateStore } from 'quorate/locking';
 import { RedisStore } from 'quorate/locking/redis';
-import { PostgresStore, SqliteStore } from 'quorate/locking/sql';
+import { ddl, PostgresStore, SqliteStore } from 'quorate/locking/sql';
 
 /** better-sqlite3, or the SQLite that newer Nodes have built in. Undefined: neither is there. */
 export async function sqliteModule() {
@@ -20,26 +20,23 @@ export async function sqliteModule() {
   }
 }
 
-const TABLES = (prefix) => ({
-  accounts: { table: `${prefix}accounts` },
-  journal: { table: `${prefix}journal` },
+const tablesOf = (prefix) => ({
+  accounts: { table: `${prefix}accounts`, fields: { balance: 'INTEGER' } },
+  journal: { table: `${prefix}journal`, fields: { writer: 'TEXT', token: 'TEXT', amount: 'INTEGER' } },
 });
-const ddl = (prefix) => [
-  `CREATE TABLE IF NOT EXISTS ${prefix}accounts (id TEXT PRIMARY KEY, version BIGINT NOT NULL, fence BIGINT, balance INTEGER)`,
-  `CREATE TABLE IF NOT EXISTS ${prefix}journal (id TEXT PRIMARY KEY, version BIGINT NOT NULL, fence BIGINT, writer TEXT, token TEXT, amount INTEGER)`,
-  `CREATE TABLE IF NOT EXISTS ${prefix}fences (scope TEXT PRIMARY KEY, token BIGINT NOT NULL, owner TEXT)`,
-];
-const options = (prefix) => ({ tables: TABLES(prefix), seals: true, fencesTable: `${prefix}fences` });
+const options = (prefix) => ({ tables: tablesOf(prefix), seals: true, fencesTable: `${prefix}fences` });
 const newId = () => `${Date.now()}-${Math.random()}`;
 
 async function openSqlite({ name, file }) {
   const open = await sqliteModule();
   const database = open(file);
   database.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 2000');
-  for (const statement of ddl('')) database.exec(statement);
   return {
     name,
     records: new SqliteStore(database, options('')),
+    async prepare() {
+      for (const statement of ddl('sqlite', options(''))) database.exec(statement);
+    },
     async writeBlindly(id, balance, { writer, token, amount }) {
       database
         .prepare('UPDATE accounts SET balance = ?, version = version + 1 WHERE id = ?')
@@ -60,10 +57,12 @@ async function openSqlite({ name, file }) {
 async function openPostgres({ name, url, prefix }) {
   const { default: pg } = await import('pg');
   const pool = new pg.Pool({ connectionString: url });
-  for (const statement of ddl(prefix)) await pool.query(statement);
   return {
     name,
     records: new PostgresStore(pool, options(prefix)),
+    async prepare() {
+      for (const statement of ddl('postgres', options(prefix))) await pool.query(statement);
+    },
     async writeBlindly(id, balance, { writer, token, amount }) {
       await pool.query(`UPDATE ${prefix}accounts SET balance = $1, version = version + 1 WHERE id = $2`, [
         balance,
