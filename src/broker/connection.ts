@@ -27,10 +27,17 @@ export interface ConnectionHost {
   closed(connection: Connection, cause: CloseCause, detail: string): void;
 }
 
+/** Metadata, OffsetFetch, DescribeGroups, ListGroups: a short request for an answer as long as the cluster is large. */
+const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
 /** With so much unread by the client nothing more is read from it. Bytes. */
 const UNREAD_PAUSE_BYTES = 256 * 1024;
 const WRITER_BYTES = 64 * 1024;
 const WRITER_BYTES_KEPT = 1024 * 1024;
+
+/** For the log. */
+export function peerOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
+}
 
 /** Encodes the answers of one connection at a time; its memory is handed away only when a socket could not take all. */
 export class SharedWriter {
@@ -43,8 +50,9 @@ export class SharedWriter {
 
 /**
  * One client's connection. Requests start in the order they came and may run side by side; answers leave in that order:
- * a request that waits holds back the answers behind it, of this connection only (kafka-clients P7). At the bound of
- * requests under way, and while the client does not read, nothing more is read from it.
+ * a request that waits holds back the answers behind it, of this connection only (kafka-clients P7). At the bounds of
+ * requests under way, and while the client does not read, nothing more is read from it. A request whose answer may be
+ * long runs alone.
  */
 export class Connection implements ExchangeOwner {
   readonly clientHost: string;
@@ -63,6 +71,7 @@ export class Connection implements ExchangeOwner {
   #head: Exchange | null = null;
   #tail: Exchange | null = null;
   #inFlight = 0;
+  #inFlightBytes = 0;
   #paused = false;
   #closed = false;
   #draining = false;
@@ -72,11 +81,13 @@ export class Connection implements ExchangeOwner {
     this.#host = host;
     this.lastActiveMs = now;
     this.clientHost = `/${socket.remoteAddress ?? 'unknown'}`;
-    this.peer = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    this.peer = peerOf(socket);
     this.#splitter = new FrameSplitter(host.settings.frameBytesMax);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('drain', () => this.#resume());
     socket.on('error', (error) => this.close('socket-error', error.message));
+    // A client that ends its side has left; what it waits for would hold its place for nobody.
+    socket.on('end', () => this.close('client', 'closed by the client'));
     socket.on('close', () => this.close('client', 'closed by the client'));
   }
 
@@ -85,6 +96,10 @@ export class Connection implements ExchangeOwner {
   }
   get inFlight(): number {
     return this.#inFlight;
+  }
+  /** Answers that the client has not taken. Bytes. */
+  get unread(): number {
+    return this.#socket.writableLength;
   }
 
   #receive(chunk: Buffer): void {
@@ -104,19 +119,13 @@ export class Connection implements ExchangeOwner {
 
   /** Starts what has come, as far as there is room; then decides whether to read on. */
   #pump(): void {
-    const { maxInFlightPerConnection } = this.#host.settings;
     let started = 0;
-    while (
-      started < this.#waiting.length &&
-      this.#inFlight < maxInFlightPerConnection &&
-      this.#socket.writableLength <= UNREAD_PAUSE_BYTES &&
-      !this.#closed
-    ) {
+    while (!this.#closed && started < this.#waiting.length && this.#hasRoomFor(this.#waiting[started]!)) {
       this.#start(this.#waiting[started++]!);
     }
     if (this.#closed) return;
     this.#waiting = started === this.#waiting.length ? [] : this.#waiting.slice(started);
-    const full = this.#waiting.length > 0 || this.#socket.writableLength > UNREAD_PAUSE_BYTES;
+    const full = this.#waiting.length > 0 || this.unread > UNREAD_PAUSE_BYTES;
     if (full && !this.#paused) {
       this.#paused = true;
       this.#socket.pause();
@@ -124,6 +133,17 @@ export class Connection implements ExchangeOwner {
       this.#paused = false;
       this.#socket.resume();
     }
+  }
+  #hasRoomFor(frame: Buffer): boolean {
+    if (this.unread > UNREAD_PAUSE_BYTES) return false;
+    if (this.#head === null) return true;
+    const { maxInFlightPerConnection, frameBytesMax } = this.#host.settings;
+    return (
+      this.#inFlight < maxInFlightPerConnection &&
+      this.#inFlightBytes + frame.length <= frameBytesMax &&
+      !LONG_ANSWERS.has(this.#head.key) &&
+      !LONG_ANSWERS.has(frame.length < 2 ? -1 : frame.readInt16BE(0))
+    );
   }
   #resume(): void {
     this.active = true;
@@ -141,7 +161,7 @@ export class Connection implements ExchangeOwner {
         return this.close('unsupported', `asked for ${what}, which is not spoken here`);
       }
       this.#host.dispatch(
-        this.open(api.key, header.apiVersion, header.correlationId),
+        this.open(api.key, header.apiVersion, header.correlationId, frame.length),
         frame,
         header.bodyOffset,
       );
@@ -156,13 +176,14 @@ export class Connection implements ExchangeOwner {
   }
 
   /** Takes the next place in the order of answers. */
-  open<K extends ApiKey>(key: K, version: number, correlationId: number): Exchange<K> {
-    const exchange = new Exchange(this, key, version, correlationId);
+  open<K extends ApiKey>(key: K, version: number, correlationId: number, requestBytes: number): Exchange<K> {
+    const exchange = new Exchange(this, key, version, correlationId, requestBytes);
     const last = exchange as unknown as Exchange;
     if (this.#tail === null) this.#head = last;
     else this.#tail.next = last;
     this.#tail = last;
     this.#inFlight++;
+    this.#inFlightBytes += requestBytes;
     return exchange;
   }
 
@@ -184,6 +205,7 @@ export class Connection implements ExchangeOwner {
       for (; head?.ready === true; head = head.next) {
         if (head.write(writer, (shard) => this.#host.leaseHolds(shard))) counters.leaseLost++;
         this.#inFlight--;
+        this.#inFlightBytes -= head.requestBytes;
       }
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -193,14 +215,13 @@ export class Connection implements ExchangeOwner {
     if (head === null) this.#tail = null;
     this.#send(writer, shared);
     if (this.#closed) return;
-    if (this.#waiting.length > 0 || this.#paused || this.#socket.writableLength > UNREAD_PAUSE_BYTES)
-      this.#pump();
+    if (this.#waiting.length > 0 || this.#paused || this.unread > UNREAD_PAUSE_BYTES) this.#pump();
   }
 
   #send(writer: WireWriter, shared: SharedWriter): void {
     const { settings, counters } = this.#host;
     const bytes = writer.length;
-    const unread = this.#socket.writableLength;
+    const { unread } = this;
     if (unread + bytes > settings.outgoingBytesMax && unread > 0) {
       return this.close('not-reading', `${unread} bytes of answers were not read`);
     }
@@ -209,7 +230,7 @@ export class Connection implements ExchangeOwner {
     this.active = true;
     this.#socket.write(writer.view());
     // What the kernel did not take at once still lies in this memory: it belongs to the socket from now on.
-    if (this.#socket.writableLength > 0 || bytes > WRITER_BYTES_KEPT) shared.renew();
+    if (this.unread > 0 || bytes > WRITER_BYTES_KEPT) shared.renew();
   }
 
   /** Starts nothing more; what is under way is still answered. */
@@ -220,7 +241,7 @@ export class Connection implements ExchangeOwner {
   }
   /** True when nothing is owed to the client any more. */
   get settled(): boolean {
-    return this.#closed || (this.#inFlight === 0 && this.#socket.writableLength === 0);
+    return this.#closed || (this.#inFlight === 0 && this.unread === 0);
   }
 
   close(cause: CloseCause, detail: string): void {
@@ -230,6 +251,7 @@ export class Connection implements ExchangeOwner {
     this.#head = null;
     this.#tail = null;
     this.#inFlight = 0;
+    this.#inFlightBytes = 0;
     this.#waiting = [];
     this.#socket.destroy();
     this.#host.closed(this, cause, detail);

@@ -50,6 +50,9 @@ export const HANDLERS: Handlers = {
   20002: recordSeal,
 };
 
+/** What one request may ask about: far more than clients do, and about a second of this replica's time. */
+const REQUEST_ITEMS_MAX = 250_000;
+
 /** Decodes a request and hands it to its handler. Throws WireError when its bytes are not what its version says. */
 export function dispatch(
   exchange: Exchange,
@@ -58,7 +61,7 @@ export function dispatch(
   context: BrokerContext,
 ): void {
   const { key, version } = exchange;
-  const request = APIS[key].decodeRequest(new WireReader(frame, bodyOffset), version);
+  const request = APIS[key].decodeRequest(new WireReader(frame, bodyOffset, REQUEST_ITEMS_MAX), version);
   context.counters.request(key);
   // Request, exchange and handler are of one key; the compiler cannot follow that through the union.
   (HANDLERS[key] as unknown as Handler<ApiKey>)(request, exchange, context);

@@ -41,6 +41,8 @@ export class Exchange<K extends ApiKey = ApiKey> {
     readonly key: K,
     readonly version: number,
     readonly correlationId: number,
+    /** The length of the request's frame. */
+    readonly requestBytes: number,
   ) {}
 
   get ready(): boolean {

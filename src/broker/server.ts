@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
 import { ClusterFacts } from './cluster-facts.js';
-import { Connection, type ConnectionHost, SharedWriter } from './connection.js';
+import { Connection, type ConnectionHost, peerOf, SharedWriter } from './connection.js';
 import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
 import { type BrokerCounters, type CloseCause, Counters } from './counters.js';
 import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
@@ -43,6 +43,8 @@ const API_VERSIONS = 18;
 /** Dead peers are found by the kernel: a client that is merely silent is not one. Milliseconds. */
 const KEEP_ALIVE_MS = 60_000;
 const STOP_POLL_MS = 10;
+/** Characters. */
+const CLIENT_ID_LOGGED_MAX = 100;
 const QUIET: readonly CloseCause[] = ['client', 'socket-error', 'stopping'];
 
 class TcpBroker implements Broker, ConnectionHost {
@@ -141,7 +143,7 @@ class TcpBroker implements Broker, ConnectionHost {
       if (full) {
         const { connectionsMax } = this.settings;
         this.#options.log.warn(
-          `${socket.remoteAddress ?? 'a client'} was turned away: ${connectionsMax} connections are open`,
+          `turned ${peerOf(socket)} away: ${connectionsMax} connections are open, which is the most allowed`,
         );
       }
       socket.destroy();
@@ -157,7 +159,7 @@ class TcpBroker implements Broker, ConnectionHost {
   dispatchUnsupported(...[connection, header]: Parameters<ConnectionHost['dispatchUnsupported']>): boolean {
     if (header.apiKey !== API_VERSIONS) return false;
     this.counters.request(API_VERSIONS);
-    connection.open(API_VERSIONS, 0, header.correlationId).answer(UNKNOWN_API_VERSIONS);
+    connection.open(API_VERSIONS, 0, header.correlationId, 0).answer(UNKNOWN_API_VERSIONS);
     return true;
   }
   leaseHolds(shard: Parameters<Coordinator['leaseHolds']>[0]): boolean {
@@ -188,7 +190,9 @@ class TcpBroker implements Broker, ConnectionHost {
     this.counters.closed(cause);
     if (QUIET.includes(cause)) return;
     const { peer, clientId } = connection;
-    this.#options.log.warn(`closed the connection of ${peer} (client id "${clientId}"): ${detail}`);
+    // What a client calls itself may be long, and may have line breaks.
+    const name = JSON.stringify(clientId.slice(0, CLIENT_ID_LOGGED_MAX));
+    this.#options.log.warn(`closed the connection of ${peer} (client id ${name}): ${detail}`);
   }
 
   /** One timer for all connections; no request pays for it. */
@@ -201,7 +205,10 @@ class TcpBroker implements Broker, ConnectionHost {
           connection.active = false;
           connection.lastActiveMs = now;
         } else if (connection.inFlight === 0 && now - connection.lastActiveMs >= connectionIdleMs) {
-          connection.close('idle', `nothing came for ${Math.round(connectionIdleMs / 1000)} s`);
+          const { unread } = connection;
+          const forSeconds = `for ${Math.round(connectionIdleMs / 1000)} s`;
+          if (unread === 0) connection.close('idle', `nothing came ${forSeconds}`);
+          else connection.close('not-reading', `${unread} bytes of answers were not read ${forSeconds}`);
         }
       }
       this.#sweepLater();

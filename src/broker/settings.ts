@@ -1,6 +1,9 @@
 /** What an operator may set. Every limit bounds what one client, or all of them, can make a replica hold. */
 export interface BrokerSettings {
-  /** The largest request frame; a longer one closes its connection. Bytes. */
+  /**
+   * The largest request frame; a longer one closes its connection. Requests of one connection that are under way together
+   * are no longer either. Bytes.
+   */
   readonly frameBytesMax: number;
   /** Connections beyond this are closed at once. */
   readonly connectionsMax: number;

@@ -13,11 +13,14 @@ export class WireReader {
   readonly buffer: Buffer;
   #at: number;
   #end: number;
+  /** Items of arrays that may still come: an item of one byte becomes an object of hundreds. */
+  #itemsLeft: number;
 
-  constructor(buffer: Buffer, offset = 0) {
+  constructor(buffer: Buffer, offset = 0, itemsMax = Number.POSITIVE_INFINITY) {
     this.buffer = buffer;
     this.#at = offset;
     this.#end = buffer.length;
+    this.#itemsLeft = itemsMax;
   }
 
   get offset(): number {
@@ -140,6 +143,8 @@ export class WireReader {
     if (length * itemBytesMin > this.remaining) {
       throw this.error(`an array of ${length} items in ${this.remaining} bytes`);
     }
+    this.#itemsLeft -= length;
+    if (this.#itemsLeft < 0) throw this.error(`an array of ${length} items, more than one message may have`);
     return length;
   }
   arrayLength(compact: boolean, itemBytesMin: number): number {

@@ -11,12 +11,13 @@ const NO_BYTES = Buffer.alloc(0);
 export const describeGroups: Handler<15> = (request, exchange, context) => {
   const { coordinator, counters } = context;
   const groups: Described[] = [];
-  const leased = request.groups
+  const names = [...new Set(request.groups)];
+  const leased = names
     .map((name) => coordinator.shardOf(groupId(name)))
     .filter((shard) => coordinator.leaseHolds(shard));
-  let open = request.groups.length;
+  let open = names.length;
   if (open === 0) return exchange.answer({ groups });
-  request.groups.forEach((name, index) => {
+  names.forEach((name, index) => {
     const group = groupId(name);
     coordinator.read(coordinator.shardOf(group), (outcome) => {
       if (outcome.kind === 'ok') {
@@ -27,7 +28,7 @@ export const describeGroups: Handler<15> = (request, exchange, context) => {
       }
       if (--open > 0) return;
       exchange.answerUnderLease(leased, { groups }, () => ({
-        groups: request.groups.map((each) => undescribed(each, '', NOT_COORDINATOR)),
+        groups: names.map((each) => undescribed(each, '', NOT_COORDINATOR)),
       }));
     });
   });
@@ -137,9 +138,10 @@ type ConfigsResult = ReplyByKey[32]['results'][number];
 
 /** The cluster's settings under Kafka's names, as far as Kafka has one. Topics and groups have none of their own. */
 export const describeConfigs: Handler<32> = (request, exchange, context) => {
-  exchange.answer({
-    results: request.resources.map((resource) => configsOf(resource, context)),
-  });
+  const resources = new Map(
+    request.resources.map((each) => [`${each.resourceType} ${each.resourceName}`, each]),
+  );
+  exchange.answer({ results: [...resources.values()].map((resource) => configsOf(resource, context)) });
 };
 
 function configsOf(

@@ -82,14 +82,16 @@ export const metadata: Handler<3> = (request, exchange, context) => {
   // v0 asks for all with an empty list, later versions with null.
   if (request.topics === null || (version === 0 && request.topics.length === 0))
     return reply(facts.topics.all().map((topic) => described(topic, leaders, context)));
+  // Kafka: each once, however often it is asked for.
+  const asking = [...new Map(request.topics.map((asked) => [asked.name ?? asked.topicId, asked])).values()];
   const topics: TopicReply[] = [];
-  let open = request.topics.length;
+  let open = asking.length;
   if (open === 0) return reply([]);
   const settle = (index: number, topic: TopicReply): void => {
     topics[index] = topic;
     if (--open === 0) reply(topics);
   };
-  request.topics.forEach((asked, index) => {
+  asking.forEach((asked, index) => {
     const topic = lookUp(asked, context);
     if (topic !== undefined) return settle(index, described(topic, leaders, context));
     if (

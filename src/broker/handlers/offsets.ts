@@ -130,7 +130,7 @@ export const offsetFetch: Handler<9> = (request, exchange, context) => {
   const { coordinator } = context;
   const batch = exchange.version >= 8;
   const questions: readonly GroupQuestion[] = batch
-    ? request.groups
+    ? wholeGroupsOnce(request.groups)
     : [
         {
           groupId: request.groupId,
@@ -167,6 +167,12 @@ export const offsetFetch: Handler<9> = (request, exchange, context) => {
     });
   });
 };
+
+/** A question for all offsets of a group is short, and its answer is long. */
+function wholeGroupsOnce(questions: readonly GroupQuestion[]): readonly GroupQuestion[] {
+  const seen = new Set<string>();
+  return questions.filter(({ groupId: id, topics }) => topics !== null || (!seen.has(id) && seen.add(id)));
+}
 
 function whole(groups: readonly GroupReply[], batch: boolean): ReplyByKey[9] {
   if (batch) return { groups };
