@@ -27,8 +27,8 @@ export interface ConnectionHost {
   closed(connection: Connection, cause: CloseCause, detail: string): void;
 }
 
-/** Metadata, OffsetFetch, DescribeGroups, ListGroups: a short request for an answer as long as the cluster is large. */
-const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
+/** Metadata, OffsetFetch, DescribeGroups, ListGroups, RecordRead: a short request for an answer as long as the cluster is large. */
+const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16, 20_001]);
 /** With so much unread by the client nothing more is read from it. Bytes. */
 const UNREAD_PAUSE_BYTES = 256 * 1024;
 const WRITER_BYTES = 64 * 1024;

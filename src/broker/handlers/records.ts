@@ -1,5 +1,6 @@
 import { groupId } from '../../kernel/index.js';
 import {
+  RECORD_LIMITS,
   type RecordFence,
   type RecordOperation,
   type RecordOutcome,

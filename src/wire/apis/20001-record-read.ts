@@ -5,7 +5,7 @@ import { array, field, int16, int64, nullable, string, struct } from '../schema.
  * RecordRead (key 20001). Quorate's own; not in ApiVersions.
  *
  * A linearizable read of records and of the token that a fence scope was sealed with. Records that are not there are left
- * out of the answer. Errors: 16 led elsewhere.
+ * out of the answer. Errors: 16 led elsewhere, 42 more than 256 ids.
  */
 export const recordRead = api({
   key: 20001,
