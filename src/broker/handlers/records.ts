@@ -51,6 +51,7 @@ export const recordRead: Handler<20001> = (
   exchange,
   { coordinator, counters },
 ) => {
+  if (ids.length > RECORD_LIMITS.operationsMax) return exchange.answer({ errorCode: INVALID });
   const shard = coordinator.shardOf(groupId(scope));
   coordinator.read(shard, (outcome) => {
     if (outcome.kind !== 'ok') {
