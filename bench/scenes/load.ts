@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Child } from '../../test/harness/child.js';
-import { Cluster, ROOT } from '../../test/harness/cluster.js';
+import { Cluster, type ClusterOptions, ROOT } from '../../test/harness/cluster.js';
 import { sleep } from '../../test/harness/waiting.js';
 import type { LoadJob, LoadResult } from '../load.js';
 import type { Machine } from '../machine.js';
@@ -22,8 +22,8 @@ export interface Measured extends LoadResult {
 const SETTLE_MS = 2_000;
 
 /** Three replicas whose leaders are where they belong: in the first second some shards still go home. */
-export async function startCluster(): Promise<Cluster> {
-  const cluster = await Cluster.start();
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const cluster = await Cluster.start(options);
   await sleep(SETTLE_MS);
   return cluster;
 }

@@ -12,7 +12,8 @@ const MEASURE_MS = 2_000;
 /** Compare-and-set of Quorate's own records, against offset commits by the same client in the same run. */
 export async function benchRecords({ report }: SceneContext): Promise<void> {
   report.title('Own records: compare-and-set, 3 replicas, fsync on all of them');
-  const cluster = await startCluster();
+  // The client shares the machine with the replicas and is not sparing with it: no leader is to fall for that.
+  const cluster = await startCluster({ settings: { electionTimeoutMs: 1_500, leaseMs: 1_500 } });
   try {
     await cluster.createTopic('work', 64);
     await cluster.settled(SPACE);
