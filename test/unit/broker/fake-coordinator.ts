@@ -80,7 +80,7 @@ export class FakeCoordinator implements Coordinator {
   leader: (shard: ShardId) => number | undefined = () => 1;
   lease = true;
   factsThrough = 1;
-  /** Undefined: the built-in answer. `hold`: the callback is kept in `held`. */
+  /** Undefined: the built-in answer. `hold`: the callback is kept in `held`, and asks again when it is released. */
   onCommand: (command: Command) => Reply | Refusal | 'hold' | undefined = () => undefined;
   held: (() => void)[] = [];
   onHeartbeat: (question: HeartbeatQuestion) => ReturnType<MachineView['groups']['heartbeat']> = () => ({
@@ -126,7 +126,8 @@ export class FakeCoordinator implements Coordinator {
     this.commands.push({ shard, command });
     const scripted = this.onCommand(command);
     const finish = (): void => {
-      const reply = scripted === 'hold' ? this.#apply(command) : (scripted ?? this.#apply(command));
+      const answer = scripted === 'hold' ? this.onCommand(command) : scripted;
+      const reply = answer === 'hold' ? this.#apply(command) : (answer ?? this.#apply(command));
       if (isRefusal(reply)) return done(reply);
       done({ kind: 'ok', reply: reply as never });
     };
