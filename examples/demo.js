@@ -1,8 +1,6 @@
 // npm run demo: a cluster of three replicas and three workers; a worker is killed, then the leading replica.
 // Prints what happened, checks that no partition ever had two owners and that no acknowledged commit is missing,
 // and exits 0 or 1. Everything runs on free ports and in a directory of its own, both gone afterwards.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import kafkajs from 'kafkajs';
 import { ended, Stage } from './stage.js';
@@ -160,16 +158,4 @@ async function demo(directory) {
   await ended(cluster);
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'quorate-demo-'));
-try {
-  await demo(directory);
-} catch (error) {
-  problems.push(error.message);
-} finally {
-  await stage.endAll();
-  rmSync(directory, { recursive: true, force: true });
-}
-console.log();
-for (const problem of problems) console.log(`WRONG: ${problem}`);
-if (problems.length === 0) console.log('No partition ever had two owners. No acknowledged commit was lost.');
-process.exit(problems.length === 0 ? 0 : 1);
+await stage.perform(demo, problems, 'No partition ever had two owners. No acknowledged commit was lost.');

@@ -7,8 +7,6 @@
 // SQL is SQLite in a temporary file unless a PostgreSQL is named. Redis is the one named, or a redis-server started for the
 // demo; where there is none, Quorate's own records take its place.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openStores, sqliteModule } from './paused-stores.js';
@@ -183,16 +181,8 @@ async function demo(directory) {
   await ended(cluster.cluster);
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'quorate-paused-'));
-try {
-  await demo(directory);
-} catch (error) {
-  problems.push(error.message);
-} finally {
-  await stage.endAll();
-  rmSync(directory, { recursive: true, force: true });
-}
-for (const problem of problems) console.log(`WRONG: ${problem}`);
-if (problems.length === 0)
-  console.log('With fencing no row was touched by the old epoch. Without, deposits were lost.');
-process.exit(problems.length === 0 ? 0 : 1);
+await stage.perform(
+  demo,
+  problems,
+  'With fencing no row was touched by the old epoch. Without, deposits were lost.',
+);

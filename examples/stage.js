@@ -1,6 +1,9 @@
 // What the demos share: child processes, a cluster of three replicas on free ports, waiting and telling.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -76,6 +79,23 @@ export class Stage {
       child.kill('SIGTERM');
     }
     await Promise.all(children.map(ended));
+  }
+
+  /** Runs a demo in a directory of its own, ends what it left running, tells what went wrong, and exits 0 or 1. */
+  async perform(demo, problems, success) {
+    const directory = mkdtempSync(join(tmpdir(), 'quorate-demo-'));
+    try {
+      await demo(directory);
+    } catch (error) {
+      problems.push(error.message);
+    } finally {
+      await this.endAll();
+      rmSync(directory, { recursive: true, force: true });
+    }
+    console.log();
+    for (const problem of problems) console.log(`WRONG: ${problem}`);
+    if (problems.length === 0) console.log(success);
+    process.exit(problems.length === 0 ? 0 : 1);
   }
 
   /** Three replicas with their data in `directory`, ready. `get(replica, path)`: JSON of a replica's HTTP. */
