@@ -1,7 +1,6 @@
 // npm run demo: a cluster of three replicas and three workers; a worker is killed, then the leading replica.
 // Prints what happened, checks that no partition ever had two owners and that no acknowledged commit is missing,
 // and exits 0 or 1. Everything runs on free ports and in a directory of its own, both gone afterwards.
-import { join } from 'node:path';
 import kafkajs from 'kafkajs';
 import { ended, Stage } from './stage.js';
 
