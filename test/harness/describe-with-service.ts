@@ -39,8 +39,9 @@ export function declareWith<S extends Stoppable>(
   const { service, missing } = found;
   if (service !== undefined) {
     describe(title, () => {
-      afterAll(() => service.stop(), 30_000);
       tests(service);
+      // After the tests' own: their clients end before the server does.
+      afterAll(() => service.stop(), 30_000);
     });
     return;
   }

@@ -62,8 +62,7 @@ await describeWithService('redis', 'Redis', ({ url }) => {
       const { prefix, accounts } = prefixed();
       await accounts.insert('7', { balance: 5, owner: 'ada' }, { fence: { scope: 's', token: 4n } });
       const hash = await client.hgetall(`${prefix}{all}:r:accounts:7`);
-      expect(hash).toMatchObject({ balance: '5', owner: 'ada', '@fence': '4' });
-      expect(hash['@version']).toMatch(/^1 [\w-]{10}$/);
+      expect(hash).toMatchObject({ balance: '5', owner: 'ada', '@version': '1', '@fence': '4' });
     });
 
     it('keeps the hash compact, however often it changes', async () => {
