@@ -147,4 +147,9 @@ async function throughput(client: Redis, add: SceneContext['report']['add']): Pr
     value: (IN_FLIGHT / micros.versioned) * 1e6,
     unit: '/s',
   });
+  add({
+    name: `update by version / HSET, ${IN_FLIGHT} in flight`,
+    value: micros.versioned / micros.plain,
+    unit: 'x',
+  });
 }

@@ -50,7 +50,7 @@ export class Records<T extends Fields> {
     return record;
   }
 
-  /** Gives version 1. */
+  /** Gives version 1, or the next one of an id whose deletion the store remembers. */
   async tryInsert(id: string, value: T, options: WriteOptions = {}): Promise<WriteOutcome> {
     return this.#one({ kind: 'insert', resource: this.resource, id, value, ...options });
   }

@@ -111,6 +111,7 @@ await describeWithService('redis', 'Redis', ({ url }) => {
       await expect(accounts.insert('7', { balance: 0 }, negative)).rejects.toThrow(RangeError);
       const nested = { balance: 0, inner: {} } as unknown as Account;
       await expect(accounts.insert('7', nested)).rejects.toThrow(TypeError);
+      await expect(accounts.insert('7', { balance: 0, half: '\ud83e' })).rejects.toThrow(/escape/);
       expect(await accounts.find('7')).toBeUndefined();
     });
 

@@ -39,7 +39,8 @@ const TOKEN_LIMIT = 2n ** 63n;
 /**
  * Records in Redis, a hash each; every write is one script, so version and fence are checked and written in one step.
  * Takes a `Redis` or a `Cluster` of ioredis with any options; when ioredis sends a write again after a reconnect, the
- * second copy recognizes the first.
+ * second copy recognizes the first. Give ioredis a `commandTimeout`: without one it waits for ever while a server stands
+ * still, or a proxy takes connections that lead nowhere; with one, such a write ends as OutcomeUnknownError.
  *
  * What it cannot give: Redis replicates and syncs to disk after it has answered. A failover, or a crash without
  * `appendfsync always`, may lose the last writes and with them the last fence.
