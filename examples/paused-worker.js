@@ -3,7 +3,7 @@
 // computed, without asking whether the partition is still ours.
 import { parseArgs } from 'node:util';
 import kafkajs from 'kafkajs';
-import { AggregateChange, LockingError, Records } from 'quorate/locking';
+import { AggregateChange, LockingError, NotOwnedError, Records } from 'quorate/locking';
 import { fencesOf } from 'quorate/locking/kafkajs';
 import { openStores } from './paused-stores.js';
 
@@ -91,7 +91,10 @@ async function work(partition) {
 
 consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
   for (const partition of payload.memberAssignment[topic] ?? [])
-    work(partition).catch((error) => say({ kind: 'failed', message: error.message }));
+    // Not ours any more before we began: the next assignment says who begins.
+    work(partition).catch((error) => {
+      if (!(error instanceof NotOwnedError)) say({ kind: 'failed', message: error.message });
+    });
 });
 await consumer.connect();
 await consumer.subscribe({ topics: [topic] });

@@ -59,7 +59,7 @@ export class Records<T extends Fields> {
     return record;
   }
 
-  /** Gives version 1. */
+  /** Gives version 1, or the next one of an id whose deletion the store remembers. */
   async tryInsert(id: string, value: T, options: WriteOptions = {}): Promise<WriteOutcome> {
     return this.#one({ kind: 'insert', resource: this.resource, id, value, ...options });
   }
@@ -69,11 +69,7 @@ export class Records<T extends Fields> {
   }
 
   /** Changes the given fields if nobody else changed the record since it was read. */
-  async tryUpdate(
-    record: RecordReference,
-    changes: Partial<T>,
-    options: WriteOptions = {},
-  ): Promise<WriteOutcome> {
+  tryUpdate(record: RecordReference, changes: Partial<T>, options: WriteOptions = {}): Promise<WriteOutcome> {
     return this.#one(this.#update({ record, changes }, options));
   }
   /** Throws VersionConflictError, RecordNotFoundError or StaleEpochError; returns the new version. */
@@ -148,9 +144,8 @@ export class Records<T extends Fields> {
     };
   }
 
-  async #one(operation: WriteOperation): Promise<WriteOutcome> {
-    const [outcome] = await this.#store.write([operation], 'all-or-nothing');
-    return outcome!;
+  #one(operation: WriteOperation): Promise<WriteOutcome> {
+    return this.#store.write([operation], 'all-or-nothing').then(([outcome]) => outcome!);
   }
 
   #orThrow(id: string, outcome: WriteOutcome): number {
@@ -162,5 +157,6 @@ export class Records<T extends Fields> {
 
 /** A field that is undefined stays as it is; null is a value. */
 export function definedFields(changes: Partial<Fields>): Fields {
+  if (Object.values(changes).every((value) => value !== undefined)) return changes as Fields;
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as Fields;
 }

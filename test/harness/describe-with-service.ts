@@ -40,7 +40,7 @@ export function declareWith<S extends Stoppable>(
   if (service !== undefined) {
     describe(title, () => {
       tests(service);
-      // After the tests' own: hooks run in the order in which they are declared.
+      // After the tests' own: their clients end before the server does.
       afterAll(() => service.stop(), 30_000);
     });
     return;

@@ -21,7 +21,7 @@ interface Account {
 type Options = RedisOptions & { readonly replyMapping?: 'legacy' };
 
 /** What a record remembers of its own changes; more than that, and it cannot tell any more who made a version. */
-const REMEMBERED = 5;
+const REMEMBERED = 8;
 
 await describeWithOwnService('redis', 'Redis behind a connection that breaks', (service) => {
   let direct: Redis;

@@ -62,8 +62,7 @@ await describeWithService('redis', 'Redis', ({ url }) => {
       const { prefix, accounts } = prefixed();
       await accounts.insert('7', { balance: 5, owner: 'ada' }, { fence: { scope: 's', token: 4n } });
       const hash = await client.hgetall(`${prefix}{all}:r:accounts:7`);
-      expect(hash).toMatchObject({ balance: '5', owner: 'ada', '@fence': '4' });
-      expect(hash['@version']).toMatch(/^1 [\w-]{10}$/);
+      expect(hash).toMatchObject({ balance: '5', owner: 'ada', '@version': '1', '@fence': '4' });
     });
 
     it('keeps the hash compact, however often it changes', async () => {
@@ -112,6 +111,7 @@ await describeWithService('redis', 'Redis', ({ url }) => {
       await expect(accounts.insert('7', { balance: 0 }, negative)).rejects.toThrow(RangeError);
       const nested = { balance: 0, inner: {} } as unknown as Account;
       await expect(accounts.insert('7', nested)).rejects.toThrow(TypeError);
+      await expect(accounts.insert('7', { balance: 0, half: '\ud83e' })).rejects.toThrow(/escape/);
       expect(await accounts.find('7')).toBeUndefined();
     });
 

@@ -8,13 +8,16 @@ import type { Fields, FieldValue } from '../model.js';
 const MARK = '~';
 /** Names with this first character belong to the store. */
 const RESERVED = '@';
+/** Of NaN and Infinity, too. */
+const FIRST_OF_A_NUMBER: ReadonlySet<number> = new Set(
+  Array.from('-0123456789IN', (char) => char.charCodeAt(0)),
+);
 
 /**
- * Names and texts, alternating, ready for HSET.
+ * Names and texts, alternating, ready for HSET; appended to `out`.
  * @throws TypeError naming the field, when it holds what a hash cannot give back.
  */
-export function encodeFields(fields: Fields): string[] {
-  const out: string[] = [];
+export function encodeFields(fields: Fields, out: string[] = []): string[] {
   for (const name of Object.keys(fields)) {
     if (name.startsWith(RESERVED))
       throw new TypeError(`the field ${name}: names with ${RESERVED} are the store's own`);
@@ -76,6 +79,7 @@ function decodeValue(text: string): FieldValue {
 }
 
 /** What `String(number)` can give, and nothing else: `1` and `1e+21`, not `01`, `1.0` or `1e21`. */
-const readsAsNumber = (text: string): boolean => /^[-0-9IN]/.test(text) && String(Number(text)) === text;
+const readsAsNumber = (text: string): boolean =>
+  FIRST_OF_A_NUMBER.has(text.charCodeAt(0)) && String(Number(text)) === text;
 
 const bytesOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -47,6 +47,9 @@ export class CrossSlotError extends Error {
 export class Keys {
   readonly #prefix: string;
   readonly #tags: Tags;
+  /** Most writes have the tag of the one before. */
+  #lastTag = '';
+  #lastHead = '';
 
   constructor(prefix: string, tags: Tags) {
     // The first brace of a key begins its tag.
@@ -57,7 +60,7 @@ export class Keys {
   }
 
   record(resource: ResourceName, id: string): string {
-    return `${this.#head(this.#tags.record(resource, id))}r:${escaped(resource, /[%:]/g)}:${id}`;
+    return `${this.#head(this.#tags.record(resource, id))}r:${escaped(resource, NAME_SPECIALS)}:${id}`;
   }
   seal(scope: string): string {
     return `${this.#head(this.#tags.scope(scope))}s:${scope}`;
@@ -77,9 +80,16 @@ export class Keys {
 
   #head(tag: string): string {
     if (tag === '') throw new TypeError('an empty hash tag is none: Redis would hash the whole key');
-    return `${this.#prefix}{${escaped(tag, /[%}]/g)}}:`;
+    if (tag === this.#lastTag) return this.#lastHead;
+    this.#lastTag = tag;
+    return (this.#lastHead = `${this.#prefix}{${escaped(tag, TAG_SPECIALS)}}:`);
   }
 }
 
-const escaped = (text: string, what: RegExp): string =>
-  text.replace(what, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+const TAG_SPECIALS = /[%}]/;
+const NAME_SPECIALS = /[%:]/;
+
+const escaped = (text: string, specials: RegExp): string =>
+  specials.test(text)
+    ? text.replace(new RegExp(specials, 'g'), (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+    : text;

@@ -16,7 +16,7 @@ import type { RedisClient } from './client.js';
 import { decodeFields, encodeFields } from './fields.js';
 import { CrossSlotError, Keys, oneTag, type Tags } from './keys.js';
 import { ScriptRunner } from './script-runner.js';
-import { REQUEST_LENGTH, SEAL, UPDATE, WRITE } from './scripts.js';
+import { makerField, type Plan, SEAL, UPDATE, WRITE } from './scripts.js';
 
 export interface RedisStoreOptions {
   /** Before every key. Default `quorate:`. */
@@ -32,14 +32,15 @@ export interface RedisStoreOptions {
   readonly tombstoneMs?: number;
 }
 
-/** More fields than this go through the batch script, which sends them on in pieces. */
-const DIRECT_FIELDS_MAX = 2_000;
+/** What a script may hand on in one piece; the batch script makes pieces. */
+const DIRECT_VALUES_MAX = 4_000;
 const TOKEN_LIMIT = 2n ** 63n;
 
 /**
  * Records in Redis, a hash each; every write is one script, so version and fence are checked and written in one step.
  * Takes a `Redis` or a `Cluster` of ioredis with any options; when ioredis sends a write again after a reconnect, the
- * second copy recognizes the first.
+ * second copy recognizes the first. Give ioredis a `commandTimeout`: without one it waits for ever while a server stands
+ * still, or a proxy takes connections that lead nowhere; with one, such a write ends as OutcomeUnknownError.
  *
  * What it cannot give: Redis replicates and syncs to disk after it has answered. A failover, or a crash without
  * `appendfsync always`, may lose the last writes and with them the last fence.
@@ -49,14 +50,14 @@ export class RedisStore implements RecordStore {
   readonly #client: RedisClient;
   readonly #scripts: ScriptRunner;
   readonly #keys: Keys;
-  readonly #tombstoneMs: string;
+  readonly #tombstoneMs: number;
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
     const { prefix = 'quorate:', tags = oneTag(), tombstoneMs = 0 } = options;
     this.#client = client;
     this.#scripts = new ScriptRunner(client);
     this.#keys = new Keys(prefix, tags);
-    this.#tombstoneMs = String(Math.ceil(tombstoneMs));
+    this.#tombstoneMs = Math.ceil(tombstoneMs);
   }
 
   read(
@@ -75,12 +76,14 @@ export class RedisStore implements RecordStore {
   }
 
   /** @throws CrossSlotError when the keys of one transaction have different hash tags; nothing was sent then. */
-  async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
+  write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
     const [first] = operations;
-    if (operations.length === 1 && first!.kind === 'update') {
-      const values = encodeFields(first!.changes);
-      if (values.length <= 2 * DIRECT_FIELDS_MAX) return [await this.#update(first!, values)];
-    }
+    return operations.length === 1 && first!.kind === 'update'
+      ? this.#update(first!)
+      : this.#writeMany(operations, mode);
+  }
+
+  async #writeMany(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
     const byTag = new Map<string, number[]>();
     operations.forEach((operation, index) => {
       const tag = this.#keys.tagOf(operation);
@@ -123,35 +126,35 @@ export class RedisStore implements RecordStore {
     return outcomes;
   }
 
-  async #update(
-    operation: Extract<WriteOperation, { kind: 'update' }>,
-    values: readonly string[],
-  ): Promise<WriteOutcome> {
+  async #update(operation: Extract<WriteOperation, { kind: 'update' }>): Promise<readonly WriteOutcome[]> {
     const { resource, id, version, fence } = operation;
     this.#keys.tagOf(operation);
     const keys = [this.#keys.record(resource, id)];
-    const parameters = [`${version} `, `${version + 1} ${newRequest()}`];
+    const given = [String(version), String(version + 1), makerField(version + 1), newRequest()];
     if (fence !== undefined) {
       keys.push(this.#keys.seal(fence.scope));
-      parameters.push('@fence', digits(fence.token));
+      given.push('@fence', digits(fence.token));
     }
-    const what = `an update of ${resource} ${id} in Redis`;
-    const { answer, connectionLost } = await this.#scripts.run(what, UPDATE, keys, parameters.concat(values));
-    if (answer === 'w') return { kind: 'written', version: version + 1 };
+    encodeFields(operation.changes, given);
+    if (given.length > DIRECT_VALUES_MAX) return this.#script(this.#batch([operation], 'all-or-nothing'));
+    const what = (): string => `an update of ${resource} ${id} in Redis`;
+    const { answer, connectionLost } = await this.#scripts.run(UPDATE, keys, what, JSON.stringify(given));
+    // A text with the option stringNumbers of ioredis.
+    if (answer === 1 || answer === '1') return [{ kind: 'written', version: version + 1 }];
     const refused = parseAnswer(operation, answer as string)!;
-    if (connectionLost && !refusalStands([refused])) throw repeatedAfterLoss(what);
-    return refused.outcome;
+    if (connectionLost && !refusalStands([refused])) throw repeatedAfterLoss(what());
+    return [refused.outcome];
   }
 
-  async #script({ operations, mode, keys, parameters }: Batch): Promise<readonly WriteOutcome[]> {
-    const what = `a batch of ${operations.length} writes to Redis`;
-    const { answer, connectionLost } = await this.#scripts.run(what, WRITE, keys, parameters);
+  async #script({ operations, keys, plan }: Batch): Promise<readonly WriteOutcome[]> {
+    const what = (): string => `a batch of ${operations.length} writes to Redis`;
+    const { answer, connectionLost } = await this.#scripts.run(WRITE, keys, what, JSON.stringify(plan));
     const answers = (answer as readonly string[]).map((text, i) => parseAnswer(operations[i]!, text));
-    if (!answers.every((parsed) => parsed !== undefined)) throw repeatedAfterLoss(what);
+    if (!answers.every((parsed) => parsed !== undefined)) throw repeatedAfterLoss(what());
     if (connectionLost) {
-      const together = mode === 'each' ? answers.map((one) => [one]) : [answers];
+      const together = plan.mode === 'each' ? answers.map((one) => [one]) : [answers];
       if (!together.every((group) => group.every(isWritten) || refusalStands(group))) {
-        throw repeatedAfterLoss(what);
+        throw repeatedAfterLoss(what());
       }
     }
     return answers.map(({ outcome }) => outcome);
@@ -164,31 +167,32 @@ export class RedisStore implements RecordStore {
       records.add(this.#keys.record(resource, id));
       if (fence !== undefined) seals.add(this.#keys.seal(fence.scope));
     }
-    const parameters = [newRequest(), mode, this.#tombstoneMs, String(records.size)];
-    for (const operation of operations) {
-      const { kind, resource, id, fence } = operation;
-      const values = valuesOf(operation);
-      parameters.push(
-        kind,
-        String(records.of(this.#keys.record(resource, id))),
-        String(kind === 'insert' ? 0 : operation.version),
-        fence === undefined ? '0' : String(records.size + seals.of(this.#keys.seal(fence.scope))),
-        fence === undefined ? '' : digits(fence.token),
-        String(values.length),
-      );
-      for (const value of values) parameters.push(value);
-    }
-    return { operations, mode, keys: [...records.texts, ...seals.texts], parameters };
+    const plan: Plan = {
+      request: newRequest(),
+      mode,
+      tombstoneMs: this.#tombstoneMs,
+      records: records.size,
+      operations: operations.map((operation) => {
+        const { kind, resource, id, fence } = operation;
+        return {
+          kind,
+          record: records.of(this.#keys.record(resource, id)),
+          version: kind === 'insert' ? 0 : operation.version,
+          ...(fence === undefined
+            ? {}
+            : { seal: records.size + seals.of(this.#keys.seal(fence.scope)), token: digits(fence.token) }),
+          values: valuesOf(operation),
+        };
+      }),
+    };
+    return { operations, keys: [...records.texts, ...seals.texts], plan };
   }
 
   async seal(fence: Fence): Promise<SealOutcome> {
     const { scope, token, owner = '' } = fence;
-    const { answer } = await this.#scripts.run(
-      `a seal of ${scope} in Redis`,
-      SEAL,
-      [this.#keys.seal(scope)],
-      [digits(token), owner, newRequest()],
-    );
+    const what = (): string => `a seal of ${scope} in Redis`;
+    const keys = [this.#keys.seal(scope)];
+    const { answer } = await this.#scripts.run(SEAL, keys, what, digits(token), owner, newRequest());
     const text = (answer as string).slice(1);
     if ((answer as string).startsWith('s'))
       return { kind: 'stale-epoch', scope, token, current: BigInt(text) };
@@ -204,9 +208,8 @@ export class RedisStore implements RecordStore {
 /** What one script is sent. */
 interface Batch {
   readonly operations: readonly WriteOperation[];
-  readonly mode: BatchMode;
   readonly keys: readonly string[];
-  readonly parameters: readonly string[];
+  readonly plan: Plan;
 }
 
 function valuesOf(operation: WriteOperation): readonly string[] {
@@ -248,18 +251,18 @@ function digits(token: bigint): string {
   return token.toString();
 }
 
-const POOLED = 512;
-const REQUEST_BYTES = 8;
-let pool = Buffer.alloc(0);
+const POOLED_BYTES = 6_000;
+const REQUEST_LENGTH = 10;
+let pool = '';
 let used = 0;
 /** 60 random bits in base64url: it is only ever compared with the last few requests on one record. */
 function newRequest(): string {
-  if (used + REQUEST_BYTES > pool.length) {
-    pool = randomBytes(REQUEST_BYTES * POOLED);
+  if (used + REQUEST_LENGTH > pool.length) {
+    pool = randomBytes(POOLED_BYTES).toString('base64url');
     used = 0;
   }
-  used += REQUEST_BYTES;
-  return pool.toString('base64url', used - REQUEST_BYTES, used).slice(0, REQUEST_LENGTH);
+  used += REQUEST_LENGTH;
+  return pool.slice(used - REQUEST_LENGTH, used);
 }
 
 /** HGETALL as an object, a Map or a list: ioredis has an option for it (replyMapping). */

@@ -12,55 +12,54 @@ export interface ScriptRun {
 export class ScriptRunner {
   readonly #client: RedisClient;
   readonly #watch: ConnectionWatch;
+  readonly #abandons: boolean;
 
   constructor(client: RedisClient) {
     this.#client = client;
     this.#watch = ConnectionWatch.of(client);
+    this.#abandons = abandonsCommands(client);
   }
 
   /**
    * @param what for the message when the answer is lost.
    * @throws OutcomeUnknownError when it cannot tell whether the script ran; the driver's error when it knows that it did not.
    */
-  async run(
-    what: string,
-    script: Script,
+  run(
+    { lua, sha }: Script,
     keys: readonly string[],
-    parameters: readonly string[],
+    what: () => string,
+    ...parameters: readonly string[]
   ): Promise<ScriptRun> {
     const { losses } = this.#watch;
     const ended = this.#client.status === 'end';
-    try {
-      const sent = this.#send(script, keys, parameters);
-      const answer = await (abandonsCommands(this.#client) ? this.#unlessLost(sent) : sent);
-      return { answer, connectionLost: this.#watch.losses !== losses };
-    } catch (error) {
+    const answered = (answer: unknown): ScriptRun => ({
+      answer,
+      connectionLost: this.#watch.losses !== losses,
+    });
+    const failed = (error: unknown): never => {
       // After a loss, an error is about the second copy only.
       if (this.#watch.losses === losses && (ended || wasRefused(error))) throw error;
-      throw new OutcomeUnknownError(what, error);
-    }
-  }
-
-  #unlessLost(answer: Promise<unknown>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const stop = this.#watch.onLoss(() => reject(new Error('the connection was lost')));
-      answer.then(resolve, reject).finally(stop);
+      throw new OutcomeUnknownError(what(), error);
+    };
+    const sent = this.#client.evalsha(sha, keys.length, ...keys, ...parameters);
+    return this.#answerTo(sent).then(answered, (error: unknown) => {
+      if (!isUnknownScript(error)) return failed(error);
+      const inFull = this.#client.eval(lua, keys.length, ...keys, ...parameters);
+      return this.#answerTo(inFull).then(answered, failed);
     });
   }
 
-  async #send(
-    { lua, sha }: Script,
-    keys: readonly string[],
-    parameters: readonly string[],
-  ): Promise<unknown> {
-    try {
-      return await this.#client.evalsha(sha, keys.length, ...keys, ...parameters);
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.#client.eval(lua, keys.length, ...keys, ...parameters);
-    }
+  #answerTo(sent: Promise<unknown>): Promise<unknown> {
+    if (!this.#abandons) return sent;
+    return new Promise((resolve, reject) => {
+      const stop = this.#watch.onLoss(() => reject(new Error('the connection was lost')));
+      sent.then(resolve, reject).finally(stop);
+    });
   }
 }
+
+const isUnknownScript = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith('NOSCRIPT');
 
 /** By the server, before anything changed, or by the driver, before anything was sent. All else may mean a lost answer. */
 function wasRefused(error: unknown): boolean {
