@@ -5,7 +5,9 @@ import { type Bench, bench } from './broker-bench.js';
 import { turns, until } from './client.js';
 import { heartbeatOf } from './requests.js';
 
-/** A client that sends bytes, whatever they are, and keeps what comes back. */
+const KEPT_BYTES_MAX = 64 * 1024;
+
+/** A client that sends bytes, whatever they are, and keeps the beginning of what comes back. */
 export class RawClient {
   isClosed = false;
   readonly closed: Promise<void>;
@@ -14,7 +16,9 @@ export class RawClient {
 
   private constructor(readonly socket: Socket) {
     this.peer = `127.0.0.1:${socket.localPort}`;
-    socket.on('data', (chunk: Buffer) => (this.#bytes = Buffer.concat([this.#bytes, chunk])));
+    socket.on('data', (chunk: Buffer) => {
+      if (this.#bytes.length < KEPT_BYTES_MAX) this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    });
     socket.on('error', () => undefined);
     this.closed = new Promise((resolve) =>
       socket.on('close', () => {

@@ -1,4 +1,5 @@
 import { createHook } from 'node:async_hooks';
+import { Socket } from 'node:net';
 import { describe, expect, it, jest } from '@jest/globals';
 import { replicaId } from '../../../src/kernel/index.js';
 import { freePorts } from '../../harness/ports.js';
@@ -168,7 +169,9 @@ async function leftBehind(run: () => Promise<void>): Promise<string[]> {
   const alive = new Map<number, string>();
   const hook = createHook({
     init: (id, type) => {
-      if (/^(Timeout|TCP|PIPE)/.test(type)) alive.set(id, type);
+      // What draws the progress of the tests may live in this process, and has a timer now and then.
+      if (/^(Timeout|TCP|PIPE)/.test(type) && !new Error().stack!.includes('@jest/reporters'))
+        alive.set(id, type);
     },
     destroy: (id) => alive.delete(id),
   });
@@ -227,19 +230,22 @@ describe('close', () => {
     expect(left).toEqual([]);
   });
 
-  it('leaves none of a call that was never answered', async () => {
-    const left = await leftBehind(async () => {
-      const [port] = (await freePorts(1)) as [number];
+  it('gives up a call that has not been answered yet', async () => {
+    const [port, nobody] = (await freePorts(2)) as [number, number];
+    const call = jest.spyOn(Socket.prototype, 'connect');
+    try {
       const two = new TestReplica(helloOf(2), {
         listen: { host: '127.0.0.1', port },
-        // Documentation addresses (RFC 5737) answer nobody.
-        peers: [{ id: replicaId(1), host: '192.0.2.1', port: 9 }],
+        peers: [{ id: replicaId(1), host: '127.0.0.1', port: nobody }],
       });
       await two.start();
-      await two.transport.close();
+      const closing = two.transport.close();
+      expect(call.mock.contexts.map((socket) => (socket as Socket).destroyed)).toEqual([true]);
+      await closing;
       expect(two.log).toEqual([]);
-    });
-    expect(left).toEqual([]);
+    } finally {
+      call.mockRestore();
+    }
   });
 
   it('is quiet, takes no more calls, and may be asked for twice or before the start', async () => {

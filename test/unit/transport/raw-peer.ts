@@ -51,18 +51,20 @@ interface RawFrame {
 export class RawPeer {
   readonly frames: RawFrame[] = [];
   chunks = 0;
+  /** By the replica, or altogether. */
   isClosed = false;
   #bytes = Buffer.alloc(0);
 
   constructor(readonly socket: Socket) {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', () => undefined);
-    socket.on('close', () => (this.isClosed = true));
+    for (const event of ['end', 'close']) socket.on(event, () => (this.isClosed = true));
   }
 
   static call(port: number): Promise<RawPeer> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port });
+      // It keeps its side open until the test closes it, whatever the replica does.
+      const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
       socket.once('error', reject);
       socket.once('connect', () => resolve(new RawPeer(socket)));
     });
