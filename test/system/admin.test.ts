@@ -168,7 +168,7 @@ describe('HTTP and the command line', () => {
     expect(await quorate('topics', 'create', 'orders', '--partitions', '5')).toMatchObject({ code: 0 });
     expect((await quorate('topics', 'list')).text).toMatch(/orders +5/);
     expect(await quorate('topics', 'delete', 'orders', '--json')).toMatchObject({ code: 0 });
-  }, 30_000);
+  }, 90_000);
 
   it('says what is wrong and ends with a code: 1 no, 2 wrong use, 3 nobody answers', async () => {
     expect(await quorate('groups', 'describe', 'nobody')).toMatchObject({
@@ -182,5 +182,5 @@ describe('HTTP and the command line', () => {
       code: 2,
       text: expect.stringContaining('/nowhere.json') as unknown as string,
     });
-  }, 30_000);
+  }, 90_000);
 });
