@@ -6,7 +6,6 @@ import {
   type OwnService,
   type Service,
   type ServiceKind,
-  type Stoppable,
 } from './services.js';
 
 /**
@@ -18,7 +17,7 @@ export async function describeWithService(
   title: string,
   tests: (service: Service) => void,
 ): Promise<void> {
-  declareWith(await findService(kind), title, tests);
+  declare(await findService(kind), title, tests);
 }
 
 /** The same for tests that pause or kill the server: never one from the environment. */
@@ -27,20 +26,15 @@ export async function describeWithOwnService(
   title: string,
   tests: (service: OwnService) => void,
 ): Promise<void> {
-  declareWith(await findOwnService(kind), title, tests);
+  declare(await findOwnService(kind), title, tests);
 }
 
-/** The same for a server that was looked for already. */
-export function declareWith<S extends Stoppable>(
-  found: Found<S>,
-  title: string,
-  tests: (service: S) => void,
-): void {
+function declare<S extends Service>(found: Found<S>, title: string, tests: (service: S) => void): void {
   const { service, missing } = found;
   if (service !== undefined) {
     describe(title, () => {
       tests(service);
-      // After the tests' own: their clients end before the server does.
+      // After the tests' own: hooks run in the order in which they are declared.
       afterAll(() => service.stop(), 30_000);
     });
     return;

@@ -1,0 +1,227 @@
+import { decide, type RecordState } from '../decide.js';
+import type { WriteOperation, WriteOutcome } from '../model.js';
+import type { Dialect } from './dialect.js';
+import type { SqlResult, Statement } from './statement.js';
+import type { Table } from './table.js';
+import { MARK, Template } from './template.js';
+
+/** What decides about the text of a guarded write. */
+export interface WriteShape {
+  readonly kind: 'insert' | 'update' | 'touch' | 'delete';
+  readonly table: Table;
+  readonly columns: readonly string[];
+  /** It carries a token. */
+  readonly fenced: boolean;
+  /** The quoted table of seals, when the seal of the scope counts as well. */
+  readonly seals: string | undefined;
+}
+
+/**
+ * One write as one statement that checks and writes in one atomic step. When it did not write, its answer may say why;
+ * `undefined` means that it changed nothing and that only a look at the record held fast can tell.
+ */
+export interface GuardedWrite {
+  bind(operation: WriteOperation): Statement;
+  outcome(operation: WriteOperation, result: SqlResult): WriteOutcome | undefined;
+}
+
+export function guardedWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
+  switch (dialect.name) {
+    case 'postgres':
+      return postgresWrite(dialect, shape);
+    case 'mysql':
+      return shape.kind === 'update' || shape.kind === 'touch'
+        ? mysqlUpdate(dialect, shape)
+        : plainWrite(dialect, shape);
+    case 'sqlite':
+      return plainWrite(dialect, shape);
+  }
+}
+
+/** `SET` of an update: the fields, one version more, and the token. */
+function assignments(dialect: Dialect, { table, columns, fenced }: WriteShape): string {
+  const set = columns.map((name, i) => `${dialect.quote(name)} = ${MARK.column(i)}`);
+  set.push(`${table.version} = t.${table.version} + 1`);
+  if (fenced) set.push(`${table.fence} = ${dialect.token(MARK.token)}`);
+  return set.join(', ');
+}
+
+/** `INTO table (...)` and the values of the new row. */
+function newRow(dialect: Dialect, { table, columns, fenced }: WriteShape): { into: string; values: string } {
+  const names = [table.id, table.version, ...columns.map((name) => dialect.quote(name))];
+  const values: string[] = [MARK.id, '1', ...columns.map((_, i) => MARK.column(i))];
+  if (fenced) {
+    names.push(table.fence!);
+    values.push(dialect.token(MARK.token));
+  }
+  return { into: `INTO ${table.name} (${names.join(', ')})`, values: values.join(', ') };
+}
+
+/** The token is not below the fence of the record `t`. */
+const fenceAllows = (dialect: Dialect, { table }: WriteShape): string =>
+  `(t.${table.fence} IS NULL OR t.${table.fence} <= ${dialect.token(MARK.token)})`;
+
+/**
+ * PostgreSQL: one statement does the write and, when it did not happen, tells why. The seal is locked FOR SHARE first and
+ * held until the statement has committed, so a new seal waits for this write and no write passes a seal.
+ *
+ * READ COMMITTED: when the UPDATE waited for another writer it judges the new row, while the SELECT beside it would still
+ * see the row as of the beginning of the statement; FOR SHARE makes it take the newest one. What is found may then allow
+ * the write that was refused a moment ago: that gives `undefined`, never a conflict with the version that was expected.
+ */
+function postgresWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
+  const { kind, table, seals, fenced } = shape;
+  const { id, version, fence, name } = table;
+  const token = dialect.token(MARK.token);
+  const opened = `EXISTS (SELECT 1 FROM seal WHERE coalesce(seal.token, 0) <= ${token})`;
+  const guards = [`t.${id} = ${MARK.id}`, `t.${version} = ${MARK.version}`];
+  if (fenced) guards.push(fenceAllows(dialect, shape));
+  if (seals !== undefined) guards.push(opened);
+  const where = `WHERE ${guards.join(' AND ')}`;
+  const { into, values } = newRow(dialect, shape);
+  const done = {
+    insert: () =>
+      dialect.insertUnlessThere(
+        `${into} SELECT ${values}${seals === undefined ? '' : ` WHERE ${opened}`}`,
+        id,
+      ),
+    update: () => `UPDATE ${name} AS t SET ${assignments(dialect, shape)} ${where}`,
+    touch: () => `UPDATE ${name} AS t SET ${assignments(dialect, shape)} ${where}`,
+    delete: () => `DELETE FROM ${name} AS t ${where}`,
+  }[kind]();
+  const returned = kind === 'insert' ? version : `t.${version}`;
+  const seal =
+    seals === undefined ? '' : `seal AS (SELECT token FROM ${seals} WHERE scope = ${MARK.scope} FOR SHARE), `;
+  const text =
+    `WITH ${seal}done AS (${done} RETURNING ${returned} AS version), ` +
+    `found AS (SELECT t.${version} AS version, ${fence === undefined ? 'NULL' : `t.${fence}`} AS fence FROM ${name} AS t ` +
+    `WHERE t.${id} = ${MARK.id} AND NOT EXISTS (SELECT 1 FROM done) FOR SHARE) ` +
+    // One short column: the usual answer is all that is paid for.
+    `SELECT 'w' || version AS answer FROM done ` +
+    `UNION ALL SELECT 'r' || version || ':' || coalesce(CAST(fence AS text), '') FROM found` +
+    (seals === undefined ? '' : ` UNION ALL SELECT 's' || coalesce(CAST(token AS text), '') FROM seal`);
+  const template = new Template(dialect, text, { columns: shape.columns, rows: true });
+  return {
+    bind: (operation) => template.bind(operation),
+    outcome: (operation, { rows }) => {
+      let found: RecordState | undefined;
+      let sealed: bigint | null | undefined = seals === undefined ? null : undefined;
+      for (const row of rows) {
+        const answer = row['answer'] as string;
+        if (answer.startsWith('w')) return { kind: 'written', version: Number(answer.slice(1)) };
+        if (answer.startsWith('s')) sealed = numberOrNull(answer.slice(1));
+        else {
+          const [versionText, fenceText] = answer.slice(1).split(':') as [string, string];
+          found = { version: Number(versionText), fence: numberOrNull(fenceText) };
+        }
+      }
+      // Nobody has written down the scope yet, so there was nothing to hold on to.
+      if (sealed === undefined) return undefined;
+      return refusal(operation, found, sealed);
+    },
+  };
+}
+
+const numberOrNull = (digits: string): bigint | null => (digits === '' ? null : BigInt(digits));
+
+/** The outcome of a write that did not happen, from what was found; undefined when that would have allowed it. */
+function refusal(
+  operation: WriteOperation,
+  found: RecordState | undefined,
+  sealed: bigint | null,
+): WriteOutcome | undefined {
+  const { outcome } = decide(operation, found, sealed);
+  return outcome.kind === 'written' ? undefined : outcome;
+}
+
+/** The insert id of an update that was refused because nobody has written down the scope yet. Above all versions. */
+const NO_SEAL_ROW = 2n ** 60n;
+/** The top bit, set to tell a fence from a version. The answer is read as signed, so these come in below zero. */
+const STALE = 2n ** 63n;
+
+/**
+ * MySQL: one UPDATE, atomic as every statement is; it locks the row (and shares a lock on the seal) before it judges and
+ * keeps both until it has committed. When a guard refuses, LAST_INSERT_ID(expr) puts the version or the fence that was
+ * found into the answer's insert id, so the reason comes back in the same round trip: no session variable is involved, and
+ * the next user of a pooled connection can at most see another LAST_INSERT_ID() than its own next INSERT will set.
+ */
+function mysqlUpdate(dialect: Dialect, shape: WriteShape): GuardedWrite {
+  const { table, seals, fenced } = shape;
+  const [token, version] = [dialect.token(MARK.token), `t.${table.version}`];
+  const refuse = (expression: string): string => `LAST_INSERT_ID(${expression}) = 0`;
+  const cases: string[] = [];
+  if (fenced) {
+    const seal = `(SELECT COALESCE(s.token, 0) FROM ${seals} s WHERE s.scope = ${MARK.scope}${dialect.forShare})`;
+    // A column that was declared signed must not turn the comparison into one of decimals.
+    const written = `CAST(COALESCE(t.${table.fence}, 0) AS UNSIGNED)`;
+    if (seals !== undefined) cases.push(`WHEN ${seal} IS NULL THEN ${refuse(String(NO_SEAL_ROW))}`);
+    const current = seals === undefined ? written : `GREATEST(${written}, ${seal})`;
+    cases.push(`WHEN ${current} > ${token} THEN ${refuse(`${current} | (CAST(1 AS UNSIGNED) << 63)`)}`);
+  }
+  cases.push(`WHEN ${version} <> ${MARK.version} THEN ${refuse(version)}`);
+  const text =
+    `UPDATE ${table.name} AS t SET ${assignments(dialect, shape)} ` +
+    `WHERE t.${table.id} = ${MARK.id} AND CASE ${cases.join(' ')} ELSE TRUE END`;
+  const template = new Template(dialect, text, { columns: shape.columns, rows: false });
+  return {
+    bind: (operation) => template.bind(operation),
+    outcome: (operation, { changes, insertId }) => {
+      if (operation.kind === 'insert') return undefined;
+      const { version: expected, fence } = operation;
+      if (changes > 0) return { kind: 'written', version: expected + 1 };
+      // Without a record the guards were not even looked at: a seal may forbid the write all the same.
+      if (insertId === 0n && (fence === undefined || seals === undefined)) return { kind: 'not-found' };
+      if (insertId === undefined || insertId === 0n || insertId === NO_SEAL_ROW) return undefined;
+      if (insertId > 0n) return refusal(operation, { version: Number(insertId), fence: null }, null);
+      return refusal(operation, { version: expected, fence: insertId + STALE }, null);
+    },
+  };
+}
+
+/** A guarded statement that tells only whether it wrote. */
+function plainWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
+  const { kind, table, seals, fenced } = shape;
+  const guards = [`t.${table.id} = ${MARK.id}`, `t.${table.version} = ${MARK.version}`];
+  if (fenced) guards.push(fenceAllows(dialect, shape));
+  if (seals !== undefined) guards.push(sealAllows(dialect, seals));
+  const where = `WHERE ${guards.join(' AND ')}`;
+  const text = {
+    insert: () => {
+      const { into, values } = newRow(dialect, shape);
+      const guard = seals === undefined ? '' : ` AND ${sealAllows(dialect, seals)}`;
+      const selected = `${into} SELECT ${values} FROM (SELECT 1 AS one) AS o WHERE TRUE${guard}`;
+      // MySQL cannot name the key that may be taken; there the error tells.
+      return dialect.name === 'mysql' ? `INSERT ${selected}` : dialect.insertUnlessThere(selected, table.id);
+    },
+    update: () => `UPDATE ${table.name} AS t SET ${assignments(dialect, shape)} ${where}`,
+    touch: () => `UPDATE ${table.name} AS t SET ${assignments(dialect, shape)} ${where}`,
+    delete: () =>
+      dialect.name === 'mysql'
+        ? `DELETE t FROM ${table.name} AS t ${where}`
+        : `DELETE FROM ${table.name} AS t ${where}`,
+  }[kind]();
+  const template = new Template(dialect, text, { columns: shape.columns, rows: false });
+  return {
+    bind: (operation) => template.bind(operation),
+    outcome: (operation, { changes }) => {
+      if (changes === 0) return undefined;
+      if (operation.kind === 'insert') return { kind: 'written', version: 1 };
+      return {
+        kind: 'written',
+        version: kind === 'delete' ? operation.version : operation.version + 1,
+      };
+    },
+  };
+}
+
+/**
+ * The scope was not sealed above the token. MySQL: a scope that nobody has written down gives no row to hold, and is
+ * refused; SQLite has one writer at a time, so what is read cannot change before the write is done.
+ */
+function sealAllows(dialect: Dialect, seals: string): string {
+  const token = dialect.token(MARK.token);
+  const seal = `SELECT s.token FROM ${seals} s WHERE s.scope = ${MARK.scope}`;
+  return dialect.name === 'sqlite'
+    ? `coalesce((${seal}), 0) <= ${token}`
+    : `EXISTS (${seal} AND COALESCE(s.token, 0) <= ${token}${dialect.forShare})`;
+}
