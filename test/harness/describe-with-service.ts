@@ -6,6 +6,7 @@ import {
   type OwnService,
   type Service,
   type ServiceKind,
+  type Stoppable,
 } from './services.js';
 
 /**
@@ -17,7 +18,7 @@ export async function describeWithService(
   title: string,
   tests: (service: Service) => void,
 ): Promise<void> {
-  declare(await findService(kind), title, tests);
+  declareWith(await findService(kind), title, tests);
 }
 
 /** The same for tests that pause or kill the server: never one from the environment. */
@@ -26,10 +27,15 @@ export async function describeWithOwnService(
   title: string,
   tests: (service: OwnService) => void,
 ): Promise<void> {
-  declare(await findOwnService(kind), title, tests);
+  declareWith(await findOwnService(kind), title, tests);
 }
 
-function declare<S extends Service>(found: Found<S>, title: string, tests: (service: S) => void): void {
+/** The same for a server that was looked for already. */
+export function declareWith<S extends Stoppable>(
+  found: Found<S>,
+  title: string,
+  tests: (service: S) => void,
+): void {
   const { service, missing } = found;
   if (service !== undefined) {
     describe(title, () => {
