@@ -11,3 +11,6 @@ export { AggregateChange, type RootMode } from './aggregate.js';
 export { retryOnConflict, type RetryOptions } from './retry.js';
 export { MemoryStore, type MemoryStoreFaults } from './memory-store.js';
 export { QuorateStore, type QuorateStoreOptions } from './quorate-store.js';
+export { LOCKING_CHANNEL, observed, observedRetry, type LockingEvent } from './observed.js';
+export { currentFence, type HeldFence, runFenced, withCurrentFence } from './fence-context.js';
+export { Fenced, RetryOnConflict } from './decorators.js';

@@ -96,9 +96,10 @@ function postgresWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
     `WITH ${seal}done AS (${done} RETURNING ${returned} AS version), ` +
     `found AS (SELECT t.${version} AS version, ${fence === undefined ? 'NULL' : `t.${fence}`} AS fence FROM ${name} AS t ` +
     `WHERE t.${id} = ${MARK.id} AND NOT EXISTS (SELECT 1 FROM done) FOR SHARE) ` +
-    `SELECT 'done' AS what, CAST(version AS text) AS version, NULL AS fence FROM done ` +
-    `UNION ALL SELECT 'found', CAST(version AS text), CAST(fence AS text) FROM found` +
-    (seals === undefined ? '' : ` UNION ALL SELECT 'seal', NULL, CAST(token AS text) FROM seal`);
+    // One short column: the usual answer is all that is paid for.
+    `SELECT 'w' || version AS answer FROM done ` +
+    `UNION ALL SELECT 'r' || version || ':' || coalesce(CAST(fence AS text), '') FROM found` +
+    (seals === undefined ? '' : ` UNION ALL SELECT 's' || coalesce(CAST(token AS text), '') FROM seal`);
   const template = new Template(dialect, text, { columns: shape.columns, rows: true });
   return {
     bind: (operation) => template.bind(operation),
@@ -106,11 +107,13 @@ function postgresWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
       let found: RecordState | undefined;
       let sealed: bigint | null | undefined = seals === undefined ? null : undefined;
       for (const row of rows) {
-        if (row['what'] === 'done') return { kind: 'written', version: Number(row['version']) };
-        const digits = row['fence'] as string | null;
-        const number = digits === null ? null : BigInt(digits);
-        if (row['what'] === 'seal') sealed = number;
-        else found = { version: Number(row['version']), fence: number };
+        const answer = row['answer'] as string;
+        if (answer.startsWith('w')) return { kind: 'written', version: Number(answer.slice(1)) };
+        if (answer.startsWith('s')) sealed = numberOrNull(answer.slice(1));
+        else {
+          const [versionText, fenceText] = answer.slice(1).split(':') as [string, string];
+          found = { version: Number(versionText), fence: numberOrNull(fenceText) };
+        }
       }
       // Nobody has written down the scope yet, so there was nothing to hold on to.
       if (sealed === undefined) return undefined;
@@ -118,6 +121,8 @@ function postgresWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
     },
   };
 }
+
+const numberOrNull = (digits: string): bigint | null => (digits === '' ? null : BigInt(digits));
 
 /** The outcome of a write that did not happen, from what was found; undefined when that would have allowed it. */
 function refusal(

@@ -71,10 +71,7 @@ function connectionDriver(connection: MysqlConnection, options: MysqlStoreOption
   const turns = new Turns();
   const session = new Session(connection, options);
   return {
-    query: async (sql, params, hints) => {
-      for (let free = turns.free(); free !== undefined; free = turns.free()) await free;
-      return session.query(sql, params, hints);
-    },
+    query: (sql, params, hints) => turns.query(() => session.query(sql, params, hints)),
     transaction: (work) => turns.alone(() => session.transaction(work)),
   };
 }

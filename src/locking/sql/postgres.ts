@@ -78,10 +78,7 @@ function clientDriver(client: PgClient, options: PostgresStoreOptions): SqlDrive
   const turns = new Turns();
   const session = new Session(client, options);
   return {
-    query: async (sql, params, hints) => {
-      for (let free = turns.free(); free !== undefined; free = turns.free()) await free;
-      return session.query(sql, params, hints);
-    },
+    query: (sql, params, hints) => turns.query(() => session.query(sql, params, hints)),
     transaction: (work) => turns.alone(() => session.transaction(work)),
   };
 }
@@ -98,7 +95,7 @@ class Session implements SqlConnection {
     this.#options = options;
   }
 
-  async query(sql: string, params: readonly SqlValue[], hints: StatementHints): Promise<SqlResult> {
+  query(sql: string, params: readonly SqlValue[], hints: StatementHints): Promise<SqlResult> {
     const { name } = hints;
     const config: PgQueryConfig = { text: sql, values: params as SqlValue[] };
     if (name !== undefined && this.#options.prepare !== false) config.name = name;
@@ -106,8 +103,7 @@ class Session implements SqlConnection {
     if (name === undefined && hints.rows && this.#client.getTypeParser !== undefined) {
       config.types = withExactIntegers(this.#client);
     }
-    const { rows, rowCount } = await this.#send(config);
-    return { rows, changes: rowCount ?? 0 };
+    return this.#send(config);
   }
 
   async transaction<R>(work: (connection: SqlConnection) => Promise<R>): Promise<R> {
@@ -128,11 +124,12 @@ class Session implements SqlConnection {
     return result;
   }
 
-  async #send(config: PgQueryConfig): Promise<PgResult> {
+  async #send(config: PgQueryConfig): Promise<SqlResult & { readonly command: string }> {
     const { timeoutMs } = this.#options;
     if (timeoutMs !== undefined) config.query_timeout = timeoutMs;
     try {
-      return await this.#client.query(config);
+      const { rows, rowCount, command } = await this.#client.query(config);
+      return { rows, changes: rowCount ?? 0, command };
     } catch (error) {
       if ((error as { severity?: string }).severity !== 'ERROR') this.broken = error as Error;
       throw error;

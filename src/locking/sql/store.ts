@@ -57,7 +57,10 @@ export class SqlStore implements RecordStore {
 
   async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
     if (operations.length === 1) {
-      const outcome = await this.#writeOne(operations[0]!);
+      const operation = operations[0]!;
+      const write = this.#plans.guarded(operation);
+      const result = write && (await this.#autocommitted(operations, write.bind(operation)));
+      const outcome = result && write.outcome(operation, result);
       if (outcome !== undefined) return [outcome];
     } else if (mode === 'each' && alikeRuns(operations).length === 1) {
       const outcomes = await this.#writeAlike(operations);
@@ -105,14 +108,6 @@ export class SqlStore implements RecordStore {
     const { scope, token } = fence;
     const current = (await runSteps(holdSeals(this.#plans, [scope]), connection)).get(scope) ?? null;
     if (current !== null && current > token) throw new StaleEpochError(scope, token, current);
-  }
-
-  /** One statement; undefined when it wrote nothing and did not tell why. */
-  async #writeOne(operation: WriteOperation): Promise<WriteOutcome | undefined> {
-    const write = this.#plans.guarded(operation);
-    if (write === undefined) return undefined;
-    const result = await this.#autocommitted([operation], write.bind(operation));
-    return result === undefined ? undefined : write.outcome(operation, result);
   }
 
   /** One statement for all; what it could not tell goes through a transaction. Undefined when there is no such statement. */

@@ -5,9 +5,14 @@
 export class Turns {
   #busy: Promise<void> | undefined;
 
-  /** Undefined when there is nothing to wait for, so that the usual case costs no turn of the event loop. */
-  free(): Promise<void> | undefined {
-    return this.#busy;
+  /** At once when the connection is free: the usual case costs no turn of the event loop. */
+  query<R>(work: () => Promise<R>): Promise<R> {
+    return this.#busy === undefined ? work() : this.#later(work);
+  }
+
+  async #later<R>(work: () => Promise<R>): Promise<R> {
+    while (this.#busy !== undefined) await this.#busy;
+    return work();
   }
 
   async alone<R>(work: () => Promise<R>): Promise<R> {
