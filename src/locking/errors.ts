@@ -71,7 +71,8 @@ export class StaleEpochError extends LockingError {
 
 /**
  * The connection broke (or the server went away) between sending a write and hearing its answer: it may have happened
- * or not. Read the record: at `version + 1` with your values it happened, at the old version it did not.
+ * or not. Read the record: at `version + 1` with your values it happened. At the old version it did not happen yet, but may
+ * still be on its way; the next guarded write at that version (a `touch` will do) settles it, for one of the two is refused.
  */
 export class OutcomeUnknownError extends LockingError {
   override readonly name = 'OutcomeUnknownError';

@@ -78,11 +78,11 @@ export class Records<T extends Fields> {
 
   /** Force increment: a new version without a change, so that everybody who read the record before must read it again. */
   async touch(record: RecordReference, options: WriteOptions = {}): Promise<number> {
+    return this.#orThrow(record.id, await this.tryTouch(record, options));
+  }
+  async tryTouch(record: RecordReference, options: WriteOptions = {}): Promise<WriteOutcome> {
     const { id, version } = record;
-    return this.#orThrow(
-      id,
-      await this.#one({ kind: 'touch', resource: this.resource, id, version, ...options }),
-    );
+    return this.#one({ kind: 'touch', resource: this.resource, id, version, ...options });
   }
 
   /** Many updates in one round trip. `each`: a result per row; `all-or-nothing`: when one fails the others are `skipped`. */

@@ -1,5 +1,14 @@
 import { execFile, type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  chownSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -62,10 +71,9 @@ async function preparePostgres(bin: string, { directory, port, user }: Place): P
 }
 
 async function prepareMariadb(place: Place): Promise<Launch> {
-  const { directory } = place;
   await run('mariadb-install-db', [
     '--no-defaults',
-    `--datadir=${directory}`,
+    ...mysqlDirectories(place),
     '--auth-root-authentication-method=normal',
     '--skip-test-db',
     ...asRoot(),
@@ -83,15 +91,23 @@ async function prepareMysql(place: Place): Promise<Launch> {
   return mysqlLaunch('mysqld', place);
 }
 
+/** Temporary tables as well: two servers that start at the same time would take each other's. */
+function mysqlDirectories({ directory }: Place): readonly string[] {
+  const temporary = join(directory, 'temporary');
+  mkdirSync(temporary, { recursive: true });
+  return [`--datadir=${join(directory, 'data')}`, `--tmpdir=${temporary}`];
+}
+
 const asRoot = (): readonly string[] => (process.getuid?.() === 0 ? ['--user=root'] : []);
 
-function mysqlLaunch(command: string, { directory, port }: Place): Launch {
+function mysqlLaunch(command: string, place: Place): Launch {
+  const { directory, port } = place;
   return {
     command,
     args: [
       '--no-defaults',
       ...asRoot(),
-      `--datadir=${directory}`,
+      ...mysqlDirectories(place),
       `--socket=${join(directory, 'server.sock')}`,
       `--pid-file=${join(directory, 'server.pid')}`,
       `--port=${port}`,
@@ -144,11 +160,14 @@ export async function startBinary(kind: ServiceKind): Promise<OwnService | strin
     kind,
     url: launch.url,
     foundIn: 'binary',
-    pause: () => signalAll(child, 'SIGSTOP'),
-    resume: () => signalAll(child, 'SIGCONT'),
+    pause: async () => {
+      const pids = signalAll(child, 'SIGSTOP');
+      await eventually(`${kind} stands still`, 5_000, () => pids.every(standsStill), 1);
+    },
+    resume: () => Promise.resolve(void signalAll(child, 'SIGCONT')),
     kill: () => child.kill(),
     stop: async () => {
-      await signalAll(child, 'SIGCONT');
+      signalAll(child, 'SIGCONT');
       child.signal(launch.end);
       await child.stop();
       guard.kill('SIGKILL');
@@ -167,14 +186,36 @@ function guardOf(pid: number, directory: string): ChildProcess {
   return guard;
 }
 
-/** The server and the processes it forked: PostgreSQL has one per connection. */
-function signalAll(child: Child, signal: NodeJS.Signals): Promise<void> {
-  if (child.running) {
-    child.signal(signal);
-    const forked = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'latin1').trim().split(' ');
-    for (const pid of forked) if (pid !== '') process.kill(Number(pid), signal);
+/** Signals the server and the processes it forked (PostgreSQL has one per connection); gives their ids. */
+function signalAll(child: Child, signal: NodeJS.Signals): readonly number[] {
+  if (!child.running) return [];
+  const { pid } = child;
+  const forked = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+  const pids = [pid, ...(forked === '' ? [] : forked.split(' ').map(Number))];
+  for (const each of pids) signalIfThere(each, signal);
+  return pids;
+}
+
+/** A signal stops the threads of a process one after the other. */
+function standsStill(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
+      // T: stopped. Z: ended, and its parent cannot take notice.
+      return 'TZ'.includes(stat.charAt(stat.lastIndexOf(')') + 2));
+    });
+  } catch {
+    return true;
   }
-  return Promise.resolve();
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // It ended between being listed and now.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** PostgreSQL refuses to run as root. */

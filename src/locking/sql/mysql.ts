@@ -18,7 +18,6 @@ export interface MysqlQueryOptions {
   // mysql2's own type of parameters is as wide as this.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   values?: any;
-  timeout?: number;
 }
 
 export interface MysqlStoreOptions extends SqlStoreOptions {
@@ -105,8 +104,8 @@ class Session implements SqlConnection {
     try {
       result = await work(this);
     } catch (error) {
-      // When this fails the connection is gone, and the server rolls back by itself.
-      await this.#send('query', 'ROLLBACK').catch(() => undefined);
+      // When the connection is gone, or will be closed, the server rolls back by itself.
+      if (!this.broken) await this.#send('query', 'ROLLBACK').catch(() => undefined);
       throw error;
     }
     await this.#send('query', 'COMMIT');
@@ -114,18 +113,30 @@ class Session implements SqlConnection {
   }
 
   async #send(how: 'query' | 'execute', sql: string, values?: unknown[]): Promise<[unknown, unknown]> {
-    const { timeoutMs } = this.#options;
     // An integer beyond 2^53 comes as text instead of the next best double.
     const options = { sql, values, supportBigNumbers: true, bigNumberStrings: false };
     try {
-      return await this.#connection[how](
-        timeoutMs === undefined ? options : { ...options, timeout: timeoutMs },
-      );
+      return await this.#inTime(this.#connection[how](options));
     } catch (error) {
       // An error of the server carries its state; everything else is an error of the connection.
       const { sqlState, fatal } = error as { sqlState?: string; fatal?: boolean };
       if (sqlState === undefined || fatal === true) this.broken = true;
       throw error;
+    }
+  }
+
+  /** mysql2 has a time limit of its own, but preparing a statement knows nothing of it. */
+  async #inTime<R>(answer: Promise<R>): Promise<R> {
+    const { timeoutMs } = this.#options;
+    if (timeoutMs === undefined) return answer;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer from MySQL within ${timeoutMs} ms`)), timeoutMs);
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -11,8 +11,13 @@ export interface PgClient {
 }
 /** The part of a `pg` Pool that is used. */
 export interface PgPool {
-  connect(): Promise<PgClient & { release(error?: Error | boolean): void }>;
+  connect(): Promise<PgPoolClient>;
   readonly totalCount: number;
+}
+export interface PgPoolClient extends PgClient {
+  release(error?: Error | boolean): void;
+  on(event: 'error', listener: () => void): unknown;
+  removeListener(event: 'error', listener: () => void): unknown;
 }
 export interface PgQueryConfig {
   text: string;
@@ -61,9 +66,13 @@ function poolDriver(pool: PgPool, options: PostgresStoreOptions): SqlDriver {
       throw neverSent(error);
     });
     const session = new Session(client, options);
+    // A connection that ends while it is lent says so as an event, which ends the process when nobody listens. What was
+    // under way is rejected as well, and that is enough.
+    client.on('error', ignore);
     try {
       return await work(session);
     } finally {
+      client.removeListener('error', ignore);
       // What a broken connection still holds, or still has to say, must reach nobody: it is closed.
       client.release(session.broken);
     }
@@ -73,6 +82,8 @@ function poolDriver(pool: PgPool, options: PostgresStoreOptions): SqlDriver {
     transaction: (work) => borrowed((session) => session.transaction(work)),
   };
 }
+
+const ignore = (): void => undefined;
 
 function clientDriver(client: PgClient, options: PostgresStoreOptions): SqlDriver {
   const turns = new Turns();
@@ -112,8 +123,8 @@ class Session implements SqlConnection {
     try {
       result = await work(this);
     } catch (error) {
-      // When this fails the connection is gone, and the server rolls back by itself.
-      await this.#send({ text: 'ROLLBACK', values: [] }).catch(() => undefined);
+      // When the connection is gone, or will be closed, the server rolls back by itself.
+      if (!this.broken) await this.#send({ text: 'ROLLBACK', values: [] }).catch(() => undefined);
       throw error;
     }
     const { command } = await this.#send({ text: 'COMMIT', values: [] });
