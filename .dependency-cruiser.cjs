@@ -14,6 +14,7 @@ const MAY_IMPORT = {
   broker: ['kernel', 'wire', 'replica', 'machine'],
   admin: ['kernel', 'replica', 'machine'],
   cli: ['kernel', 'wire', 'admin'],
+  locking: [],
 };
 const PURE = 'kernel|paxos|groups|topics|registers|machine|wire';
 
@@ -49,6 +50,12 @@ module.exports = {
       severity: 'error',
       from: { path: `^src/(${PURE})/` },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
+    },
+    {
+      name: 'locking-works-without-nest',
+      severity: 'error',
+      from: { path: '^src/locking/(?!nest/)' },
+      to: { path: ['node_modules/(@nestjs|rxjs|reflect-metadata)/', '^src/locking/nest/'] },
     },
     {
       name: 'no-dev-dependency',

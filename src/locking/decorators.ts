@@ -18,14 +18,14 @@ export const RetryOnConflict = (options: RetryOptions = {}): MethodDecorator =>
   });
 
 /**
- * Runs the method on behalf of a partition: every write in it, and in what it calls and awaits, carries the fence.
+ * Runs the method, which returns a promise, on behalf of a partition: every write in it, and in what it calls and awaits, carries the fence.
  * @param fenceOf finds the fence among the arguments. Default: the first that is a fence, or has one in `fence`.
  */
 export const Fenced = <A extends unknown[] = never[]>(
   fenceOf?: (...args: A) => HeldFence | undefined,
 ): MethodDecorator =>
   around((method, name) => {
-    return function (...args) {
+    return async function (...args) {
       const fence = fenceOf === undefined ? fenceAmong(args) : fenceOf(...(args as A));
       if (fence === undefined) {
         throw new TypeError(
@@ -33,7 +33,7 @@ export const Fenced = <A extends unknown[] = never[]>(
         );
       }
       fence.assertOwned?.();
-      return runFenced(fence, () => method.apply(this, args));
+      return await runFenced(fence, () => method.apply(this, args));
     };
   });
 

@@ -15,13 +15,13 @@ export interface Writer {
 }
 
 /**
- * Many writers on one record, each with a connection of its own, each adding one as fast as it can.
+ * Many writers on one record, each with a connection of its own, each adding one as fast as it can. RACE_MS: for how long.
  * @param name of the resource, with the fields of the conformance suite.
  */
 export function storeRace(
   resource: string,
   openWriter: () => Promise<Writer>,
-  { writers = 32, durationMs = 3_000 } = {},
+  { writers = 32, durationMs = Number(process.env['RACE_MS'] ?? 3_000) } = {},
 ): void {
   it(
     `${writers} writers on one record: no update is lost, and every failure is a conflict`,

@@ -23,6 +23,8 @@ export interface SqlDatabase<C> {
   readonly options: Required<SqlStoreOptions>;
   readonly store: RecordStore;
   execute(sql: string): Promise<unknown>;
+  /** The column `n` of the only row. */
+  count(sql: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export async function openPostgres(
     options,
     store: new PostgresStore(client, options),
     execute: (sql) => client.query(sql),
+    count: async (sql) => Number((await client.query<{ n: string }>(sql)).rows[0]!.n),
     close: async () => {
       for (const statement of drop) await client.query(statement);
       await client.end();
@@ -62,6 +65,7 @@ export async function openMysql(
     options,
     store: new MysqlStore(client, options),
     execute: (sql) => client.query(sql),
+    count: async (sql) => Number(((await client.query(sql))[0] as { n: number }[])[0]!.n),
     close: async () => {
       for (const statement of drop) await client.query(statement);
       await client.end();
@@ -87,6 +91,7 @@ export function openSqlite(more: Partial<TableDefinition> = {}): SqliteFile {
     options,
     store: new SqliteStore(client, options),
     execute: (sql) => Promise.resolve(client.exec(sql)),
+    count: (sql) => Promise.resolve((client.prepare(sql).get() as { n: number }).n),
     close: () => {
       client.close();
       rmSync(directory, { recursive: true, force: true });
