@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import {
   type LockingError,
+  type NotOwnedError,
   type RecordExistsError,
   type StaleEpochError,
   type VersionConflictError,
@@ -70,5 +71,9 @@ export function problemOf(error: LockingError, { ifMatch, ifNoneMatch }: Precond
       return problem(404, 'Not found');
     case 'outcome-unknown':
       return problem(504, 'Outcome unknown');
+    case 'unavailable':
+      return problem(503, 'Store unavailable');
+    case 'not-owned':
+      return problem(409, 'Not owned here', { scope: (error as NotOwnedError).scope });
   }
 }
