@@ -55,8 +55,13 @@ export async function openPostgres(
 export async function openMysql(
   url: string,
   more: Partial<TableDefinition> = {},
+  isolation = 'REPEATABLE READ',
 ): Promise<SqlDatabase<MysqlPool>> {
   const client = createPool({ uri: url, connectionLimit: 40 });
+  // Queued on the new connection before anything else.
+  client.on('connection', (connection) => {
+    void connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`);
+  });
   const { options, create, drop } = prepared('mysql', more);
   for (const statement of create) await client.query(statement);
   return {

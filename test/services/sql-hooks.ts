@@ -1,5 +1,5 @@
 import type { Pool as MysqlPool2 } from 'mysql2/promise';
-import type pg from 'pg';
+import pg from 'pg';
 import type { MysqlPool, PgPool } from '../../src/locking/sql/index.js';
 
 /** Called with the text of every statement before it is sent. */
@@ -16,6 +16,8 @@ export function hookedPg(pool: pg.Pool, before: BeforeStatement): PgPool {
           await before(config.text);
           return client.query(config);
         },
+        getTypeParser: (oid, format) =>
+          pg.types.getTypeParser(oid, format as 'text') as (value: never) => unknown,
         release: (error) => client.release(error),
         on: (event, listener) => client.on(event, listener),
         removeListener: (event, listener) => client.removeListener(event, listener),
