@@ -5,6 +5,7 @@ import { Report } from './report.js';
 import { benchCommits, benchHeartbeats } from './scenes/commits.js';
 import { benchFailover } from './scenes/failover.js';
 import { benchLockingRedis } from './scenes/locking-redis.js';
+import { benchLockingSql } from './scenes/locking-sql.js';
 import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
 import { benchRecords } from './scenes/locking-own.js';
@@ -23,6 +24,7 @@ const SCENES = {
   wire: benchWire,
   'locking-own': benchRecords,
   'locking-redis': benchLockingRedis,
+  'locking-sql': benchLockingSql,
 } as const;
 type SceneName = keyof typeof SCENES;
 

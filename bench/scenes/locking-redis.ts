@@ -2,45 +2,25 @@ import { Redis } from 'ioredis';
 import { Records } from '../../src/locking/index.js';
 import { RedisStore } from '../../src/locking/redis/index.js';
 import { findOwnService } from '../../test/harness/services.js';
-import { median } from '../../test/harness/waiting.js';
+import { alternate, type Update } from '../alternate.js';
 import type { SceneContext } from './load.js';
+import { BENCH_FENCE, changesOf, type Order, ORDER_FIELDS } from './order.js';
 
-const ROUNDS = 60;
-const BURST = 250;
+const ROUNDS = { rounds: 60, burst: 250 };
 const IN_FLIGHT = 64;
 const VERSION = 'version';
 
-/** An order as a shop would keep it; an update writes all of it but the customer. */
-interface Order {
-  readonly [field: string]: string | number | boolean | Date;
-  readonly state: string;
-  readonly total: number;
-}
-const NOTE =
-  'Leave it with the neighbours on the ground floor; the bell of the second floor is broken since March.';
-const changesOf = (i: number): Partial<Order> => ({
-  state: i % 2 === 0 ? 'packed' : 'paid',
-  total: 12_950 + i,
-  currency: 'EUR',
-  carrier: 'dhl-express',
-  tracking: `JD0146000${i}`,
-  paidAt: new Date(1_700_000_000_000 + i),
-  gift: i % 3 === 0,
-  note: NOTE,
-});
 /** The same as text, as one would write it by hand. */
-const textOf = (i: number): Record<string, string> => ({
-  state: i % 2 === 0 ? 'packed' : 'paid',
-  total: String(12_950 + i),
-  currency: 'EUR',
-  carrier: 'dhl-express',
-  tracking: `JD0146000${i}`,
-  paidAt: String(1_700_000_000_000 + i),
-  gift: String(i % 3 === 0),
-  note: NOTE,
-});
+const textOf = (i: number): Record<string, string> => {
+  const order = changesOf(i);
+  return Object.fromEntries(
+    ORDER_FIELDS.map((name) => {
+      const value = order[name];
+      return [name, value instanceof Date ? String(value.getTime()) : String(value)];
+    }),
+  );
+};
 
-type Update = (i: number) => Promise<unknown>;
 type Way = 'plain' | 'idle' | 'versioned' | 'fenced' | 'watched';
 
 /** The same update with and without a guard, one after the other on one connection; and as people write it by hand. */
@@ -54,7 +34,7 @@ export async function benchLockingRedis({ report }: SceneContext): Promise<void>
   const client = new Redis(service.url);
   try {
     const ways = await waysToUpdate(client);
-    const micros = await alternate(ways);
+    const micros = await alternate(ways, ROUNDS);
     const plain = micros.plain;
     report.add({ name: 'HSET, no check', value: plain, unit: 'us' });
     report.add({ name: 'update by version', value: micros.versioned, unit: 'us' });
@@ -87,8 +67,8 @@ export async function benchLockingRedis({ report }: SceneContext): Promise<void>
 async function waysToUpdate(client: Redis): Promise<Record<Way, Update>> {
   const store = new RedisStore(client, { prefix: 'bench:' });
   const orders = new Records<Order>(store, 'orders');
-  const order = { ...changesOf(0), customer: 'c-77' } as unknown as Order;
-  const fence = { scope: 'shop/orders/3', token: 2n ** 40n };
+  const order = { ...changesOf(0), customer: 'c-77' };
+  const fence = BENCH_FENCE;
   await store.seal(fence);
   const versions = { a: await orders.insert('a', order), b: await orders.insert('b', order, { fence }) };
   await client.hset('plain', textOf(0));
@@ -113,24 +93,10 @@ async function waysToUpdate(client: Redis): Promise<Record<Way, Update>> {
   };
 }
 
-/** Median over many short bursts in turn, so that what the machine does besides hits all alike. Microseconds. */
-async function alternate<K extends string>(ways: Readonly<Record<K, Update>>): Promise<Record<K, number>> {
-  const names = Object.keys(ways) as K[];
-  const took = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<K, number[]>;
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name of names) {
-      const from = performance.now();
-      for (let i = 0; i < BURST; i++) await ways[name](i);
-      took[name].push(((performance.now() - from) / BURST) * 1_000);
-    }
-  }
-  return Object.fromEntries(names.map((name) => [name, median(took[name])])) as Record<K, number>;
-}
-
 /** Many at once, on one connection: each on a record of its own. */
 async function throughput(client: Redis, add: SceneContext['report']['add']): Promise<void> {
   const orders = new Records<Order>(new RedisStore(client, { prefix: 'bench:' }), 'many');
-  const order = changesOf(0) as Order;
+  const order = changesOf(0);
   const versions = await Promise.all(
     Array.from({ length: IN_FLIGHT }, (_, i) => orders.insert(String(i), order)),
   );
@@ -143,7 +109,7 @@ async function throughput(client: Redis, add: SceneContext['report']['add']): Pr
         }),
       ),
   };
-  const micros = await alternate(each);
+  const micros = await alternate(each, ROUNDS);
   add({ name: `HSET, ${IN_FLIGHT} in flight`, value: (IN_FLIGHT / micros.plain) * 1e6, unit: '/s' });
   add({
     name: `update by version, ${IN_FLIGHT} in flight`,

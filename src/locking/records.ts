@@ -74,7 +74,7 @@ export class Records<T extends Fields> {
   }
   /** Throws VersionConflictError, RecordNotFoundError or StaleEpochError; returns the new version. */
   async update(record: RecordReference, changes: Partial<T>, options: WriteOptions = {}): Promise<number> {
-    return this.#orThrow(record.id, await this.tryUpdate(record, changes, options));
+    return this.#orThrow(record.id, await this.#one(this.#update({ record, changes }, options)));
   }
 
   /**
@@ -144,8 +144,8 @@ export class Records<T extends Fields> {
     };
   }
 
-  #one(operation: WriteOperation): Promise<WriteOutcome> {
-    return this.#store.write([operation], 'all-or-nothing').then(([outcome]) => outcome!);
+  async #one(operation: WriteOperation): Promise<WriteOutcome> {
+    return (await this.#store.write([operation], 'all-or-nothing'))[0]!;
   }
 
   #orThrow(id: string, outcome: WriteOutcome): number {
@@ -157,6 +157,11 @@ export class Records<T extends Fields> {
 
 /** A field that is undefined stays as it is; null is a value. */
 export function definedFields(changes: Partial<Fields>): Fields {
-  if (Object.values(changes).every((value) => value !== undefined)) return changes as Fields;
+  if (!hasUndefined(changes)) return changes as Fields;
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as Fields;
+}
+
+function hasUndefined(changes: Partial<Fields>): boolean {
+  for (const name in changes) if (changes[name] === undefined) return true;
+  return false;
 }

@@ -3,7 +3,7 @@ import { type BulkUpdate, bulkUpdate } from './bulk.js';
 import { type Dialect, DIALECTS, type DialectName } from './dialect.js';
 import { type GuardedWrite, guardedWrite } from './guarded.js';
 import { ROWS, type Row, type Statement, type Steps } from './statement.js';
-import { columnsOf, requireFence, type Table, type TableMapping, tableOf } from './table.js';
+import { columnsOf, fieldsOf, requireFence, type Table, type TableMapping, tableOf } from './table.js';
 import { Params } from './template.js';
 
 export interface SqlStoreOptions {
@@ -22,6 +22,24 @@ export interface SqlStoreOptions {
 /** Ids asked for in one statement. */
 const IDS_MAX = 500;
 
+/** What the text of a write depends on, and the write. */
+interface ShapedWrite {
+  readonly kind: WriteOperation['kind'];
+  readonly resource: ResourceName;
+  readonly columns: readonly string[];
+  readonly fenced: boolean;
+  readonly write: GuardedWrite;
+}
+
+function isAlike({ kind, resource, columns, fenced }: ShapedWrite, operation: WriteOperation): boolean {
+  if (operation.kind !== kind || operation.resource !== resource) return false;
+  if ((operation.fence !== undefined) !== fenced) return false;
+  const fields = fieldsOf(operation);
+  let count = 0;
+  for (const name in fields) if (columns[count++] !== name || fields[name] === undefined) return false;
+  return count === columns.length;
+}
+
 /** The statements of one store: texts are built once for each shape of a write. Knows no connection. */
 export class SqlPlans {
   readonly dialect: Dialect;
@@ -29,7 +47,8 @@ export class SqlPlans {
   readonly seals: string | undefined;
   readonly #mappings: Readonly<Record<ResourceName, TableMapping>>;
   readonly #tables = new Map<ResourceName, Table>();
-  readonly #guarded = new Map<string, GuardedWrite>();
+  readonly #guarded = new Map<string, ShapedWrite>();
+  #last: ShapedWrite | undefined;
   readonly #columnTypes = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(dialect: DialectName, options: SqlStoreOptions) {
@@ -51,20 +70,23 @@ export class SqlPlans {
 
   /** The one statement of a write; undefined for a check, which writes nothing. Throws when the mapping forbids the write. */
   guarded(operation: WriteOperation): GuardedWrite | undefined {
+    // Most writes look like the one before, and to see that is less work than to look the shape up.
+    if (this.#last !== undefined && isAlike(this.#last, operation)) return this.#last.write;
     const table = this.table(operation.resource);
     requireFence(table, operation);
-    const { kind } = operation;
+    const { kind, resource } = operation;
     if (kind === 'check') return undefined;
     const columns = columnsOf(table, operation);
     const fenced = operation.fence !== undefined;
-    const key = `${kind}\u0000${operation.resource}\u0000${fenced}\u0000${columns.join('\u0000')}`;
-    let write = this.#guarded.get(key);
-    if (write === undefined) {
+    const key = `${kind}\u0000${resource}\u0000${fenced}\u0000${columns.join('\u0000')}`;
+    let shaped = this.#guarded.get(key);
+    if (shaped === undefined) {
       const seals = fenced ? this.seals : undefined;
-      write = guardedWrite(this.dialect, { kind, table, columns, fenced, seals });
-      this.#guarded.set(key, write);
+      const write = guardedWrite(this.dialect, { kind, table, columns, fenced, seals });
+      this.#guarded.set(key, (shaped = { kind, resource, columns, fenced, write }));
     }
-    return write;
+    this.#last = shaped;
+    return shaped.write;
   }
 
   /** Many updates as one statement, where the database and the writes allow it. */

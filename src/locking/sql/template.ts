@@ -4,8 +4,8 @@ import type { Dialect } from './dialect.js';
 import type { SqlValue, Statement, StatementHints } from './statement.js';
 import { fieldsOf } from './table.js';
 
-/** What a parameter stands for; `column` counts the fields of the shape. */
-type Slot = 'id' | 'version' | 'token' | 'scope' | { readonly column: number };
+/** What a parameter stands for. */
+type Slot = 'id' | 'version' | 'token' | 'scope' | { readonly column: string };
 
 /** Marks to write into the text of a template where a parameter belongs. */
 export const MARK = {
@@ -21,7 +21,6 @@ const MARKS = /\u0001(\w+)\u0002/g;
 export class Template {
   readonly #text: string;
   readonly #slots: readonly Slot[];
-  readonly #columns: readonly string[];
   readonly #hints: StatementHints;
 
   constructor(
@@ -35,12 +34,11 @@ export class Template {
       const known = positions.get(name);
       // Only PostgreSQL can name a parameter twice.
       if (known !== undefined && dialect.name === 'postgres') return dialect.placeholder(known);
-      slots.push(/^\d+$/.test(name) ? { column: Number(name) } : (name as Slot));
+      slots.push(/^\d+$/.test(name) ? { column: options.columns[Number(name)]! } : (name as Slot));
       positions.set(name, slots.length);
       return dialect.placeholder(slots.length);
     });
     this.#slots = slots;
-    this.#columns = options.columns;
     this.#hints = { rows: options.rows, name: statementName(this.#text) };
   }
 
@@ -57,7 +55,7 @@ export class Template {
         case 'scope':
           return operation.fence!.scope;
         default:
-          return fields[this.#columns[slot.column]!]!;
+          return fields[slot.column]!;
       }
     });
     return { text: this.#text, params, hints: this.#hints };
