@@ -1,6 +1,7 @@
 import { execFile, type ChildProcess, spawn } from 'node:child_process';
 import {
   accessSync,
+  appendFileSync,
   chownSync,
   constants,
   mkdirSync,
@@ -55,12 +56,9 @@ const PROGRAMS: { readonly [K in ServiceKind]: () => Prepare | undefined } = {
 async function preparePostgres(bin: string, { directory, port, user }: Place): Promise<Launch> {
   const initdb = ['-D', directory, '-U', 'quorate', '--auth=trust', '-E', 'UTF8', '--no-locale', '--no-sync'];
   await run(join(bin, 'initdb'), initdb, user);
-  const settings = [
-    'listen_addresses=127.0.0.1',
-    'unix_socket_directories=',
-    'fsync=off',
-    'max_connections=200',
-  ];
+  // There, and not among the arguments, so that ALTER SYSTEM can change it.
+  appendFileSync(join(directory, 'postgresql.auto.conf'), 'fsync = off\n');
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
   return {
     command: join(bin, 'postgres'),
     args: ['-D', directory, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],

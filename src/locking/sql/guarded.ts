@@ -89,40 +89,60 @@ function postgresWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
     touch: () => `UPDATE ${name} AS t SET ${assignments(dialect, shape)} ${where}`,
     delete: () => `DELETE FROM ${name} AS t ${where}`,
   }[kind]();
-  const returned = kind === 'insert' ? version : `t.${version}`;
   const seal =
     seals === undefined ? '' : `seal AS (SELECT token FROM ${seals} WHERE scope = ${MARK.scope} FOR SHARE), `;
+  const found =
+    `SELECT t.${version} || ':' || coalesce(CAST(${fence === undefined ? 'NULL' : `t.${fence}`} AS text), '') ` +
+    `FROM ${name} AS t WHERE t.${id} = ${MARK.id} FOR SHARE`;
+  const sealed = seals === undefined ? "''" : "(SELECT '/' || coalesce(CAST(token AS text), '') FROM seal)";
+  // One row with one short text, also when it was written: a driver that loses rows must not look like success.
   const text =
-    `WITH ${seal}done AS (${done} RETURNING ${returned} AS version), ` +
-    `found AS (SELECT t.${version} AS version, ${fence === undefined ? 'NULL' : `t.${fence}`} AS fence FROM ${name} AS t ` +
-    `WHERE t.${id} = ${MARK.id} AND NOT EXISTS (SELECT 1 FROM done) FOR SHARE) ` +
-    // One short column: the usual answer is all that is paid for.
-    `SELECT 'w' || version AS answer FROM done ` +
-    `UNION ALL SELECT 'r' || version || ':' || coalesce(CAST(fence AS text), '') FROM found` +
-    (seals === undefined ? '' : ` UNION ALL SELECT 's' || coalesce(CAST(token AS text), '') FROM seal`);
+    `WITH ${seal}done AS (${done} RETURNING 1) ` +
+    `SELECT CASE WHEN EXISTS (SELECT 1 FROM done) THEN 'w' ` +
+    `ELSE coalesce((${found}), '') || coalesce(${sealed}, '-') END AS answer`;
   const template = new Template(dialect, text, { columns: shape.columns, rows: true });
   return {
     bind: (operation) => template.bind(operation),
     outcome: (operation, { rows }) => {
-      let found: RecordState | undefined;
-      let sealed: bigint | null | undefined = seals === undefined ? null : undefined;
-      for (const row of rows) {
-        const answer = row['answer'] as string;
-        if (answer.startsWith('w')) return { kind: 'written', version: Number(answer.slice(1)) };
-        if (answer.startsWith('s')) sealed = numberOrNull(answer.slice(1));
-        else {
-          const [versionText, fenceText] = answer.slice(1).split(':') as [string, string];
-          found = { version: Number(versionText), fence: numberOrNull(fenceText) };
-        }
-      }
+      const answer = rows[0]?.['answer'];
+      if (typeof answer !== 'string') throw noAnswer();
+      if (answer === 'w') return written(operation);
+      const [, versionText, fenceText, sealText] = POSTGRES_ANSWER.exec(answer)!;
       // Nobody has written down the scope yet, so there was nothing to hold on to.
-      if (sealed === undefined) return undefined;
-      return refusal(operation, found, sealed);
+      if (sealText === '-') return undefined;
+      const record =
+        versionText === undefined
+          ? undefined
+          : { version: Number(versionText), fence: numberOrNull(fenceText!) };
+      return refusal(operation, record, numberOrNull((sealText ?? '').slice(1)));
     },
   };
 }
 
+const noAnswer = (): Error =>
+  new TypeError(
+    'the SQL driver gave no row for a statement with `rows: true` in its hints, so nobody knows what it did: ' +
+      'its `query` must return the rows of every such statement, whatever the text begins with',
+  );
+
+/** Version and fence of the record, if there is one; then the seal, if it counts: `/` and its token, `-` without a row. */
+const POSTGRES_ANSWER = /^(?:(-?\d+):(\d*))?(\/\d*|-)?$/;
+
 const numberOrNull = (digits: string): bigint | null => (digits === '' ? null : BigInt(digits));
+
+/** The outcome of one write that happened. */
+function written(operation: WriteOperation): WriteOutcome {
+  switch (operation.kind) {
+    case 'insert':
+      return { kind: 'written', version: 1 };
+    case 'delete':
+    case 'check':
+      return { kind: 'written', version: operation.version };
+    case 'update':
+    case 'touch':
+      return { kind: 'written', version: operation.version + 1 };
+  }
+}
 
 /** The outcome of a write that did not happen, from what was found; undefined when that would have allowed it. */
 function refusal(
@@ -168,7 +188,7 @@ function mysqlUpdate(dialect: Dialect, shape: WriteShape): GuardedWrite {
     outcome: (operation, { changes, insertId }) => {
       if (operation.kind === 'insert') return undefined;
       const { version: expected, fence } = operation;
-      if (changes > 0) return { kind: 'written', version: expected + 1 };
+      if (changes > 0) return written(operation);
       // Without a record the guards were not even looked at: a seal may forbid the write all the same.
       if (insertId === 0n && (fence === undefined || seals === undefined)) return { kind: 'not-found' };
       if (insertId === undefined || insertId === 0n || insertId === NO_SEAL_ROW) return undefined;
@@ -204,12 +224,7 @@ function plainWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
   return {
     bind: (operation) => template.bind(operation),
     outcome: (operation, { changes }) => {
-      if (changes === 0) return undefined;
-      if (operation.kind === 'insert') return { kind: 'written', version: 1 };
-      return {
-        kind: 'written',
-        version: kind === 'delete' ? operation.version : operation.version + 1,
-      };
+      return changes === 0 ? undefined : written(operation);
     },
   };
 }
