@@ -73,7 +73,7 @@ async function writeFenced({ records }, account, balance, line, fence) {
   await change.commit();
 }
 
-async function work(partition) {
+async function workOn(partition) {
   const fence = await fences.ready(topic, partition);
   say({ kind: 'owns', partition, token: String(fence.token) });
   if (fenced) {
@@ -89,20 +89,27 @@ async function work(partition) {
   say({ kind: 'stops', partition, why: fence.signal.reason.message });
 }
 
+/** What is under way; the stores are closed when it has come to its end. */
+const working = new Set();
 consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-  for (const partition of payload.memberAssignment[topic] ?? [])
-    // Not ours any more before we began: the next assignment says who begins.
-    work(partition).catch((error) => {
-      if (!(error instanceof NotOwnedError)) say({ kind: 'failed', message: error.message });
-    });
+  for (const partition of payload.memberAssignment[topic] ?? []) {
+    const work = workOn(partition)
+      .catch((error) => {
+        // Not ours any more before we began: the next assignment says who begins.
+        if (!(error instanceof NotOwnedError)) say({ kind: 'failed', message: error.message });
+      })
+      .finally(() => working.delete(work));
+    working.add(work);
+  }
 });
 await consumer.connect();
 await consumer.subscribe({ topics: [topic] });
 await consumer.run({ eachMessage: async () => {} });
 
 process.on('SIGTERM', async () => {
-  await consumer.disconnect();
   fences.close();
+  await Promise.all(working);
+  await consumer.disconnect();
   await Promise.all(stores.map((store) => store.close()));
   process.exit(0);
 });
