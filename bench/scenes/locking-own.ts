@@ -2,12 +2,12 @@ import { QuorateStore, type RecordStore } from '../../src/locking/index.js';
 import type { Cluster } from '../../test/harness/cluster.js';
 import { GroupClient } from '../../test/harness/group-client.js';
 import { WireStore } from '../../test/harness/wire-store.js';
-import { percentile } from '../../test/harness/waiting.js';
+import { median } from '../../test/harness/waiting.js';
 import { type SceneContext, startCluster } from './load.js';
 
 const SPACE = 'bench-records';
-const WARM_UP_MS = 500;
-const MEASURE_MS = 2_000;
+const ROUNDS = 5;
+const ROUND_MS = 500;
 
 /** Compare-and-set of Quorate's own records, against offset commits by the same client in the same run. */
 export async function benchRecords({ report }: SceneContext): Promise<void> {
@@ -18,22 +18,16 @@ export async function benchRecords({ report }: SceneContext): Promise<void> {
     await cluster.createTopic('work', 64);
     await cluster.settled(SPACE);
     for (const inFlight of [1, 64]) {
-      const commits = await measure(inFlight, await committers(cluster, inFlight));
-      const http = new QuorateStore({ urls: await leaderFirst(cluster), space: SPACE });
-      const ways = [
-        ['over HTTP', await measure(inFlight, await setters(() => http, inFlight, 'h'))],
-        ['by RecordWrite', await measure(inFlight, await setters(wireStores(cluster), inFlight, 'w'))],
-      ] as const;
-      const name = `${inFlight} in flight`;
-      report.add({ name: `${name}: offset commits by this client`, value: commits.perSecond, unit: '/s' });
-      for (const [way, { perSecond, p50Ms }] of ways) {
-        report.add({ name: `${name}, ${way}: rate`, value: perSecond, unit: '/s' });
-        report.add({ name: `${name}, ${way}: p50`, value: p50Ms, unit: 'ms' });
-        report.add({
-          name: `${name}, ${way}: rate against offset commits`,
-          value: perSecond / commits.perSecond,
-          unit: 'x',
-        });
+      const [commits, ...writes] = await alternate(cluster, await waysOf(cluster, inFlight));
+      const add = (what: string, value: number, unit: string): void =>
+        report.add({ name: `${inFlight} in flight, ${what}`, value, unit });
+      add('offset commits: rate', commits!.perSecond, '/s');
+      for (const { name, perSecond, p50Ms, clientMicros, replicaMicros } of writes) {
+        add(`${name}: rate`, perSecond, '/s');
+        add(`${name}: rate / offset commits`, perSecond / commits!.perSecond, 'x');
+        add(`${name}: p50`, p50Ms, 'ms');
+        add(`${name}: CPU of the client`, clientMicros, 'us each');
+        add(`${name}: CPU of all replicas`, replicaMicros, 'us each');
       }
     }
   } finally {
@@ -42,26 +36,74 @@ export async function benchRecords({ report }: SceneContext): Promise<void> {
 }
 
 type Step = () => Promise<void>;
+interface Way {
+  readonly name: string;
+  /** One for each that is to be in flight. */
+  readonly steps: readonly Step[];
+}
 
-async function measure(
-  inFlight: number,
-  steps: readonly Step[],
-): Promise<{ readonly perSecond: number; readonly p50Ms: number }> {
+/** Offset commits come first. */
+async function waysOf(cluster: Cluster, inFlight: number): Promise<readonly Way[]> {
+  const urls = await leaderFirst(cluster);
+  const newStore = (): RecordStore => new QuorateStore({ urls, space: SPACE });
+  const store = newStore();
+  const ways = [
+    { name: 'offset commits', steps: committers(cluster, inFlight) },
+    { name: 'over HTTP', steps: await setters(() => store, inFlight, 'h') },
+    { name: 'RecordWrite', steps: await setters(wireStores(cluster), inFlight, 'w') },
+  ];
+  if (inFlight === 1) return ways;
+  // As if each were a process of its own: nothing is there to share a request with.
+  return [...ways, { name: 'over HTTP, a store each', steps: await setters(newStore, inFlight, 'e') }];
+}
+
+interface Rates {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly clientMicros: number;
+  readonly replicaMicros: number;
+}
+
+/** In several rounds by turns, so that warming up and what the machine does besides hit all alike. */
+async function alternate(
+  cluster: Cluster,
+  ways: readonly Way[],
+): Promise<readonly (Rates & { readonly name: string })[]> {
+  const measured = ways.map(({ name, steps }) => ({ name, steps, rounds: [] as Rates[] }));
+  for (const { steps } of measured) await measure(cluster, steps);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const { steps, rounds } of measured) rounds.push(await measure(cluster, steps));
+  return measured.map(({ name, rounds }) => ({
+    name,
+    perSecond: median(rounds.map(({ perSecond }) => perSecond)),
+    p50Ms: median(rounds.map(({ p50Ms }) => p50Ms)),
+    clientMicros: median(rounds.map(({ clientMicros }) => clientMicros)),
+    replicaMicros: median(rounds.map(({ replicaMicros }) => replicaMicros)),
+  }));
+}
+
+async function measure(cluster: Cluster, steps: readonly Step[]): Promise<Rates> {
+  const replicaCpu = (): number => cluster.replicas.reduce((sum, { child }) => sum + child.cpuMicros(), 0);
+  const replicaCpuBefore = replicaCpu();
+  const clientCpuBefore = process.cpuUsage();
   const times: number[] = [];
-  const began = performance.now();
-  const from = began + WARM_UP_MS;
-  const until = from + MEASURE_MS;
+  const from = performance.now();
   await Promise.all(
-    Array.from({ length: inFlight }, async (_, index) => {
-      for (;;) {
-        const at = performance.now();
-        if (at >= until) return;
-        await steps[index]!();
-        if (at >= from) times.push(performance.now() - at);
+    steps.map(async (step) => {
+      for (let at = from; at < from + ROUND_MS; at = performance.now()) {
+        await step();
+        times.push(performance.now() - at);
       }
     }),
   );
-  return { perSecond: (times.length / MEASURE_MS) * 1_000, p50Ms: percentile(times, 0.5) };
+  const seconds = (performance.now() - from) / 1_000;
+  const { user, system } = process.cpuUsage(clientCpuBefore);
+  return {
+    perSecond: times.length / seconds,
+    p50Ms: median(times),
+    clientMicros: (user + system) / times.length,
+    replicaMicros: (replicaCpu() - replicaCpuBefore) / times.length,
+  };
 }
 
 const wireStores =
@@ -89,19 +131,17 @@ async function setters(store: () => RecordStore, count: number, prefix: string):
   );
 }
 
-async function committers(cluster: Cluster, count: number): Promise<readonly Step[]> {
-  return Promise.resolve(
-    Array.from({ length: count }, (_, partitionIndex) => {
-      const client = new GroupClient({ bootstrap: cluster.bootstrap, group: SPACE });
-      let committedOffset = 0;
-      return async (): Promise<void> => {
-        committedOffset++;
-        const partitions = [{ partitionIndex, committedOffset, committedMetadata: '' }];
-        const body = { groupId: SPACE, memberId: '', topics: [{ name: 'work', partitions }] };
-        await client.ask(8, 7, body, ({ topics }) => topics[0]!.partitions[0]!.errorCode);
-      };
-    }),
-  );
+function committers(cluster: Cluster, count: number): readonly Step[] {
+  return Array.from({ length: count }, (_, partitionIndex) => {
+    const client = new GroupClient({ bootstrap: cluster.bootstrap, group: SPACE });
+    let committedOffset = 0;
+    return async (): Promise<void> => {
+      committedOffset++;
+      const partitions = [{ partitionIndex, committedOffset, committedMetadata: '' }];
+      const body = { groupId: SPACE, memberId: '', topics: [{ name: 'work', partitions }] };
+      await client.ask(8, 7, body, ({ topics }) => topics[0]!.partitions[0]!.errorCode);
+    };
+  });
 }
 
 /** As a client that has found the leader would have them. */

@@ -24,9 +24,14 @@ export async function runReplica({ settings, warnings }: LoadedSettings): Promis
   const app = await NestFactory.create<NestExpressApplication>(QuorateModule.forRoot({ settings, log }), {
     logger: new NestLog(log),
     abortOnError: false,
+    // Nest's own would also take forms, and whoever forgets to say that it sends JSON sends one.
+    bodyParser: false,
   });
   app.useGlobalFilters(new ProblemFilter());
   app.useBodyParser('json', { limit: BODY_BYTES_MAX });
+  // An ETag is the version of a record, and nothing else; Express would hash every answer for one of its own.
+  app.set('etag', false);
+  app.disable('x-powered-by');
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) process.exit(1);

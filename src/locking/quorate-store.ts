@@ -1,5 +1,6 @@
-import { OutcomeUnknownError, StoreUnavailableError } from './errors.js';
+import { OutcomeUnknownError } from './errors.js';
 import { fromJson, toJson } from './field-json.js';
+import { GatheredWrites } from './gathered-writes.js';
 import type {
   BatchMode,
   Fence,
@@ -10,6 +11,7 @@ import type {
   WriteOperation,
   WriteOutcome,
 } from './model.js';
+import { ReplicaRequests } from './replica-requests.js';
 
 export interface QuorateStoreOptions {
   /** Where replicas answer HTTP, e.g. `http://127.0.0.1:8080`; any of them will do, more than one survives a failure. */
@@ -38,23 +40,25 @@ interface RecordJson {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** No byte of the request left, or the replica said that nothing happened. */
-class NothingHappened extends Error {}
-
-const RETRY_MS = 50;
-
 /**
  * Records kept by Quorate itself, agreed on by its replicas: no other database is needed. Over HTTP to any replica; each
- * write is one round trip and one agreement.
+ * write is one round trip and one agreement, which writes made at the same time share.
  */
 export class QuorateStore implements RecordStore {
   readonly name = 'quorate';
-  readonly #options: Required<QuorateStoreOptions>;
-  #preferred = 0;
+  readonly #space: string;
+  readonly #deadlineMs: number;
+  readonly #replicas: ReplicaRequests;
+  readonly #gathered: GatheredWrites<OutcomeJson>;
 
-  constructor(options: QuorateStoreOptions) {
-    if (options.urls.length === 0) throw new TypeError('give at least one URL of a replica');
-    this.#options = { requestTimeoutMs: 5_000, deadlineMs: 10_000, ...options };
+  constructor({ urls, space, requestTimeoutMs = 5_000, deadlineMs = 10_000 }: QuorateStoreOptions) {
+    this.#space = encodeURIComponent(space);
+    this.#deadlineMs = deadlineMs;
+    this.#replicas = new ReplicaRequests({ urls, requestTimeoutMs });
+    this.#gathered = new GatheredWrites({
+      deadlineMs,
+      send: (operations, until) => this.#transact(operations, 'each', until),
+    });
   }
 
   async read(resource: string, ids: readonly string[]): Promise<(VersionedRecord<Fields> | undefined)[]> {
@@ -62,25 +66,42 @@ export class QuorateStore implements RecordStore {
   }
 
   async #get(at: string, id: string): Promise<VersionedRecord<Fields> | undefined> {
-    const { status, body } = await this.#request('GET', `records/${this.#space}/${encodeURIComponent(at)}`);
+    const path = `records/${this.#space}/${encodeURIComponent(at)}`;
+    const { status, body } = await this.#replicas.request({ method: 'GET', path }, this.#until());
     if (status === 404) return undefined;
     const { version, fence, value } = body as RecordJson;
     return { id, version, fence: fence === null ? null : BigInt(fence), value: fromJson(value) };
   }
 
   async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
-    const { body } = await this.#request('POST', `records/${this.#space}`, {
-      mode,
-      operations: operations.map(operationJson),
-    });
-    const { outcomes } = body as { readonly outcomes: readonly OutcomeJson[] };
+    const texts = operations.map((operation) => JSON.stringify(operationJson(operation)));
+    // One operation is all or nothing by itself, and stands for itself.
+    const independent = mode === 'each' || operations.length === 1;
+    const outcomes = independent
+      ? await this.#gathered.write(texts)
+      : await this.#transact(texts, mode, this.#until());
     return outcomes.map(outcomeOf);
+  }
+
+  async #transact(
+    operations: readonly string[],
+    mode: BatchMode,
+    until: number,
+  ): Promise<readonly OutcomeJson[]> {
+    const body = `{"mode":"${mode}","operations":[${operations.join(',')}]}`;
+    const path = `records/${this.#space}`;
+    const answer = await this.#replicas.request({ method: 'POST', path, body }, until);
+    const { outcomes } = answer.body as { readonly outcomes?: readonly OutcomeJson[] };
+    if (outcomes?.length !== operations.length)
+      throw new OutcomeUnknownError('a write to Quorate', new Error(`an answer of status ${answer.status}`));
+    return outcomes;
   }
 
   async seal(fence: Fence): Promise<SealOutcome> {
     const { scope, token, owner } = fence;
     const path = `seals/${this.#space}/${encodeURIComponent(scope)}`;
-    const { status, body } = await this.#request('PUT', path, { token: String(token), owner });
+    const sent = JSON.stringify({ token: String(token), owner });
+    const { status, body } = await this.#replicas.request({ method: 'PUT', path, body: sent }, this.#until());
     if (status === 409) {
       const { current } = body as { readonly current: string };
       return { kind: 'stale-epoch', scope, token, current: BigInt(current) };
@@ -90,80 +111,18 @@ export class QuorateStore implements RecordStore {
   }
 
   async fenceOf(scope: string): Promise<bigint | null> {
-    const { body } = await this.#request('GET', `seals/${this.#space}/${encodeURIComponent(scope)}`);
+    const path = `seals/${this.#space}/${encodeURIComponent(scope)}`;
+    const { body } = await this.#replicas.request({ method: 'GET', path }, this.#until());
     const { token } = body as { readonly token: string | null };
     return token === null ? null : BigInt(token);
   }
 
-  get #space(): string {
-    return encodeURIComponent(this.#options.space);
-  }
-
-  /** Tries replica after replica while it is certain that nothing happened. */
-  async #request(
-    method: string,
-    path: string,
-    body?: unknown,
-  ): Promise<{ readonly status: number; readonly body: unknown }> {
-    const { urls, deadlineMs } = this.#options;
-    const until = performance.now() + deadlineMs;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await this.#ask(urls[this.#preferred % urls.length]!, method, path, body);
-      } catch (error) {
-        if (!(error instanceof NothingHappened)) throw error;
-        this.#preferred = (this.#preferred + 1) % urls.length;
-        if (performance.now() > until)
-          throw new StoreUnavailableError(`no replica can answer (${urls.join(', ')})`, error);
-        if (attempt % urls.length === urls.length - 1)
-          await new Promise((resume) => setTimeout(resume, RETRY_MS));
-      }
-    }
-  }
-
-  async #ask(
-    url: string,
-    method: string,
-    path: string,
-    body: unknown,
-  ): Promise<{ readonly status: number; readonly body: unknown }> {
-    const reading = method === 'GET';
-    let response: Response;
-    let answer: unknown;
-    try {
-      response = await fetch(`${url.replace(/\/+$/, '')}/${path}`, {
-        method,
-        signal: AbortSignal.timeout(this.#options.requestTimeoutMs),
-        ...(body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-      });
-      answer = await response.json();
-    } catch (error) {
-      // A read may be asked again whatever happened; a write only when it never left.
-      if (reading || neverLeft(error)) throw new NothingHappened(describe(error), { cause: error });
-      throw new OutcomeUnknownError('a write to Quorate', error);
-    }
-    const { status } = response;
-    if (response.ok || status === 404 || status === 409) return { status, body: answer };
-    const { detail = `status ${status}` } = answer as { readonly detail?: string };
-    if (status === 503) throw new NothingHappened(detail);
-    if (status === 504) throw new OutcomeUnknownError('a write to Quorate', new Error(detail));
-    throw new Error(`Quorate refused the request: ${detail}`);
+  #until(): number {
+    return performance.now() + this.#deadlineMs;
   }
 }
 
 const key = (resource: string, id: string): string => `${resource}/${id}`;
-
-/** The connection was never made. Anything later may have reached the replica. */
-function neverLeft(error: unknown): boolean {
-  const { code } = ((error as Error).cause ?? {}) as { readonly code?: string };
-  return code !== undefined && ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'].includes(code);
-}
-function describe(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error ? cause.message : message;
-}
 
 const fenceJson = ({ scope, token, owner }: Fence): unknown => ({ scope, token: String(token), owner });
 

@@ -126,6 +126,28 @@ describe('HTTP and the command line', () => {
     expect(response.headers.get('content-type')).toMatch(/application\/problem\+json/);
   });
 
+  it('reads JSON only: a form that was sent by mistake is refused and not written', async () => {
+    const send = (method: string, path: string, headers: Record<string, string> = {}): Promise<Response> =>
+      fetch(`${cluster.replica(1).http}${path}`, {
+        method,
+        body: '{"balance":0}',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      });
+    const put = await send('PUT', '/records/forms/a', { 'if-none-match': '*' });
+    expect([put.status, await put.json()]).toEqual([
+      400,
+      expect.objectContaining({ detail: expect.stringMatching(/JSON object/) as unknown }),
+    ]);
+    expect((await send('POST', '/topics')).status).toBe(400);
+  });
+
+  it('gives an ETag to nothing but a record', async () => {
+    for (const path of ['/status', '/groups', '/records/forms', '/seals/forms/x']) {
+      const { status, headers } = await fetch(`${cluster.replica(1).http}${path}`);
+      expect([path, status, headers.get('etag')]).toEqual([path, 200, null]);
+    }
+  });
+
   it('makes and deletes topics, whichever replica is asked, and says what is wrong with a request', async () => {
     expect(await send('POST', '/topics', { name: 'invoices', partitions: 3 })).toMatchObject({
       status: 201,

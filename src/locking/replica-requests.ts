@@ -1,0 +1,137 @@
+import { OutcomeUnknownError, StoreUnavailableError } from './errors.js';
+import { type HttpRequest, ReplicaConnections, withoutSlash } from './replica-connections.js';
+
+export interface ReplicaRequestsOptions {
+  readonly urls: readonly string[];
+  readonly requestTimeoutMs: number;
+}
+
+export interface ReplicaAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** A replica found something wrong with a request. Nothing happened, and asking again would change nothing. */
+export class RequestRefusedError extends Error {
+  override readonly name = 'RequestRefusedError';
+}
+
+type Heard =
+  | { readonly kind: 'answer'; readonly answer: ReplicaAnswer }
+  /** Another replica leads. */
+  | { readonly kind: 'elsewhere'; readonly url: string }
+  /** Nothing of the request left, or the replica said that it did nothing, or it was a read: ask the next one. */
+  | { readonly kind: 'ask-another'; readonly why: Error };
+
+const RETRY_MS = 50;
+/** Problems that are answers; any other one below 500 is a refusal. A 404 without its code says that no replica is there. */
+const ANSWERS: readonly unknown[] = ['not-found', 'stale-epoch'];
+
+/** Finds a replica that answers, stays with it, and knows what a lost answer means. */
+export class ReplicaRequests {
+  readonly #options: ReplicaRequestsOptions;
+  readonly #replicas: readonly ReplicaConnections[];
+  /** Answered last, or was named as the leader by the one that did. */
+  #preferred: ReplicaConnections;
+
+  constructor(options: ReplicaRequestsOptions) {
+    this.#options = options;
+    this.#replicas = options.urls.map((url) => new ReplicaConnections(url));
+    const [first] = this.#replicas;
+    if (first === undefined) throw new TypeError('give at least one URL of a replica');
+    this.#preferred = first;
+  }
+
+  /**
+   * Tries replica after replica while it is certain that nothing happened, once at least and until `until`
+   * (`performance.now`). Throws OutcomeUnknownError, StoreUnavailableError or RequestRefusedError.
+   */
+  async request(request: HttpRequest, until: number): Promise<ReplicaAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      const heard = await this.#askAndFollow(request);
+      if (heard.kind === 'answer') return heard.answer;
+      if (performance.now() > until) {
+        const { urls } = this.#options;
+        throw new StoreUnavailableError(`no replica can answer (${urls.join(', ')})`, heard.why);
+      }
+      if (attempt % this.#replicas.length === 0) await new Promise((resume) => setTimeout(resume, RETRY_MS));
+    }
+  }
+
+  async #askAndFollow(request: HttpRequest): Promise<Exclude<Heard, { kind: 'elsewhere' }>> {
+    const asked = this.#preferred;
+    const heard = await this.#ask(asked, request);
+    if (heard.kind !== 'elsewhere') return heard;
+    const leader = this.#at(heard.url);
+    // Whatever is asked next goes there at once.
+    this.#preferred = leader;
+    const answer = await this.#ask(leader, request);
+    if (answer.kind !== 'elsewhere') return answer;
+    this.#leave(leader);
+    return { kind: 'ask-another', why: new Error(`${asked.url} and ${leader.url} each name another leader`) };
+  }
+
+  async #ask(replica: ReplicaConnections, request: HttpRequest): Promise<Heard> {
+    const exchange = await replica.exchange(request, this.#options.requestTimeoutMs);
+    if (exchange.kind === 'failed') {
+      this.#leave(replica);
+      const { left, error } = exchange;
+      return lost(request, error, left);
+    }
+    const { status, location, text } = exchange;
+    if (status === 307) {
+      const url = leaderUrl(location, request.path);
+      if (url !== undefined) return { kind: 'elsewhere', url };
+    }
+    const body = objectOf(text);
+    if (body === undefined) {
+      // Something else than a replica answered, and nobody knows what it did with the request.
+      this.#leave(replica);
+      return lost(request, new Error(`${replica.url} answered ${status} and no JSON`), true);
+    }
+    const { code, detail = `status ${status}` } = body as {
+      readonly code?: unknown;
+      readonly detail?: string;
+    };
+    if ((status >= 200 && status < 300) || ANSWERS.includes(code))
+      return { kind: 'answer', answer: { status, body } };
+    if (status < 500) throw new RequestRefusedError(`Quorate refused the request: ${detail}`);
+    this.#leave(replica);
+    return lost(request, new Error(detail), status !== 503);
+  }
+
+  /** A leader may go by another name than the one it has in `urls`. */
+  #at(leader: string): ReplicaConnections {
+    const known = [this.#preferred, ...this.#replicas].find(({ url }) => url === leader);
+    return known ?? new ReplicaConnections(leader);
+  }
+
+  /** Unless somebody else has done so meanwhile: many requests may find out at once. */
+  #leave(replica: ReplicaConnections): void {
+    if (this.#preferred !== replica) return;
+    this.#preferred = this.#replicas[(this.#replicas.indexOf(replica) + 1) % this.#replicas.length]!;
+  }
+}
+
+function objectOf(json: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A read may be asked again whatever happened; a write only when it certainly did not happen. */
+function lost({ method }: HttpRequest, why: Error, mayHaveHappened: boolean): Heard {
+  if (mayHaveHappened && method !== 'GET') throw new OutcomeUnknownError('a write to Quorate', why);
+  return { kind: 'ask-another', why };
+}
+
+/** Where the very same request is to be sent, as a replica says that does not lead. */
+function leaderUrl(location: string | undefined, path: string): string | undefined {
+  const end = `/${path}`;
+  if (location?.endsWith(end) !== true) return undefined;
+  const url = withoutSlash(location.slice(0, -end.length));
+  return URL.canParse(url) ? url : undefined;
+}
