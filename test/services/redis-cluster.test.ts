@@ -164,6 +164,22 @@ declareWith(await RedisCluster.find(), 'Redis Cluster', (service) => {
       expect(await beside.read(id)).toMatchObject({ version: 3, value: { balance: 2 } });
     });
 
+    it('waits while the slot is between two nodes, and writes once', async () => {
+      const id = 'g/t/8|between';
+      const accounts = new Records<Account>(new RedisStore(connect(), { tags, confirm }), 'accounts');
+      const beside = new Records<Account>(new RedisStore(connect(), { tags }), 'accounts');
+      await beside.insert(id, { balance: 0 });
+      let writing = Promise.resolve<unknown>(undefined);
+      await service.moveSlotOf('{g/t/8}', async () => {
+        writing = accounts.update({ id, version: 1 }, { balance: 1 }).catch((error: unknown) => error);
+        // Long enough to be sent on at least once.
+        await sleep(250);
+        expect((await beside.read(id)).version).toBe(1);
+      });
+      expect(await writing).toBeInstanceOf(UnconfirmedWriteError);
+      expect(await beside.read(id)).toMatchObject({ version: 2, value: { balance: 1 } });
+    });
+
     it('writes of several partitions at once go to their nodes, each in its own pipeline', async () => {
       const store = new RedisStore(connect(), { tags, confirm });
       const ids = ['g/t/0', 'g/t/1', 'g/t/2', 'g/t/3'].map((scope) => `${scope}|many`);
