@@ -55,7 +55,7 @@ export class RedisServer {
     const [port] = (await freePorts(1)) as [number];
     const settings = {
       ...{ port, bind: '127.0.0.1', save: '', 'repl-diskless-sync-delay': 0, 'repl-ping-replica-period': 1 },
-      ...{ appendonly: onDisk ? 'yes' : 'no' },
+      ...{ appendonly: onDisk ? 'yes' : 'no', appendfsync: 'always' },
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const child = new Child(`redis-${port}`, program, flags, { cwd: directory });
