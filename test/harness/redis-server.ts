@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { Child } from './child.js';
 import { freePorts } from './ports.js';
+import { guardOf } from './service-binaries.js';
 import { eventually } from './waiting.js';
 
 export interface RedisServerOptions {
@@ -37,6 +38,7 @@ export async function programWithWaitaof(): Promise<string | undefined> {
 export class RedisServer {
   readonly #process: Child;
   readonly #directory: string;
+  readonly #guard: ChildProcess;
   private constructor(
     readonly port: number,
     /** Straight to it, for tests to look on. */
@@ -45,6 +47,7 @@ export class RedisServer {
   ) {
     this.#process = own.process;
     this.#directory = own.directory;
+    this.#guard = guardOf(own.process.pid, own.directory);
   }
 
   static async start({
@@ -92,6 +95,7 @@ export class RedisServer {
   async kill(): Promise<void> {
     await this.#process.kill();
     this.client.disconnect();
+    this.#guard.kill('SIGKILL');
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

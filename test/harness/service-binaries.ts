@@ -186,7 +186,7 @@ export async function startBinary(kind: ServiceKind): Promise<OwnService | strin
 }
 
 /** Ends the server and removes its data when this process dies without having done so: its end of the pipe closes. */
-function guardOf(pid: number, directory: string): ChildProcess {
+export function guardOf(pid: number, directory: string): ChildProcess {
   const guard = spawn('sh', ['-c', 'cat >/dev/null; kill -KILL "$0"; rm -rf "$1"', String(pid), directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
