@@ -86,7 +86,7 @@ export class StaleEpochError extends LockingError {
  * still be on its way; the next guarded write at that version (a `touch` will do) settles it, for one of the two is refused.
  */
 export class OutcomeUnknownError extends LockingError {
-  override readonly name = 'OutcomeUnknownError';
+  override readonly name: string = 'OutcomeUnknownError';
   readonly code = 'outcome-unknown';
   readonly retriable = false;
   constructor(what: string, cause: unknown) {

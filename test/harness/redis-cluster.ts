@@ -87,8 +87,11 @@ export class RedisCluster {
     return [owner, ...this.ports.filter((port) => port !== owner)];
   }
 
-  /** Moves the slot of a key to another node, one of its keys at a time, as resharding does it. */
-  async moveSlotOf(key: string): Promise<void> {
+  /**
+   * Moves the slot of a key to another node, one of its keys at a time, as resharding does it.
+   * @param halfway called when the keys are there and the slot is not yet.
+   */
+  async moveSlotOf(key: string, halfway: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
     const slot = String(await this.#slotOf(key));
     const [from, to] = await this.ownerOf(key);
     const ids = await this.#each((client) => client.call('CLUSTER', 'MYID') as Promise<string>);
@@ -100,6 +103,7 @@ export class RedisCluster {
       for (const moved of (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, '1000')) as string[]) {
         await source.call('MIGRATE', '127.0.0.1', String(to), moved, '0', '5000');
       }
+      await halfway();
       for (const client of [target, source]) await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
     } finally {
       source.disconnect();

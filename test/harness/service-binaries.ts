@@ -4,13 +4,14 @@ import {
   appendFileSync,
   chownSync,
   constants,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Child } from './child.js';
@@ -48,7 +49,11 @@ const PROGRAMS: { readonly [K in ServiceKind]: () => Prepare | undefined } = {
   },
   mysql: () => {
     if (directoryOf('mariadbd') !== undefined) return prepareMariadb;
-    return directoryOf('mysqld') === undefined ? undefined : prepareMysql;
+    return directoryOf('mysqld') === undefined ? undefined : prepareMysql('mysqld');
+  },
+  mysql8: () => {
+    const command = join(mysql8Home(), 'bin', 'mysqld');
+    return existsSync(command) ? prepareMysql(command) : undefined;
   },
   redis: () => (directoryOf('redis-server') === undefined ? undefined : prepareRedis),
 };
@@ -79,15 +84,19 @@ async function prepareMariadb(place: Place): Promise<Launch> {
   return mysqlLaunch('mariadbd', place);
 }
 
-async function prepareMysql(place: Place): Promise<Launch> {
-  await run('mysqld', [
-    '--no-defaults',
-    `--datadir=${place.directory}`,
-    '--initialize-insecure',
-    ...asRoot(),
-  ]);
-  return mysqlLaunch('mysqld', place);
-}
+const prepareMysql =
+  (command: string): Prepare =>
+  async (place) => {
+    await run(command, ['--no-defaults', ...mysqlDirectories(place), '--initialize-insecure', ...asRoot()]);
+    const launch = mysqlLaunch(command, place);
+    // Its second port is the same for every server, and nobody asks there.
+    return { ...launch, args: [...launch.args, '--mysqlx=OFF'] };
+  };
+
+/** Where scripts/fetch-mysql8.sh puts it. */
+const mysql8Home = (): string =>
+  process.env['QUORATE_MYSQL8_HOME'] ??
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quorate', 'mysql-8.0.15');
 
 /** Temporary tables as well: two servers that start at the same time would take each other's. */
 function mysqlDirectories({ directory }: Place): readonly string[] {
@@ -175,7 +184,7 @@ export async function startBinary(kind: ServiceKind): Promise<OwnService | strin
 }
 
 /** Ends the server and removes its data when this process dies without having done so: its end of the pipe closes. */
-function guardOf(pid: number, directory: string): ChildProcess {
+export function guardOf(pid: number, directory: string): ChildProcess {
   const guard = spawn('sh', ['-c', 'cat >/dev/null; kill -KILL "$0"; rm -rf "$1"', String(pid), directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

@@ -23,6 +23,15 @@ const IMAGES: { readonly [K in ServiceKind]: Image } = {
     url: (host, port) => `postgres://quorate@${host}:${port}/postgres`,
   },
   mysql: {
+    name: 'mariadb:11.4',
+    port: 3306,
+    environment: { MARIADB_ALLOW_EMPTY_ROOT_PASSWORD: '1' },
+    command: ['--innodb-flush-log-at-trx-commit=0'],
+    // The server of the image's own preparations has port 0.
+    ready: [/port: 3306/, 1],
+    url: (host, port) => `mysql://root@${host}:${port}/mysql`,
+  },
+  mysql8: {
     name: 'mysql:8.4',
     port: 3306,
     environment: { MYSQL_ALLOW_EMPTY_PASSWORD: '1', MYSQL_ROOT_HOST: '%' },

@@ -1,7 +1,8 @@
 import { startBinary } from './service-binaries.js';
 import { startContainer } from './service-containers.js';
 
-export type ServiceKind = 'postgres' | 'mysql' | 'redis';
+/** `mysql` is MariaDB where there is a choice, `mysql8` is MySQL and nothing else: they part in places that matter here. */
+export type ServiceKind = 'postgres' | 'mysql' | 'mysql8' | 'redis';
 
 export interface Stoppable {
   /** Ends it if the tests started it; a server that was given by URL is left alone. */
@@ -28,12 +29,14 @@ export interface OwnService extends Service {
 const URL_VARIABLE: { readonly [K in ServiceKind]: string } = {
   postgres: 'QUORATE_TEST_POSTGRES_URL',
   mysql: 'QUORATE_TEST_MYSQL_URL',
+  mysql8: 'QUORATE_TEST_MYSQL8_URL',
   redis: 'QUORATE_TEST_REDIS_URL',
 };
-const PACKAGE: { readonly [K in ServiceKind]: string } = {
-  postgres: 'postgresql',
-  mysql: 'mariadb-server',
-  redis: 'redis-server',
+const INSTALL: { readonly [K in ServiceKind]: string } = {
+  postgres: 'apt-get install postgresql',
+  mysql: 'apt-get install mariadb-server',
+  mysql8: 'bash scripts/fetch-mysql8.sh',
+  redis: 'apt-get install redis-server',
 };
 
 export type Found<S extends Stoppable> =
@@ -58,6 +61,6 @@ export async function findOwnService(kind: ServiceKind): Promise<Found<OwnServic
     reasons.push(started);
   }
   return {
-    missing: `no ${kind} (${reasons.join('; ')}). Install it (apt-get install ${PACKAGE[kind]}), start Docker, or set ${URL_VARIABLE[kind]}.`,
+    missing: `no ${kind} (${reasons.join('; ')}). Get it (${INSTALL[kind]}), start Docker, or set ${URL_VARIABLE[kind]}.`,
   };
 }

@@ -13,15 +13,17 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   #swallow: (() => void) | undefined;
   #refusing = false;
+  #port: number;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, port: number) {
     this.#server = server;
+    this.#port = port;
   }
 
   static async open(port: number, host = '127.0.0.1'): Promise<TcpProxy> {
     const server = createServer();
-    const proxy = new TcpProxy(server);
-    server.on('connection', (client) => proxy.#accept(client, connect(port, host)));
+    const proxy = new TcpProxy(server, port);
+    server.on('connection', (client) => proxy.#accept(client, connect(proxy.#port, host)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
@@ -46,6 +48,11 @@ export class TcpProxy {
       cut: () => pairs.forEach(({ client }) => client.destroy()),
       deliver: () => pairs.forEach(({ server, held }) => held!.forEach((bytes) => server.write(bytes))),
     };
+  }
+
+  /** Where connections lead that are made from now on. */
+  leadTo(port: number): void {
+    this.#port = port;
   }
 
   /** Connections are closed as soon as they are made. */

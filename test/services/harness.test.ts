@@ -16,7 +16,7 @@ const accepts = (url: string): Promise<boolean> =>
     socket.once('error', () => resolve(false));
   });
 
-for (const kind of ['postgres', 'mysql', 'redis'] as const satisfies readonly ServiceKind[]) {
+for (const kind of ['postgres', 'mysql', 'mysql8', 'redis'] as const satisfies readonly ServiceKind[]) {
   await describeWithOwnService(kind, `a ${kind} server of our own`, (service) => {
     it('takes connections, can be paused and resumed, and is gone when it was stopped', async () => {
       expect(await accepts(service.url)).toBe(true);

@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Cluster, type NatMap } from 'ioredis';
+import { Cluster, type NatMap, Redis } from 'ioredis';
 import { AggregateChange, OutcomeUnknownError, Records } from '../../src/locking/index.js';
-import { CrossSlotError, RedisStore, tagByResource, tagByScope } from '../../src/locking/redis/index.js';
+import {
+  CrossSlotError,
+  RedisStore,
+  tagByResource,
+  tagByScope,
+  UnconfirmedWriteError,
+} from '../../src/locking/redis/index.js';
 import { declareWith } from '../harness/describe-with-service.js';
 import { RedisCluster } from '../harness/redis-cluster.js';
 import { storeConformance } from '../harness/store-conformance.js';
@@ -122,6 +128,65 @@ declareWith(await RedisCluster.find(), 'Redis Cluster', (service) => {
         version: 1 + successes,
         value: { balance: successes },
       });
+    });
+  });
+
+  describe('that is to confirm its writes', () => {
+    /** There are no replicas to wait for, so every write is carried out and unconfirmed: where WAIT went is what matters. */
+    const confirm = { replicas: 1, timeoutMs: 20 };
+    const askedOf = async (port: number): Promise<number> => {
+      const client = new Redis(port, '127.0.0.1');
+      const stats = await client.info('commandstats');
+      client.disconnect();
+      return Number(/cmdstat_wait:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    };
+
+    it('asks the node that carried it out, also when the slot has moved to another', async () => {
+      const id = 'g/t/7|confirmed';
+      const store = new RedisStore(connect(), { tags, confirm });
+      const accounts = new Records<Account>(store, 'accounts');
+      const beside = new Records<Account>(new RedisStore(connect(), { tags }), 'accounts');
+      await expect(accounts.insert(id, { balance: 0 })).rejects.toThrow(UnconfirmedWriteError);
+      for (let version = 1; version <= 2; version++) {
+        const [owner, ...others] = await service.ownerOf('{g/t/7}');
+        const before = await Promise.all([owner, ...others].map(askedOf));
+        // The second time, this client does not know yet that the slot has moved.
+        await expect(accounts.update({ id, version }, { balance: version })).rejects.toThrow(
+          /0 of 1 replicas/,
+        );
+        const after = await Promise.all([owner, ...others].map(askedOf));
+        expect(after[0]).toBeGreaterThan(before[0]!);
+        if (version === 1) {
+          expect(after.slice(1)).toEqual(before.slice(1));
+          await service.moveSlotOf('{g/t/7}');
+        }
+      }
+      expect(await beside.read(id)).toMatchObject({ version: 3, value: { balance: 2 } });
+    });
+
+    it('waits while the slot is between two nodes, and writes once', async () => {
+      const id = 'g/t/8|between';
+      const accounts = new Records<Account>(new RedisStore(connect(), { tags, confirm }), 'accounts');
+      const beside = new Records<Account>(new RedisStore(connect(), { tags }), 'accounts');
+      await beside.insert(id, { balance: 0 });
+      let writing = Promise.resolve<unknown>(undefined);
+      await service.moveSlotOf('{g/t/8}', async () => {
+        writing = accounts.update({ id, version: 1 }, { balance: 1 }).catch((error: unknown) => error);
+        // Long enough to be sent on at least once.
+        await sleep(250);
+        expect((await beside.read(id)).version).toBe(1);
+      });
+      expect(await writing).toBeInstanceOf(UnconfirmedWriteError);
+      expect(await beside.read(id)).toMatchObject({ version: 2, value: { balance: 1 } });
+    });
+
+    it('writes of several partitions at once go to their nodes, each in its own pipeline', async () => {
+      const store = new RedisStore(connect(), { tags, confirm });
+      const ids = ['g/t/0', 'g/t/1', 'g/t/2', 'g/t/3'].map((scope) => `${scope}|many`);
+      const accounts = new Records<Account>(store, 'accounts');
+      const inserts = await Promise.allSettled(ids.map((id) => accounts.insert(id, { balance: 0 })));
+      for (const settled of inserts) expect(settled).toMatchObject({ reason: { code: 'outcome-unknown' } });
+      expect((await accounts.findAll(ids)).map((record) => record?.version)).toEqual([1, 1, 1, 1]);
     });
   });
 

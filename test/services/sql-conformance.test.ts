@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { MysqlStore, PostgresStore } from '../../src/locking/sql/index.js';
 import { describeWithService } from '../harness/describe-with-service.js';
 import { storeConformance } from '../harness/store-conformance.js';
-import { openMysql, openPostgres, openSqlite, type SqlDatabase } from './sql-databases.js';
+import { MYSQL_SERVERS, openMysql, openPostgres, openSqlite, type SqlDatabase } from './sql-databases.js';
 
 jest.setTimeout(60_000);
 
@@ -42,29 +42,31 @@ await describeWithService('postgres', 'PostgreSQL', (service) => {
   );
 });
 
-await describeWithService('mysql', 'MySQL or MariaDB', (service) => {
-  let plain: Awaited<ReturnType<typeof openMysql>>;
-  let renamed: typeof plain;
-  let connection: Awaited<ReturnType<(typeof plain)['client']['getConnection']>>;
-  beforeAll(async () => {
-    plain = await openMysql(service.url);
-    renamed = await openMysql(service.url, RENAMED);
-    connection = await plain.client.getConnection();
-  });
-  afterAll(async () => {
-    connection.release();
-    await plain.close();
-    await renamed.close();
-  });
+for (const [kind, name] of MYSQL_SERVERS) {
+  await describeWithService(kind, name, (service) => {
+    let plain: Awaited<ReturnType<typeof openMysql>>;
+    let renamed: typeof plain;
+    let connection: Awaited<ReturnType<(typeof plain)['client']['getConnection']>>;
+    beforeAll(async () => {
+      plain = await openMysql(service.url);
+      renamed = await openMysql(service.url, RENAMED);
+      connection = await plain.client.getConnection();
+    });
+    afterAll(async () => {
+      connection.release();
+      await plain.close();
+      await renamed.close();
+    });
 
-  storeConformance('a pool', () => Promise.resolve(under(plain)));
-  storeConformance('other column names, no prepared statements', () =>
-    Promise.resolve(under(renamed, new MysqlStore(renamed.client, { ...renamed.options, prepare: false }))),
-  );
-  storeConformance('one connection', () =>
-    Promise.resolve(under(plain, new MysqlStore(connection, plain.options))),
-  );
-});
+    storeConformance('a pool', () => Promise.resolve(under(plain)));
+    storeConformance('other column names, no prepared statements', () =>
+      Promise.resolve(under(renamed, new MysqlStore(renamed.client, { ...renamed.options, prepare: false }))),
+    );
+    storeConformance('one connection', () =>
+      Promise.resolve(under(plain, new MysqlStore(connection, plain.options))),
+    );
+  });
+}
 
 describe('SQLite', () => {
   storeConformance('better-sqlite3', () => {

@@ -13,7 +13,14 @@ import {
   SqliteStore,
   type TableDefinition,
 } from '../../src/locking/sql/index.js';
+import type { ServiceKind } from '../harness/services.js';
 import { prepared } from './sql-tables.js';
+
+/** One dialect, two servers: every suite runs against both. */
+export const MYSQL_SERVERS = [
+  ['mysql', 'MySQL or MariaDB'],
+  ['mysql8', 'MySQL 8'],
+] as const satisfies readonly (readonly [ServiceKind, string])[];
 
 /** A database with the tables of the conformance suite. */
 export interface SqlDatabase<C> {

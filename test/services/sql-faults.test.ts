@@ -13,7 +13,7 @@ import { MysqlStore, PostgresStore } from '../../src/locking/sql/index.js';
 import { describeWithService } from '../harness/describe-with-service.js';
 import { LossyProxy } from '../harness/lossy-proxy.js';
 import { eventually, sleep, within } from '../harness/waiting.js';
-import { openMysql, openPostgres, type SqlDatabase } from './sql-databases.js';
+import { MYSQL_SERVERS, openMysql, openPostgres, type SqlDatabase } from './sql-databases.js';
 
 jest.setTimeout(120_000);
 
@@ -240,44 +240,46 @@ await describeWithService('postgres', 'PostgreSQL behind a bad network', (servic
   });
 });
 
-await describeWithService('mysql', 'MySQL or MariaDB behind a bad network', (service) => {
-  faults(async () => {
-    const database = await openMysql(service.url);
-    const proxy = await proxyFor(service.url);
-    const pool = createPool({ uri: proxy.through(service.url), connectionLimit: 1 });
-    const table = tableOf(database);
-    return {
-      database,
-      store: new MysqlStore(pool, database.options),
-      proxy,
-      // COM_QUERY or COM_STMT_EXECUTE; the first packet of a connection has the sequence number 1.
-      isStatement: (bytes) => bytes[3] === 0 && (bytes[4] === 0x03 || bytes[4] === 0x17),
-      lock: async (id) => {
-        const connection = await database.client.getConnection();
-        await connection.beginTransaction();
-        await connection.query(`SELECT 1 FROM ${table} WHERE id = ? FOR UPDATE`, [id]);
-        return async () => {
-          await connection.commit();
-          connection.release();
-        };
-      },
-      stopWaiting: async (how) => {
-        const waiting = await eventually('somebody runs into the lock', 10_000, async () => {
-          const [rows] = await database.client.query(
-            `SELECT id FROM information_schema.processlist WHERE command = 'Execute' AND info LIKE ?`,
-            [`%${table}%`],
-          );
-          return (rows as { id: number }[])[0]?.id;
-        });
-        // The list of lock waits is kept for a tenth of a second, so it cannot be asked instead.
-        await sleep(50);
-        await database.client.query(`KILL ${how === 'kill' ? 'CONNECTION' : 'QUERY'} ${waiting}`);
-      },
-      close: async () => {
-        await pool.end();
-        await proxy.close();
-        await database.close();
-      },
-    };
+for (const [kind, name] of MYSQL_SERVERS) {
+  await describeWithService(kind, `${name} behind a bad network`, (service) => {
+    faults(async () => {
+      const database = await openMysql(service.url);
+      const proxy = await proxyFor(service.url);
+      const pool = createPool({ uri: proxy.through(service.url), connectionLimit: 1 });
+      const table = tableOf(database);
+      return {
+        database,
+        store: new MysqlStore(pool, database.options),
+        proxy,
+        // COM_QUERY or COM_STMT_EXECUTE; the first packet of a connection has the sequence number 1.
+        isStatement: (bytes) => bytes[3] === 0 && (bytes[4] === 0x03 || bytes[4] === 0x17),
+        lock: async (id) => {
+          const connection = await database.client.getConnection();
+          await connection.beginTransaction();
+          await connection.query(`SELECT 1 FROM ${table} WHERE id = ? FOR UPDATE`, [id]);
+          return async () => {
+            await connection.commit();
+            connection.release();
+          };
+        },
+        stopWaiting: async (how) => {
+          const waiting = await eventually('somebody runs into the lock', 10_000, async () => {
+            const [rows] = await database.client.query(
+              `SELECT id FROM information_schema.processlist WHERE command = 'Execute' AND info LIKE ?`,
+              [`%${table}%`],
+            );
+            return (rows as { id: number }[])[0]?.id;
+          });
+          // The list of lock waits is kept for a tenth of a second, so it cannot be asked instead.
+          await sleep(50);
+          await database.client.query(`KILL ${how === 'kill' ? 'CONNECTION' : 'QUERY'} ${waiting}`);
+        },
+        close: async () => {
+          await pool.end();
+          await proxy.close();
+          await database.close();
+        },
+      };
+    });
   });
-});
+}

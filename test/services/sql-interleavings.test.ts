@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Fence, RecordStore, WriteOperation, WriteOutcome } from '../../src/locking/index.js';
 import { MysqlStore, PostgresStore } from '../../src/locking/sql/index.js';
 import { describeWithService } from '../harness/describe-with-service.js';
-import { openMysql, openPostgres, openSqlite, type SqlDatabase } from './sql-databases.js';
+import { MYSQL_SERVERS, openMysql, openPostgres, openSqlite, type SqlDatabase } from './sql-databases.js';
 import { type BeforeStatement, hookedMysql, hookedPg } from './sql-hooks.js';
 
 jest.setTimeout(300_000);
@@ -258,27 +258,31 @@ await describeWithService('postgres', 'PostgreSQL: two owners', (service) => {
   );
 });
 
-await describeWithService('mysql', 'MySQL or MariaDB: two owners', (service) => {
-  byOperations(() => openMysql(service.url));
-  describe.each(['REPEATABLE READ', 'READ COMMITTED'])('at %s', (level) => {
-    byLockedRecord(
-      () => openMysql(service.url, {}, level),
-      async ({ client, options }, id) => {
-        const holder = await client.getConnection();
-        await holder.beginTransaction();
-        await holder.query(`SELECT 1 FROM ${options.tables[RESOURCE]!.table} WHERE id = ? FOR UPDATE`, [id]);
-        return async () => {
-          await holder.commit();
-          holder.release();
-        };
-      },
-    );
-    byStatements(
-      () => openMysql(service.url, {}, level),
-      ({ client, options }, gate) => new MysqlStore(hookedMysql(client, gate.before), options),
-    );
+for (const [kind, name] of MYSQL_SERVERS) {
+  await describeWithService(kind, `${name}: two owners`, (service) => {
+    byOperations(() => openMysql(service.url));
+    describe.each(['REPEATABLE READ', 'READ COMMITTED'])('at %s', (level) => {
+      byLockedRecord(
+        () => openMysql(service.url, {}, level),
+        async ({ client, options }, id) => {
+          const holder = await client.getConnection();
+          await holder.beginTransaction();
+          await holder.query(`SELECT 1 FROM ${options.tables[RESOURCE]!.table} WHERE id = ? FOR UPDATE`, [
+            id,
+          ]);
+          return async () => {
+            await holder.commit();
+            holder.release();
+          };
+        },
+      );
+      byStatements(
+        () => openMysql(service.url, {}, level),
+        ({ client, options }, gate) => new MysqlStore(hookedMysql(client, gate.before), options),
+      );
+    });
   });
-});
+}
 
 describe('SQLite: two owners', () => {
   byOperations(() => Promise.resolve(openSqlite()));

@@ -10,7 +10,7 @@ import { MysqlStore, PostgresStore } from '../../src/locking/sql/index.js';
 import { describeWithOwnService } from '../harness/describe-with-service.js';
 import type { OwnService } from '../harness/services.js';
 import { eventually } from '../harness/waiting.js';
-import { openMysql, openPostgres, type SqlDatabase } from './sql-databases.js';
+import { MYSQL_SERVERS, openMysql, openPostgres, type SqlDatabase } from './sql-databases.js';
 import { type BeforeStatement, hookedMysql, hookedPg } from './sql-hooks.js';
 
 jest.setTimeout(60_000);
@@ -125,14 +125,16 @@ await describeWithOwnService('postgres', 'PostgreSQL that stands still', (servic
   );
 });
 
-await describeWithOwnService('mysql', 'MySQL or MariaDB that stands still', (service) => {
-  standstill(
-    service,
-    async () => {
-      const database = await openMysql(service.url);
-      return { ...database, close: () => database.client.end() };
-    },
-    (database, before) =>
-      new MysqlStore(hookedMysql(database.client, before), { ...database.options, timeoutMs: TIMEOUT_MS }),
-  );
-});
+for (const [kind, name] of MYSQL_SERVERS) {
+  await describeWithOwnService(kind, `${name} that stands still`, (service) => {
+    standstill(
+      service,
+      async () => {
+        const database = await openMysql(service.url);
+        return { ...database, close: () => database.client.end() };
+      },
+      (database, before) =>
+        new MysqlStore(hookedMysql(database.client, before), { ...database.options, timeoutMs: TIMEOUT_MS }),
+    );
+  });
+}

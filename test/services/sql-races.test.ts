@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Records, type RecordStore, type WriteOperation } from '../../src/locking/index.js';
 import { Child } from '../harness/child.js';
 import { describeWithService } from '../harness/describe-with-service.js';
-import { openMysql, openPostgres, openSqlite, type SqlDatabase } from './sql-databases.js';
+import { MYSQL_SERVERS, openMysql, openPostgres, openSqlite, type SqlDatabase } from './sql-databases.js';
 
 jest.setTimeout(120_000);
 
@@ -163,7 +163,9 @@ function races(open: () => Promise<SqlDatabase<unknown>>): void {
 }
 
 await describeWithService('postgres', 'PostgreSQL', (service) => races(() => openPostgres(service.url)));
-await describeWithService('mysql', 'MySQL or MariaDB', (service) => races(() => openMysql(service.url)));
+for (const [kind, name] of MYSQL_SERVERS) {
+  await describeWithService(kind, name, (service) => races(() => openMysql(service.url)));
+}
 
 describe('SQLite', () => {
   races(() => Promise.resolve(openSqlite()));

@@ -11,7 +11,13 @@ export interface RedisClient extends Connection {
   eval(lua: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   hgetall(key: string): Promise<unknown>;
   hget(key: string, field: string): Promise<string | null>;
+  /** For `confirm` only. */
+  readonly pipeline?: Pipeline;
 }
+
+export type Pipeline = (commands: string[][]) => {
+  exec(): Promise<readonly (readonly [Error | null, unknown])[] | null>;
+};
 
 /** What a `Cluster` has besides. Its nodes come and go, each with a connection of its own. */
 interface ClusterClient {
@@ -35,8 +41,10 @@ export class ConnectionWatch {
 
   #losses = 0;
   readonly #listeners = new Set<() => void>();
+  readonly #abandons: boolean;
 
   private constructor(client: RedisClient) {
+    this.#abandons = abandonsCommands(client);
     this.#follow(client);
     if (!isCluster(client)) return;
     for (const node of client.nodes('all')) this.#follow(node);
@@ -47,10 +55,14 @@ export class ConnectionWatch {
     return this.#losses;
   }
 
-  /** Calls `listener` at every loss, until the function that it returns is called. */
-  onLoss(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** The answer, or an error at the next loss when ioredis would leave it open then. */
+  orLoss<T>(answer: Promise<T>): Promise<T> {
+    if (!this.#abandons) return answer;
+    return new Promise((resolve, reject) => {
+      const lost = (): void => reject(new Error('the connection was lost'));
+      this.#listeners.add(lost);
+      answer.then(resolve, reject).finally(() => this.#listeners.delete(lost));
+    });
   }
 
   #follow(connection: Connection): void {
@@ -61,9 +73,9 @@ export class ConnectionWatch {
   }
 }
 
-const isCluster = (client: RedisClient): client is RedisClient & ClusterClient => 'nodes' in client;
+export const isCluster = (client: RedisClient): client is RedisClient & ClusterClient => 'nodes' in client;
 
 /** Told not to send again, ioredis leaves the promise of a command open for ever when its connection is lost. */
-export const abandonsCommands = ({ options }: RedisClient): boolean =>
+const abandonsCommands = ({ options }: RedisClient): boolean =>
   (options as { autoResendUnfulfilledCommands?: boolean } | undefined)?.autoResendUnfulfilledCommands ===
   false;

@@ -13,9 +13,11 @@ import type {
 } from '../model.js';
 import { parseAnswer, refusalStands, type Answer } from './answers.js';
 import type { RedisClient } from './client.js';
+import { confirmationsOf, type ConfirmOptions, UnconfirmedWriteError } from './confirm.js';
+import { ConfirmingRunner } from './confirming-runner.js';
 import { decodeFields, encodeFields } from './fields.js';
 import { CrossSlotError, Keys, oneTag, type Tags } from './keys.js';
-import { ScriptRunner } from './script-runner.js';
+import { type RunScripts, ScriptRunner, type ScriptRun } from './script-runner.js';
 import { makerField, type Plan, SEAL, UPDATE, WRITE } from './scripts.js';
 
 export interface RedisStoreOptions {
@@ -30,6 +32,13 @@ export interface RedisStoreOptions {
    * token in its hand.
    */
   readonly tombstoneMs?: number;
+  /**
+   * A write counts as written when these copies of it exist; with fewer it ends as UnconfirmedWriteError, which is an
+   * OutcomeUnknownError. Default: when the master has it in memory. It narrows what a failover can lose and does not make it
+   * impossible: a replica that does not have the write may still be promoted, unless all of them are asked for. Give the
+   * store a connection of its own, as other commands on it wait as well.
+   */
+  readonly confirm?: ConfirmOptions;
 }
 
 /** What a script may hand on in one piece; the batch script makes pieces. */
@@ -43,19 +52,23 @@ const TOKEN_LIMIT = 2n ** 63n;
  * still, or a proxy takes connections that lead nowhere; with one, such a write ends as OutcomeUnknownError.
  *
  * What it cannot give: Redis replicates and syncs to disk after it has answered. A failover, or a crash without
- * `appendfsync always`, may lose the last writes and with them the last fence.
+ * `appendfsync always`, may lose the last writes and with them the last fence. `confirm` makes that rarer, and says when
+ * it may happen.
  */
 export class RedisStore implements RecordStore {
   readonly name = 'redis';
   readonly #client: RedisClient;
-  readonly #scripts: ScriptRunner;
+  readonly #scripts: RunScripts;
   readonly #keys: Keys;
   readonly #tombstoneMs: number;
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
-    const { prefix = 'quorate:', tags = oneTag(), tombstoneMs = 0 } = options;
+    const { prefix = 'quorate:', tags = oneTag(), tombstoneMs = 0, confirm } = options;
     this.#client = client;
-    this.#scripts = new ScriptRunner(client);
+    this.#scripts =
+      confirm === undefined
+        ? new ScriptRunner(client)
+        : new ConfirmingRunner(client, confirmationsOf(confirm));
     this.#keys = new Keys(prefix, tags);
     this.#tombstoneMs = Math.ceil(tombstoneMs);
   }
@@ -138,9 +151,13 @@ export class RedisStore implements RecordStore {
     encodeFields(operation.changes, given);
     if (given.length > DIRECT_VALUES_MAX) return this.#script(this.#batch([operation], 'all-or-nothing'));
     const what = (): string => `an update of ${resource} ${id} in Redis`;
-    const { answer, connectionLost } = await this.#scripts.run(UPDATE, keys, what, JSON.stringify(given));
+    const run = await this.#scripts.run(UPDATE, keys, what, JSON.stringify(given));
+    const { answer, connectionLost } = run;
     // A text with the option stringNumbers of ioredis.
-    if (answer === 1 || answer === '1') return [{ kind: 'written', version: version + 1 }];
+    if (answer === 1 || answer === '1') {
+      mustBeConfirmed(run, what);
+      return [{ kind: 'written', version: version + 1 }];
+    }
     const refused = parseAnswer(operation, answer as string)!;
     if (connectionLost && !refusalStands([refused])) throw repeatedAfterLoss(what());
     return [refused.outcome];
@@ -148,7 +165,8 @@ export class RedisStore implements RecordStore {
 
   async #script({ operations, keys, plan }: Batch): Promise<readonly WriteOutcome[]> {
     const what = (): string => `a batch of ${operations.length} writes to Redis`;
-    const { answer, connectionLost } = await this.#scripts.run(WRITE, keys, what, JSON.stringify(plan));
+    const run = await this.#scripts.run(WRITE, keys, what, JSON.stringify(plan));
+    const { answer, connectionLost } = run;
     const answers = (answer as readonly string[]).map((text, i) => parseAnswer(operations[i]!, text));
     if (!answers.every((parsed) => parsed !== undefined)) throw repeatedAfterLoss(what());
     if (connectionLost) {
@@ -157,6 +175,7 @@ export class RedisStore implements RecordStore {
         throw repeatedAfterLoss(what());
       }
     }
+    if (answers.some((one) => isWritten(one) && one.operation.kind !== 'check')) mustBeConfirmed(run, what);
     return answers.map(({ outcome }) => outcome);
   }
 
@@ -192,10 +211,11 @@ export class RedisStore implements RecordStore {
     const { scope, token, owner = '' } = fence;
     const what = (): string => `a seal of ${scope} in Redis`;
     const keys = [this.#keys.seal(scope)];
-    const { answer } = await this.#scripts.run(SEAL, keys, what, digits(token), owner, newRequest());
-    const text = (answer as string).slice(1);
-    if ((answer as string).startsWith('s'))
-      return { kind: 'stale-epoch', scope, token, current: BigInt(text) };
+    const run = await this.#scripts.run(SEAL, keys, what, digits(token), owner, newRequest());
+    const answer = run.answer as string;
+    const text = answer.slice(1);
+    if (answer.startsWith('s')) return { kind: 'stale-epoch', scope, token, current: BigInt(text) };
+    mustBeConfirmed(run, what);
     return { kind: 'sealed', previous: text === '' ? null : BigInt(text) };
   }
 
@@ -235,6 +255,10 @@ class Numbers {
 }
 
 const isWritten = ({ outcome }: Answer): boolean => outcome.kind === 'written';
+
+function mustBeConfirmed({ unconfirmed }: ScriptRun, what: () => string): void {
+  if (unconfirmed !== undefined) throw new UnconfirmedWriteError(what(), unconfirmed);
+}
 
 const repeatedAfterLoss = (what: string): OutcomeUnknownError =>
   new OutcomeUnknownError(
