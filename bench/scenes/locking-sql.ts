@@ -192,7 +192,8 @@ async function compare(hand: Hand, database: string, report: SceneContext['repor
 
 const SERVERS = [
   { kind: 'postgres', name: 'PostgreSQL', open: openPostgres },
-  { kind: 'mysql', name: 'MySQL or MariaDB', open: openMysql },
+  { kind: 'mysql', name: 'MariaDB', open: openMysql },
+  { kind: 'mysql8', name: 'MySQL 8', open: openMysql },
 ] as const;
 
 /** Guarded updates of the SQL stores: 8 fields of some 200 bytes, one connection, loopback. */
