@@ -2,15 +2,17 @@ import 'reflect-metadata';
 import { defineEntity } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { DataTypes, type Model, type ModelStatic, Sequelize } from 'sequelize';
 import { DataSource, EntitySchema } from 'typeorm';
 import { RecordNotFoundError, Records, VersionConflictError } from '../../src/locking/index.js';
 import { ddl, PostgresStore } from '../../src/locking/sql/index.js';
 import { describeWithService } from '../harness/describe-with-service.js';
+import { LossyProxy } from '../harness/lossy-proxy.js';
 import { fresh } from '../harness/store-under-test.js';
 import { eventually } from '../harness/waiting.js';
-import { POSTGRES_ORMS } from './orms.js';
+import { poolOf, POSTGRES_ORMS } from './orms.js';
 import { openPrisma } from './prisma-client.js';
 import { freshTable } from './sql-tables.js';
 
@@ -31,6 +33,11 @@ interface Row {
  */
 await describeWithService('postgres', 'what an ORM does by itself', (service) => {
   const table = freshTable('counters');
+  const MikroCounters = defineEntity({
+    name: 'Counters',
+    tableName: table,
+    properties: (p) => ({ id: p.string().primary(), version: p.integer().version(), n: p.integer() }),
+  });
   let pool: pg.Pool;
   let counters: Records<Counter>;
   let id: string;
@@ -100,17 +107,12 @@ await describeWithService('postgres', 'what an ORM does by itself', (service) =>
   });
 
   describe('MikroORM 7.2, version: true', () => {
-    const Counters = defineEntity({
-      name: 'Counters',
-      tableName: table,
-      properties: (p) => ({ id: p.string().primary(), version: p.integer().version(), n: p.integer() }),
-    });
     let orm: MikroORM;
     const statements: string[] = [];
     beforeAll(async () => {
       orm = await MikroORM.init({
         clientUrl: service.url,
-        entities: [Counters],
+        entities: [MikroCounters],
         debug: ['query'],
         colors: false,
         logger: (line) => void statements.push(line),
@@ -141,7 +143,7 @@ await describeWithService('postgres', 'what an ORM does by itself', (service) =>
     };
     const flush = (ids: readonly string[]) => async (): Promise<void> => {
       const em = orm.em.fork();
-      for (const counter of await em.find(Counters, { id: { $in: [...ids] } })) counter.n += 5;
+      for (const counter of await em.find(MikroCounters, { id: { $in: [...ids] } })) counter.n += 5;
       statements.length = 0;
       await em.flush();
     };
@@ -250,6 +252,49 @@ await describeWithService('postgres', 'what an ORM does by itself', (service) =>
       );
       await close();
       expect(rows).toEqual([{ at: noon, hours: '17' }]);
+    });
+  });
+
+  describe('a connection that is lost', () => {
+    const isStatement = (bytes: Buffer): boolean => 'QPB'.includes(String.fromCharCode(bytes[0]!));
+    let proxy: LossyProxy;
+    beforeAll(async () => {
+      const { hostname, port } = new URL(service.url);
+      proxy = await LossyProxy.open({ host: hostname, port: Number(port) });
+    });
+    afterAll(() => proxy.close());
+    /** Of a pool that should be empty when the transaction has failed. */
+    const keptAfter = async (
+      lent: pg.Pool,
+      { cutAt, begin }: { readonly cutAt: number; readonly begin: () => Promise<unknown> },
+    ): Promise<number> => {
+      let seen = 0;
+      proxy.arm('request', (bytes) => isStatement(bytes) && ++seen === cutAt);
+      await expect(begin()).rejects.toThrow();
+      return lent.totalCount;
+    };
+
+    it('at BEGIN is kept by Drizzle, later it is not', async () => {
+      const lent = poolOf({ url: proxy.through(service.url), max: 2 });
+      const begin = (): Promise<unknown> => drizzle(lent).transaction((tx) => tx.execute('SELECT 1'));
+      expect(await keptAfter(lent, { cutAt: 2, begin })).toBe(0);
+      expect(await keptAfter(lent, { cutAt: 1, begin })).toBe(1);
+      void lent.end();
+    });
+
+    it('inside em.transactional is kept by MikroORM, and so is the next', async () => {
+      let lent!: pg.Pool;
+      const orm = await MikroORM.init({
+        clientUrl: proxy.through(service.url),
+        entities: [MikroCounters],
+        logger: () => undefined,
+        driverOptions: { onPoolCreated: (created: pg.Pool) => void (lent = created) },
+      });
+      const begin = (): Promise<unknown> => orm.em.fork().transactional((em) => em.execute('SELECT 1'));
+      await begin();
+      expect(await keptAfter(lent, { cutAt: 2, begin })).toBe(1);
+      expect(await keptAfter(lent, { cutAt: 2, begin })).toBe(2);
+      void orm.close(true);
     });
   });
 

@@ -33,7 +33,7 @@ export interface Where {
 export type OpenOrm = (where: Where) => Promise<Orm>;
 
 /** As docs/orms.md asks: a connection that ends while it is lent would end the process. */
-function poolOf({ url, max }: Where): pg.Pool {
+export function poolOf({ url, max }: Where): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max, types: exactIntegers });
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
