@@ -16,8 +16,18 @@ export function neverSent(error: unknown): unknown {
   return error;
 }
 
-/** Where ORMs keep the error of the driver: TypeORM, Sequelize, Prisma, and everybody who uses `cause`. */
-const WRAPPINGS = ['driverError', 'original', 'originalError', 'meta', 'cause'] as const;
+/**
+ * Where ORMs keep the error of the driver: TypeORM, Sequelize, Prisma (`meta`, and in it from 7 on `driverAdapterError`),
+ * and everybody who uses `cause`.
+ */
+const WRAPPINGS = [
+  'driverError',
+  'original',
+  'originalError',
+  'meta',
+  'driverAdapterError',
+  'cause',
+] as const;
 const WRAPPED_MAX = 6;
 
 export function failureOf(error: unknown): Failure {
@@ -34,8 +44,12 @@ export function failureOf(error: unknown): Failure {
 
 /** Undefined when this object carries no code of a database. */
 function ownFailure(error: Readonly<Record<string, unknown>>): Failure | undefined {
-  const { code, errno, severity } = error;
+  const { errno, severity } = error;
+  // Prisma translates what its driver said, and keeps the code of before.
+  const code = error['code'] ?? error['originalCode'];
   if (typeof errno === 'number' && isMysqlServerError(errno)) return mysqlFailure(errno);
+  // Prisma's word for the first two of NO_CONNECTION.
+  if (error['kind'] === 'DatabaseNotReachable') return 'not-sent';
   if (typeof code !== 'string') return undefined;
   if (code.startsWith('SQLITE_')) return sqliteFailure(code);
   if (code === 'ERR_SQLITE_ERROR') return Number(error['errcode']) % 256 === 19 ? 'duplicate' : 'refused';
