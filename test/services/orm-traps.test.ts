@@ -13,7 +13,7 @@ import { LossyProxy } from '../harness/lossy-proxy.js';
 import { fresh } from '../harness/store-under-test.js';
 import { eventually } from '../harness/waiting.js';
 import { poolOf, POSTGRES_ORMS } from './orms.js';
-import { openPrisma } from './prisma-client.js';
+import { openPrisma, skipsPrisma } from './prisma-client.js';
 import { freshTable } from './sql-tables.js';
 
 jest.setTimeout(60_000);
@@ -220,7 +220,7 @@ await describeWithService('postgres', 'what an ORM does by itself', (service) =>
     });
   });
 
-  describe('Prisma 7', () => {
+  (skipsPrisma ? describe.skip : describe)('Prisma 7', () => {
     let opened: Awaited<ReturnType<typeof openPrisma>>;
     beforeAll(async () => {
       opened = await openPrisma({ connectionString: service.url }, table);

@@ -16,7 +16,7 @@ import { exactIntegers } from '../../examples/adapters/pg-types.js';
 import { prismaConnection, prismaDriver } from '../../examples/adapters/prisma.js';
 import { typeormConnection, typeormDriver } from '../../examples/adapters/typeorm.js';
 import type { SqlConnection, SqlDriver } from '../../src/locking/sql/index.js';
-import { openPrisma } from './prisma-client.js';
+import { openPrisma, skipsPrisma } from './prisma-client.js';
 
 /** An ORM with its adapter. */
 export interface Orm {
@@ -67,14 +67,7 @@ export const POSTGRES_ORMS: Readonly<Record<string, OpenOrm>> = {
       close: () => orm.close(true),
     };
   },
-  Prisma: async ({ url, max }) => {
-    const { prisma, close } = await openPrisma({ connectionString: url, max });
-    return {
-      driver: prismaDriver(prisma),
-      begun: (work) => prisma.$transaction((tx) => work(prismaConnection(tx))),
-      close,
-    };
-  },
+  ...(skipsPrisma ? {} : { Prisma: openPrismaOrm }),
   Knex: ({ url, max }) =>
     openKnex({
       client: 'pg',
@@ -107,6 +100,15 @@ export const SQLITE_ORMS: Readonly<Record<string, OpenOrm>> = {
     openKnex({ client: 'better-sqlite3', connection: { filename: url }, useNullAsDefault: true }),
   Kysely: ({ url }) => openKysely(new SqliteDialect({ database: new Database(url) })),
 };
+
+async function openPrismaOrm({ url, max }: Where): Promise<Orm> {
+  const { prisma, close } = await openPrisma({ connectionString: url, max });
+  return {
+    driver: prismaDriver(prisma),
+    begun: (work) => prisma.$transaction((tx) => work(prismaConnection(tx))),
+    close,
+  };
+}
 
 async function openTypeorm(type: 'postgres' | 'mysql', { url, max }: Where): Promise<Orm> {
   const source = await new DataSource(

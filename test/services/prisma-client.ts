@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
@@ -46,16 +46,26 @@ model Counter {
 }
 `;
 
+/** Where scripts/fetch-prisma.sh puts it. */
+const HOME =
+  process.env['QUORATE_PRISMA_HOME'] ??
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quorate', 'prisma-7.10.1');
+const CLI = join(HOME, 'node_modules/prisma/build/index.js');
+
+/** With REQUIRE_SERVICES=1 they are not skipped, and fail where there is no Prisma. */
+export const skipsPrisma = !existsSync(CLI) && process.env['REQUIRE_SERVICES'] !== '1';
+if (skipsPrisma) console.warn('SKIPPED: tests with Prisma: run bash scripts/fetch-prisma.sh');
+
 /** A real Prisma client over pg, generated on the spot; a part of it is loaded only when it is first used. */
 export async function openPrisma(
   pool: PoolConfig,
   table = 'counters',
 ): Promise<{ readonly prisma: GeneratedClient; readonly close: () => Promise<void> }> {
+  if (!existsSync(CLI)) throw new Error(`no Prisma in ${HOME}: run bash scripts/fetch-prisma.sh`);
   const directory = mkdtempSync(join(tmpdir(), 'quorate-prisma-'));
   writeFileSync(join(directory, 'schema.prisma'), schemaOf(table));
   symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'));
-  const cli = join(process.cwd(), 'node_modules/prisma/build/index.js');
-  await run(process.execPath, [cli, 'generate', '--schema', join(directory, 'schema.prisma')], {
+  await run(process.execPath, [CLI, 'generate', '--schema', join(directory, 'schema.prisma')], {
     cwd: directory,
     // The engine of migrations is not used, and would be downloaded unless one is named.
     env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: '1' },
