@@ -84,7 +84,11 @@ const openMysql = async (url: string): Promise<Hand> => {
       return (rows as { version: number }[])[0]!.version;
     },
     store: (options) => new MysqlStore(connection, options),
-    sync: (on) => connection.query(`SET GLOBAL innodb_flush_log_at_trx_commit = ${on ? 1 : 0}`),
+    sync: async (on) => {
+      await connection.query(`SET GLOBAL innodb_flush_log_at_trx_commit = ${on ? 1 : 0}`);
+      // MySQL 8 keeps a log for replicas unless it is told not to.
+      await connection.query(`SET GLOBAL sync_binlog = ${on ? 1 : 0}`);
+    },
     spell: (value) => value,
     close: () => connection.end(),
   };
@@ -154,10 +158,10 @@ async function waysToUpdate(hand: Hand): Promise<Record<Way, Update>> {
     fenced: await guarded('fenced', orders!, true),
     sealed: await guarded('sealed', sealed!, true),
     held: async (i) => {
-      await hand.run(begin, []);
+      await hand.execute(begin);
       if ((await hand.versionOf(held, ['held'])) !== version) throw new Error('a conflict');
       await hand.run(counted, valuesOf(i, 'held'));
-      await hand.run('COMMIT', []);
+      await hand.execute('COMMIT');
       version++;
     },
   };

@@ -174,6 +174,7 @@ function mysqlUpdate(dialect: Dialect, shape: WriteShape): GuardedWrite {
     const seal = `(SELECT COALESCE(s.token, 0) FROM ${seals} s WHERE s.scope = ${MARK.scope}${dialect.forShare})`;
     // A column that was declared signed must not turn the comparison into one of decimals.
     const written = `CAST(COALESCE(t.${table.fence}, 0) AS UNSIGNED)`;
+    // Asked for by itself and first, so that it is locked before the row, as in every transaction: else they deadlock.
     if (seals !== undefined) cases.push(`WHEN ${seal} IS NULL THEN ${refuse(String(NO_SEAL_ROW))}`);
     const current = seals === undefined ? written : `GREATEST(${written}, ${seal})`;
     cases.push(`WHEN ${current} > ${token} THEN ${refuse(`${current} | (CAST(1 AS UNSIGNED) << 63)`)}`);
