@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { OutcomeUnknownError, StaleEpochError } from '../errors.js';
 import type {
   BatchMode,
@@ -25,15 +26,22 @@ import {
 import { Collision, holdSeals, sealScope, transact, type Transacted } from './transaction.js';
 
 /** Deadlocks, serialization failures and collisions of inserts: nothing happened, so it begins again, so often. */
-const RETRIES_MAX = 3;
+const RETRIES_MAX = 8;
+const PAUSE_MS = 10;
+const PAUSE_MS_MAX = 100;
+
+/** The first retry follows at once. Then pauses grow and are random, so that those who collided do not meet again. */
+async function pauseBeforeRetry(retry: number): Promise<void> {
+  if (retry === 1) return;
+  await delay(Math.random() * Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** (retry - 2)));
+}
 
 /**
  * Records in the tables of a relational database, through anything that can run a statement and a transaction: a pool, an
  * ORM, a query builder. A single write is one statement; a batch that needs more is one transaction.
  *
  * Rejects with OutcomeUnknownError when the connection was lost after a write (or COMMIT) was sent, else with the driver's
- * own error, and then nothing was written. A transaction that the database gave up to end a deadlock is begun again up to
- * three times.
+ * own error, and then nothing was written. What the database gave up to end a deadlock is begun again, up to eight times.
  */
 export class SqlStore implements RecordStore {
   readonly name: string;
@@ -160,6 +168,7 @@ export class SqlStore implements RecordStore {
           return undefined;
         }
         if (failure !== 'transient' || attempt > RETRIES_MAX) throw error;
+        await pauseBeforeRetry(attempt);
       }
     }
   }
@@ -179,6 +188,7 @@ export class SqlStore implements RecordStore {
         if (end === 'lost') throw new OutcomeUnknownError(what, error);
         if (end !== 'again' || attempt > RETRIES_MAX)
           throw error instanceof Collision ? (error.cause ?? error) : error;
+        await pauseBeforeRetry(attempt);
       }
     }
   }
