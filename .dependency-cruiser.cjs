@@ -60,8 +60,9 @@ module.exports = {
     {
       name: 'no-dev-dependency',
       severity: 'error',
+      comment: 'Nest is both: a peer for users, a development dependency so that it is here.',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev'] },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm-peer'] },
     },
     { name: 'no-orphan-import', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

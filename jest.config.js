@@ -23,10 +23,10 @@ const project = (displayName, testMatch) => ({
 });
 
 /**
- * Five projects. `npm test` runs the first two, which Node alone can run; `.ci/run` runs all.
+ * Six projects. `npm test` runs the first two, which Node alone can run; `.ci/run` runs all.
  * unit: pure rooms and adapters in one process. system: real processes started from dist.
  * interop: foreign clients (kcat, librdkafka ...). services: the databases that the locking module writes to.
- * survival: long fault runs.
+ * package: what npm packs, installed as users install it. survival: long fault runs.
  */
 export default {
   maxWorkers: 2,
@@ -35,6 +35,7 @@ export default {
     project('system', ['<rootDir>/test/system/**/*.test.ts']),
     project('interop', ['<rootDir>/test/interop/**/*.test.ts']),
     project('services', ['<rootDir>/test/services/**/*.test.ts']),
+    project('package', ['<rootDir>/test/package/**/*.test.ts']),
     project('survival', ['<rootDir>/test/survival/**/*.test.ts']),
   ],
 };

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto';
-import { ConfigurationError, loadSettings, runReplica, startProblem } from './app/index.js';
+import { ConfigurationError, loadSettings } from './app/configuration.js';
+import { startProblem } from './app/start-problem.js';
 import { createProgram } from './cli/index.js';
 
-/** The `quorate` command: the CLI's own commands, and `start`, which needs the whole application. */
+/** The `quorate` command: the CLI's own commands, and `start`, which alone needs the whole application, and Nest with it. */
 const program = createProgram({
   print: (text) => void process.stdout.write(`${text}\n`),
   fail: (message, code) => {
@@ -22,7 +23,9 @@ program
   )
   .action(async ({ config }: { config?: string }) => {
     try {
-      await runReplica(loadSettings({ file: config, environment: process.env }));
+      const loaded = loadSettings({ file: config, environment: process.env });
+      const { runReplica } = await import('./app/run-replica.js');
+      await runReplica(loaded);
     } catch (error) {
       process.stderr.write(`quorate: the replica cannot start. ${startProblem(error)}\n`);
       process.exit(error instanceof ConfigurationError ? 2 : 1);

@@ -18,7 +18,7 @@ export function createLog({
   replicaId,
 }: Pick<Settings, 'logLevel' | 'logFormat' | 'replicaId'>): AppLog {
   const plain = logFormat === 'line' || (logFormat === 'auto' && process.stdout.isTTY);
-  const logger = pino({ level: logLevel, base: { replica: replicaId } }, plain ? lineStream() : undefined);
+  const logger = pino({ level: logLevel, base: { replica: replicaId } }, plain ? lineStream() : STDOUT);
   const write =
     (level: Level) =>
     (message: string, facts?: Readonly<Record<string, unknown>>): void => {
@@ -36,6 +36,9 @@ function writeTo(
   if (facts === undefined) logger[level](message);
   else logger[level](facts, message);
 }
+
+/** Not pino's own way to stdout: when the reader of a pipe is gone, its last words are tried again for ever at the exit. */
+const STDOUT = { write: (line: string): void => void process.stdout.write(line) };
 
 /** pino's JSON lines as lines for people: time, replica, level when it is not info, message. */
 function lineStream(): { write(line: string): void } {

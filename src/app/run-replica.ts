@@ -19,14 +19,18 @@ export interface RunningReplica {
  */
 export async function runReplica({ settings, warnings }: LoadedSettings): Promise<RunningReplica> {
   const log = createLog(settings);
+  // Who reads the log may die, and the pipe to it break. That is no reason for a replica to die too.
+  process.stdout.on('error', () => undefined);
   for (const warning of warnings) log.warn(warning);
   const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
-  const app = await NestFactory.create<NestExpressApplication>(QuorateModule.forRoot({ settings, log }), {
-    logger: new NestLog(log),
-    abortOnError: false,
-    // Nest's own would also take forms, and whoever forgets to say that it sends JSON sends one.
-    bodyParser: false,
-  });
+  // Not at the top: who runs QuorateModule over Fastify has no Express. Nest's own search for it would end the process.
+  const { ExpressAdapter } = await import('@nestjs/platform-express');
+  const app = await NestFactory.create<NestExpressApplication>(
+    QuorateModule.forRoot({ settings, log }),
+    new ExpressAdapter(),
+    // Nest's own body parser would also take forms, and whoever forgets to say that it sends JSON sends one.
+    { logger: new NestLog(log), abortOnError: false, bodyParser: false },
+  );
   app.useGlobalFilters(new ProblemFilter());
   app.useBodyParser('json', { limit: BODY_BYTES_MAX });
   // An ETag is the version of a record, and nothing else; Express would hash every answer for one of its own.
@@ -60,17 +64,4 @@ export async function runReplica({ settings, warnings }: LoadedSettings): Promis
   if (own.httpPort === undefined) await app.init();
   else await app.listen(own.httpPort, settings.httpListenHost ?? own.host);
   return { stop };
-}
-
-/** What to print when a replica cannot start: the cause, and what to do about it. */
-export function startProblem(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
-  if (code === 'EADDRINUSE')
-    return `port ${port} on ${address} is in use: stop what uses it, or give this replica another port in \`replicas\`.`;
-  if (code === 'EACCES' && port !== undefined)
-    return `port ${port} may not be used by this user: give a port above 1023.`;
-  if (code === 'EADDRNOTAVAIL')
-    return `the address ${address} is not one of this machine: correct it in \`replicas\` or the listen settings.`;
-  return error.message;
 }

@@ -2,9 +2,9 @@ import { outcomeError } from './errors.js';
 import type {
   Fence,
   Fields,
+  FieldsOf,
   RecordStore,
   ResourceName,
-  VersionedRecord,
   WriteOperation,
   WriteOutcome,
 } from './model.js';
@@ -26,7 +26,7 @@ export type RootMode = 'bump' | 'check';
  *   change.insert('order_lines', 'o1-3', { order: 'o1', sku: 'x', amount: 2 });
  *   await change.commit();
  */
-export class AggregateChange<T extends Fields> {
+export class AggregateChange<T extends FieldsOf<T>> {
   readonly #store: RecordStore;
   readonly #resource: ResourceName;
   readonly #root: RecordReference;
@@ -54,11 +54,11 @@ export class AggregateChange<T extends Fields> {
     return this;
   }
 
-  insert(resource: ResourceName, id: string, value: Fields): this {
+  insert<P extends FieldsOf<P>>(resource: ResourceName, id: string, value: P): this {
     this.#parts.push({ kind: 'insert', resource, id, value, ...this.#fence });
     return this;
   }
-  update(resource: ResourceName, part: VersionedRecord<Fields> | RecordReference, changes: Fields): this {
+  update<P extends FieldsOf<P>>(resource: ResourceName, part: RecordReference, changes: P): this {
     const { id, version } = part;
     this.#parts.push({
       kind: 'update',

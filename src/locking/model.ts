@@ -7,6 +7,8 @@
 /** What a record may hold: one flat row. Nested data belongs in JSON text or in sub-records. */
 export type FieldValue = string | number | bigint | boolean | null | Date | Uint8Array;
 export type Fields = Readonly<Record<string, FieldValue>>;
+/** The bound of a record's type: `T extends FieldsOf<T>` takes an interface too, which never has the index signature of Fields. */
+export type FieldsOf<T> = { readonly [K in keyof T]: FieldValue };
 
 /**
  * The right to write on behalf of what `scope` names (`group/topic/partition`), as the coordinator granted it. Tokens of
@@ -20,7 +22,7 @@ export interface Fence {
 }
 
 /** A record as it was read. Versions start at 1 and stay below 2^53. */
-export interface VersionedRecord<T extends Fields> {
+export interface VersionedRecord<T extends FieldsOf<T>> {
   readonly id: string;
   readonly version: number;
   /** The highest token that wrote it; null when it was never written under a fence. */

@@ -3,6 +3,7 @@ import type {
   BatchMode,
   Fence,
   Fields,
+  FieldsOf,
   RecordStore,
   ResourceName,
   VersionedRecord,
@@ -19,12 +20,12 @@ export interface WriteOptions {
   readonly fence?: Fence;
 }
 
-export interface BulkUpdate<T extends Fields> {
+export interface BulkUpdate<T extends FieldsOf<T>> {
   readonly record: RecordReference;
   readonly changes: Partial<T>;
 }
 
-export interface MergeOptions<T extends Fields> extends WriteOptions, RetryOptions {
+export interface MergeOptions<T extends FieldsOf<T>> extends WriteOptions, RetryOptions {
   /**
    * What to write now: `base` was read, `theirs` is there meanwhile, `mine` was to be written. Undefined: they cannot both
    * be had.
@@ -33,7 +34,7 @@ export interface MergeOptions<T extends Fields> extends WriteOptions, RetryOptio
 }
 
 /** The records of one resource in one store. Every `tryX` gives the outcome as a value; its twin throws it as an error. */
-export class Records<T extends Fields> {
+export class Records<T extends FieldsOf<T>> {
   readonly #store: RecordStore;
   readonly resource: ResourceName;
 

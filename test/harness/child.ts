@@ -70,6 +70,11 @@ export class Child {
   endInput(): void {
     this.#process.stdin?.end();
   }
+  /** Stops reading what it prints, as a reader at the other end of a pipe does that has died. */
+  closeOutput(): void {
+    this.#process.stdout?.destroy();
+    this.#process.stderr?.destroy();
+  }
   signal(signal: NodeJS.Signals): void {
     if (this.#running) this.#process.kill(signal);
   }

@@ -9,7 +9,8 @@ export interface KafkajsConsumer {
     readonly DISCONNECT: string;
     readonly CRASH: string;
   };
-  on(event: never, listener: (event: { readonly payload: never }) => void): () => void;
+  /** kafkajs has one signature for each event, by its literal name: this is what all of them have in common. */
+  on(event: never, listener: (event: { readonly payload: unknown }) => void): () => void;
 }
 
 export interface JoinedGroup {
@@ -39,8 +40,7 @@ export function followMembership(
   const sentAt = new Map<number, number>();
   const { events } = consumer;
   const on = <P>(event: string, handle: (payload: P) => void): (() => void) =>
-    // kafkajs types every event by its literal name; here they are strings of the consumer at hand.
-    consumer.on(event as never, ({ payload }) => handle(payload));
+    consumer.on(event as never, ({ payload }) => handle(payload as P));
   const stops = [
     on<{ apiKey: number; duration: number }>(events.REQUEST, ({ apiKey, duration }) => {
       if (![JOIN_GROUP, HEARTBEAT, SYNC_GROUP].includes(apiKey)) return;

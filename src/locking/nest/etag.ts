@@ -9,7 +9,7 @@ export const etagOf = (version: number): string => `"${version}"`;
 
 /**
  * Gives an answer the ETag of its version. A handler may return
- * - a record as it was read: the body is its value, with bigints as text;
+ * - a record as it was read: the body is its value, with bigints as text and bytes in base64;
  * - anything else with a numeric `version`: the body is left alone.
  * A GET or HEAD whose If-None-Match names that version is answered 304.
  */
@@ -54,9 +54,9 @@ function isRecord(result: unknown): result is VersionedRecord<Fields> {
 }
 
 const body = (value: Fields): Record<string, FieldValue> =>
-  Object.fromEntries(
-    Object.entries(value).map(([name, field]) => [
-      name,
-      typeof field === 'bigint' ? field.toString() : field,
-    ]),
-  );
+  Object.fromEntries(Object.entries(value).map(([name, field]) => [name, inJson(field)]));
+
+function inJson(field: FieldValue): FieldValue {
+  if (typeof field === 'bigint') return field.toString();
+  return field instanceof Uint8Array ? Buffer.from(field).toString('base64') : field;
+}

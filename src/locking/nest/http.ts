@@ -5,12 +5,21 @@ export interface HttpRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
-export interface HttpAnswer {
+export interface HttpAnswer extends Partial<NodeAnswer> {
+  /** Fastify: the answer of Node underneath, which Express's answer is itself. */
+  readonly raw?: NodeAnswer;
   status(code: number): HttpAnswer;
   header(name: string, value: string): HttpAnswer;
   type(contentType: string): HttpAnswer;
   send(body: unknown): void;
 }
+interface NodeAnswer {
+  readonly headersSent: boolean;
+  end(): void;
+}
+
+/** A handler that writes the answer itself has sent its status already. */
+export const hasBegun = (answer: HttpAnswer): boolean => (answer.raw ?? answer).headersSent === true;
 
 export function headerOf({ headers }: HttpRequest, name: 'if-match' | 'if-none-match'): string | undefined {
   const value = headers[name];

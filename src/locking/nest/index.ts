@@ -1,5 +1,17 @@
-export { LockingModule, type LockingModuleExtras, type LockingModuleOptions } from './locking.module.js';
-export { getRecordsToken, getStoreToken, InjectRecords, InjectStore } from './tokens.js';
+export {
+  LockingModule,
+  type LockingFeatureOptions,
+  type LockingModuleExtras,
+  type LockingModuleOptions,
+} from './locking.module.js';
+export {
+  getHealthIndicatorToken,
+  getRecordsToken,
+  getStoreToken,
+  InjectHealthIndicator,
+  InjectRecords,
+  InjectStore,
+} from './tokens.js';
 export { Fenced, RetryOnConflict } from '../decorators.js';
 export { Versioned } from './versioned.js';
 export { IfMatch, IfMatchPipe, type IfMatchOptions } from './if-match.js';

@@ -7,7 +7,13 @@ import { Records } from '../records.js';
 import { LockingEvents } from './events.js';
 import { LockingExceptionFilter } from './exception-filter.js';
 import { LockingHealthIndicator } from './health.js';
-import { DEFAULT_STORE, getRecordsToken, getStoreToken, LOCKING_OPTIONS } from './tokens.js';
+import {
+  DEFAULT_STORE,
+  getHealthIndicatorToken,
+  getRecordsToken,
+  getStoreToken,
+  LOCKING_OPTIONS,
+} from './tokens.js';
 
 export interface LockingModuleOptions {
   /** Where the records are. The module counts its writes, and makes them under the fence of a `@Fenced` method. */
@@ -18,10 +24,17 @@ export interface LockingModuleOptions {
 export interface LockingModuleExtras {
   /** Needed once there is more than one store. */
   readonly name?: string;
-  /** Default true: `forFeature` works in every module. */
+  /** Default true: `forFeature` works in every module. False: it is told `from` which module the store comes. */
   readonly isGlobal?: boolean;
   /** Default true: a LockingError that leaves a handler is answered as problem+json, with the status that it stands for. */
   readonly mapErrors?: boolean;
+}
+
+export interface LockingFeatureOptions {
+  /** Which store, by name. */
+  readonly store?: string;
+  /** What `forRoot` returned, where it is not global. */
+  readonly from?: DynamicModule | Promise<DynamicModule>;
 }
 
 const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LockingModuleOptions>({
@@ -38,7 +51,7 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LockingModuleO
         inject: [LOCKING_OPTIONS],
       };
       const health: Provider = {
-        provide: LockingHealthIndicator,
+        provide: getHealthIndicatorToken(name),
         useFactory: (own: RecordStore) => new LockingHealthIndicator(own),
         inject: [getStoreToken(name)],
       };
@@ -53,7 +66,7 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LockingModuleO
           LockingEvents,
           ...(mapErrors === false ? [] : [filter]),
         ],
-        exports: [getStoreToken(name), LockingHealthIndicator, LockingEvents],
+        exports: [getStoreToken(name), getHealthIndicatorToken(name), LockingEvents],
       };
     },
   )
@@ -69,16 +82,21 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LockingModuleO
  */
 @Module({})
 export class LockingModule extends ConfigurableModuleClass {
-  /** Provides `Records` of these resources to the module that imports it. `store`: which one, by name. */
+  /** Provides `Records` of these resources to the module that imports it. */
   static forFeature(
     resources: readonly ResourceName[],
-    { store }: { readonly store?: string } = {},
+    { store, from }: LockingFeatureOptions = {},
   ): DynamicModule {
     const providers = resources.map((resource) => ({
       provide: getRecordsToken(resource, store),
       useFactory: (own: RecordStore) => new Records(own, resource),
       inject: [getStoreToken(store)],
     }));
-    return { module: LockingModule, providers, exports: providers.map(({ provide }) => provide) };
+    return {
+      module: LockingModule,
+      imports: from === undefined ? [] : [from],
+      providers,
+      exports: providers.map(({ provide }) => provide),
+    };
   }
 }

@@ -3,6 +3,7 @@ import {
   type LockingError,
   type NotOwnedError,
   type RecordExistsError,
+  type RecordNotFoundError,
   type StaleEpochError,
   type VersionConflictError,
 } from '../errors.js';
@@ -67,8 +68,10 @@ export function problemOf(error: LockingError, { ifMatch, ifNoneMatch }: Precond
       const { scope, token, current } = error as StaleEpochError;
       return problem(409, 'Stale epoch', { scope, token: String(token), current: String(current) });
     }
-    case 'not-found':
-      return problem(404, 'Not found');
+    case 'not-found': {
+      const { resource, id } = error as RecordNotFoundError;
+      return problem(404, 'Not found', { resource, id });
+    }
     case 'outcome-unknown':
       return problem(504, 'Outcome unknown');
     case 'unavailable':

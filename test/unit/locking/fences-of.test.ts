@@ -44,7 +44,7 @@ class Stage {
     });
   }
 
-  on(event: never, listener: (event: { readonly payload: never }) => void): () => void {
+  on(event: never, listener: (event: { readonly payload: unknown }) => void): () => void {
     this.#emitter.on(event, listener);
     return () => this.#emitter.off(event, listener);
   }

@@ -43,8 +43,9 @@ import {
 } from '../../../src/locking/nest/index.js';
 
 interface Account {
-  readonly [field: string]: number | bigint | string;
   readonly balance: number;
+  readonly big?: bigint;
+  readonly seal?: Uint8Array;
 }
 
 @Injectable()
@@ -165,7 +166,11 @@ async function bank(): Promise<{
   ask: (method: string, path: string, headers?: Record<string, string>, body?: unknown) => Promise<Answer>;
 }> {
   const memory = new MemoryStore();
-  await new Records<Account>(memory, 'accounts').insert('a', { balance: 1, big: 2n ** 60n });
+  await new Records<Account>(memory, 'accounts').insert('a', {
+    balance: 1,
+    big: 2n ** 60n,
+    seal: Uint8Array.of(1, 255),
+  });
   const { app, url } = await start([LockingModule.forRoot({ store: memory }), BankModule]);
   const ask = async (method: string, path: string, headers = {}, body?: unknown): Promise<Answer> => {
     const answer = await fetch(url + path, {
@@ -200,7 +205,8 @@ describe('a versioned resource over HTTP', () => {
   it('is read with its ETag, and not again while it is fresh', async () => {
     const { ask } = await bank();
     const answer = await ask('GET', '/accounts/a');
-    expect(answer).toMatchObject({ status: 200, etag: '"1"', body: { balance: 1, big: String(2n ** 60n) } });
+    const body = { balance: 1, big: String(2n ** 60n), seal: 'Af8=' };
+    expect(answer).toMatchObject({ status: 200, etag: '"1"', body });
     expect(await ask('GET', '/accounts/a', { 'if-none-match': '"9", "1"' })).toMatchObject({
       status: 304,
       body: null,
@@ -251,7 +257,9 @@ describe('a versioned resource over HTTP', () => {
 
   it('404 when there is none, and 412 when one was to be made where there is one', async () => {
     const { ask } = await bank();
-    expect(await ask('GET', '/accounts/none')).toMatchObject(problem(404, 'not-found'));
+    expect(await ask('GET', '/accounts/none')).toMatchObject(
+      problem(404, 'not-found', { resource: 'accounts', id: 'none' }),
+    );
     const none = { 'if-none-match': '*' };
     expect(await ask('PUT', '/accounts/b', none, { balance: 1 })).toMatchObject({ status: 200, etag: '"1"' });
     expect(await ask('PUT', '/accounts/b', none, { balance: 1 })).toMatchObject(

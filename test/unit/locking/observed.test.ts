@@ -17,7 +17,6 @@ import {
 } from '../../../src/locking/index.js';
 
 interface Account {
-  readonly [field: string]: number;
   readonly balance: number;
 }
 
