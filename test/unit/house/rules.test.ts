@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -46,6 +46,19 @@ const depcruise = [
   '.dependency-cruiser.cjs',
   'src',
 ] as const;
+
+describe('rooms', () => {
+  const folders = (parent: string): string[] =>
+    readdirSync(parent, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => join(parent, name));
+
+  it.each([...folders('src'), ...folders('src/locking')])('%s has a door and a page', (room) => {
+    const files = readdirSync(room);
+    expect(files).toContain('index.ts');
+    expect(files).toContain('README.md');
+  });
+});
 
 describe('the import table', () => {
   const violations = [
