@@ -3,7 +3,7 @@ import { Child } from '../harness/child.js';
 import { eventually } from '../harness/waiting.js';
 import { pack, type Packed } from './packed.js';
 import { Project, type ProjectOptions } from './project.js';
-import { oneReplica, ready } from './one-replica.js';
+import { oneReplica, ready, startReplica } from './one-replica.js';
 import { nodeOf } from './run.js';
 
 export interface NestUser {
@@ -91,11 +91,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
       'runs a replica with `quorate start`',
       async () => {
         const { file, url } = await oneReplica(project);
-        const child = new Child('replica', project.path('node_modules/.bin/quorate'), [
-          'start',
-          '--config',
-          file,
-        ]);
+        const child = startReplica(project, file);
         try {
           await ready(url, child);
           expect((await project.quorate('status', '--url', url)).stdout).toContain('ready');

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import type { Child } from '../harness/child.js';
+import { Child } from '../harness/child.js';
 import { freePorts } from '../harness/ports.js';
 import { eventually } from '../harness/waiting.js';
 import type { Project } from './project.js';
@@ -19,6 +19,10 @@ export async function oneReplica(project: Project): Promise<{ readonly file: str
   writeFileSync(file, JSON.stringify(settings));
   return { file, url: `http://127.0.0.1:${httpPort}` };
 }
+
+/** The replica of this file, started with the project's own `quorate`. */
+export const startReplica = (project: Project, file: string): Child =>
+  new Child('replica', project.path('node_modules/.bin/quorate'), ['start', '--config', file]);
 
 /** @throws Error with what it printed, when it ends before. */
 export async function ready(url: string, child: Child): Promise<void> {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Child } from '../harness/child.js';
-import { oneReplica, ready } from './one-replica.js';
+import { oneReplica, ready, startReplica } from './one-replica.js';
 import { pack, type Packed } from './packed.js';
 import { Project } from './project.js';
 
@@ -56,11 +55,7 @@ describe('a project that has nothing but quorate', () => {
       expect(told).toBe('@nestjs/platform-express');
 
       await project.add(told!);
-      const child = new Child('replica', project.path('node_modules/.bin/quorate'), [
-        'start',
-        '--config',
-        file,
-      ]);
+      const child = startReplica(project, file);
       try {
         await ready(url, child);
       } finally {

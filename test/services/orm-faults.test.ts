@@ -8,6 +8,7 @@ import {
   type WriteOutcome,
 } from '../../src/locking/index.js';
 import { type SqlDriver, SqlStore } from '../../src/locking/sql/index.js';
+import { onlyLostCommitIsUnknown, type Transaction } from '../harness/cut-transactions.js';
 import { describeWithService } from '../harness/describe-with-service.js';
 import { LossyProxy } from '../harness/lossy-proxy.js';
 import { freePorts } from '../harness/ports.js';
@@ -107,35 +108,21 @@ function faults(orms: Readonly<Record<string, OpenOrm>>, openPlace: () => Promis
     it.each(['request', 'answer'] as const)(
       'in a transaction only a COMMIT whose %s is lost is unknown; before, nothing has happened',
       async (cut) => {
-        const unknown: number[] = [];
-        for (let at = 1; ; at++) {
+        const { isStatement } = place;
+        const begin = async (): Promise<Transaction> => {
           const [a, b] = [await insert(), await insert()];
           await recovered();
           const operations: WriteOperation[] = [
             { kind: 'update', resource: 'accounts', id: a, version: 1, changes: { balance: 1 }, fence },
             { kind: 'delete', resource: 'accounts', id: b, version: 1, fence },
           ];
-          let seen = 0;
-          proxy.arm(cut, (bytes) => place.isStatement(bytes) && ++seen === at);
-          const [outcome] = await Promise.allSettled([store.write(operations, 'all-or-nothing')]);
-          proxy.disarm();
-          const written = (await direct.read(a)).version === 2;
-          expect((await direct.find(b)) === undefined).toBe(written);
-          if (outcome.status === 'fulfilled') {
-            expect(written).toBe(true);
-            expect(at).toBeGreaterThan(4);
-            // Only the last thing that was sent was COMMIT.
-            expect(unknown).toEqual([at - 1]);
-            return;
-          }
-          if (outcome.reason instanceof OutcomeUnknownError) {
-            unknown.push(at);
-            expect(written).toBe(cut === 'answer');
-          } else {
-            expect(outcome.reason).not.toBeInstanceOf(LockingError);
-            expect(written).toBe(false);
-          }
-        }
+          return {
+            write: () => store.write(operations, 'all-or-nothing'),
+            wasUpdated: async () => (await direct.read(a)).version === 2,
+            wasDeleted: async () => (await direct.find(b)) === undefined,
+          };
+        };
+        await onlyLostCommitIsUnknown({ proxy, isStatement, cut, statementsMin: 4, begin });
       },
     );
 

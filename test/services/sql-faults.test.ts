@@ -10,6 +10,7 @@ import {
   type WriteOperation,
 } from '../../src/locking/index.js';
 import { MysqlStore, PostgresStore } from '../../src/locking/sql/index.js';
+import { onlyLostCommitIsUnknown, type Transaction } from '../harness/cut-transactions.js';
 import { describeWithService } from '../harness/describe-with-service.js';
 import { LossyProxy } from '../harness/lossy-proxy.js';
 import { eventually, sleep, within } from '../harness/waiting.js';
@@ -93,35 +94,21 @@ function faults(open: () => Promise<Lossy>): void {
   it.each(['request', 'answer'] as const)(
     'in a transaction only a COMMIT whose %s is lost is unknown; before, nothing has happened',
     async (cut) => {
-      const unknown: number[] = [];
-      for (let at = 1; ; at++) {
+      const { proxy, isStatement, store } = lossy;
+      const begin = async (): Promise<Transaction> => {
         const [a, b] = [await fresh(), await fresh()];
         const operations: WriteOperation[] = [
           { kind: 'update', resource: 'accounts', id: a, version: 2, changes: { balance: 1 }, fence },
           { kind: 'insert', resource: 'lines', id: `${a}-1`, value: { balance: 2 }, fence },
           { kind: 'delete', resource: 'accounts', id: b, version: 2, fence },
         ];
-        let seen = 0;
-        lossy.proxy.arm(cut, (bytes) => lossy.isStatement(bytes) && ++seen === at);
-        const [outcome] = await Promise.allSettled([lossy.store.write(operations, 'all-or-nothing')]);
-        lossy.proxy.disarm();
-        const written = (await direct.read(a)).version === 3;
-        expect((await direct.find(b)) === undefined).toBe(written);
-        if (outcome.status === 'fulfilled') {
-          expect(written).toBe(true);
-          expect(at).toBeGreaterThan(5);
-          // Only the last thing that was sent was COMMIT.
-          expect(unknown).toEqual([at - 1]);
-          return;
-        }
-        if (outcome.reason instanceof OutcomeUnknownError) {
-          unknown.push(at);
-          expect(written).toBe(cut === 'answer');
-        } else {
-          expect(outcome.reason).not.toBeInstanceOf(LockingError);
-          expect(written).toBe(false);
-        }
-      }
+        return {
+          write: () => store.write(operations, 'all-or-nothing'),
+          wasUpdated: async () => (await direct.read(a)).version === 3,
+          wasDeleted: async () => (await direct.find(b)) === undefined,
+        };
+      };
+      await onlyLostCommitIsUnknown({ proxy, isStatement, cut, statementsMin: 5, begin });
     },
   );
 
