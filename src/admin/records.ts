@@ -42,6 +42,14 @@ export function fields(value: unknown): readonly RecordField[] {
   return Object.entries(value).map(([name, field]) => ({ name, json: JSON.stringify(field) }));
 }
 
+/** As `fields`, of a whole body; one that was not sent as JSON is not even there. */
+export function bodyFields(body: unknown): readonly RecordField[] {
+  if (body !== undefined) return fields(body);
+  throw new BadRecordRequest(
+    'The value of a record is a JSON object: send it as the body, with content-type: application/json.',
+  );
+}
+
 export function fence(value: unknown): RecordFence | null {
   if (value === undefined || value === null) return null;
   if (!isObject(value))

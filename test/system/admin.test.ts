@@ -136,7 +136,9 @@ describe('HTTP and the command line', () => {
     const put = await send('PUT', '/records/forms/a', { 'if-none-match': '*' });
     expect([put.status, await put.json()]).toEqual([
       400,
-      expect.objectContaining({ detail: expect.stringMatching(/JSON object/) as unknown }),
+      expect.objectContaining({
+        detail: expect.stringMatching(/JSON object.*content-type: application\/json/) as unknown,
+      }),
     ]);
     expect((await send('POST', '/topics')).status).toBe(400);
   });

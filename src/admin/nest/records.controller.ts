@@ -79,7 +79,7 @@ export class RecordsController {
   ): Promise<{ readonly version: number }> {
     const operation = checked((): RecordOperation => {
       const fence = fenceOf(headers);
-      const fields = records.fields(body);
+      const fields = records.bodyFields(body);
       if (headers['if-none-match'] === '*') return { kind: 'insert', id, fields, fence };
       return { kind: 'update', id, version: ifMatch(headers), fields, replace: true, fence };
     });
@@ -97,7 +97,7 @@ export class RecordsController {
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<{ readonly version: number }> {
     const operation = checked((): RecordOperation => {
-      const fields = records.fields(body);
+      const fields = records.bodyFields(body);
       return {
         kind: 'update',
         id,
