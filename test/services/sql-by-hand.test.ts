@@ -26,6 +26,13 @@ interface Account extends Record<string, string | number | null> {
   readonly balance: number | null;
 }
 
+/** What the database said. Errors of better-sqlite3 are made where it was first loaded: for jest's `toThrow` they are none. */
+const refusal = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'taken',
+    (error: Error) => error.message,
+  );
+
 /** Statements by hand on tables that the stores write to as well: what `ddl` prints, `fencePredicate` and `holdFence`. */
 function byHand(open: () => Hand | Promise<Hand>): void {
   const HIGH = 2n ** 62n + 1n;
@@ -84,8 +91,8 @@ function byHand(open: () => Hand | Promise<Hand>): void {
       });
 
       it('refuses an update that does not count the version, and takes one that does', async () => {
-        await expect(update('balance = 1')).rejects.toThrow('version must grow by one');
-        await expect(update('balance = 1, version = version + 2')).rejects.toThrow(
+        expect(await refusal(update('balance = 1'))).toContain('version must grow by one');
+        expect(await refusal(update('balance = 1, version = version + 2'))).toContain(
           'version must grow by one',
         );
         const before = await versionOf(made.accounts, 'a');
@@ -94,23 +101,19 @@ function byHand(open: () => Hand | Promise<Hand>): void {
       });
 
       it('lets no fence go down, nor away', async () => {
-        await expect(update(`version = version + 1, fence = ${HIGH - 1n}`)).rejects.toThrow(
+        expect(await refusal(update(`version = version + 1, fence = ${HIGH - 1n}`))).toContain(
           'may not go down',
         );
-        await expect(update('version = version + 1, fence = NULL')).rejects.toThrow('may not go down');
+        expect(await refusal(update('version = version + 1, fence = NULL'))).toContain('may not go down');
         expect(await update(`version = version + 1, fence = ${HIGH}`)).toBe(1);
       });
 
       it('lets no row begin at another version than 1', async () => {
         const insert = hand.change(`INSERT INTO ${made.table} (id, version) VALUES ('new', 7)`);
-        const versions = await insert.then(
-          () => versionOf(made.accounts, 'new'),
-          (error: Error) => error.message,
-        );
+        const said = await refusal(insert);
         // SQLite cannot change what is inserted, and refuses it.
-        expect(versions).toEqual(
-          hand.dialect === 'sqlite' ? expect.stringContaining('begins at version 1') : 1,
-        );
+        if (hand.dialect === 'sqlite') return expect(said).toContain('begins at version 1');
+        expect([said, await versionOf(made.accounts, 'new')]).toEqual(['taken', 1]);
       });
 
       it('leaves the store as it is', () => storeWorks(made));
@@ -137,8 +140,8 @@ function byHand(open: () => Hand | Promise<Hand>): void {
       it('lets no fence go down, nor the version jump', async () => {
         const update = (set: string): Promise<number> =>
           hand.change(`UPDATE ${made.table} SET ${set} WHERE id = 'a'`);
-        await expect(update('fence = 3')).rejects.toThrow('may not go down');
-        await expect(update('version = version - 1')).rejects.toThrow('version must grow by one');
+        expect(await refusal(update('fence = 3'))).toContain('may not go down');
+        expect(await refusal(update('version = version - 1'))).toContain('version must grow by one');
       });
 
       it('leaves the store as it is', () => storeWorks(made));
