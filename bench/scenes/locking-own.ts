@@ -18,7 +18,7 @@ export async function benchRecords({ report }: SceneContext): Promise<void> {
     await cluster.createTopic('work', 64);
     await cluster.settled(SPACE);
     for (const inFlight of [1, 64]) {
-      const [commits, ...writes] = await alternate(cluster, await waysOf(cluster, inFlight));
+      const [commits, ...writes] = await measureByTurns(cluster, await waysOf(cluster, inFlight));
       const add = (what: string, value: number, unit: string): void =>
         report.add({ name: `${inFlight} in flight, ${what}`, value, unit });
       add('offset commits: rate', commits!.perSecond, '/s');
@@ -65,7 +65,7 @@ interface Rates {
 }
 
 /** In several rounds by turns, so that warming up and what the machine does besides hit all alike. */
-async function alternate(
+async function measureByTurns(
   cluster: Cluster,
   ways: readonly Way[],
 ): Promise<readonly (Rates & { readonly name: string })[]> {

@@ -43,14 +43,26 @@ export async function retryOnConflict<R>(
       return await attempt(number);
     } catch (error) {
       if (!(error instanceof LockingError) || !error.retriable || number >= attempts) throw error;
-      // Full jitter: those who collided once should not meet again at the next try.
-      const waitMs = random() * Math.min(backoffMsMax, backoffMs * 2 ** (number - 1));
+      const waitMs = fullJitterMs(number, { backoffMs, backoffMsMax, random });
       if (now() + waitMs > giveUpAt) throw error;
       onRetry?.(error, number);
       await sleep(waitMs, signal);
     }
   }
 }
+
+/**
+ * How long to wait before a retry, counted from 1: anything up to a limit that doubles each time. Those who collided once
+ * should not meet again at the next try.
+ */
+export const fullJitterMs = (
+  retry: number,
+  {
+    backoffMs,
+    backoffMsMax,
+    random = Math.random,
+  }: Required<Pick<RetryOptions, 'backoffMs' | 'backoffMsMax'>> & Pick<RetryOptions, 'random'>,
+): number => random() * Math.min(backoffMsMax, backoffMs * 2 ** (retry - 1));
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {

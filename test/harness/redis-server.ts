@@ -1,10 +1,11 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { Child } from './child.js';
+import { fetched } from './fetched.js';
 import { freePorts } from './ports.js';
 import { guardOf } from './service-binaries.js';
 import { eventually } from './waiting.js';
@@ -20,13 +21,8 @@ const run = promisify(execFile);
 
 /** The first of these programs that has WAITAOF (Redis 7.2, Valkey); Debian 12 has an older Redis. */
 export async function programWithWaitaof(): Promise<string | undefined> {
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   // Where scripts/fetch-valkey.sh puts it.
-  for (const program of [
-    'redis-server',
-    'valkey-server',
-    join(cache, 'quorate', 'valkey', 'valkey-server'),
-  ]) {
+  for (const program of ['redis-server', 'valkey-server', join(fetched('valkey'), 'valkey-server')]) {
     const { stdout } = await run(program, ['--version']).catch(() => ({ stdout: '' }));
     const [major = 0, minor = 0] = (/v=(\d+)\.(\d+)/.exec(stdout) ?? []).slice(1).map(Number);
     if (major > 7 || (major === 7 && minor >= 2)) return program;

@@ -11,10 +11,11 @@ import {
   readFileSync,
   rmSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Child } from './child.js';
+import { fetched } from './fetched.js';
 import { freePorts } from './ports.js';
 import type { OwnService, ServiceKind } from './services.js';
 import { eventually } from './waiting.js';
@@ -94,9 +95,7 @@ const prepareMysql =
   };
 
 /** Where scripts/fetch-mysql8.sh puts it. */
-const mysql8Home = (): string =>
-  process.env['QUORATE_MYSQL8_HOME'] ??
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quorate', 'mysql-8.0.15');
+const mysql8Home = (): string => fetched('mysql-8.0.15', process.env['QUORATE_MYSQL8_HOME']);
 
 /** Temporary tables as well: two servers that start at the same time would take each other's. */
 function mysqlDirectories({ directory }: Place): readonly string[] {

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { PoolConfig } from 'pg';
 import type { Prisma } from '../../examples/adapters/prisma.js';
+import { fetched } from '../harness/fetched.js';
 
 const run = promisify(execFile);
 
@@ -47,9 +48,7 @@ model Counter {
 `;
 
 /** Where scripts/fetch-prisma.sh puts it. */
-const HOME =
-  process.env['QUORATE_PRISMA_HOME'] ??
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quorate', 'prisma-7.10.1');
+const HOME = fetched('prisma-7.10.1', process.env['QUORATE_PRISMA_HOME']);
 const CLI = join(HOME, 'node_modules/prisma/build/index.js');
 
 /** With REQUIRE_SERVICES=1 they are not skipped, and fail where there is no Prisma. */

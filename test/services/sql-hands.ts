@@ -27,6 +27,22 @@ export interface Hand {
   close(): Promise<void>;
 }
 
+async function committed<R>(
+  begin: string,
+  change: Hand['change'],
+  work: (change: Hand['change']) => Promise<R>,
+): Promise<R> {
+  await change(begin);
+  try {
+    const result = await work(change);
+    await change('COMMIT');
+    return result;
+  } catch (error) {
+    await change('ROLLBACK');
+    throw error;
+  }
+}
+
 export function postgresHand(url: string): Hand {
   const pool = new pg.Pool({ connectionString: url });
   const changeBy =
@@ -39,18 +55,11 @@ export function postgresHand(url: string): Hand {
     open: (options) => new PostgresStore(pool, options),
     holding: async (options, fence, work) => {
       const client = await pool.connect();
-      try {
-        await client.query('BEGIN');
+      const result = committed('BEGIN', changeBy(client), async (change) => {
         await new PostgresStore(pool, options).holdFence(PostgresStore.connection(client), fence);
-        const result = await work(changeBy(client));
-        await client.query('COMMIT');
-        return result;
-      } catch (error) {
-        await client.query('ROLLBACK');
-        throw error;
-      } finally {
-        client.release();
-      }
+        return work(change);
+      });
+      return result.finally(() => client.release());
     },
     close: () => pool.end(),
   };
@@ -73,18 +82,11 @@ export async function mysqlHand(url: string): Promise<Hand> {
     open: (options) => new MysqlStore(pool, options),
     holding: async (options, fence, work) => {
       const connection = await pool.getConnection();
-      try {
-        await connection.beginTransaction();
+      const result = committed('BEGIN', changeBy(connection), async (change) => {
         await new MysqlStore(pool, options).holdFence(MysqlStore.connection(connection), fence);
-        const result = await work(changeBy(connection));
-        await connection.commit();
-        return result;
-      } catch (error) {
-        await connection.rollback();
-        throw error;
-      } finally {
-        connection.release();
-      }
+        return work(change);
+      });
+      return result.finally(() => connection.release());
     },
     close: async () => {
       await pool.query(`DROP DATABASE ${database}`);
@@ -103,18 +105,11 @@ export function sqliteHand(): Hand {
     dialect: 'sqlite',
     change,
     open: (options) => new SqliteStore(database, options),
-    holding: async (options, fence, work) => {
-      database.exec('BEGIN IMMEDIATE');
-      try {
+    holding: (options, fence, work) =>
+      committed('BEGIN IMMEDIATE', change, () => {
         new SqliteStore(database, options).holdFence(fence);
-        const result = await work(change);
-        database.exec('COMMIT');
-        return result;
-      } catch (error) {
-        database.exec('ROLLBACK');
-        throw error;
-      }
-    },
+        return work(change);
+      }),
     close: () => Promise.resolve(void database.close()),
   };
 }

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { OutcomeUnknownError } from '../errors.js';
 import { ConnectionWatch, isCluster, type Pipeline, type RedisClient } from './client.js';
 import { CannotConfirmError, type Confirmation } from './confirm.js';
-import { isUnknownScript, type RunScripts, type ScriptRun, wasRefused } from './script-runner.js';
+import { isUnknownScript, type RunScripts, scriptFailure, type ScriptRun } from './script-runner.js';
 import type { Script } from './scripts.js';
 
 /** A script that waits for its turn. */
@@ -121,8 +120,7 @@ export class ConfirmingRunner implements RunScripts {
         request.inFull = true;
         again.push(request);
       } else if (isRedirection(error) && ++request.redirections < REDIRECTIONS_MAX) again.push(request);
-      else if (!connectionLost && (ended || wasRefused(error))) request.reject(error);
-      else request.reject(new OutcomeUnknownError(request.what(), error));
+      else request.reject(scriptFailure(error, { ended, connectionLost, what: request.what }));
     }
     const redirected = replies.find(([error]) => isRedirection(error));
     if (redirected !== undefined) await this.#followed(redirected[0]!, again[0]);

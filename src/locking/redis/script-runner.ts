@@ -46,9 +46,7 @@ export class ScriptRunner implements RunScripts {
       connectionLost: this.#watch.losses !== losses,
     });
     const failed = (error: unknown): never => {
-      // After a loss, an error is about the second copy only.
-      if (this.#watch.losses === losses && (ended || wasRefused(error))) throw error;
-      throw new OutcomeUnknownError(what(), error);
+      throw scriptFailure(error, { ended, connectionLost: this.#watch.losses !== losses, what });
     };
     const sent = this.#client.evalsha(sha, keys.length, ...keys, ...parameters);
     return this.#watch.orLoss(sent).then(answered, (error: unknown) => {
@@ -59,11 +57,27 @@ export class ScriptRunner implements RunScripts {
   }
 }
 
+/**
+ * What the caller of a script is told when it failed: the driver's error when it certainly did not run, else that nobody
+ * knows. `ended`: the client had been closed before. After a loss, an error is about the second copy only.
+ */
+export const scriptFailure = (
+  error: unknown,
+  { ended, connectionLost, what }: ScriptFailureContext,
+): unknown =>
+  !connectionLost && (ended || wasRefused(error)) ? error : new OutcomeUnknownError(what(), error);
+
+interface ScriptFailureContext {
+  readonly ended: boolean;
+  readonly connectionLost: boolean;
+  readonly what: () => string;
+}
+
 export const isUnknownScript = (error: unknown): boolean =>
   error instanceof Error && error.message.startsWith('NOSCRIPT');
 
 /** By the server, before anything changed, or by the driver, before anything was sent. All else may mean a lost answer. */
-export function wasRefused(error: unknown): boolean {
+function wasRefused(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (
     error.name === 'ReplyError' ||

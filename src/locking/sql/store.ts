@@ -11,6 +11,7 @@ import type {
   WriteOperation,
   WriteOutcome,
 } from '../model.js';
+import { fullJitterMs } from '../retry.js';
 import { alikeRuns } from './bulk.js';
 import type { DialectName } from './dialect.js';
 import { failureOf } from './failure.js';
@@ -27,13 +28,11 @@ import { Collision, holdSeals, sealScope, transact, type Transacted } from './tr
 
 /** Deadlocks, serialization failures and collisions of inserts: nothing happened, so it begins again, so often. */
 const RETRIES_MAX = 8;
-const PAUSE_MS = 10;
-const PAUSE_MS_MAX = 100;
+const PAUSES = { backoffMs: 10, backoffMsMax: 100 };
 
-/** The first retry follows at once. Then pauses grow and are random, so that those who collided do not meet again. */
+/** The first retry follows at once, the others after pauses. */
 async function pauseBeforeRetry(retry: number): Promise<void> {
-  if (retry === 1) return;
-  await delay(Math.random() * Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** (retry - 2)));
+  if (retry > 1) await delay(fullJitterMs(retry - 1, PAUSES));
 }
 
 /**
