@@ -83,10 +83,10 @@ export class ReplicaNode implements AdminSource {
     const self = replicaId(settings.replicaId);
     const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
     const storage = await openFileStorage({ directory: settings.dataDir });
-    if (storage.condition.kind === 'rotten') {
+    if (storage.condition.kind === 'corrupt') {
       const { file, offset, detail } = storage.condition;
       log.error(
-        `${file} is damaged at offset ${offset}: ${detail}. The log was set aside (rotten-*); nothing of it is used.`,
+        `${file} is damaged at offset ${offset}: ${detail}. The log was set aside (corrupt-*); nothing of it is used.`,
       );
     }
     const transport = createTcpTransport({

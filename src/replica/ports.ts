@@ -33,7 +33,7 @@ export type DiskCondition =
   /** Everything acknowledged is here. `droppedBytes`: an unacknowledged tail that a crash tore off. */
   | { readonly kind: 'intact'; readonly droppedBytes: number }
   /** Acknowledged records are unreadable. This replica must not vote under its old name. */
-  | { readonly kind: 'rotten'; readonly file: string; readonly offset: number; readonly detail: string };
+  | { readonly kind: 'corrupt'; readonly file: string; readonly offset: number; readonly detail: string };
 
 /** Who owns a data directory. Written once, checked at every start. */
 export interface DiskIdentity {

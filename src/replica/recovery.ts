@@ -31,7 +31,7 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
     );
   }
   if (
-    storage.condition.kind === 'rotten' ||
+    storage.condition.kind === 'corrupt' ||
     (storage.condition.kind === 'blank' && found.formedWith[self] !== undefined)
   ) {
     // What this disk promised is lost. It is from now on another disk, and the peers know it by the incarnation.

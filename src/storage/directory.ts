@@ -21,7 +21,7 @@ export function prepareDirectory(path: string): void {
   }
 }
 
-/** One process a directory. Returns what gives it back. A lock of a process that is gone is taken over. */
+/** One process per directory. Returns the function that unlocks it. Takes over the lock of a process that has ended. */
 export function lockDirectory(directory: string): () => void {
   const path = join(directory, 'lock');
   for (let attempt = 0; attempt < 2; attempt++) {
@@ -53,13 +53,13 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * When a process began, in the kernel's own measure: after a restart of the machine or of a container another process
- * bears the number. '' where the system does not tell (all but Linux); then the number alone counts.
+ * Start time of a process, in the kernel's unit: after a restart of the machine or container, another process may have
+ * the same pid. '' where the system does not report it (all but Linux); then only the pid is compared.
  */
 function startOf(pid: number): string {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name, in parentheses, may hold spaces; the start is the 22nd field, the 20th behind it.
+    // The name, in parentheses, may contain spaces. The start time is field 22, the 20th after the name.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   } catch {
     return '';

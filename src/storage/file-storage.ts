@@ -39,7 +39,7 @@ interface Found {
 }
 
 /**
- * Opens a data directory: checks every record of the log, erases a torn tail, sets a rotten log aside.
+ * Opens a data directory: checks every record of the log, erases a torn tail, sets a corrupt log aside.
  * Throws DataDirectoryError when the directory is in use, unusable, or written by a newer version.
  */
 export function openFileStorage(options: FileStorageOptions): Promise<OpenedStorage> {
@@ -61,8 +61,8 @@ function open(options: FileStorageOptions): OpenedStorage {
     const identity = readIdentity(directory);
     const { found, condition } = examine(directory);
     const snapshots = new SnapshotFiles(directory);
-    if (condition.kind === 'rotten') setAside(directory);
-    const usable = condition.kind === 'rotten' ? [] : found;
+    if (condition.kind === 'corrupt') setAside(directory);
+    const usable = condition.kind === 'corrupt' ? [] : found;
     const segments = usable.map(({ segment }) => segment);
     const end = usable.at(-1)?.end;
     if (end === undefined) segments.push(WriteAheadLog.createSegment(log, 1, 1, 0));
@@ -106,7 +106,7 @@ function examine(directory: string): { readonly found: readonly Found[]; readonl
     if (missing)
       return {
         found,
-        condition: { kind: 'rotten', file: path, offset: 0, detail: 'a segment before it is missing' },
+        condition: { kind: 'corrupt', file: path, offset: 0, detail: 'a segment before it is missing' },
       };
     const scan = scanSegment(readSegment(path), found.at(-1)?.end, isLast);
     switch (scan.kind) {
@@ -114,12 +114,15 @@ function examine(directory: string): { readonly found: readonly Found[]; readonl
         throw new DataDirectoryError(
           `${path} was written by a newer version (format ${scan.version}): upgrade this one.`,
         );
-      case 'unborn':
+      case 'incomplete':
         fs.rmSync(path);
         syncDirectory(directory);
         continue;
-      case 'rotten':
-        return { found, condition: { kind: 'rotten', file: path, offset: scan.offset, detail: scan.detail } };
+      case 'corrupt':
+        return {
+          found,
+          condition: { kind: 'corrupt', file: path, offset: scan.offset, detail: scan.detail },
+        };
       case 'valid':
         dropped = scan.dropped;
         found.push({ segment: { number, path, used: scan.end.offset }, header: scan.header, end: scan.end });
@@ -132,7 +135,7 @@ function examine(directory: string): { readonly found: readonly Found[]; readonl
   };
 }
 
-/** What a crash left of an unfinished group would look like rot once valid records stand behind it. */
+/** The rest of an unfinished group must go: once valid records follow it, the next start would call it corrupt. */
 function eraseTail(path: string, from: number): void {
   const file = fs.openSync(path, 'r+');
   try {
@@ -144,11 +147,11 @@ function eraseTail(path: string, from: number): void {
   }
 }
 
-/** A rotten log is kept for whoever wants to look at it, and a new one begins. */
+/** Keeps a corrupt log for inspection. The replica starts a new one. */
 function setAside(directory: string): void {
   let number = 1;
-  while (fs.existsSync(join(directory, `rotten-${number}`))) number++;
-  const aside = join(directory, `rotten-${number}`);
+  while (fs.existsSync(join(directory, `corrupt-${number}`))) number++;
+  const aside = join(directory, `corrupt-${number}`);
   fs.mkdirSync(aside);
   for (const name of fs.readdirSync(directory)) {
     if (name.endsWith('.wal')) fs.renameSync(join(directory, name), join(aside, name));

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 
-/** The part of node:fs that makes things durable: a seam for tests that let it fail. */
+/** The part of node:fs that makes data durable. Tests replace it to inject failures. */
 export interface FileSystem {
   write(file: number, bytes: Buffer, position: number, done: (error: Error | null) => void): void;
   datasync(file: number, done: (error: Error | null) => void): void;
@@ -8,7 +8,7 @@ export interface FileSystem {
 
 export const nodeFileSystem: FileSystem = {
   write(file, bytes, position, done) {
-    // A write may be cut short (a signal, a full disk): the rest is written again, and an error ends it.
+    // The system may write fewer bytes than asked (a signal, a full disk). Then the rest is written, or fails with an error.
     fs.write(file, bytes, 0, bytes.length, position, (error, written) => {
       if (error !== null || written === bytes.length) return done(error);
       nodeFileSystem.write(file, bytes.subarray(written), position + written, done);

@@ -112,9 +112,8 @@ export function readRecord(
 
 /**
  * Whether a marker of a later sequence stands anywhere behind `at`: then bytes before it were acknowledged, and what
- * cannot be read is rot, not the tail that a crash tore off. Its own chain cannot be followed, so a candidate is a
- * header of a marker with a plausible length and sequence and a checksum-shaped neighbourhood: 24 bytes that chance
- * does not make.
+ * cannot be read is corruption, not a torn tail. The chain of such a marker cannot be followed. So the search compares
+ * its fixed bytes: type, shard, length, a later sequence number and the seal.
  */
 export function laterMarkerBehind(bytes: Buffer, at: number, sequence: number): boolean {
   for (let i = at; i + RECORD_HEADER_BYTES + 8 <= bytes.length; i += 8) {

@@ -22,8 +22,8 @@ export type SegmentScan =
   /** Valid up to `end`; `dropped` bytes behind it were never acknowledged. */
   | { readonly kind: 'valid'; readonly header: SegmentHeader; readonly end: LogEnd; readonly dropped: number }
   /** A file that was being created when the process died. */
-  | { readonly kind: 'unborn' }
-  | { readonly kind: 'rotten'; readonly offset: number; readonly detail: string }
+  | { readonly kind: 'incomplete' }
+  | { readonly kind: 'corrupt'; readonly offset: number; readonly detail: string }
   | { readonly kind: 'newer'; readonly version: number };
 
 /** Checks one segment. `expected` is where the previous segment ended; undefined for the first one there is. */
@@ -32,21 +32,21 @@ export function scanSegment(bytes: Buffer, expected: LogEnd | undefined, isLast:
   if (reading.kind === 'newer') return reading;
   if (reading.kind !== 'header') {
     const empty = isZero(bytes, 0, bytes.length) || bytes.length < HEADER_BYTES;
-    if (isLast && empty) return { kind: 'unborn' };
-    return { kind: 'rotten', offset: 0, detail: 'the header of the segment is damaged' };
+    if (isLast && empty) return { kind: 'incomplete' };
+    return { kind: 'corrupt', offset: 0, detail: 'the header of the segment is damaged' };
   }
   const { header } = reading;
   if (
     expected !== undefined &&
     (header.chain !== expected.chain || header.firstSequence !== expected.sequence)
   ) {
-    return { kind: 'rotten', offset: 0, detail: 'the segment does not continue the one before it' };
+    return { kind: 'corrupt', offset: 0, detail: 'the segment does not continue the one before it' };
   }
   const end = followChain(bytes, header);
   if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0 };
   if (!isLast || laterMarkerBehind(bytes, end.offset, end.sequence)) {
     return {
-      kind: 'rotten',
+      kind: 'corrupt',
       offset: end.offset,
       detail: 'acknowledged records follow bytes that cannot be read',
     };

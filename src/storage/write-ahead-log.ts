@@ -14,7 +14,7 @@ import type { LogEnd } from './scan.js';
 
 export interface LogOptions {
   readonly directory: string;
-  /** A new segment is begun when a group does not fit into this. Bytes. */
+  /** The log starts a new segment when a group does not fit into this. Bytes. */
   readonly segmentBytes: number;
   /** How far ahead of the end a segment is filled with zeros. Bytes. */
   readonly zeroAheadBytes: number;
@@ -31,8 +31,8 @@ export interface Segment {
 export const segmentName = (number: number): string => `log-${String(number).padStart(10, '0')}.wal`;
 
 /**
- * The writing half: groups of records, one write and one sync each. All that arrives while a sync runs goes with the
- * next group. Nothing blocks the event loop but the birth of a segment.
+ * The writing half: groups of records, one write and one sync each. All that arrives while a sync runs goes into the
+ * next group. Only the creation of a segment blocks the event loop.
  */
 export class WriteAheadLog {
   readonly #options: LogOptions;

@@ -10,18 +10,18 @@ export function frameHeader(payload: Uint8Array): Buffer {
   return header;
 }
 
-/** The bytes are not what a replica sends: the link must end. */
+/** The bytes are not a valid frame: the link must end. */
 export class FramingError extends Error {
   override readonly name = 'FramingError';
 }
 
-/** Cuts frames out of a stream of chunks. A frame that lies within one chunk is handed out without a copy. */
+/** Splits a stream of chunks into frames. A frame within one chunk is not copied. */
 export class FrameReader {
-  /** The longest payload taken. May be changed between frames. */
+  /** The longest payload accepted. May change between frames. */
   frameBytesMax: number;
   #parts: Buffer[] = [];
   #held = 0;
-  /** How many bytes the frame under way needs in all; 0 while its header is not complete. */
+  /** Total bytes of the frame being received; 0 while its header is incomplete. */
   #needed = 0;
 
   constructor(frameBytesMax: number) {
@@ -34,7 +34,7 @@ export class FrameReader {
     if (this.#held > 0) {
       this.#parts.push(chunk);
       this.#held += chunk.length;
-      // Joined only once enough is there: a big frame in many chunks is copied once, not once a chunk.
+      // Joined only when the frame is complete: a big frame in many chunks is copied once, not once per chunk.
       if (this.#held < Math.max(this.#needed, FRAME_HEADER_BYTES)) return;
       bytes = Buffer.concat(this.#parts, this.#held);
       this.#parts = [];
@@ -44,7 +44,7 @@ export class FrameReader {
     while (bytes.length - at >= FRAME_HEADER_BYTES) {
       const length = bytes.readUInt32BE(at);
       if (length > this.frameBytesMax)
-        throw new FramingError(`a frame of ${length} bytes, and at most ${this.frameBytesMax} are allowed`);
+        throw new FramingError(`a frame of ${length} bytes; at most ${this.frameBytesMax} are allowed`);
       const end = at + FRAME_HEADER_BYTES + length;
       if (end > bytes.length) break;
       const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);
@@ -56,7 +56,7 @@ export class FrameReader {
     const rest = bytes.length - at;
     this.#needed = rest >= FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES + bytes.readUInt32BE(at) : 0;
     if (rest === 0) return;
-    // Held bytes are copied out, so that a tail of eight bytes does not keep a chunk of 64 KiB alive.
+    // The rest is copied, so that a tail of eight bytes does not keep a chunk of 64 KiB alive.
     this.#parts = [Buffer.from(bytes.subarray(at))];
     this.#held = rest;
   }

@@ -2,8 +2,8 @@ import { ByteReader, ByteWriter, MalformedBytesError, type ReplicaId, replicaId 
 import type { Hello } from '../replica/index.js';
 
 /**
- * The first frame from either end: who I am and whom I want. After it, further hello frames only say what has changed.
- * The fields before the JSON never change their place, so that any two versions can refuse each other clearly.
+ * The first frame from either end: the sender's id and the id that it wants to reach. A later hello frame updates it.
+ * The fields before the JSON never move, so that any two versions can refuse each other with a clear reason.
  */
 export const PROTOCOL_VERSION = 1;
 const MAGIC = 0x514f_5245;
@@ -11,9 +11,9 @@ const MAGIC = 0x514f_5245;
 export interface Introduction {
   readonly version: number;
   readonly self: ReplicaId;
-  /** Whom the sender believes to talk to. */
+  /** The replica that the sender wants to reach. */
   readonly target: number;
-  /** Undefined when the version is not ours: how that one says it is unknown here. */
+  /** Undefined when the version is not ours: its encoding is unknown here. */
   readonly hello: Hello | undefined;
 }
 
@@ -27,7 +27,7 @@ export function encodeIntroduction(target: ReplicaId, hello: Hello): Buffer {
   return w.view();
 }
 
-/** Throws MalformedBytesError when it is not one of ours. */
+/** Throws MalformedBytesError when the bytes are not an introduction. */
 export function decodeIntroduction(bytes: Uint8Array): Introduction {
   const r = new ByteReader(bytes);
   if (r.u32() !== MAGIC) throw new MalformedBytesError('an introduction with a wrong magic number');
@@ -49,7 +49,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What comes from the network is a Hello only once it was looked at: the replica builds on every field. */
+/** Checks every field of a Hello from the network, because the replica relies on each. */
 function isHello(value: unknown): value is Hello {
   if (!isRecord(value)) return false;
   const { clusterId, replicaId: id, shards, incarnation, formedWith, kafka, http } = value;
@@ -69,16 +69,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What this end knows of the other before it has said a word. */
+/** What this end knows of the other before the introduction. */
 export interface Expectation {
-  /** Whom we called; undefined when we were called. */
+  /** The replica that this end called; undefined when it was called. */
   readonly called: ReplicaId | undefined;
   readonly peers: ReadonlySet<ReplicaId>;
 }
 
 /**
- * Why two ends must not talk, and what to do about it; undefined when they may. Worded so that it reads the same at both
- * ends: the one that finds it tells the other.
+ * Why two ends must not talk, and what to do about it; undefined when they may. The text reads the same at both ends:
+ * the end that finds the reason sends it to the other.
  */
 export function refusal(own: Hello, theirs: Introduction, expectation: Expectation): string | undefined {
   const { hello } = theirs;

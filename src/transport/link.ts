@@ -15,11 +15,11 @@ export interface LinkOptions {
   /** The most that may wait for a peer that does not read. Bytes. */
   readonly queueBytesMax: number;
   readonly handshakeTimeoutMs: number;
-  /** A link on which no whole frame arrives for this long is given up. What is idle says so in time. */
+  /** The link ends when no whole frame arrives for this long. An idle peer sends `alive` frames. */
   readonly silenceMs: number;
 }
 
-/** Who refused whom: the other end, by what it said, or this one. */
+/** Which end refused the link. */
 export type Refused = 'by-us' | 'by-them';
 
 export interface LinkEvents {
@@ -32,18 +32,18 @@ export interface LinkEvents {
 }
 
 export type Urgency = 'normal' | 'droppable' | 'bulk';
-/** Of the queue. Heartbeats go first when a peer does not keep up; bulk leaves room for what keeps the cluster going. */
+/** Share of the queue. Heartbeats are dropped first when a peer is slow; bulk leaves room for Paxos messages. */
 const SHARE: Readonly<Record<Urgency, number>> = { normal: 1, droppable: 0.25, bulk: 0.5 };
 
 /** First byte of every frame. */
 const FRAME = { hello: 1, message: 2, refused: 3, alive: 4 } as const;
 const NOTHING = Buffer.alloc(0);
-/** What a stranger may make us hold before it is introduced. Bytes. */
+/** The longest frame taken before the introduction. Bytes. */
 const INTRODUCTION_BYTES_MAX = 64 * 1024;
 const REASON_LENGTH_MAX = 500;
-/** Looks within the silence that ends a link. A process that was stopped meanwhile has only missed looks. */
-const LOOKS = 4;
-/** How long a refused peer has to take what it is told. Milliseconds. */
+/** Checks per `silenceMs`. A process that was paused missed the checks, so the pause does not count as silence. */
+const SILENCE_CHECKS = 4;
+/** How long a refused peer has to read the reason. Milliseconds. */
 const LINGER_MS = 1_000;
 
 /** One TCP connection to a peer: introduction, frames, bounded output. */
@@ -54,11 +54,11 @@ export class Link {
   readonly #hello: () => Hello;
   readonly #expectation: Expectation;
   readonly #reader = new FrameReader(INTRODUCTION_BYTES_MAX);
-  readonly #patience: NodeJS.Timeout;
-  #looks: NodeJS.Timeout | undefined;
-  #quietLooks = 0;
-  #heard = false;
-  #said = false;
+  readonly #handshakeTimer: NodeJS.Timeout;
+  #silenceTimer: NodeJS.Timeout | undefined;
+  #quietChecks = 0;
+  #received = false;
+  #sent = false;
   #output: Buffer[] = [];
   #outputBytes = 0;
   #flushScheduled = false;
@@ -66,7 +66,7 @@ export class Link {
   #peer: ReplicaId | undefined;
   #ended = false;
 
-  /** Whoever calls introduces itself; whoever is called answers once it has nothing against the caller. */
+  /** The caller introduces itself at once. The called end answers after it has accepted the caller. */
   constructor(
     socket: Socket,
     expectation: Expectation,
@@ -84,7 +84,7 @@ export class Link {
     socket.on('error', (error) => this.end(error.message));
     socket.on('end', () => this.end('the peer closed the link'));
     socket.on('close', () => this.end('the peer closed the link'));
-    this.#patience = setTimeout(() => this.end('no introduction came'), options.handshakeTimeoutMs);
+    this.#handshakeTimer = setTimeout(() => this.end('no introduction came'), options.handshakeTimeoutMs);
     if (expectation.called !== undefined) this.#introduce(expectation.called);
   }
 
@@ -92,7 +92,7 @@ export class Link {
     return this.#peer;
   }
 
-  /** Says again who we are, unless that has not been said yet at all. */
+  /** Sends the introduction again, if it was sent before. */
   helloChanged(): void {
     if (this.#introduced) this.#introduce(this.#peer ?? this.#expectation.called!);
   }
@@ -101,12 +101,12 @@ export class Link {
     this.#queue(FRAME.hello, encodeIntroduction(target, this.#hello()));
   }
 
-  /** What waits to be taken by the operating system. Bytes. */
+  /** Bytes that the operating system has not taken yet. */
   get queued(): number {
     return this.#outputBytes + this.#socket.writableLength;
   }
 
-  /** Never blocks. False: there was no room, or no peer would take so much at once, and the message is dropped. */
+  /** Never blocks. False: the queue is full or the message is too long for a frame; it is dropped. */
   send(message: Uint8Array, urgency: Urgency): boolean {
     const { queueBytesMax, frameBytesMax } = this.#options;
     if (this.#ended || message.length >= frameBytesMax) return false;
@@ -122,10 +122,10 @@ export class Link {
     payload.set(body, 1);
     this.#output.push(frameHeader(payload), payload);
     this.#outputBytes += payload.length + FRAME_HEADER_BYTES;
-    this.#said = true;
+    this.#sent = true;
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    // All of a turn in one write (16 x the messages of one write each).
+    // One write per turn of the loop (16 x the messages per second of one write each).
     queueMicrotask(() => this.#flush());
   }
 
@@ -153,11 +153,11 @@ export class Link {
 
   #frame(payload: Buffer): void {
     if (this.#ended) return;
-    this.#heard = true;
+    this.#received = true;
     const body = payload.subarray(1);
     switch (payload[0]) {
       case FRAME.hello:
-        return this.#helloCame(decodeIntroduction(body));
+        return this.#onIntroduction(decodeIntroduction(body));
       case FRAME.message:
         if (this.#peer === undefined) throw new FramingError('a message before the introduction');
         return this.#events.onMessage(this.#peer, body);
@@ -170,17 +170,17 @@ export class Link {
     }
   }
 
-  #helloCame(introduction: Introduction): void {
+  #onIntroduction(introduction: Introduction): void {
     const { self, hello } = introduction;
     const reason = refusal(this.#hello(), introduction, this.#expectation);
     if (reason !== undefined || hello === undefined) return this.#refuse(reason ?? '');
     if (this.#peer !== undefined && self !== this.#peer) throw new FramingError(`a hello of replica ${self}`);
     if (this.#peer !== undefined) return this.#events.onHello(self, hello);
-    clearTimeout(this.#patience);
+    clearTimeout(this.#handshakeTimer);
     this.#peer = self;
     this.#reader.frameBytesMax = this.#options.frameBytesMax;
     if (!this.#introduced) this.#introduce(self);
-    this.#looks = setInterval(() => this.#look(), this.#options.silenceMs / LOOKS);
+    this.#silenceTimer = setInterval(() => this.#checkSilence(), this.#options.silenceMs / SILENCE_CHECKS);
     this.#events.onReady(this, self, hello);
   }
 
@@ -190,20 +190,21 @@ export class Link {
     this.end(reason, 'by-us');
   }
 
-  #look(): void {
-    this.#quietLooks = this.#heard ? 0 : this.#quietLooks + 1;
-    this.#heard = false;
-    if (this.#quietLooks >= LOOKS) return this.end(`nothing was heard for ${this.#options.silenceMs} ms`);
-    // While bytes are under way the peer will hear from us anyway.
-    if (!this.#said && this.queued === 0) this.#queue(FRAME.alive, NOTHING);
-    this.#said = false;
+  #checkSilence(): void {
+    this.#quietChecks = this.#received ? 0 : this.#quietChecks + 1;
+    this.#received = false;
+    if (this.#quietChecks >= SILENCE_CHECKS)
+      return this.end(`nothing was received for ${this.#options.silenceMs} ms`);
+    // While bytes wait to be sent, the peer will receive something anyway.
+    if (!this.#sent && this.queued === 0) this.#queue(FRAME.alive, NOTHING);
+    this.#sent = false;
   }
 
   end(reason: string, refused?: Refused): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#patience);
-    clearInterval(this.#looks);
+    clearTimeout(this.#handshakeTimer);
+    clearInterval(this.#silenceTimer);
     this.#output = [];
     this.#outputBytes = 0;
     if (refused === undefined) this.#socket.destroy();
@@ -211,7 +212,7 @@ export class Link {
     this.#events.onEnd(this, reason, refused);
   }
 
-  /** Lets the refusal arrive; a peer that never closes its side does not keep ours. */
+  /** Lets the refusal arrive, but does not wait for ever for the peer to close its side. */
   #linger(): void {
     const socket = this.#socket;
     socket.end();

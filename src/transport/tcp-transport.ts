@@ -13,7 +13,7 @@ export interface TcpTransportOptions extends Partial<LinkOptions> {
   readonly listen: { readonly host: string; readonly port: number };
   readonly peers: readonly { readonly id: ReplicaId; readonly host: string; readonly port: number }[];
   readonly log: TransportLog;
-  /** The first pause before calling again; it doubles up to the longest. Milliseconds, jittered. */
+  /** First back-off before the next call; doubles up to `reconnectMsMax`. Milliseconds, jittered. */
   readonly reconnectMs?: number;
   readonly reconnectMsMax?: number;
   readonly random?: () => number;
@@ -21,9 +21,9 @@ export interface TcpTransportOptions extends Partial<LinkOptions> {
 
 /** A peer that this replica calls. */
 interface Caller {
-  pauseMs: number;
+  backOffMs: number;
   timer: NodeJS.Timeout | undefined;
-  /** When the present link was introduced. */
+  /** When the current link was introduced. */
   readyAt: number | undefined;
 }
 
@@ -32,7 +32,7 @@ const REMEMBERED_LINES_MAX = 200;
 
 /**
  * One TCP link for each pair of replicas: the one with the higher id calls the one with the lower. A new link from a
- * peer replaces an old one (the peer restarted before we noticed that it had died).
+ * peer replaces the old one (the peer restarted before this replica noticed its end).
  */
 export function createTcpTransport(options: TcpTransportOptions): Transport {
   return new TcpTransport(options);
@@ -44,10 +44,10 @@ class TcpTransport implements Transport {
   readonly #peers: ReadonlySet<ReplicaId>;
   readonly #links = new Map<ReplicaId, Link>();
   readonly #all = new Set<Link>();
-  /** Every socket that is not closed: those that still connect, and those that only take a refusal, too. */
+  /** Every open socket, including those that still connect and those that only deliver a refusal. */
   readonly #sockets = new Set<Socket>();
   readonly #callers = new Map<ReplicaId, Caller>();
-  readonly #said = new Map<string, number>();
+  readonly #loggedAt = new Map<string, number>();
   #server: Server | undefined;
   #hello: (() => Hello) | undefined;
   #handler: TransportHandler | undefined;
@@ -68,7 +68,7 @@ class TcpTransport implements Transport {
     this.#hello = hello;
     this.#handler = handler;
     const { listen, log } = this.#options;
-    const server = createServer((socket) => this.#called(socket));
+    const server = createServer((socket) => this.#accept(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -78,7 +78,7 @@ class TcpTransport implements Transport {
         resolve();
       });
     });
-    for (const id of this.#peers) if (id < this.#options.self) this.#call(id);
+    for (const id of this.#peers) if (id < this.#options.self) this.#connect(id);
   }
 
   send(peer: ReplicaId, message: Uint8Array, urgency: Urgency): boolean {
@@ -98,16 +98,16 @@ class TcpTransport implements Transport {
     if (server !== undefined) await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  // ---- calling and being called ----
+  // ---- connecting and accepting ----
 
-  #call(id: ReplicaId): void {
+  #connect(id: ReplicaId): void {
     if (this.#closed) return;
     const { host, port } = this.#options.peers.find((peer) => peer.id === id)!;
     const socket = this.#tracked(connect({ host, port }));
     const fail = (error: Error): void => {
       socket.destroy();
-      this.#say(`replica ${id} cannot be reached at ${host}:${port}: ${error.message}`, false);
-      this.#callLater(id);
+      this.#logOnce(`replica ${id} cannot be reached at ${host}:${port}: ${error.message}`, false);
+      this.#connectLater(id);
     };
     socket.once('error', fail);
     socket.setTimeout(this.#link.handshakeTimeoutMs, () => fail(new Error('no answer')));
@@ -119,23 +119,23 @@ class TcpTransport implements Transport {
     });
   }
 
-  #callLater(id: ReplicaId): void {
+  #connectLater(id: ReplicaId): void {
     if (this.#closed) return;
     const { reconnectMs = 20, reconnectMsMax = 1_000, random = Math.random } = this.#options;
-    const caller = this.#callers.get(id) ?? { pauseMs: reconnectMs, timer: undefined, readyAt: undefined };
+    const caller = this.#callers.get(id) ?? { backOffMs: reconnectMs, timer: undefined, readyAt: undefined };
     this.#callers.set(id, caller);
-    // A link that never lasts must not be made as fast as it breaks.
+    // Only a link that lasted resets the back-off: one that breaks at once must not be retried at once.
     const lasted = caller.readyAt !== undefined && performance.now() - caller.readyAt >= reconnectMsMax;
-    if (lasted) caller.pauseMs = reconnectMs;
+    if (lasted) caller.backOffMs = reconnectMs;
     caller.readyAt = undefined;
-    const waitMs = caller.pauseMs * (0.5 + random() / 2);
-    caller.pauseMs = Math.min(reconnectMsMax, caller.pauseMs * 2);
+    const waitMs = caller.backOffMs * (0.5 + random() / 2);
+    caller.backOffMs = Math.min(reconnectMsMax, caller.backOffMs * 2);
     clearTimeout(caller.timer);
-    caller.timer = setTimeout(() => this.#call(id), waitMs);
+    caller.timer = setTimeout(() => this.#connect(id), waitMs);
   }
 
-  #called(socket: Socket): void {
-    this.#adopt(this.#tracked(socket), undefined, socket.remoteAddress ?? 'a caller that has gone');
+  #accept(socket: Socket): void {
+    this.#adopt(this.#tracked(socket), undefined, socket.remoteAddress ?? 'a caller that has disconnected');
   }
 
   #tracked(socket: Socket): Socket {
@@ -146,7 +146,7 @@ class TcpTransport implements Transport {
 
   // ---- links ----
 
-  /** `whom` in the log. */
+  /** `whom` names the peer in log lines. */
   #adopt(socket: Socket, called: ReplicaId | undefined, whom: string): void {
     if (this.#closed) return void socket.destroy();
     const events: LinkEvents = {
@@ -155,10 +155,10 @@ class TcpTransport implements Transport {
       onMessage: (peer, message) => this.#handler!.onMessage(peer, message),
       onEnd: (link, reason, refused) => {
         this.#ended(link, reason);
-        if (refused === 'by-us') this.#say(`refused a link with ${whom}: ${reason}`, true);
-        else if (refused === 'by-them') this.#say(`${whom} refused a link: ${reason}`, true);
-        else if (link.peer === undefined) this.#say(`no link came about with ${whom}: ${reason}`, false);
-        if (called !== undefined) this.#callLater(called);
+        if (refused === 'by-us') this.#logOnce(`refused a link with ${whom}: ${reason}`, true);
+        else if (refused === 'by-them') this.#logOnce(`${whom} refused a link: ${reason}`, true);
+        else if (link.peer === undefined) this.#logOnce(`no link with ${whom}: ${reason}`, false);
+        if (called !== undefined) this.#connectLater(called);
       },
     };
     const expectation = { called, peers: this.#peers };
@@ -166,7 +166,7 @@ class TcpTransport implements Transport {
   }
 
   #ready(link: Link, peer: ReplicaId, hello: Hello): void {
-    // The old link's messages are lost, and whoever counts on an answer to one must hear of it.
+    // The messages of the old link are lost: the handler must hear `onDown` before `onUp`.
     this.#links.get(peer)?.end('a newer link took its place');
     this.#links.set(peer, link);
     const caller = this.#callers.get(peer);
@@ -182,13 +182,13 @@ class TcpTransport implements Transport {
     this.#handler!.onDown(peer, reason);
   }
 
-  /** The same thing is said once a minute, however often it happens. */
-  #say(message: string, warn: boolean): void {
+  /** Logs the same line at most once a minute. */
+  #logOnce(message: string, warn: boolean): void {
     const now = performance.now();
-    const last = this.#said.get(message);
+    const last = this.#loggedAt.get(message);
     if (this.#closed || (last !== undefined && now - last < REPEAT_LOG_MS)) return;
-    if (this.#said.size >= REMEMBERED_LINES_MAX) this.#said.clear();
-    this.#said.set(message, now);
+    if (this.#loggedAt.size >= REMEMBERED_LINES_MAX) this.#loggedAt.clear();
+    this.#loggedAt.set(message, now);
     if (warn) this.#options.log.warn(message);
     else this.#options.log.info(message);
   }

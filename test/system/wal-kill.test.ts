@@ -57,7 +57,7 @@ describe('the write-ahead log', () => {
 async function readBack(directory: string, acknowledged: number): Promise<number> {
   const opened = await openFileStorage({ directory, segmentBytes: 65_536, zeroAheadBytes: 8_192 });
   try {
-    if (opened.condition.kind === 'rotten') throw new Error(`rotten: ${opened.condition.detail}`);
+    if (opened.condition.kind === 'corrupt') throw new Error(`corrupt: ${opened.condition.detail}`);
     let last = -1;
     for (const { shard, payload } of opened.records) {
       const bytes = Buffer.from(payload);

@@ -107,7 +107,7 @@ describe('a damaged log', () => {
     const whole = files.get(LOG)!;
     const end = spans.at(-1)!.to;
     const everything = groups.flat();
-    const seen = { rotten: 0, repaired: 0, dropped: 0 };
+    const seen = { corrupt: 0, repaired: 0, dropped: 0 };
     const inMarkers = (at: number): boolean => spans.some(({ to }) => at >= to - 2 * MARKER_BYTES && at < to);
     for (let at = 0; at < end + 64; at++) {
       for (const flip of [0x01, 0x80, 0xff]) {
@@ -115,9 +115,9 @@ describe('a damaged log', () => {
         bytes[at] = bytes[at]! ^ flip;
         const directory = directoryWith(new Map([[LOG, bytes]]));
         const opened = await open(directory);
-        if (opened.condition.kind === 'rotten') {
+        if (opened.condition.kind === 'corrupt') {
           // Nothing acknowledged is dropped in silence, and nothing unreadable is handed out.
-          seen.rotten++;
+          seen.corrupt++;
           expect(payloads(opened.records)).toEqual([]);
           expect(opened.condition.file).toContain(LOG);
         } else {
@@ -136,7 +136,7 @@ describe('a damaged log', () => {
     }
     // Every byte of the header and of the records is noticed; a damaged marker is replaced by its second copy.
     const covered = spans.reduce((sum, { from, to }) => sum + (to - from - 2 * MARKER_BYTES), HEADER_BYTES);
-    expect(seen.rotten).toBeGreaterThanOrEqual(covered * 3);
+    expect(seen.corrupt).toBeGreaterThanOrEqual(covered * 3);
     expect(seen.dropped).toBe(64 * 3);
     expect(seen.repaired).toBeGreaterThan(0);
   }, 120_000);
@@ -154,35 +154,35 @@ describe('a damaged log', () => {
     const without = new Map(files);
     without.delete(names[1]!);
     expect(await conditionOf(without)).toMatchObject({
-      kind: 'rotten',
+      kind: 'corrupt',
       detail: 'a segment before it is missing',
     });
     const swapped = new Map(files);
     swapped.set(names[1]!, files.get(names[2]!)!);
     expect(await conditionOf(swapped)).toMatchObject({
-      kind: 'rotten',
+      kind: 'corrupt',
       detail: 'the segment does not continue the one before it',
     });
     // A tail torn off a segment that is not the last was acknowledged.
     const torn = new Map(files);
     const second = Buffer.from(files.get(names[1]!)!);
     torn.set(names[1]!, second.fill(0, HEADER_BYTES + 8));
-    expect(await conditionOf(torn)).toMatchObject({ kind: 'rotten' });
-    // A segment that was just being born when the process died.
-    const unborn = new Map(files);
-    unborn.set(`log-${String(names.length + 1).padStart(10, '0')}.wal`, Buffer.alloc(100));
-    expect(await conditionOf(unborn)).toMatchObject({ kind: 'intact' });
+    expect(await conditionOf(torn)).toMatchObject({ kind: 'corrupt' });
+    // The process died while it created this segment.
+    const incomplete = new Map(files);
+    incomplete.set(`log-${String(names.length + 1).padStart(10, '0')}.wal`, Buffer.alloc(100));
+    expect(await conditionOf(incomplete)).toMatchObject({ kind: 'intact' });
   });
 
-  it('that is rotten, is set aside and kept', async () => {
+  it('that is corrupt, is set aside and kept', async () => {
     const { files } = await write(3);
     const bytes = Buffer.from(files.get(LOG)!);
     bytes[HEADER_BYTES + 20] = bytes[HEADER_BYTES + 20]! ^ 1;
     const directory = directoryWith(new Map([[LOG, bytes]]));
     const opened = await open(directory);
-    expect(opened.condition.kind).toBe('rotten');
+    expect(opened.condition.kind).toBe('corrupt');
     await opened.storage.close();
-    expect(readFileSync(join(directory, 'rotten-1', LOG))).toEqual(bytes);
+    expect(readFileSync(join(directory, 'corrupt-1', LOG))).toEqual(bytes);
   });
 
   it('of a newer version, is refused with what to do', async () => {

@@ -227,7 +227,7 @@ describe('a data directory', () => {
       const read = (async () => {
         const opened = await open(nodeFileSystem);
         try {
-          if (opened.condition.kind === 'rotten') throw new Error('noticed');
+          if (opened.condition.kind === 'corrupt') throw new Error('noticed');
           const found = await opened.storage.readSnapshot(shardId(2));
           if (found === undefined) throw new Error('noticed');
         } finally {

@@ -44,7 +44,7 @@ describe('frames', () => {
   it('are refused beyond the limit as soon as their length is known, and taken up to it', () => {
     expect(read([frame(Buffer.alloc(LIMIT))])).toHaveLength(1);
     const header = frameHeader(Buffer.alloc(LIMIT + 1));
-    expect(() => read([header])).toThrow('a frame of 101 bytes, and at most 100 are allowed');
+    expect(() => read([header])).toThrow('a frame of 101 bytes; at most 100 are allowed');
     expect(() => read([header.subarray(0, 5), header.subarray(5)])).toThrow(FramingError);
     expect(() => read([Buffer.from('GET / HTTP/1.1\r\n\r\n')])).toThrow(FramingError);
   });

@@ -103,14 +103,14 @@ describe('a replica that is called', () => {
     const { one, call } = await calledReplica();
     const peer = await call(Buffer.alloc(70_000));
     await eventually('the end', 2_000, () => peer.isClosed, 1);
-    expect(one.log[0]).toMatch(/a frame of 70001 bytes, and at most 65536 are allowed/);
+    expect(one.log[0]).toMatch(/a frame of 70001 bytes; at most 65536 are allowed/);
   });
 
   it('gives up on whoever says nothing', async () => {
     const { one, call } = await calledReplica({ handshakeTimeoutMs: 30 });
     const peer = await call(Buffer.alloc(0));
     await eventually('the end', 2_000, () => peer.isClosed, 1);
-    expect(one.log).toEqual(['info: no link came about with 127.0.0.1: no introduction came']);
+    expect(one.log).toEqual(['info: no link with 127.0.0.1: no introduction came']);
   });
 
   it('ends a link whose peer becomes somebody else', async () => {
@@ -159,9 +159,9 @@ describe('a replica that calls', () => {
 
   it('says when a peer lets it in and says nothing, or ends at once', async () => {
     const { two } = await callingReplica({ handshakeTimeoutMs: 20 });
-    expect(await two.logged('no introduction came')).toMatch(/^info: no link came about with replica 1 at /);
+    expect(await two.logged('no introduction came')).toMatch(/^info: no link with replica 1 at /);
     const { two: other } = await callingReplica({}, (peer) => peer.socket.destroy());
-    await other.logged('no link came about with replica 1 at');
+    await other.logged('no link with replica 1 at');
   });
 
   it('logs no more of a refusal than a line holds', async () => {

@@ -224,7 +224,7 @@ describe('close', () => {
       const { two, listener } = await callingReplica({ reconnectMs: 60_000 }, (peer) =>
         peer.socket.destroy(),
       );
-      await two.logged('no link came about');
+      await two.logged('no link');
       await Promise.all([two.transport.close(), listener.close()]);
     });
     expect(left).toEqual([]);

@@ -149,7 +149,7 @@ describe('damage', () => {
     'a flipped bit of a checksum': ['a frame with a wrong checksum', (chunk) => flipped(chunk, 5)],
     'a flipped bit of a message': ['a frame with a wrong checksum', (chunk) => flipped(chunk, 12)],
     'an oversize frame': [
-      'a frame of 67108865 bytes, and at most 67108864 are allowed',
+      'a frame of 67108865 bytes; at most 67108864 are allowed',
       () => Buffer.from('0400000100000000', 'hex'),
     ],
     'an unknown kind of frame': ['a frame of the unknown kind 9', () => rawFrame(9, Buffer.from('?'))],
@@ -193,7 +193,7 @@ describe('silence', () => {
     } finally {
       clearInterval(talk);
     }
-    expect(one.downs).toEqual([`nothing was heard for ${SILENCE_MS} ms`]);
+    expect(one.downs).toEqual([`nothing was received for ${SILENCE_MS} ms`]);
     expect(performance.now() - since).toBeGreaterThan(SILENCE_MS * 0.9);
   });
 
@@ -208,7 +208,7 @@ describe('silence', () => {
     } finally {
       clearInterval(trickle);
     }
-    expect(one.downs).toEqual([`nothing was heard for ${SILENCE_MS} ms`]);
+    expect(one.downs).toEqual([`nothing was received for ${SILENCE_MS} ms`]);
   });
 
   it('is not what a process missed while it was stopped', async () => {
