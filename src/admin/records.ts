@@ -98,11 +98,11 @@ export function operations(value: unknown): readonly RecordOperation[] {
   return value.map(operation);
 }
 
-export function recordJson(scope: string, record: RegisterRecord): RecordJson {
+export function recordJson(space: string, record: RegisterRecord): RecordJson {
   const value: Record<string, unknown> = {};
   for (const field of record.fields) value[field.name] = JSON.parse(field.json) as unknown;
   const { id, version: at, fence: by } = record;
-  return { scope, id, version: at, fence: by === null ? null : String(by), value };
+  return { space, id, version: at, fence: by === null ? null : String(by), value };
 }
 
 /** The command, within the limits. Throws BadRecordRequest. */

@@ -170,7 +170,7 @@ export interface ProblemJson {
 
 /** A record of `/records`. */
 export interface RecordJson {
-  readonly scope: string;
+  readonly space: string;
   readonly id: string;
   readonly version: number;
   /** Digits: tokens may be larger than what JSON numbers hold exactly. Null when none ever wrote it. */
@@ -178,7 +178,7 @@ export interface RecordJson {
   readonly value: Readonly<Record<string, unknown>>;
 }
 export interface RecordsJson {
-  readonly scope: string;
+  readonly space: string;
   readonly records: readonly RecordJson[];
   /** To be given as `after` for the next page; null on the last one. */
   readonly next: string | null;

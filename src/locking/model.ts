@@ -30,7 +30,7 @@ export interface VersionedRecord<T extends FieldsOf<T>> {
   readonly value: T;
 }
 
-/** Which table, hash prefix or record scope a write is for. */
+/** Which table, hash prefix or part of a space a write is for. */
 export type ResourceName = string;
 
 /**

@@ -11,12 +11,13 @@ export const RECORD_LIMITS = {
 /** What is wrong with a command, in words for whoever sent it; to be asked before it is proposed. */
 export function recordProblem(command: RegisterCommand): string | undefined {
   const { space } = command;
-  if (command.kind === 'record.seal') return nameProblem('a scope', space) ?? fenceProblem(command.fence);
+  if (command.kind === 'record.seal')
+    return nameProblem('the name of a space', space) ?? fenceProblem(command.fence);
   const { operations } = command;
   const { operationsMax } = RECORD_LIMITS;
   if (operations.length === 0 || operations.length > operationsMax)
     return `a transaction has 1 to ${operationsMax} operations, not ${operations.length}`;
-  let problem = nameProblem('a scope', space);
+  let problem = nameProblem('the name of a space', space);
   for (const operation of operations) {
     problem ??= nameProblem('the id of a record', operation.id);
     if (operation.fence !== null) problem ??= fenceProblem(operation.fence);

@@ -4,7 +4,7 @@ import { ROOT } from './cluster.js';
 
 /**
  * Runs `npm run demo:paused`; the package must be built.
- * @param stores names of those that must have refused the sleeper, and that must be spoilt without fencing.
+ * @param stores names of those that must have refused the paused worker, and that it must have corrupted without fencing.
  */
 export async function runPausedDemo(args: readonly string[], stores: readonly string[] = []): Promise<void> {
   const demo = new Child('demo:paused', process.execPath, ['examples/paused.js', ...args], { cwd: ROOT });

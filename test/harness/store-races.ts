@@ -16,7 +16,7 @@ export interface Writer {
 
 /** More of them than this have to come through. */
 const WRITES_MIN = 100;
-const PATIENCE_MS = 20_000;
+const OVERTIME_MS = 20_000;
 
 /**
  * Many writers on one record, each with a connection of its own, each adding one as fast as it can. RACE_MS: for how long.
@@ -36,7 +36,7 @@ export function storeRace(
         await new Records<Account>(opened[0]!.store, resource).insert(id, account());
         const end = performance.now() + durationMs;
         // On a busy machine a slow store needs more time to get so far; one that stands still does not get there.
-        const latest = end + PATIENCE_MS;
+        const latest = end + OVERTIME_MS;
         let written = 0;
         const goesOn = (): boolean => {
           const now = performance.now();
@@ -62,7 +62,7 @@ export function storeRace(
         await Promise.all(opened.map((writer) => writer.close()));
       }
     },
-    durationMs + PATIENCE_MS + 30_000,
+    durationMs + OVERTIME_MS + 30_000,
   );
 }
 

@@ -38,7 +38,7 @@ export class WireStore implements RecordStore {
 
   async read(resource: string, ids: readonly string[]): Promise<(VersionedRecord<Fields> | undefined)[]> {
     const keys = ids.map((id) => `${resource}/${id}`);
-    const body = { scope: this.#space, ids: keys };
+    const body = { space: this.#space, ids: keys };
     const { records } = await this.#client.ask(20001, 0, body, ({ errorCode }) => errorCode);
     const found = new Map(records.map((record) => [record.id, record]));
     return keys.map((key, i) => {
@@ -54,7 +54,7 @@ export class WireStore implements RecordStore {
 
   async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
     const body = {
-      scope: this.#space,
+      space: this.#space,
       atomic: mode === 'all-or-nothing',
       operations: operations.map(operationOf),
     };
@@ -65,7 +65,7 @@ export class WireStore implements RecordStore {
 
   async seal({ scope, token, owner }: Fence): Promise<SealOutcome> {
     const body = {
-      scope: this.#space,
+      space: this.#space,
       fenceScope: scope,
       fenceToken: String(token),
       fenceOwner: owner ?? null,
@@ -77,7 +77,7 @@ export class WireStore implements RecordStore {
   }
 
   async fenceOf(scope: string): Promise<bigint | null> {
-    const body = { scope: this.#space, ids: [], fenceScope: scope };
+    const body = { space: this.#space, ids: [], fenceScope: scope };
     const { sealed } = await this.#client.ask(20001, 0, body, ({ errorCode }) => errorCode);
     return sealed === null ? null : BigInt(sealed);
   }

@@ -33,7 +33,7 @@ type Ask = (
   body?: object,
 ) => Promise<Answer>;
 
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 const READY_WITHIN_MS = 20_000;
 const STOPPED_WITHIN_MS = 20_000;
 
@@ -53,7 +53,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
       },
     });
     await project.compile({ module: 'NodeNext', skipLibCheck: false });
-  }, PATIENCE_MS);
+  }, TIMEOUT_MS);
   afterAll(() => {
     project.remove();
     packed.remove();
@@ -64,11 +64,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
       'shares the one %s',
       (name) => expect(project.copiesOf(name)).toEqual([`node_modules/${name}`]),
     );
-    it(
-      'is content with its peers',
-      async () => expect(await project.peerProblems()).toEqual([]),
-      PATIENCE_MS,
-    );
+    it('is content with its peers', async () => expect(await project.peerProblems()).toEqual([]), TIMEOUT_MS);
 
     it(
       'has something behind every door',
@@ -84,7 +80,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
           sql: expect.arrayContaining(['MysqlStore', 'PostgresStore', 'SqliteStore']) as unknown,
         });
       },
-      PATIENCE_MS,
+      TIMEOUT_MS,
     );
 
     it(
@@ -99,7 +95,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
           expect(await child.stop(STOPPED_WITHIN_MS)).toBe(0);
         }
       },
-      PATIENCE_MS,
+      TIMEOUT_MS,
     );
   });
 
@@ -115,7 +111,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
       });
       const { url } = await told<{ url: string }>(child, 'url');
       ask = askAt(url);
-    }, PATIENCE_MS);
+    }, TIMEOUT_MS);
     afterAll(() => child.kill());
 
     const account = { owner: 'ada', balance: 1 };

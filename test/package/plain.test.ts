@@ -3,20 +3,20 @@ import { oneReplica, ready, startReplica } from './one-replica.js';
 import { pack, type Packed } from './packed.js';
 import { Project } from './project.js';
 
-const PATIENCE_MS = 120_000;
+const TIMEOUT_MS = 120_000;
 const STOPPED_WITHIN_MS = 20_000;
 
 let packed: Packed;
 beforeAll(async () => {
   packed = await pack();
-}, PATIENCE_MS);
+}, TIMEOUT_MS);
 afterAll(() => packed.remove());
 
 describe('a project that has nothing but quorate', () => {
   let project: Project;
   beforeAll(async () => {
     project = await Project.install(packed, { fixture: 'plain', type: 'module' });
-  }, PATIENCE_MS);
+  }, TIMEOUT_MS);
   afterAll(() => project.remove());
 
   it('has no Nest in its tree, and nothing to complain of', async () => {
@@ -62,7 +62,7 @@ describe('a project that has nothing but quorate', () => {
         expect(await child.stop(STOPPED_WITHIN_MS)).toBe(0);
       }
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 });
 
@@ -74,7 +74,7 @@ describe("a project with drivers of its own, ioredis', pg's, mysql2's, SQLite's 
       ...{ fixture: 'drivers', type: 'module' },
       dependencies: { ...Object.fromEntries(drivers.map((name) => [name, '*'])), '@types/node': '^24.0.0' },
     });
-  }, PATIENCE_MS);
+  }, TIMEOUT_MS);
   afterAll(() => project.remove());
 
   it.each([
@@ -90,6 +90,6 @@ describe("a project with drivers of its own, ioredis', pg's, mysql2's, SQLite's 
       // Not every driver's own declarations are sound; ours are compiled with those of Nest.
       await project.compile({ ...options, skipLibCheck: true });
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 });

@@ -59,7 +59,7 @@ describe('records over HTTP', () => {
       const read = await fetch(at('records/http/a', id));
       expect([read.status, read.headers.get('etag')]).toEqual([200, '"2"']);
       expect(await read.json()).toEqual({
-        scope: 'http',
+        space: 'http',
         id: 'a',
         version: 2,
         fence: null,

@@ -35,43 +35,43 @@ export class RecordsController {
     this.#source = source;
   }
 
-  @Get('records/:scope')
+  @Get('records/:space')
   async list(
-    @Param('scope') scope: string,
+    @Param('space') space: string,
     @Query() query: HeaderMap,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<RecordsJson> {
     const limit = query['limit'] === undefined ? 100 : Number(query['limit']);
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
       throw new Problem(400, 'Bad request', 'limit is a whole number from 1 to 1000.');
-    const view = await this.#fresh(scope, `records/${encodeURIComponent(scope)}?${search(query)}`, answer);
-    const found = view.registers.list(scope, query['prefix'] ?? '', query['after'] ?? '', limit);
+    const view = await this.#fresh(space, `records/${encodeURIComponent(space)}?${search(query)}`, answer);
+    const found = view.registers.list(space, query['prefix'] ?? '', query['after'] ?? '', limit);
     const next = found.length < limit ? null : found.at(-1)!.id;
-    return { scope, records: found.map((record) => records.recordJson(scope, record)), next };
+    return { space, records: found.map((record) => records.recordJson(space, record)), next };
   }
 
-  @Get('records/:scope/:id')
+  @Get('records/:space/:id')
   async get(
-    @Param('scope') scope: string,
+    @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<RecordJson | undefined> {
-    const view = await this.#fresh(scope, recordPath(scope, id), answer);
-    const record = view.registers.get(scope, id);
-    if (record === undefined) throw notFound(scope, id);
+    const view = await this.#fresh(space, recordPath(space, id), answer);
+    const record = view.registers.get(space, id);
+    if (record === undefined) throw notFound(space, id);
     answer.header('etag', etag(record.version));
     if (headers['if-none-match'] === etag(record.version)) {
       answer.status(304);
       return undefined;
     }
-    return records.recordJson(scope, record);
+    return records.recordJson(space, record);
   }
 
   /** Creates (`If-None-Match: *`) or replaces (`If-Match: "<version>"`). */
-  @Put('records/:scope/:id')
+  @Put('records/:space/:id')
   async put(
-    @Param('scope') scope: string,
+    @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
     @Body() body: unknown,
@@ -84,13 +84,13 @@ export class RecordsController {
       return { kind: 'update', id, version: ifMatch(headers), fields, replace: true, fence };
     });
     if (operation.kind === 'insert') answer.status(201);
-    return this.#one(scope, operation, answer);
+    return this.#one(space, operation, answer);
   }
 
   /** Changes the fields given, and leaves the others. */
-  @Patch('records/:scope/:id')
+  @Patch('records/:space/:id')
   async patch(
-    @Param('scope') scope: string,
+    @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
     @Body() body: unknown,
@@ -107,12 +107,12 @@ export class RecordsController {
         fence: fenceOf(headers),
       };
     });
-    return this.#one(scope, operation, answer);
+    return this.#one(space, operation, answer);
   }
 
-  @Delete('records/:scope/:id')
+  @Delete('records/:space/:id')
   async delete(
-    @Param('scope') scope: string,
+    @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
     @Res({ passthrough: true }) answer: Answer,
@@ -120,79 +120,77 @@ export class RecordsController {
     const operation = checked((): RecordOperation => {
       return { kind: 'delete', id, version: ifMatch(headers), fence: fenceOf(headers) };
     });
-    return this.#one(scope, operation, answer);
+    return this.#one(space, operation, answer);
   }
 
-  /** A transaction over records of one scope: `{"mode": "all-or-nothing" | "each", "operations": [...]}`. */
-  @Post('records/:scope')
+  /** A transaction over records of one space: `{"mode": "all-or-nothing" | "each", "operations": [...]}`. */
+  @Post('records/:space')
   @HttpCode(200)
-  async write(@Param('scope') scope: string, @Body() body: unknown): Promise<RecordOutcomesJson> {
+  async write(@Param('space') space: string, @Body() body: unknown): Promise<RecordOutcomesJson> {
     const { mode = 'all-or-nothing', operations } = (body ?? {}) as { mode?: unknown; operations?: unknown };
     if (mode !== 'all-or-nothing' && mode !== 'each')
       throw new Problem(400, 'Bad request', 'mode is "all-or-nothing" or "each".');
     const wanted = checked(() => records.operations(operations));
-    return { outcomes: await this.#write(scope, wanted, mode === 'all-or-nothing') };
+    return { outcomes: await this.#write(space, wanted, mode === 'all-or-nothing') };
   }
 
-  @Get('seals/:scope/:fence')
+  @Get('seals/:space/:scope')
   async sealed(
+    @Param('space') space: string,
     @Param('scope') scope: string,
-    @Param('fence') fence: string,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<SealJson> {
-    const path = `seals/${encodeURIComponent(scope)}/${encodeURIComponent(fence)}`;
-    const token = (await this.#fresh(scope, path, answer)).registers.fenceOf(scope, fence);
-    return { scope: fence, token: token === null ? null : String(token) };
+    const path = `seals/${encodeURIComponent(space)}/${encodeURIComponent(scope)}`;
+    const token = (await this.#fresh(space, path, answer)).registers.fenceOf(space, scope);
+    return { scope, token: token === null ? null : String(token) };
   }
 
   /** Raises the fence of a whole scope: `{"token": "17", "owner": "..."}`. */
-  @Put('seals/:scope/:fence')
+  @Put('seals/:space/:scope')
   async seal(
+    @Param('space') space: string,
     @Param('scope') scope: string,
-    @Param('fence') fenceScope: string,
     @Body() body: unknown,
   ): Promise<{ readonly previous: string | null }> {
-    const fence = checked(() => records.fence({ ...(body as object), scope: fenceScope }))!;
-    const command = checked(() => records.withinLimits({ kind: 'record.seal', space: scope, fence }));
+    const fence = checked(() => records.fence({ ...(body as object), scope }))!;
+    const command = checked(() => records.withinLimits({ kind: 'record.seal', space, fence }));
     const reply = await this.#source.changeRecords(command);
     if (reply.kind !== 'seal') throw refused(reply as Refusal);
-    if (reply.outcome.kind === 'stale-epoch') throw outcomeProblem(scope, '', reply.outcome);
+    if (reply.outcome.kind === 'stale-epoch') throw outcomeProblem(space, '', reply.outcome);
     return { previous: reply.outcome.previous };
   }
 
   async #one(
-    scope: string,
+    space: string,
     operation: RecordOperation,
     answer: Answer,
   ): Promise<{ readonly version: number }> {
-    const [outcome] = await this.#write(scope, [operation], true);
-    if (outcome?.kind !== 'written') throw outcomeProblem(scope, operation.id, outcome!);
+    const [outcome] = await this.#write(space, [operation], true);
+    if (outcome?.kind !== 'written') throw outcomeProblem(space, operation.id, outcome!);
     const { version } = outcome;
     if (operation.kind !== 'delete') answer.header('etag', etag(version));
     return { version };
   }
 
   async #write(
-    scope: string,
+    space: string,
     operations: readonly RecordOperation[],
     atomic: boolean,
   ): Promise<readonly RecordOutcome[]> {
-    const command = checked(() =>
-      records.withinLimits({ kind: 'record.write', space: scope, operations, atomic }),
-    );
+    const command = checked(() => records.withinLimits({ kind: 'record.write', space, operations, atomic }));
     const reply = await this.#source.changeRecords(command);
     if (reply.kind !== 'records') throw refused(reply as Refusal);
     return reply.outcomes;
   }
 
-  #fresh(scope: string, path: string, answer: Answer): Promise<MachineView> {
-    return freshView(this.#source, this.#source.shardOfSpace(scope), path, answer);
+  #fresh(space: string, path: string, answer: Answer): Promise<MachineView> {
+    return freshView(this.#source, this.#source.shardOfSpace(space), path, answer);
   }
 }
 
 const etag = (version: number): string => `"${version}"`;
-const recordPath = (scope: string, id: string): string =>
-  `records/${encodeURIComponent(scope)}/${encodeURIComponent(id)}`;
+const recordPath = (space: string, id: string): string =>
+  `records/${encodeURIComponent(space)}/${encodeURIComponent(id)}`;
 function search(query: HeaderMap): string {
   const parameters = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) parameters.append(key, String(value));
@@ -240,13 +238,13 @@ function decoded(text: string): string {
   }
 }
 
-const notFound = (scope: string, id: string): Problem =>
-  new Problem(404, 'Not found', `There is no record ${id} in ${scope}.`, { code: 'not-found' });
+const notFound = (space: string, id: string): Problem =>
+  new Problem(404, 'Not found', `There is no record ${id} in ${space}.`, { code: 'not-found' });
 
-function outcomeProblem(scope: string, id: string, outcome: RecordOutcome): Problem {
+function outcomeProblem(space: string, id: string, outcome: RecordOutcome): Problem {
   switch (outcome.kind) {
     case 'not-found':
-      return notFound(scope, id);
+      return notFound(space, id);
     case 'version-conflict': {
       const { expected, actual } = outcome;
       const detail = `${id} is at version ${actual}, not ${expected}: somebody else changed it. Read it again and retry.`;

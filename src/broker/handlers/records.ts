@@ -12,7 +12,7 @@ import type { Handler } from '../context.js';
 import { NOT_COORDINATOR, refusalCode } from '../refusals.js';
 import { unexpectedReply } from './unexpected.js';
 
-/** Quorate's own commands: versioned records, at the replica that coordinates the group of the scope's name. */
+/** Quorate's own commands: versioned records, at the replica that coordinates the group of the space's name. */
 
 const KINDS = [
   'written',
@@ -32,7 +32,7 @@ export const recordWrite: Handler<20000> = (request, exchange, { coordinator, co
     if (typeof operation === 'string') return refuse(operation);
     operations.push(operation);
   }
-  const { scope: space, atomic } = request;
+  const { space, atomic } = request;
   const command = { kind: 'record.write', space, operations, atomic } as const;
   const problem = recordProblem(command);
   if (problem !== undefined) return refuse(problem);
@@ -47,20 +47,20 @@ export const recordWrite: Handler<20000> = (request, exchange, { coordinator, co
 };
 
 export const recordRead: Handler<20001> = (
-  { scope, ids, fenceScope },
+  { space, ids, fenceScope },
   exchange,
   { coordinator, counters },
 ) => {
   if (ids.length > RECORD_LIMITS.operationsMax) return exchange.answer({ errorCode: INVALID });
-  const shard = coordinator.shardOf(groupId(scope));
+  const shard = coordinator.shardOf(groupId(space));
   coordinator.read(shard, (outcome) => {
     if (outcome.kind !== 'ok') {
       counters.refusal(outcome.kind);
       return exchange.answer({ errorCode: refusalCode('records', outcome) });
     }
     const { registers } = outcome.view;
-    const records = ids.flatMap((id) => registers.get(scope, id) ?? []).map(recordReply);
-    const sealed = fenceScope === null ? null : registers.fenceOf(scope, fenceScope);
+    const records = ids.flatMap((id) => registers.get(space, id) ?? []).map(recordReply);
+    const sealed = fenceScope === null ? null : registers.fenceOf(space, fenceScope);
     exchange.answerUnderLease(
       [shard],
       { errorCode: 0, records, sealed: sealed === null ? null : String(sealed) },
@@ -70,7 +70,7 @@ export const recordRead: Handler<20001> = (
 };
 
 export const recordSeal: Handler<20002> = (request, exchange, { coordinator, counters }) => {
-  const { scope: space, fenceScope: scope, fenceOwner: owner } = request;
+  const { space, fenceScope: scope, fenceOwner: owner } = request;
   const token = digits(request.fenceToken);
   const fence = { scope, token: token ?? -1n, owner };
   const command = { kind: 'record.seal', space, fence } as const;

@@ -4,7 +4,7 @@ import { array, boolean, field, int16, int64, int8, nullable, string, struct } f
 /**
  * RecordWrite (key 20000). Quorate's own; not in ApiVersions, since it is not of Kafka.
  *
- * Changes versioned records of one scope, at the replica that coordinates the group of the scope's name. Kinds of an
+ * Changes versioned records of one space, at the replica that coordinates the group of the space's name. Kinds of an
  * operation: 1 insert, 2 update (fields not named stay), 3 replace, 4 delete, 5 touch, 6 check. Tokens are digits. Kinds of an
  * outcome: 0 written (`version` is the new one), 1 not found, 2 version conflict, 3 exists already (`version` is the one it
  * has), 4 stale epoch (`current` is the token that has taken over), 5 skipped. Errors: 16 led elsewhere, 15 busy, 7 the
@@ -16,7 +16,7 @@ export const recordWrite = api({
   versions: [0, 0],
   flexibleFrom: 0,
   request: {
-    scope: field(string),
+    space: field(string),
     atomic: field(boolean),
     operations: field(
       array(

@@ -13,7 +13,7 @@ export const recordRead = api({
   versions: [0, 0],
   flexibleFrom: 0,
   request: {
-    scope: field(string),
+    space: field(string),
     ids: field(array(string)),
     fenceScope: field(nullable(string), { default: null }),
   },

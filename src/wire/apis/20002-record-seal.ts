@@ -4,7 +4,7 @@ import { boolean, field, int16, nullable, string } from '../schema.js';
 /**
  * RecordSeal (key 20002). Quorate's own; not in ApiVersions.
  *
- * Raises the fence of a whole fence scope among the records of `scope`. `sealed`: false when a later owner has done so
+ * Raises the fence of a whole fence scope among the records of `space`. `sealed`: false when a later owner has done so
  * already; `token` is then the one that has taken over, else the one before (null: none). Errors as in RecordWrite.
  */
 export const recordSeal = api({
@@ -13,7 +13,7 @@ export const recordSeal = api({
   versions: [0, 0],
   flexibleFrom: 0,
   request: {
-    scope: field(string),
+    space: field(string),
     fenceScope: field(string),
     fenceToken: field(string),
     fenceOwner: field(nullable(string), { default: null }),
