@@ -4,7 +4,7 @@ import { readTree, RULES } from './checks/index.js';
 const tree = readTree(process.cwd());
 
 /** Rules that the whole repository keeps. `npm run house` prints what breaks the others. */
-const KEPT = [] as (keyof typeof RULES)[];
+const KEPT = ['documented'] as (keyof typeof RULES)[];
 
 describe('the rules of the house', () => {
   for (const rule of KEPT) {
@@ -57,6 +57,7 @@ describe('the rules of the house', () => {
     ['tables', 'pure rooms', 'CONTRIBUTING.md', 'pure rooms (paxos)', 'the pure rooms are'],
     ['documented', 'a metric', 'src/admin/planted.ts', `'quorate_planted_total'`, 'quorate_planted_total'],
     ['documented', 'a command', 'src/cli/planted.ts', `x.command('plantedcommand')`, 'plantedcommand'],
+    ['documented', 'a setting', 'src/app/settings.ts', '  plantedMs: integer({', 'plantedMs'],
     ['documented', 'an error', 'src/locking/planted.ts', 'export class PlantedError {}', 'PlantedError'],
   ];
 

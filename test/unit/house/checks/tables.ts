@@ -64,7 +64,11 @@ export function undocumented(tree: Tree): Finding[] {
     [/^src\/cli\//, /\.command\('([a-z-]+)/g, 'command'],
     [/^src\/locking\//, /^export class (\w+Error)\b/gm, 'error'],
     [/^src\/wire\/errors/, /\b([A-Z]{3,}(?:_[A-Z]+)+)\b/g, 'error'],
-    [/^src\/app\/settings\.ts$/, /^ {2}(\w+): (?:z\.|setting|number|integer|duration|\{)/gm, 'setting'],
+    [
+      /^src\/app\/settings\.ts$/,
+      /^ {2}(\w+): (?:integer|text|optional|shaped|choice|flag|ratio)\(/gm,
+      'setting',
+    ],
   ] as const;
   return [...tree].flatMap(([file, text]) =>
     kinds
