@@ -4,19 +4,19 @@ const MAY_IMPORT = {
   paxos: ['kernel'],
   groups: ['kernel'],
   topics: ['kernel'],
-  registers: ['kernel'],
-  locking: [],
+  guard: [],
+  registers: ['kernel', 'guard'],
+  locking: ['guard'],
   machine: ['kernel', 'groups', 'topics', 'registers'],
   replica: ['kernel', 'paxos', 'machine'],
   storage: ['kernel', 'replica', 'paxos'],
   transport: ['kernel', 'replica', 'paxos'],
   wire: ['kernel'],
   broker: ['kernel', 'wire', 'replica', 'machine'],
-  admin: ['kernel', 'replica', 'machine'],
+  admin: ['kernel', 'replica', 'machine', 'guard'],
   cli: ['kernel', 'wire', 'admin'],
-  locking: [],
 };
-const PURE = 'kernel|paxos|groups|topics|registers|machine|wire';
+const PURE = 'kernel|paxos|groups|topics|guard|registers|machine|wire';
 
 const tableRules = Object.entries(MAY_IMPORT).map(([room, doors]) => ({
   name: `${room}-imports`,

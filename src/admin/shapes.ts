@@ -1,3 +1,5 @@
+import type { WriteOutcome } from '../guard/index.js';
+
 /** The JSON of the HTTP API. Names in here are a promise to scripts: add, never rename. */
 
 /** Which state an answer was read from. */
@@ -183,15 +185,9 @@ export interface RecordsJson {
   /** To be given as `after` for the next page; null on the last one. */
   readonly next: string | null;
 }
-export type RecordOutcomeJson =
-  | { readonly kind: 'written'; readonly version: number }
-  | { readonly kind: 'not-found' }
-  | { readonly kind: 'version-conflict'; readonly expected: number; readonly actual: number }
-  | { readonly kind: 'already-exists'; readonly actual: number }
-  | { readonly kind: 'stale-epoch'; readonly scope: string; readonly token: string; readonly current: string }
-  | { readonly kind: 'skipped' };
 export interface RecordOutcomesJson {
-  readonly outcomes: readonly RecordOutcomeJson[];
+  /** Tokens are digits. */
+  readonly outcomes: readonly WriteOutcome<string>[];
 }
 export interface SealJson {
   readonly scope: string;

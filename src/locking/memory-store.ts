@@ -1,4 +1,4 @@
-import { decide, decideSeal, type Seal } from './decide.js';
+import { allOrNothing, judge, judgeSeal, type Seal } from '../guard/index.js';
 import { OutcomeUnknownError } from './errors.js';
 import type {
   BatchMode,
@@ -44,37 +44,30 @@ export class MemoryStore implements RecordStore {
 
   #all(operations: readonly WriteOperation[]): readonly WriteOutcome[] {
     const before = new Map(this.#records);
-    const outcomes = operations.map((operation) => this.#one(operation));
-    if (outcomes.every(({ kind }) => kind === 'written')) return outcomes;
-    this.#records = before;
-    return outcomes.map((outcome) => (outcome.kind === 'written' ? { kind: 'skipped' } : outcome));
+    const outcomes = allOrNothing(operations.map((operation) => this.#one(operation)));
+    if (outcomes.some(({ kind }) => kind !== 'written')) this.#records = before;
+    return outcomes;
   }
 
   #one(operation: WriteOperation): WriteOutcome {
     const at = key(operation.resource, operation.id);
-    const found = this.#records.get(at);
-    const sealed = operation.fence && this.#seals.get(operation.fence.scope)?.token;
-    const { outcome, next } = decide(operation, found, sealed ?? null);
-    if (next === found) return outcome;
-    if (next === undefined) {
-      this.#records.delete(at);
-      return outcome;
+    const record = this.#records.get(at);
+    const sealed = (operation.fence && this.#seals.get(operation.fence.scope)?.token) ?? null;
+    const judgement = judge(operation, { record, sealed });
+    if (judgement.effect === 'remove') this.#records.delete(at);
+    if (judgement.effect === 'put') {
+      const changes =
+        operation.kind === 'insert' ? operation.value : operation.kind === 'update' ? operation.changes : {};
+      const value = { ...record?.value, ...changes };
+      this.#records.set(at, { id: operation.id, ...judgement.next, value });
     }
-    const changes =
-      operation.kind === 'insert' ? operation.value : operation.kind === 'update' ? operation.changes : {};
-    this.#records.set(at, { id: operation.id, ...next, value: { ...found?.value, ...changes } });
-    return outcome;
+    return judgement.outcome;
   }
 
   seal(fence: Fence): Promise<SealOutcome> {
-    const { scope, token } = fence;
-    const present = this.#seals.get(scope);
-    const next = decideSeal(fence, present);
-    if (next === undefined) {
-      return Promise.resolve({ kind: 'stale-epoch', scope, token, current: present!.token });
-    }
-    this.#seals.set(scope, next);
-    return Promise.resolve({ kind: 'sealed', previous: present?.token ?? null });
+    const { outcome, next } = judgeSeal(fence, this.#seals.get(fence.scope));
+    if (next !== undefined) this.#seals.set(fence.scope, next);
+    return Promise.resolve(outcome);
   }
 
   fenceOf(scope: string): Promise<bigint | null> {

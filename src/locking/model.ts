@@ -1,3 +1,7 @@
+import type { SealOutcome, WriteOutcome } from '../guard/index.js';
+
+export type { SealOutcome, WriteOutcome } from '../guard/index.js';
+
 /**
  * The model of optimistic locking: a record has a version that grows by one with every change and, when it is guarded,
  * a fence: the highest token that ever wrote it. A write carries the version it read and, optionally, a token; the store
@@ -77,29 +81,8 @@ export type WriteOperation =
       readonly fence?: Fence;
     };
 
-/** What became of one write. All but `written` and `skipped` mean: nothing was changed by it. */
-export type WriteOutcome =
-  /** `version` is the new one (for `check` the unchanged one, for `delete` the last one). */
-  | { readonly kind: 'written'; readonly version: number }
-  | { readonly kind: 'not-found' }
-  | { readonly kind: 'version-conflict'; readonly expected: number; readonly actual: number }
-  /** For an insert: the id is taken; `actual` is the version it has. */
-  | { readonly kind: 'already-exists'; readonly actual: number }
-  | { readonly kind: 'stale-epoch'; readonly scope: string; readonly token: bigint; readonly current: bigint }
-  /** In an all-or-nothing batch: fine by itself, not done because another one failed. */
-  | { readonly kind: 'skipped' };
-
 /** `all-or-nothing`: one transaction. `each`: every write stands for itself, in one round trip where the store can. */
 export type BatchMode = 'all-or-nothing' | 'each';
-
-export type SealOutcome =
-  | { readonly kind: 'sealed'; readonly previous: bigint | null }
-  | {
-      readonly kind: 'stale-epoch';
-      readonly scope: string;
-      readonly token: bigint;
-      readonly current: bigint;
-    };
 
 /**
  * What a database must do: the one port of this library, behind one conformance suite. Rejects with

@@ -1,3 +1,4 @@
+import { outcomeFromDigits } from '../guard/index.js';
 import { OutcomeUnknownError } from './errors.js';
 import { fromJson, toJson } from './field-json.js';
 import { GatheredWrites } from './gathered-writes.js';
@@ -24,15 +25,8 @@ export interface QuorateStoreOptions {
   readonly deadlineMs?: number;
 }
 
-interface OutcomeJson {
-  readonly kind: WriteOutcome['kind'];
-  readonly version?: number;
-  readonly expected?: number;
-  readonly actual?: number;
-  readonly scope?: string;
-  readonly token?: string;
-  readonly current?: string;
-}
+/** Tokens are digits. */
+type OutcomeJson = WriteOutcome<string>;
 interface RecordJson {
   readonly id: string;
   readonly version: number;
@@ -80,7 +74,7 @@ export class QuorateStore implements RecordStore {
     const outcomes = independent
       ? await this.#gathered.write(texts)
       : await this.#transact(texts, mode, this.#until());
-    return outcomes.map(outcomeOf);
+    return outcomes.map(outcomeFromDigits);
   }
 
   async #transact(
@@ -138,9 +132,4 @@ function operationJson(operation: WriteOperation): unknown {
   return operation.kind === 'update'
     ? { ...head, version, value: toJson(operation.changes) }
     : { ...head, version };
-}
-
-function outcomeOf(json: OutcomeJson): WriteOutcome {
-  if (json.kind !== 'stale-epoch') return json as WriteOutcome;
-  return { kind: json.kind, scope: json.scope!, token: BigInt(json.token!), current: BigInt(json.current!) };
 }

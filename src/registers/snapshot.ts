@@ -1,6 +1,7 @@
 import { type ByteReader, ByteWriter, codec, MalformedBytesError } from '../kernel/index.js';
 import { createRegisters, ShardRegisters } from './registers.js';
-import { type FenceMark, type Seal, Space, type StoredRecord, type Tombstone } from './space.js';
+import type { Seal } from '../guard/index.js';
+import { type FenceMark, Space, type StoredRecord, type Tombstone } from './space.js';
 import type { Registers } from './types.js';
 
 const FORMAT = 1;

@@ -1,4 +1,14 @@
-import type { RecordFence, RecordField, RecordOperation, RecordOutcome, SealOutcome } from './types.js';
+import {
+  allOrNothing,
+  judge,
+  judgeSeal,
+  outcomeInDigits,
+  type RecordState,
+  type Seal,
+  sealInDigits,
+  type SealOutcome,
+} from '../guard/index.js';
+import type { RecordFence, RecordField, RecordOperation, RecordOutcome } from './types.js';
 
 /** A token that wrote, and for which scope. */
 export interface FenceMark {
@@ -15,10 +25,6 @@ export interface Tombstone {
   readonly version: number;
   readonly fence: FenceMark | null;
 }
-export interface Seal {
-  readonly token: bigint;
-  readonly owner: string | null;
-}
 
 /** So many deleted records are remembered one by one; older ones raise the floor of their space instead. */
 const TOMBSTONES_MAX = 1_000;
@@ -34,59 +40,32 @@ export class Space {
 
   write(operations: readonly RecordOperation[], atomic: boolean): readonly RecordOutcome[] {
     const undo: (() => void)[] = [];
-    const outcomes = operations.map((operation) => this.#one(operation, undo));
-    const failed = atomic && outcomes.some(({ kind }) => kind !== 'written');
-    if (failed) for (const back of undo.reverse()) back();
+    const judged = operations.map((operation) => this.#one(operation, undo));
+    const outcomes = atomic ? allOrNothing(judged) : judged;
+    if (atomic && outcomes.some(({ kind }) => kind !== 'written')) for (const back of undo.reverse()) back();
     else this.#trimTombstones();
-    return failed
-      ? outcomes.map((outcome) => (outcome.kind === 'written' ? { kind: 'skipped' } : outcome))
-      : outcomes;
+    return outcomes;
   }
 
   #one(operation: RecordOperation, undo: (() => void)[]): RecordOutcome {
     const { id, fence } = operation;
-    const found = this.records.get(id);
-    const buried = found === undefined ? this.tombstones.get(id) : undefined;
-    const written = (found ?? buried)?.fence ?? null;
-    // Before anything else: whoever has lost the scope needs to know nothing more.
-    if (fence !== null) {
-      const stale = this.#stale(fence, written);
-      if (stale !== undefined) return stale;
+    const record = this.records.get(id);
+    const tombstone = record === undefined ? this.tombstones.get(id) : undefined;
+    const judgement = judge(operation, {
+      record: stateOf(record),
+      tombstone: stateOf(tombstone),
+      versionFloor: this.versionFloor,
+      sealed: (fence === null ? undefined : this.seals.get(fence.scope)?.token) ?? null,
+    });
+    const mark =
+      fence === null ? ((record ?? tombstone)?.fence ?? null) : { scope: fence.scope, token: fence.token };
+    if (judgement.effect === 'put') {
+      const { version } = judgement.next;
+      this.#put(id, { version, fence: mark, fields: fieldsAfter(operation, record) }, undo);
     }
-    const mark = fence === null ? written : { scope: fence.scope, token: fence.token };
-    if (operation.kind === 'insert') {
-      if (found !== undefined) return { kind: 'already-exists', actual: found.version };
-      const version = Math.max(buried?.version ?? 0, this.versionFloor) + 1;
-      this.#put(id, { version, fence: mark, fields: fieldsOf(operation.fields) }, undo);
-      return { kind: 'written', version };
-    }
-    if (found === undefined) return { kind: 'not-found' };
-    if (found.version !== operation.version)
-      return { kind: 'version-conflict', expected: operation.version, actual: found.version };
-    const version = found.version + 1;
-    switch (operation.kind) {
-      case 'check':
-        return { kind: 'written', version: found.version };
-      case 'delete':
-        this.#bury(id, { version, fence: mark }, undo);
-        return { kind: 'written', version: found.version };
-      case 'touch':
-        this.#put(id, { ...found, version, fence: mark }, undo);
-        return { kind: 'written', version };
-      case 'update': {
-        const fields = fieldsOf(operation.fields, operation.replace ? undefined : found.fields);
-        this.#put(id, { version, fence: mark, fields }, undo);
-        return { kind: 'written', version };
-      }
-    }
-  }
-
-  #stale({ scope, token }: RecordFence, written: FenceMark | null): RecordOutcome | undefined {
-    const sealed = this.seals.get(scope)?.token ?? -1n;
-    const wrote = written?.token ?? -1n;
-    const current = sealed > wrote ? sealed : wrote;
-    if (current <= token) return undefined;
-    return { kind: 'stale-epoch', scope, token: String(token), current: String(current) };
+    if (judgement.effect === 'remove')
+      this.#bury(id, { version: judgement.tombstone.version, fence: mark }, undo);
+    return outcomeInDigits(judgement.outcome);
   }
 
   #put(id: string, record: StoredRecord, undo: (() => void)[]): void {
@@ -123,16 +102,24 @@ export class Space {
     }
   }
 
-  seal({ scope, token, owner }: RecordFence): SealOutcome {
-    const present = this.seals.get(scope);
-    const foreign =
-      present?.token === token && present.owner !== null && owner !== null && present.owner !== owner;
-    if (present !== undefined && (present.token > token || foreign))
-      return { kind: 'stale-epoch', scope, token: String(token), current: String(present.token) };
-    const kept = present?.token === token ? present.owner : null;
-    this.seals.set(scope, { token, owner: owner ?? kept });
-    return { kind: 'sealed', previous: present === undefined ? null : String(present.token) };
+  seal(fence: RecordFence): SealOutcome<string> {
+    const { outcome, next } = judgeSeal(fence, this.seals.get(fence.scope));
+    if (next !== undefined) this.seals.set(fence.scope, next);
+    return sealInDigits(outcome);
   }
+}
+
+const stateOf = (stored: StoredRecord | Tombstone | undefined): RecordState | undefined =>
+  stored && { version: stored.version, fence: stored.fence?.token ?? null };
+
+function fieldsAfter(
+  operation: RecordOperation,
+  record: StoredRecord | undefined,
+): ReadonlyMap<string, string> {
+  if (operation.kind === 'insert') return fieldsOf(operation.fields);
+  if (operation.kind === 'update')
+    return fieldsOf(operation.fields, operation.replace ? undefined : record?.fields);
+  return record?.fields ?? new Map();
 }
 
 function fieldsOf(

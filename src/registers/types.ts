@@ -1,3 +1,5 @@
+import type { SealOutcome, WriteOutcome } from '../guard/index.js';
+
 /**
  * Versioned records, grouped in spaces. A space lives in one shard, so all records of a space may change in one
  * transaction. What a record holds is opaque here: fields by name, each a JSON text.
@@ -55,29 +57,12 @@ export type RegisterCommand =
     }
   | { readonly kind: 'record.seal'; readonly space: string; readonly fence: RecordFence };
 
-/** Tokens are digits here: a reply travels between replicas as JSON. All but `written` mean: nothing was changed by it. */
-export type RecordOutcome =
-  /** The version it has now (for `check` and `delete`: the one it had). */
-  | { readonly kind: 'written'; readonly version: number }
-  | { readonly kind: 'not-found' }
-  | { readonly kind: 'version-conflict'; readonly expected: number; readonly actual: number }
-  | { readonly kind: 'already-exists'; readonly actual: number }
-  | { readonly kind: 'stale-epoch'; readonly scope: string; readonly token: string; readonly current: string }
-  /** Fine by itself, not done because another operation of the transaction failed. */
-  | { readonly kind: 'skipped' };
-
-export type SealOutcome =
-  | { readonly kind: 'sealed'; readonly previous: string | null }
-  | {
-      readonly kind: 'stale-epoch';
-      readonly scope: string;
-      readonly token: string;
-      readonly current: string;
-    };
+/** Tokens are digits: a reply travels between replicas as JSON. */
+export type RecordOutcome = WriteOutcome<string>;
 
 export type RegisterReply =
   | { readonly kind: 'records'; readonly outcomes: readonly RecordOutcome[] }
-  | { readonly kind: 'seal'; readonly outcome: SealOutcome };
+  | { readonly kind: 'seal'; readonly outcome: SealOutcome<string> };
 
 export interface RegisterRecord {
   readonly id: string;

@@ -1,4 +1,4 @@
-import { decide, type RecordState } from '../decide.js';
+import { judge, type RecordState } from '../../guard/index.js';
 import type { Fence, Fields, FieldValue, WriteOperation, WriteOutcome } from '../model.js';
 import { DIALECTS } from './dialect.js';
 import type { SqlResult, SqlValue, Statement } from './statement.js';
@@ -74,7 +74,7 @@ export function bulkUpdate({ table, columns, types, seals, operations }: BulkSha
       }
       return operations.map((operation, n) => {
         if (sealed === undefined) return undefined;
-        const { outcome } = decide(operation, held.get(n), sealed);
+        const { outcome } = judge(operation, { record: held.get(n), sealed });
         return (outcome.kind === 'written') === done.has(n) ? outcome : undefined;
       });
     },

@@ -1,4 +1,4 @@
-import { decide, type RecordState } from '../decide.js';
+import { judge, type RecordState } from '../../guard/index.js';
 import type { WriteOperation, WriteOutcome } from '../model.js';
 import type { Dialect } from './dialect.js';
 import type { SqlResult, Statement } from './statement.js';
@@ -147,10 +147,10 @@ function written(operation: WriteOperation): WriteOutcome {
 /** The outcome of a write that did not happen, from what was found; undefined when that would have allowed it. */
 function refusal(
   operation: WriteOperation,
-  found: RecordState | undefined,
+  record: RecordState | undefined,
   sealed: bigint | null,
 ): WriteOutcome | undefined {
-  const { outcome } = decide(operation, found, sealed);
+  const { outcome } = judge(operation, { record, sealed });
   return outcome.kind === 'written' ? undefined : outcome;
 }
 

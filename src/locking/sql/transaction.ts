@@ -1,4 +1,4 @@
-import { decide, decideSeal, type RecordState } from '../decide.js';
+import { allOrNothing, judge, judgeSeal, type RecordState } from '../../guard/index.js';
 import type { BatchMode, Fence, ResourceName, SealOutcome, WriteOperation, WriteOutcome } from '../model.js';
 import { alikeRuns } from './bulk.js';
 import { failureOf } from './failure.js';
@@ -56,17 +56,14 @@ export function* transact(
   const outcomes = operations.map((operation) => {
     const at = keyOf(operation);
     const seal = operation.fence === undefined ? undefined : sealed.get(operation.fence.scope);
-    const { outcome, next } = decide(operation, records.get(at), seal ?? null);
-    if (next === undefined) records.delete(at);
-    else records.set(at, next);
-    return outcome;
+    const judgement = judge(operation, { record: records.get(at), sealed: seal ?? null });
+    if (judgement.effect === 'remove') records.delete(at);
+    if (judgement.effect === 'put') records.set(at, judgement.next);
+    return judgement.outcome;
   });
   const written = operations.filter((_, i) => outcomes[i]!.kind === 'written');
   if (mode === 'all-or-nothing' && written.length < operations.length) {
-    const result = outcomes.map((outcome): WriteOutcome =>
-      outcome.kind === 'written' ? { kind: 'skipped' } : outcome,
-    );
-    return { result, commit: false, wrote: false };
+    return { result: allOrNothing(outcomes), commit: false, wrote: false };
   }
   const changing = written.filter(({ kind }) => kind !== 'check');
   for (const run of alikeRuns(changing)) yield* writeHeld(plans, run, holdFree);
@@ -201,7 +198,7 @@ function* lookAt(plans: SqlPlans, { resource, ids, lock, found }: Look): Steps<v
 /** Raises the seal of a scope; waits for every write that holds it. */
 export function* sealScope(plans: SqlPlans, fence: Fence): Steps<Transacted<SealOutcome>> {
   const { dialect } = plans;
-  const { scope, token } = fence;
+  const { scope } = fence;
   const seals = plans.sealsTable();
   if (dialect.name === 'sqlite') yield writeDownScope(plans, scope);
   const look: Statement = {
@@ -218,11 +215,8 @@ export function* sealScope(plans: SqlPlans, fence: Fence): Steps<Transacted<Seal
   const digits = (row?.['token'] ?? null) as string | null;
   const present =
     digits === null ? undefined : { token: BigInt(digits), owner: row!['owner'] as string | null };
-  const next = decideSeal(fence, present);
-  if (next === undefined) {
-    const current = present!.token;
-    return { result: { kind: 'stale-epoch', scope, token, current }, commit: false, wrote: false };
-  }
+  const { outcome, next } = judgeSeal(fence, present);
+  if (next === undefined) return { result: outcome, commit: false, wrote: false };
   const params = new Params(dialect);
   yield {
     text:
@@ -231,7 +225,7 @@ export function* sealScope(plans: SqlPlans, fence: Fence): Steps<Transacted<Seal
     params: params.values,
     hints: CHANGES,
   };
-  return { result: { kind: 'sealed', previous: present?.token ?? null }, commit: true, wrote: true };
+  return { result: outcome, commit: true, wrote: true };
 }
 
 const keyOf = ({ resource, id }: { readonly resource: ResourceName; readonly id: string }): string =>

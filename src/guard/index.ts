@@ -1,0 +1,9 @@
+export {
+  allOrNothing,
+  outcomeFromDigits,
+  outcomeInDigits,
+  sealInDigits,
+  type SealOutcome,
+  type WriteOutcome,
+} from './outcomes.js';
+export { judge, judgeSeal, type RecordState, type Seal } from './rule.js';
