@@ -1,9 +1,9 @@
+import type { Log } from '../kernel/index.js';
 import type { News, RebalanceRecord, TopicPartitions } from '../machine/index.js';
 import type { Coordinator } from '../replica/index.js';
-import type { AppLog } from './log.js';
 
 /** One line for each thing a person wants to know, from the replica that leads, so that each is said once. */
-export function announce(coordinator: Coordinator, log: AppLog): void {
+export function announce(coordinator: Coordinator, log: Log): void {
   const leading = new Set<number>();
   let scheduled = false;
   coordinator.onLeadership((shard, { serving }) => {

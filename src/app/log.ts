@@ -1,38 +1,27 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
+import type { Log, LogFacts } from '../kernel/index.js';
 import type { Settings } from './settings.js';
 
-/** One logger for everything: pino underneath, JSON for machines or one plain line for people. */
-export interface AppLog {
-  info(message: string, facts?: Readonly<Record<string, unknown>>): void;
-  warn(message: string, facts?: Readonly<Record<string, unknown>>): void;
-  error(message: string, facts?: Readonly<Record<string, unknown>>): void;
-  debug(message: string, facts?: Readonly<Record<string, unknown>>): void;
-}
+type Level = keyof Log;
 
-type Level = 'info' | 'warn' | 'error' | 'debug';
-
+/** The log of a replica: pino, as JSON for machines or as plain lines for people. */
 export function createLog({
   logLevel,
   logFormat,
   replicaId,
-}: Pick<Settings, 'logLevel' | 'logFormat' | 'replicaId'>): AppLog {
+}: Pick<Settings, 'logLevel' | 'logFormat' | 'replicaId'>): Log {
   const plain = logFormat === 'line' || (logFormat === 'auto' && process.stdout.isTTY);
   const logger = pino({ level: logLevel, base: { replica: replicaId } }, plain ? lineStream() : STDOUT);
   const write =
     (level: Level) =>
-    (message: string, facts?: Readonly<Record<string, unknown>>): void => {
+    (message: string, facts?: LogFacts): void => {
       writeTo(logger, level, message, facts);
     };
   return { info: write('info'), warn: write('warn'), error: write('error'), debug: write('debug') };
 }
 
-function writeTo(
-  logger: Logger,
-  level: Level,
-  message: string,
-  facts: Readonly<Record<string, unknown>> | undefined,
-): void {
+function writeTo(logger: Logger, level: Level, message: string, facts: LogFacts | undefined): void {
   if (facts === undefined) logger[level](message);
   else logger[level](facts, message);
 }
@@ -60,8 +49,8 @@ function lineStream(): { write(line: string): void } {
 
 /** Nest's own lines (routes, modules) are for whoever debugs the wiring. */
 export class NestLog implements LoggerService {
-  readonly #log: AppLog;
-  constructor(log: AppLog) {
+  readonly #log: Log;
+  constructor(log: Log) {
     this.#log = log;
   }
   log(message: unknown): void {

@@ -1,5 +1,6 @@
 import {
   groupId,
+  type Log,
   replicaId,
   shardId,
   type GroupId,
@@ -33,7 +34,6 @@ import {
 import { openFileStorage } from '../storage/index.js';
 import { createTcpTransport } from '../transport/index.js';
 import { announce } from './announcer.js';
-import type { AppLog } from './log.js';
 import { portIsFree } from './ports.js';
 import type { ReplicaEntry, Settings } from './settings.js';
 
@@ -48,7 +48,7 @@ export class ReplicaNode implements AdminSource {
   readonly #settings: Settings;
   readonly #replica: Replica;
   readonly #broker: Broker;
-  readonly #log: AppLog;
+  readonly #log: Log;
   readonly #onFatal: (reason: string) => void;
   readonly #kafkaListener: { readonly host: string; readonly port: number };
   #clientsLetIn = false;
@@ -59,7 +59,7 @@ export class ReplicaNode implements AdminSource {
     settings: Settings,
     replica: Replica,
     broker: Broker,
-    log: AppLog,
+    log: Log,
     onFatal: (reason: string) => void,
   ) {
     this.#settings = settings;
@@ -75,11 +75,7 @@ export class ReplicaNode implements AdminSource {
   }
 
   /** Opens the data directory; nothing listens yet. `onFatal`: the replica can no longer be trusted, end the process. */
-  static async open(
-    settings: Settings,
-    log: AppLog,
-    onFatal: (reason: string) => void,
-  ): Promise<ReplicaNode> {
+  static async open(settings: Settings, log: Log, onFatal: (reason: string) => void): Promise<ReplicaNode> {
     const self = replicaId(settings.replicaId);
     const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
     const storage = await openFileStorage({ directory: settings.dataDir });

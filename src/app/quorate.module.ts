@@ -6,7 +6,8 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { AdminModule } from '../admin/nest/index.js';
-import { type AppLog, createLog } from './log.js';
+import type { Log } from '../kernel/index.js';
+import { createLog } from './log.js';
 import { ReplicaNode } from './node.js';
 import type { Settings } from './settings.js';
 
@@ -15,7 +16,7 @@ export const QUORATE_NODE = Symbol('quorate:node');
 export interface QuorateModuleOptions {
   /** Checked settings, e.g. of `checkSettings`. */
   readonly settings: Settings;
-  readonly log?: AppLog;
+  readonly log?: Log;
   /** The replica can no longer be trusted. Default: exit code 70, at once. */
   readonly onFatal?: (reason: string) => void;
 }

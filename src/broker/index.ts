@@ -1,4 +1,4 @@
 export { type Broker, type BrokerOptions, createBroker } from './server.js';
-export { type BrokerLog, type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
+export { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
 export type { BrokerCounters, CloseCause } from './counters.js';
 export type { ParkedKind } from './parked.js';

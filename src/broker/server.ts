@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import type { Log } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
 import { ClusterFacts } from './cluster-facts.js';
 import { Connection, type ConnectionHost, peerOf, SharedWriter } from './connection.js';
@@ -7,7 +8,7 @@ import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
 import { type BrokerCounters, type CloseCause, Counters } from './counters.js';
 import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
 import { ParkedTable } from './parked.js';
-import { type BrokerLog, type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
+import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
 import { TopicCreation } from './topic-creation.js';
 import { VirtualEnds } from './virtual-ends.js';
 
@@ -17,7 +18,7 @@ export interface BrokerOptions {
   /** 0: any free port; `start` tells which. */
   readonly port: number;
   readonly coordinator: Coordinator;
-  readonly log: BrokerLog;
+  readonly log: Log;
   readonly settings?: Partial<BrokerSettings>;
   /** For tests; the machine's clock otherwise. Must tell the same time as `coordinator.now()`. */
   readonly clock?: Clock;

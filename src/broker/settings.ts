@@ -36,9 +36,3 @@ export const DEFAULT_BROKER_SETTINGS: BrokerSettings = {
   topicPartitionsDefault: 8,
   autoCreateTopics: { enabled: false, partitions: 8 },
 };
-
-/** Where the broker says what a person should know. One line a call. */
-export interface BrokerLog {
-  info(line: string): void;
-  warn(line: string): void;
-}

@@ -1,4 +1,4 @@
-import type { ReplicaId, ShardId } from '../kernel/index.js';
+import type { Log, ReplicaId, ShardId } from '../kernel/index.js';
 import type { GroupSettings } from '../machine/index.js';
 import type { PaxosOptions, PaxosStatus, QuorumSystem } from '../paxos/index.js';
 import type { Coordinator } from './coordinator.js';
@@ -9,12 +9,6 @@ export interface ReplicaAddress {
   readonly id: ReplicaId;
   /** Where clients reach it. */
   readonly kafka: { readonly host: string; readonly port: number };
-}
-
-export interface ReplicaLog {
-  info(message: string, facts?: Readonly<Record<string, unknown>>): void;
-  warn(message: string, facts?: Readonly<Record<string, unknown>>): void;
-  error(message: string, facts?: Readonly<Record<string, unknown>>): void;
 }
 
 /** Times and bounds of the Paxos cores; see PaxosOptions for each. */
@@ -39,7 +33,7 @@ export interface ReplicaOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly entropy: Entropy;
-  readonly log: ReplicaLog;
+  readonly log: Log;
   /** The replica can no longer be trusted (disk error, divergence, broken invariant): end the process. Called once. */
   readonly onFatal: (reason: string) => void;
 }

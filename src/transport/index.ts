@@ -1,1 +1,1 @@
-export { createTcpTransport, type TcpTransportOptions, type TransportLog } from './tcp-transport.js';
+export { createTcpTransport, type TcpTransportOptions } from './tcp-transport.js';

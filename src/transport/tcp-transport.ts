@@ -1,18 +1,13 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { ReplicaId } from '../kernel/index.js';
+import type { Log, ReplicaId } from '../kernel/index.js';
 import type { Hello, Transport, TransportHandler } from '../replica/index.js';
 import { Link, type LinkEvents, type LinkOptions, type Urgency } from './link.js';
-
-export interface TransportLog {
-  info(message: string): void;
-  warn(message: string): void;
-}
 
 export interface TcpTransportOptions extends Partial<LinkOptions> {
   readonly self: ReplicaId;
   readonly listen: { readonly host: string; readonly port: number };
   readonly peers: readonly { readonly id: ReplicaId; readonly host: string; readonly port: number }[];
-  readonly log: TransportLog;
+  readonly log: Log;
   /** First back-off before the next call; doubles up to `reconnectMsMax`. Milliseconds, jittered. */
   readonly reconnectMs?: number;
   readonly reconnectMsMax?: number;

@@ -19,6 +19,7 @@ import {
   type TransportHandler,
 } from '../../src/replica/index.js';
 import { blankDisk, type MemoryDisk, openMemoryStorage } from '../../src/storage/index.js';
+import { logTo } from './lines.js';
 
 export const PAXOS_SETTINGS: PaxosSettings = {
   electionTimeoutMs: 300,
@@ -191,7 +192,6 @@ export class SimulatedCluster {
       disk: this.disks.get(id)!,
       later: (sync) => void this.time.after(0.2 + this.random.next(), whileAlive(sync)),
     });
-    const say = (message: string): number => this.logs.push(`${id}: ${message}`);
     const replica = createReplica({
       self: id,
       clusterId: 'simulated-cluster-0000',
@@ -207,7 +207,7 @@ export class SimulatedCluster {
       transport: this.network.connect(id),
       clock,
       entropy,
-      log: { info: say, warn: say, error: say },
+      log: logTo((_level, message) => this.logs.push(`${id}: ${message}`)),
       onFatal: (reason) => this.fatal.push(`${id}: ${reason}`),
     });
     this.replicas.set(id, replica);

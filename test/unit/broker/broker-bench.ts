@@ -3,6 +3,7 @@ import { type Broker, type BrokerSettings, createBroker } from '../../../src/bro
 import { TestClient } from './client.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeCoordinator } from './fake-coordinator.js';
+import { logTo } from '../../harness/lines.js';
 
 export interface Bench {
   readonly broker: Broker;
@@ -32,7 +33,7 @@ export async function bench(settings: Partial<BrokerSettings> = {}): Promise<Ben
     coordinator,
     clock,
     settings: { stopGraceMs: 0, ...settings },
-    log: { info: (line) => log.push(line), warn: (line) => log.push(line) },
+    log: logTo((_level, line) => log.push(line)),
   });
   const { port } = await broker.start();
   const clients: TestClient[] = [];

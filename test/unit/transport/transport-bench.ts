@@ -5,6 +5,7 @@ import { createTcpTransport, type TcpTransportOptions } from '../../../src/trans
 import { freePorts } from '../../harness/ports.js';
 import { eventually } from '../../harness/waiting.js';
 import { HELLO, rawIntroduction, RawListener, RawPeer, Wire } from './raw-peer.js';
+import { logTo } from '../../harness/lines.js';
 
 const CLUSTER = 'Zm9vYmFyLWNsdXN0ZXIwMQ';
 
@@ -43,10 +44,7 @@ export class TestReplica {
       reconnectMsMax: 20,
       ...options,
       self: hello.replicaId,
-      log: {
-        info: (line) => this.log.push(`info: ${line}`),
-        warn: (line) => this.log.push(`warn: ${line}`),
-      },
+      log: logTo((level, line) => this.log.push(`${level}: ${line}`)),
     });
   }
 
