@@ -21,7 +21,7 @@ export interface Measured extends LoadResult {
 
 const SETTLE_MS = 2_000;
 
-/** Three replicas whose leaders are where they belong: in the first second some shards still go home. */
+/** Three replicas, each the leader of its own shards: in the first second some shards still move to their preferred leader. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const cluster = await Cluster.start(options);
   await sleep(SETTLE_MS);

@@ -10,7 +10,7 @@ import { becomeFollower } from './role.js';
 import type { State } from './state.js';
 import type { HardRecord, PersistId, Send } from './types.js';
 
-/** Phase 1b. Faith kept with a leader is a lease: until it ends, or that leader consents, others get no answer. */
+/** Phase 1b. While a lease grant to a leader lasts, and that leader has not consented, other candidates get no answer. */
 export function onPrepare(s: State, peer: Peer, message: MessageOf<'prepare'>, now: MonotonicMs): void {
   const { ballot, fromSlot, consent } = message;
   s.highestSeen = maxBallot(s.highestSeen, ballot);
@@ -22,8 +22,9 @@ export function onPrepare(s: State, peer: Peer, message: MessageOf<'prepare'>, n
     if (ballotsEqual(ballot, s.durablePromise)) s.send(peer.id, promiseChunk(s, ballot, fromSlot));
     return;
   }
-  const released = consent !== undefined && s.faithIn !== undefined && ballotsEqual(consent, s.faithIn);
-  if (!released && (now < s.faithUntil || leaseStands(s, now))) return;
+  const released =
+    consent !== undefined && s.leaseGrantBallot !== undefined && ballotsEqual(consent, s.leaseGrantBallot);
+  if (!released && (now < s.leaseGrantUntil || leaseStands(s, now))) return;
   if (s.role !== 'follower') becomeFollower(s, now, 'outcome-unknown');
   s.setLeader(undefined);
   // Give the candidate the time of an election before becoming one.

@@ -12,7 +12,7 @@ import type { Peer } from './progress.js';
 import { becomeFollower } from './role.js';
 import type { State } from './state.js';
 
-/** Take over only when an electing quorum is reached and nobody reached is content: no storms, live under partial partitions. */
+/** A candidate must reach a prepare quorum, and no peer that it reaches may be content. This prevents election storms. */
 export function mayTakeOver(s: State, now: MonotonicMs): boolean {
   for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.content) return false;
   return isElectable(s, now);
@@ -43,26 +43,26 @@ export function startCampaign(s: State, now: MonotonicMs, consent: Ballot | unde
   askPromises(s, now);
 }
 
-/** Asks whoever has not reported everything, from where its report stands. */
+/** Asks each peer whose promise is incomplete for its next chunk. */
 function askPromises(s: State, now: MonotonicMs): void {
   const { ballot, asking, consent } = s.campaign!;
   for (const [id, fromSlot] of asking) s.send(id, { kind: 'prepare', ballot, fromSlot, consent });
   s.campaign!.askedAt = now;
 }
 
-/** A campaign lasts an election timeout at most; until then whoever is silent is asked again each heartbeat. */
+/** A campaign lasts one election timeout at most. Until then silent peers are asked again once per heartbeat interval. */
 export function tickCandidate(s: State, now: MonotonicMs): void {
   const campaign = s.campaign!;
   if (now - campaign.startedAt >= s.options.electionTimeoutMs) {
     becomeFollower(s, now, 'not-leader');
-    return beCalm(s, now);
+    return backOff(s, now);
   }
   if (now - campaign.askedAt >= s.options.heartbeatIntervalMs) askPromises(s, now);
 }
 
-/** After a campaign that failed: a pause of random length, so that two who met do not meet again. */
-export function beCalm(s: State, now: MonotonicMs): void {
-  s.patienceUntil = monotonicMs(now + s.random.next() * 2 * s.options.heartbeatIntervalMs);
+/** After a failed campaign: a random back-off, so that two candidates that collided do not collide again. */
+export function backOff(s: State, now: MonotonicMs): void {
+  s.backOffUntil = monotonicMs(now + s.random.next() * 2 * s.options.heartbeatIntervalMs);
 }
 
 /** Phase 1b arrives, chunk after chunk. */
@@ -114,7 +114,7 @@ function maybeWin(s: State, now: MonotonicMs): void {
   becomeLeader(s, campaign, now);
 }
 
-/** The leader has stopped and asks us to follow it up: its ballot releases the acceptors from their faith. */
+/** The leader has stopped and asks us to take over: its ballot releases the acceptors from their lease grants. */
 export function onTakeOver(s: State, peer: Peer, message: MessageOf<'takeOver'>, now: MonotonicMs): void {
   const { ballot } = message;
   if (

@@ -3,7 +3,7 @@
 import { type MonotonicMs, monotonicMs, slot } from '../kernel/index.js';
 import { raisePromise } from './acceptor.js';
 import { type Ballot, ballotsEqual, compareBallots, maxBallot } from './ballot.js';
-import { beCalm, mayTakeOver, startCampaign } from './candidate.js';
+import { backOff, mayTakeOver, startCampaign } from './candidate.js';
 import { isContent, isElectable, reaches } from './connectivity.js';
 import { progressed } from './leader.js';
 import { learn, maybeCatchUp } from './learner.js';
@@ -14,21 +14,21 @@ import { becomeFollower, deposed } from './role.js';
 import type { State } from './state.js';
 import { sendAnew } from './stream.js';
 
-/** Without a leader for an election timeout, and a moment more for each that goes first: take over, if that can be. */
+/** Campaigns after an election timeout without a leader, plus half an interval per electable peer of a higher priority. */
 export function tickFollower(s: State, now: MonotonicMs): void {
-  if (!s.options.votes || now < s.patienceUntil) return;
+  if (!s.options.votes || now < s.backOffUntil) return;
   const { electionTimeoutMs, heartbeatIntervalMs } = s.options;
   if (s.leader !== undefined && now - s.leaderHeardAt >= electionTimeoutMs) s.setLeader(undefined);
-  // Those with a higher priority go first, each a moment apart, so that candidates seldom meet.
+  // Peers of a higher priority campaign first, half an interval apart, so that candidates rarely collide.
   const ahead = [...s.peers.values()].filter(
     (peer) => reaches(s, peer, now) && peer.electable && peer.priority > s.options.priority,
   );
   const waitMs = electionTimeoutMs + (ahead.length * heartbeatIntervalMs) / 2;
-  if (now - s.leaderHeardAt < waitMs || now < s.faithUntil) return;
+  if (now - s.leaderHeardAt < waitMs || now < s.leaseGrantUntil) return;
   if (mayTakeOver(s, now)) startCampaign(s, now, undefined);
 }
 
-/** Whoever leads with our ballot or a higher one is followed; anybody else just gets an answer. */
+/** A leader with our ballot or a higher one is followed; any other sender only gets an answer. */
 export function onHeartbeat(s: State, peer: Peer, message: MessageOf<'heartbeat'>, now: MonotonicMs): void {
   peer.chosenThrough = slot(Math.max(peer.chosenThrough, message.chosenThrough));
   s.highestSeen = maxBallot(s.highestSeen, message.ballot);
@@ -44,7 +44,7 @@ export function onHeartbeat(s: State, peer: Peer, message: MessageOf<'heartbeat'
   maybeCatchUp(s, peer, now);
 }
 
-/** A leader speaks: keep faith with it for a lease, and let its ballot be ours before we say so. */
+/** A leader's heartbeat: adopt its ballot durably first, then grant it a lease and answer. */
 function follow(s: State, leader: Peer, message: MessageOf<'heartbeat'>, now: MonotonicMs): void {
   const { ballot, round } = message;
   if (!ballotsEqual(ballot, s.promised)) {
@@ -57,8 +57,8 @@ function follow(s: State, leader: Peer, message: MessageOf<'heartbeat'>, now: Mo
   s.setLeader(leader.id);
   learn(s, slot(Math.min(message.chosenThrough, s.matched)));
   if (!ballotsEqual(s.durablePromise, ballot)) return;
-  s.faithUntil = monotonicMs(now + s.options.leaseMs);
-  s.faithIn = ballot;
+  s.leaseGrantUntil = monotonicMs(now + s.options.leaseMs);
+  s.leaseGrantBallot = ballot;
   replyHeartbeat(s, leader, round, true, now, ballot);
 }
 
@@ -84,7 +84,7 @@ function replyHeartbeat(
   });
 }
 
-/** What a peer says of itself; a leader also learns that it is followed, and how far. */
+/** A peer's report on itself. A leader also learns whether the peer follows it and how far its log agrees. */
 export function onHeartbeatReply(
   s: State,
   peer: Peer,
@@ -102,19 +102,19 @@ export function onHeartbeatReply(
   if (compareBallots(message.ballot, s.promised) > 0) return deposed(s, now);
   if (!ballotsEqual(message.ballot, s.promised)) return;
   if (message.follows) readsConfirmed(s, s.rounds.acknowledge(peer.id, message.round));
-  // What it misses and nothing is on its way for: send again from where it stands.
+  // It lacks slots and made no progress for two intervals: send again from its position.
   if (message.matched > peer.matched) progressed(s, peer, message.matched, now);
   const stalled = now - peer.progressAt >= 2 * s.options.heartbeatIntervalMs;
   if (stalled && message.matched < s.log.lastSlot) sendAnew(s, peer, message.matched, now);
 }
 
-/** Somebody promised a higher ballot: ours can win nothing more there. */
+/** The sender promised a higher ballot: ours cannot succeed there. */
 export function onRejected(s: State, message: MessageOf<'rejected'>, now: MonotonicMs): void {
   s.highestSeen = maxBallot(s.highestSeen, message.ballot);
   if (compareBallots(message.ballot, s.promised) <= 0) return;
   if (s.role === 'leader') return deposed(s, now);
   if (s.role === 'candidate') {
     becomeFollower(s, now, 'not-leader');
-    beCalm(s, now);
+    backOff(s, now);
   }
 }

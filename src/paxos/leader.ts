@@ -13,7 +13,7 @@ import { ballotsEqual } from './ballot.js';
 import { type Campaign, consider } from './campaign.js';
 import { hears, hearsQuorum } from './connectivity.js';
 import type { Entry } from './entry.js';
-import { continueTransfer, maybeGoHome } from './handover.js';
+import { continueTransfer, transferToPreferredLeader } from './handover.js';
 import { learn } from './learner.js';
 import { entryBytes } from './log.js';
 import type { MessageOf } from './messages.js';
@@ -72,7 +72,7 @@ export function propose(
   proposals: readonly { readonly id: ProposalId; readonly payload: Uint8Array }[],
   now: MonotonicMs,
 ): void {
-  if (s.role !== 'leader' || s.heir !== undefined) {
+  if (s.role !== 'leader' || s.transferee !== undefined) {
     return s.failProposals(
       proposals.map(({ id }) => id),
       'not-leader',
@@ -154,13 +154,13 @@ export function maybeChoose(s: State, now: MonotonicMs): void {
   if (through <= s.chosenThrough) return;
   learn(s, through);
   pump(s, now);
-  if (s.heir !== undefined) continueTransfer(s, now);
+  if (s.transferee !== undefined) continueTransfer(s, now);
 }
 
 export function tickLeader(s: State, now: MonotonicMs): void {
   if (!hearsQuorum(s, now)) return deposed(s, now);
-  if (s.heir !== undefined) return continueTransfer(s, now);
-  maybeGoHome(s, now);
+  if (s.transferee !== undefined) return continueTransfer(s, now);
+  transferToPreferredLeader(s, now);
   for (const peer of s.peers.values()) {
     if (hears(s, peer, now) && peer.next < s.log.firstSlot) stream(s, peer, now);
   }

@@ -1,4 +1,4 @@
-/** Stepping down: whatever a candidate or a leader held is let go in one place. */
+/** Stepping down: the one place where the state of a candidate or a leader is discarded. */
 
 import { type MonotonicMs } from '../kernel/index.js';
 import type { State } from './state.js';
@@ -9,7 +9,7 @@ export function becomeFollower(s: State, now: MonotonicMs, unanswered: ProposalF
   const led = s.role === 'leader';
   s.role = 'follower';
   s.campaign = undefined;
-  s.heir = undefined;
+  s.transferee = undefined;
   s.serving = false;
   s.ledSince = undefined;
   s.leader = undefined;
@@ -21,11 +21,11 @@ export function becomeFollower(s: State, now: MonotonicMs, unanswered: ProposalF
     s.inFlightBytes = 0;
   }
   if (reads.length > 0) s.effects.push({ kind: 'readsFailed', ids: reads });
-  s.patienceUntil = now;
+  s.backOffUntil = now;
   s.announceLeadership();
 }
 
-/** Led, and no more: somebody promised a higher ballot, or no quorum answers. */
+/** A leader steps down: a peer promised a higher ballot, or no quorum answers. */
 export function deposed(s: State, now: MonotonicMs): void {
   becomeFollower(s, now, 'outcome-unknown');
   s.leaderHeardAt = now;

@@ -61,10 +61,10 @@ export class State {
   matched: Slot;
   /** The same, as far as it is on disk: all that we may tell the leader. */
   durableThrough: Slot;
-  /** Nobody else is promised anything until then ... */
-  faithUntil: MonotonicMs;
-  /** ... unless the leader of this ballot consents. Undefined: a leader we forgot in a restart. */
-  faithIn: Ballot | undefined;
+  /** No other candidate gets a promise until then ... */
+  leaseGrantUntil: MonotonicMs;
+  /** ... unless the leader of this ballot consents. Undefined: the grant of an earlier process run, to an unknown leader. */
+  leaseGrantBallot: Ballot | undefined;
 
   // ---- learner ----
   chosenThrough: Slot;
@@ -83,8 +83,8 @@ export class State {
   round = 0;
   roundAt: MonotonicMs;
   campaign: Campaign | undefined;
-  /** After a failed campaign: no other before then. */
-  patienceUntil: MonotonicMs;
+  /** After a failed campaign: no other one before then. */
+  backOffUntil: MonotonicMs;
   highestSeen: Ballot;
 
   // ---- leader ----
@@ -97,7 +97,7 @@ export class State {
   inFlightBytes = 0;
   /** Our own proposals that have a slot and are not chosen yet. */
   readonly ours = new Map<Slot, ProposalId>();
-  heir: { readonly to: ReplicaId; readonly since: MonotonicMs } | undefined;
+  transferee: { readonly to: ReplicaId; readonly since: MonotonicMs } | undefined;
 
   // ---- persistence ----
   #nextPersist: PersistId = 1;
@@ -113,11 +113,11 @@ export class State {
     this.promised = this.durablePromise = this.highestSeen = found.promised;
     this.chosenThrough = this.matched = this.durableThrough = this.hintedThrough = found.chosenThrough;
     this.appliedThrough = this.announcedThrough = recovered.snapshotThrough;
-    // PaxosLease: an acceptor that forgot whom it granted a lease to keeps silent for the longest one.
-    this.faithUntil = monotonicMs(found.anything ? now + options.leaseMs : now);
+    // PaxosLease: an acceptor that restarted does not know its lease grants, so it waits for the longest one.
+    this.leaseGrantUntil = monotonicMs(found.anything ? now + options.leaseMs : now);
     this.leaderHeardAt = now;
     this.roundAt = monotonicMs(now - options.heartbeatIntervalMs);
-    this.patienceUntil = now;
+    this.backOffUntil = now;
     this.rounds = this.newRounds();
   }
 

@@ -45,7 +45,7 @@ export type Input =
   | { readonly kind: 'applied'; readonly through: Slot }
   /** A linearizable read is wanted. */
   | { readonly kind: 'read'; readonly id: ReadId }
-  /** Hand leadership to a replica (planned: shutdown, going home). Ignored unless leading. */
+  /** Hand leadership to a replica (planned: shutdown, return to the preferred leader). Ignored unless leading. */
   | { readonly kind: 'transfer'; readonly to: ReplicaId }
   /** A durable snapshot of the machine covers the log through this slot; the log before it may be trimmed. */
   | { readonly kind: 'snapshotTaken'; readonly through: Slot }
@@ -122,7 +122,7 @@ export interface PaxosOptions {
   readonly electionTimeoutMs: number;
   /** One heartbeat round. Milliseconds; at most a third of the election timeout. */
   readonly heartbeatIntervalMs: number;
-  /** How long acceptors keep faith with a leader whose heartbeat they acknowledged. At most the election timeout. */
+  /** How long an acceptor's lease grant to a leader lasts after it acknowledged a heartbeat. Milliseconds; at most the election timeout. */
   readonly leaseMs: number;
   /** The share of a lease given up for clocks that run at different speeds, e.g. 0.05. */
   readonly clockDriftRatio: number;

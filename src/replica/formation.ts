@@ -38,8 +38,12 @@ export function standing(
   return { kind: 'voter', formedWith };
 }
 
-/** Shard s is at home on replica s mod n, and next on the one after it: leaders spread, and go home after a failure. */
-export function homePriority(replicas: readonly ReplicaId[], self: ReplicaId, shard: ShardId): number {
+/** Replica s mod n is the preferred leader of shard s, then the one after it. This spreads the leaders over the replicas. */
+export function preferredLeaderPriority(
+  replicas: readonly ReplicaId[],
+  self: ReplicaId,
+  shard: ShardId,
+): number {
   const index = replicas.indexOf(self);
   const distance = (((index - shard) % replicas.length) + replicas.length) % replicas.length;
   return replicas.length - distance;

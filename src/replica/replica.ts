@@ -26,7 +26,7 @@ import type {
   Outcome,
   ReadOutcome,
 } from './coordinator.js';
-import { homePriority, type Standing, standing } from './formation.js';
+import { preferredLeaderPriority, type Standing, standing } from './formation.js';
 import { Forwarding } from './forwarding.js';
 import { decodeFrame, encodeFrame } from './frames.js';
 import { NoticePump } from './notice-pump.js';
@@ -128,9 +128,9 @@ class LocalReplica implements Replica {
     const until = this.#clock.monotonic() + withinMs;
     const led = this.#hosts.filter((host) => host.leadership.role === 'leader');
     for (const host of led) {
-      const heirs = host.status().peers.filter(({ id }) => this.#up.has(id));
-      const heir = heirs.sort((a, b) => b.matched - a.matched)[0];
-      if (heir !== undefined) this.#guard(() => host.step({ kind: 'transfer', to: heir.id }));
+      const candidates = host.status().peers.filter(({ id }) => this.#up.has(id));
+      const transferee = candidates.sort((a, b) => b.matched - a.matched)[0];
+      if (transferee !== undefined) this.#guard(() => host.step({ kind: 'transfer', to: transferee.id }));
     }
     const pending = (): boolean =>
       led.some(({ leadership: { leader } }) => leader === undefined || leader === this.self);
@@ -213,7 +213,7 @@ class LocalReplica implements Replica {
             ...paxos,
             self: this.self,
             configuration: { number: 1, replicas: ids, quorums },
-            priority: homePriority(ids, this.self, shard),
+            priority: preferredLeaderPriority(ids, this.self, shard),
             votes,
             seed: entropy.seed(),
           },

@@ -244,7 +244,7 @@ function crashAtWrite(victim: number, write: number, fate: 'lost' | 'kept'): str
   stage.run(400);
   if (crash === undefined) return undefined;
   const [one, two, three] = [1, 2, 3].map((id) => stage.values(id).join(' '));
-  // What was chosen stays chosen, everybody agrees, and the leadership is at home again.
+  // What was chosen stays chosen, everybody agrees, and the preferred leader leads again.
   expect([...stage.chosen.values()].slice(0, crash.chosen.length)).toEqual(crash.chosen);
   expect([two, three]).toEqual([one, one]);
   expect(stage.isServing(1)).toBe(true);
@@ -291,7 +291,7 @@ function returningLeader(): Stage {
 
 function handOver(): Stage {
   const stage = new Stage(
-    'An orderly hand-over: everything chosen first, the lease given up, then the heir told',
+    'An orderly hand-over: everything chosen first, the lease given up, then the transferee told',
   );
   stage.mute(true);
   serveFirst(stage);

@@ -128,7 +128,7 @@ export class World {
   readonly #events: Event[] = [];
   readonly #cut = new Set<string>();
   readonly #throughBytes: boolean;
-  #calm = false;
+  #healed = false;
   #quiet = false;
   #order = 0;
   time = 0;
@@ -173,16 +173,16 @@ export class World {
 
   // ---- running ----
 
-  /** Chaos for a while, then calm; checks safety all along and liveness at the end. */
-  run(chaosMs: number, calmMs: number): void {
+  /** Faults for a while, then none; checks safety all along and liveness at the end. */
+  run(faultsMs: number, healedMs: number): void {
     this.#clients();
     this.#troubles();
-    this.#until(chaosMs);
+    this.#until(faultsMs);
     this.#heal();
-    this.#until(chaosMs + calmMs - 100);
+    this.#until(faultsMs + healedMs - 100);
     // Followers learn of the last slots with the next heartbeat.
     this.#quiet = true;
-    this.#until(chaosMs + calmMs);
+    this.#until(faultsMs + healedMs);
     this.#checkLiveness();
   }
 
@@ -273,7 +273,7 @@ export class World {
     this.#store(node, unsynced.slice(0, survives));
     node.pending = [];
     this.reached.restarts++;
-    this.#at(this.#calm ? 0 : this.random.below(60), () => {
+    this.#at(this.#healed ? 0 : this.random.below(60), () => {
       if (node.core === undefined) this.#boot(node);
     });
   }
@@ -347,7 +347,7 @@ export class World {
     if (batch === 0) return;
     node.diskBusy = true;
     const { life } = node;
-    const delay = this.random.chance(this.#calm ? 0 : this.#weather.slowDisk)
+    const delay = this.random.chance(this.#healed ? 0 : this.#weather.slowDisk)
       ? this.random.below(20)
       : this.random.next();
     this.#at(delay, () => {
@@ -370,11 +370,11 @@ export class World {
     this.#checkDurable(from, message);
     // Through bytes for one seed in four: the codec has tests of its own, and costs a third of the time.
     const bytes = this.#throughBytes ? encodeMessage(message) : undefined;
-    const copies = !this.#calm && this.random.chance(this.#weather.duplicate) ? 2 : 1;
+    const copies = !this.#healed && this.random.chance(this.#weather.duplicate) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      if (!this.#calm && this.random.chance(this.#weather.drop)) continue;
-      const long = !this.#calm && this.random.chance(this.#weather.longDelay) ? this.random.below(150) : 0;
-      const delay = this.#calm ? 1 : this.random.next() * this.#weather.delayMsMax + long;
+      if (!this.#healed && this.random.chance(this.#weather.drop)) continue;
+      const long = !this.#healed && this.random.chance(this.#weather.longDelay) ? this.random.below(150) : 0;
+      const delay = this.#healed ? 1 : this.random.next() * this.#weather.delayMsMax + long;
       this.#at(delay, () => {
         if (this.#cut.has(`${from.id}>${to}`)) return;
         const target = this.nodes[to - 1]!;
@@ -479,14 +479,14 @@ export class World {
 
   #checkLiveness(): void {
     const serving = this.serving();
-    if (serving.length !== 1) this.#fail(`after the calm ${serving.length} replicas serve`);
+    if (serving.length !== 1) this.#fail(`after the faults ${serving.length} replicas serve`);
     const top = Math.max(...this.nodes.map(({ applied }) => applied));
     for (const node of this.nodes) {
       if (node.applied < top)
-        this.#fail(`after the calm replica ${node.id} stands at ${node.applied}, not at ${top}`);
+        this.#fail(`after the faults replica ${node.id} stands at ${node.applied}, not at ${top}`);
     }
     if (serving[0] !== replicaId(1))
-      this.#fail(`after the calm replica ${serving[0]} leads, which is not at home there`);
+      this.#fail(`after the faults replica ${serving[0]} leads, which is not the preferred leader`);
   }
 
   #fail(what: string): never {
@@ -525,7 +525,7 @@ export class World {
   }
 
   #troubles(): void {
-    if (this.#calm) return;
+    if (this.#healed) return;
     const { crash, cut, transfer, snapshot, pause } = this.#weather;
     const node = this.random.pick(this.nodes);
     if (this.random.chance(crash * 5)) this.#crash(node);
@@ -556,7 +556,7 @@ export class World {
   }
 
   #heal(): void {
-    this.#calm = true;
+    this.#healed = true;
     this.#cut.clear();
     for (const node of this.nodes) {
       node.pausedUntil = 0;

@@ -55,7 +55,7 @@ const offsetAt = (replica: Replica): number | undefined =>
   replica.peek(replica.shardOf(GROUP)).groups.committed(GROUP, topicName('t'), 0)?.offset;
 
 describe('a cluster of replicas over simulated clock, chance, disk and network', () => {
-  it('forms, elects a leader at home for every shard, and applies the same on all', async () => {
+  it('forms, elects the preferred leader of every shard, and applies the same on all', async () => {
     await make({ shards: 6 });
     const leaders = Array.from({ length: 6 }, (_, shard) => cluster.any.leaderOf(shardId(shard)));
     expect(leaders).toEqual([1, 2, 3, 1, 2, 3]);
@@ -96,7 +96,7 @@ describe('a cluster of replicas over simulated clock, chance, disk and network',
     expect(await submit(next, commit(42))).toMatchObject({ kind: 'ok' });
     await cluster.start(old.self);
     await cluster.time.advance(3_000);
-    // Home again, and with everything that happened meanwhile.
+    // The preferred leaders lead again, with everything that happened meanwhile.
     expect(leaderOf().self).toBe(old.self);
     expect(offsetAt(leaderOf())).toBe(42);
   });
