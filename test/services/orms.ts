@@ -1,6 +1,4 @@
 import 'reflect-metadata';
-import { defineEntity } from '@mikro-orm/core';
-import { MikroORM } from '@mikro-orm/postgresql';
 import Database from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import knex from 'knex';
@@ -16,6 +14,7 @@ import { exactIntegers } from '../../examples/adapters/pg-types.js';
 import { prismaConnection, prismaDriver } from '../../examples/adapters/prisma.js';
 import { typeormConnection, typeormDriver } from '../../examples/adapters/typeorm.js';
 import type { SqlConnection, SqlDriver } from '../../src/locking/sql/index.js';
+import { loadMikroOrm, skipsMikroOrm } from './mikro-orm.js';
 import { openPrisma, skipsPrisma } from './prisma-client.js';
 
 /** An ORM with its adapter. */
@@ -41,32 +40,10 @@ export function poolOf({ url, max }: Where): pg.Pool {
 }
 
 const INT8 = pg.types.builtins.INT8;
-/** MikroORM wants one. */
-const Nothing = defineEntity({ name: 'Nothing', properties: (p) => ({ id: p.integer().primary() }) });
 
 export const POSTGRES_ORMS: Readonly<Record<string, OpenOrm>> = {
   TypeORM: (where) => openTypeorm('postgres', where),
-  MikroORM: async ({ url, max }) => {
-    const orm = await MikroORM.init({
-      clientUrl: url,
-      pool: { max },
-      // MikroORM reads dates with parsers of its own: one is added to them.
-      driverOptions: {
-        onPoolCreated: (pool: pg.Pool) =>
-          (pool.options.types as pg.TypeOverrides).setTypeParser(
-            INT8,
-            exactIntegers.getTypeParser(INT8, 'text'),
-          ),
-      },
-      entities: [Nothing],
-      logger: () => undefined,
-    });
-    return {
-      driver: mikroOrmDriver(orm.em),
-      begun: (work) => orm.em.fork().transactional((em) => work(mikroOrmConnection(em))),
-      close: () => orm.close(true),
-    };
-  },
+  ...(skipsMikroOrm ? {} : { MikroORM: openMikroOrm }),
   ...(skipsPrisma ? {} : { Prisma: openPrismaOrm }),
   Knex: ({ url, max }) =>
     openKnex({
@@ -141,4 +118,29 @@ function openKysely(dialect: ConstructorParameters<typeof Kysely>[0]['dialect'])
     begun: (work) => db.transaction().execute((trx) => work(kyselyConnection(trx))),
     close: () => db.destroy(),
   });
+}
+
+async function openMikroOrm({ url, max }: Where): Promise<Orm> {
+  const { defineEntity, MikroORM } = await loadMikroOrm();
+  /** MikroORM needs an entity. */
+  const Nothing = defineEntity({ name: 'Nothing', properties: (p) => ({ id: p.integer().primary() }) });
+  const orm = await MikroORM.init({
+    clientUrl: url,
+    pool: { max },
+    // MikroORM reads dates with parsers of its own: one is added to them.
+    driverOptions: {
+      onPoolCreated: (pool: pg.Pool) =>
+        (pool.options.types as pg.TypeOverrides).setTypeParser(
+          INT8,
+          exactIntegers.getTypeParser(INT8, 'text'),
+        ),
+    },
+    entities: [Nothing],
+    logger: () => undefined,
+  });
+  return {
+    driver: mikroOrmDriver(orm.em),
+    begun: (work) => orm.em.fork().transactional((em) => work(mikroOrmConnection(em))),
+    close: () => orm.close(true),
+  };
 }

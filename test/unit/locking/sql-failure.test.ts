@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import { DrizzleQueryError } from 'drizzle-orm';
 import { UniqueConstraintError } from 'sequelize';
 import { QueryFailedError } from 'typeorm';
@@ -34,7 +33,8 @@ describe('what an error says about the statement that got it', () => {
     ['pg itself', (inner) => inner],
     ['TypeORM', (inner) => new QueryFailedError('UPDATE', [], inner)],
     ['Drizzle', (inner) => new DrizzleQueryError('UPDATE', [], inner)],
-    ['MikroORM', (inner) => new UniqueConstraintViolationException(inner)],
+    // MikroORM copies the properties of the driver's error to its own.
+    ['MikroORM', (inner) => Object.assign(new Error(inner.message), inner)],
     ['Sequelize', (parent) => new UniqueConstraintError({ parent: Object.assign(parent, { sql: '' }) })],
     ['Prisma', (inner) => prismaError(untranslated((inner as never)['code'], (inner as never)['severity']))],
   ];
