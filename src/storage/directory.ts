@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { crc32c } from '../kernel/index.js';
 import type { DiskIdentity } from '../replica/index.js';
-import { replaceFile } from './file-system.js';
+import { type FileSystem, replaceFile } from './file-system.js';
 
 /** The data directory cannot be used as it is. The message says what to do. */
 export class DataDirectoryError extends Error {
@@ -85,7 +85,9 @@ export function readIdentity(directory: string): DiskIdentity | undefined {
   }
 }
 
-export function writeIdentity(directory: string, identity: DiskIdentity): void {
+export function writeIdentity(fileSystem: FileSystem, directory: string, identity: DiskIdentity): void {
   const crc = crc32c(Buffer.from(JSON.stringify(identity)));
-  replaceFile(directory, IDENTITY, [Buffer.from(`${JSON.stringify({ crc, identity }, null, 2)}\n`)]);
+  replaceFile(fileSystem, directory, IDENTITY, [
+    Buffer.from(`${JSON.stringify({ crc, identity }, null, 2)}\n`),
+  ]);
 }

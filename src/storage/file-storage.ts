@@ -16,7 +16,7 @@ import {
   readIdentity,
   writeIdentity,
 } from './directory.js';
-import { type FileSystem, nodeFileSystem, syncDirectory } from './file-system.js';
+import { type FileSystem, nodeFileSystem, syncDirectory, writeFullySync } from './file-system.js';
 import { type SegmentHeader } from './format.js';
 import { type LogEnd, readSegment, recordsOf, scanSegment } from './scan.js';
 import { inChunks, SnapshotFiles } from './snapshot-files.js';
@@ -60,21 +60,21 @@ function open(options: FileStorageOptions): OpenedStorage {
   try {
     const identity = readIdentity(directory);
     const { found, condition } = examine(directory);
-    const snapshots = new SnapshotFiles(directory);
+    const snapshots = new SnapshotFiles(directory, log.fileSystem);
     if (condition.kind === 'corrupt') setAside(directory);
     const usable = condition.kind === 'corrupt' ? [] : found;
     const segments = usable.map(({ segment }) => segment);
     const end = usable.at(-1)?.end;
     if (end === undefined) segments.push(WriteAheadLog.createSegment(log, 1, 1, 0));
     else if (condition.kind === 'intact' && condition.droppedBytes > 0)
-      eraseTail(segments.at(-1)!.path, end.offset);
+      eraseTail(log.fileSystem, segments.at(-1)!.path, end.offset);
     const writer = new WriteAheadLog(
       log,
       segments,
       end ?? { offset: segments[0]!.used, chain: 0, sequence: 1 },
     );
     return {
-      storage: new FileStorage(directory, writer, snapshots, unlock),
+      storage: new FileStorage(log, writer, snapshots, unlock),
       identity,
       condition,
       records: readAll(usable),
@@ -136,11 +136,11 @@ function examine(directory: string): { readonly found: readonly Found[]; readonl
 }
 
 /** The rest of an unfinished group must go: once valid records follow it, the next start would call it corrupt. */
-function eraseTail(path: string, from: number): void {
+function eraseTail(fileSystem: FileSystem, path: string, from: number): void {
   const file = fs.openSync(path, 'r+');
   try {
     const { size } = fs.fstatSync(file);
-    fs.writeSync(file, Buffer.alloc(size - from), 0, size - from, from);
+    writeFullySync(fileSystem, file, Buffer.alloc(size - from), from);
     fs.fdatasyncSync(file);
   } finally {
     fs.closeSync(file);
@@ -161,13 +161,15 @@ function setAside(directory: string): void {
 
 class FileStorage implements Storage {
   readonly #directory: string;
+  readonly #fileSystem: FileSystem;
   readonly #log: WriteAheadLog;
   readonly #snapshots: SnapshotFiles;
   readonly #unlock: () => void;
   #onFailure: ((error: Error) => void) | undefined;
 
-  constructor(directory: string, log: WriteAheadLog, snapshots: SnapshotFiles, unlock: () => void) {
-    this.#directory = directory;
+  constructor(options: LogOptions, log: WriteAheadLog, snapshots: SnapshotFiles, unlock: () => void) {
+    this.#directory = options.directory;
+    this.#fileSystem = options.fileSystem;
     this.#log = log;
     this.#snapshots = snapshots;
     this.#unlock = unlock;
@@ -211,7 +213,7 @@ class FileStorage implements Storage {
     return this.#log.bytes();
   }
   saveIdentity(identity: DiskIdentity): Promise<void> {
-    return Promise.resolve().then(() => writeIdentity(this.#directory, identity));
+    return Promise.resolve().then(() => writeIdentity(this.#fileSystem, this.#directory, identity));
   }
   onFailure(handler: (error: Error) => void): void {
     this.#onFailure = handler;

@@ -1,21 +1,55 @@
 import * as fs from 'node:fs';
+import { crc32c } from '../kernel/index.js';
 
-/** The part of node:fs that makes data durable. Tests replace it to inject failures. */
+/** The part of node:fs that makes data durable. Tests replace it to inject failures. A write may be short. */
 export interface FileSystem {
-  write(file: number, bytes: Buffer, position: number, done: (error: Error | null) => void): void;
+  write(
+    file: number,
+    bytes: Uint8Array,
+    position: number,
+    done: (error: Error | null, written: number) => void,
+  ): void;
+  /** Returns how many bytes were written. */
+  writeSync(file: number, bytes: Uint8Array, position: number): number;
   datasync(file: number, done: (error: Error | null) => void): void;
 }
 
 export const nodeFileSystem: FileSystem = {
-  write(file, bytes, position, done) {
-    // The system may write fewer bytes than asked (a signal, a full disk). Then the rest is written, or fails with an error.
-    fs.write(file, bytes, 0, bytes.length, position, (error, written) => {
-      if (error !== null || written === bytes.length) return done(error);
-      nodeFileSystem.write(file, bytes.subarray(written), position + written, done);
-    });
-  },
+  write: (file, bytes, position, done) => fs.write(file, bytes, 0, bytes.length, position, done),
+  writeSync: (file, bytes, position) => fs.writeSync(file, bytes, 0, bytes.length, position),
   datasync: (file, done) => fs.fdatasync(file, done),
 };
+
+/** The system may write fewer bytes than asked (a signal, a full disk). The rest is written, or fails with an error. */
+export function writeFully(
+  fileSystem: FileSystem,
+  file: number,
+  bytes: Uint8Array,
+  position: number,
+  done: (error: Error | null) => void,
+): void {
+  fileSystem.write(file, bytes, position, (error, written) => {
+    if (error !== null || written === bytes.length) return done(error);
+    if (written === 0) return done(nothingWritten(bytes.length));
+    writeFully(fileSystem, file, bytes.subarray(written), position + written, done);
+  });
+}
+
+/** The same, blocking. Throws when the system reports an error or writes nothing. */
+export function writeFullySync(
+  fileSystem: FileSystem,
+  file: number,
+  bytes: Uint8Array,
+  position: number,
+): void {
+  for (let at = 0; at < bytes.length;) {
+    const written = fileSystem.writeSync(file, bytes.subarray(at), position + at);
+    if (written === 0) throw nothingWritten(bytes.length - at);
+    at += written;
+  }
+}
+
+const nothingWritten = (bytes: number): Error => new Error(`the system wrote none of ${bytes} bytes`);
 
 /** Makes a change of a directory's entries (create, rename, remove) durable. */
 export function syncDirectory(path: string): void {
@@ -27,17 +61,53 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** Writes a whole file so that after a crash either the old or the new one is there. */
-export function replaceFile(directory: string, name: string, chunks: Iterable<Uint8Array>): void {
+/**
+ * Writes a whole file so that after a crash either the old or the new one is there. The new file is read back before it
+ * takes the place of the old one; when it differs, the old one stays and this throws.
+ */
+export function replaceFile(
+  fileSystem: FileSystem,
+  directory: string,
+  name: string,
+  chunks: Iterable<Uint8Array>,
+): void {
   const path = `${directory}/${name}`;
   const temporary = `${path}.tmp`;
-  const file = fs.openSync(temporary, 'w');
+  const file = fs.openSync(temporary, 'w+');
   try {
-    for (const chunk of chunks) fs.writeSync(file, chunk);
+    let bytes = 0;
+    let crc = 0;
+    for (const chunk of chunks) {
+      writeFullySync(fileSystem, file, chunk, bytes);
+      bytes += chunk.length;
+      crc = crc32c(chunk, crc);
+    }
     fs.fdatasyncSync(file);
+    verify(file, bytes, crc);
+  } catch (error) {
+    // The space is given back: on a full disk an unfinished file would keep the log from going on.
+    fs.rmSync(temporary, { force: true });
+    throw error;
   } finally {
     fs.closeSync(file);
   }
   fs.renameSync(temporary, path);
   syncDirectory(directory);
+}
+
+const READ_BACK_BYTES = 1024 * 1024;
+
+/** Reads the file back: length and checksum must be those of what was written. */
+function verify(file: number, bytes: number, crc: number): void {
+  const part = Buffer.allocUnsafe(Math.min(READ_BACK_BYTES, bytes + 1));
+  let at = 0;
+  let found = 0;
+  for (;;) {
+    const read = fs.readSync(file, part, 0, part.length, at);
+    if (read === 0) break;
+    found = crc32c(part.subarray(0, read), found);
+    at += read;
+  }
+  if (at !== bytes) throw new Error(`${bytes} bytes were written, and the file has ${at}`);
+  if (found !== crc) throw new Error(`the ${bytes} bytes read back are not those that were written`);
 }

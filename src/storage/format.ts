@@ -17,6 +17,9 @@ export const HEADER_BYTES = 64;
 export const RECORD_HEADER_BYTES = 16;
 export const MARKER = 255;
 export const FORMAT_VERSION = 1;
+export const RECORD_TYPE_MAX = 127;
+/** The shard of a marker: no record has it. */
+export const MARKER_SHARD = 0xffff;
 
 export interface SegmentHeader {
   readonly firstSequence: number;
@@ -117,7 +120,8 @@ export function readRecord(
  */
 export function laterMarkerBehind(bytes: Buffer, at: number, sequence: number): boolean {
   for (let i = at; i + RECORD_HEADER_BYTES + 8 <= bytes.length; i += 8) {
-    if (bytes[i + 8] !== MARKER || bytes[i + 9] !== 0 || bytes.readUInt16LE(i + 10) !== 0xffff) continue;
+    if (bytes[i + 8] !== MARKER || bytes[i + 9] !== 0 || bytes.readUInt16LE(i + 10) !== MARKER_SHARD)
+      continue;
     if (bytes.readUInt32LE(i) !== 8) continue;
     const behind = (bytes.readUInt32LE(i + 12) - (sequence >>> 0)) >>> 0;
     if (behind < 0x8000_0000 && bytes.readUInt32LE(i + 20) === MARKER_SEAL) return true;
@@ -133,7 +137,7 @@ export function markerRecord(groupBytes: number): LogRecord {
   const payload = Buffer.alloc(8);
   payload.writeUInt32LE(groupBytes, 0);
   payload.writeUInt32LE(MARKER_SEAL, 4);
-  return { shard: shardId(0xffff), type: MARKER, payload };
+  return { shard: shardId(MARKER_SHARD), type: MARKER, payload };
 }
 
 export function isZero(bytes: Buffer, from: number, to: number): boolean {

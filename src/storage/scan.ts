@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { assert } from '../kernel/index.js';
 import {
   decodeHeader,
   HEADER_BYTES,
@@ -7,6 +8,7 @@ import {
   MARKER,
   MARKER_BYTES,
   readRecord,
+  RECORD_TYPE_MAX,
   type SegmentHeader,
 } from './format.js';
 import type { LogRecord } from '../replica/index.js';
@@ -95,6 +97,7 @@ function lastNonZero(bytes: Buffer): number {
 export function* recordsOf(path: string, header: SegmentHeader, end: LogEnd): Iterable<LogRecord> {
   const bytes = readSegment(path);
   let offset = HEADER_BYTES;
+  let groupAt = offset;
   let { chain, firstSequence: sequence } = header;
   while (offset < end.offset) {
     const record = readRecord(bytes, offset, chain, sequence) ?? secondCopy(bytes, offset, chain, sequence);
@@ -102,9 +105,14 @@ export function* recordsOf(path: string, header: SegmentHeader, end: LogEnd): It
     chain = record.crc;
     sequence++;
     if (record.type === MARKER) {
+      // Pair: WriteAheadLog writes into each marker how many bytes it closes.
+      const closes = bytes.readUInt32LE(record.payloadAt);
+      assert(closes === offset - groupAt, `the group at ${groupAt} of ${path} has ${closes} bytes`);
       offset += 2 * MARKER_BYTES;
+      groupAt = offset;
       continue;
     }
+    assert(record.type <= RECORD_TYPE_MAX, `the type ${record.type} of a record in ${path} is 1..127`);
     offset = record.next;
     yield {
       shard: record.shard,

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { crc32c, type ShardId, shardId, type Slot, slot } from '../kernel/index.js';
-import { replaceFile } from './file-system.js';
+import { type FileSystem, replaceFile } from './file-system.js';
 
 const MAGIC = Buffer.from('QUORSNP1', 'latin1');
 const HEADER_BYTES = 24;
@@ -10,10 +10,12 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Snapshots, a file each: header (magic, crc of the body, slot), body. Replaced atomically; the newest valid one counts. */
 export class SnapshotFiles {
   readonly #directory: string;
+  readonly #fileSystem: FileSystem;
   readonly newest = new Map<ShardId, Slot>();
 
-  constructor(directory: string) {
+  constructor(directory: string, fileSystem: FileSystem) {
     this.#directory = directory;
+    this.#fileSystem = fileSystem;
     for (const name of fs.readdirSync(directory)) {
       if (name.endsWith('.tmp')) fs.rmSync(join(directory, name));
       const match = /^snapshot-(\d+)-(\d+)$/.exec(name);
@@ -37,7 +39,7 @@ export class SnapshotFiles {
       8,
     );
     header.writeDoubleLE(through, 16);
-    replaceFile(this.#directory, snapshotName(shard, through), [header, ...body]);
+    replaceFile(this.#fileSystem, this.#directory, snapshotName(shard, through), [header, ...body]);
     const older = this.newest.get(shard);
     this.newest.set(shard, through);
     if (older !== undefined && older !== through) fs.rmSync(this.#path(shard, older), { force: true });

@@ -1,13 +1,16 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { assert } from '../kernel/index.js';
 import type { LogRecord, StorageMark } from '../replica/index.js';
-import { type FileSystem, syncDirectory } from './file-system.js';
+import { type FileSystem, syncDirectory, writeFully, writeFullySync } from './file-system.js';
 import {
   encodeHeader,
   HEADER_BYTES,
   MARKER_BYTES,
+  MARKER_SHARD,
   markerRecord,
   paddedBytes,
+  RECORD_TYPE_MAX,
   writeRecord,
 } from './format.js';
 import type { LogEnd } from './scan.js';
@@ -44,6 +47,7 @@ export class WriteAheadLog {
   #group = Buffer.allocUnsafe(64 * 1024);
   #spare = Buffer.allocUnsafe(64 * 1024);
   #groupBytes = 0;
+  #groupRecords = 0;
   /** Chain and sequence behind the last record of the group being gathered. */
   #tail: { readonly chain: number; readonly sequence: number } | undefined;
   #waiting: (() => void)[] = [];
@@ -69,11 +73,9 @@ export class WriteAheadLog {
     const path = join(options.directory, segmentName(number));
     const file = fs.openSync(path, 'w');
     try {
-      fs.writeSync(file, encodeHeader({ firstSequence, chain }));
-      fs.writeSync(
-        file,
-        Buffer.alloc(Math.max(0, Math.min(options.zeroAheadBytes, options.segmentBytes) - HEADER_BYTES)),
-      );
+      const zeros = Math.max(0, Math.min(options.zeroAheadBytes, options.segmentBytes) - HEADER_BYTES);
+      writeFullySync(options.fileSystem, file, encodeHeader({ firstSequence, chain }), 0);
+      writeFullySync(options.fileSystem, file, Buffer.alloc(zeros), HEADER_BYTES);
       fs.fsyncSync(file);
     } finally {
       fs.closeSync(file);
@@ -102,12 +104,22 @@ export class WriteAheadLog {
   }
 
   #put(record: LogRecord): void {
+    // Pair: readRecord and recordsOf. A type of MARKER or a shard of the marker would end a group on the next start.
+    assert(
+      record.type >= 1 && record.type <= RECORD_TYPE_MAX,
+      `the type ${record.type} of a record is 1..127`,
+    );
+    assert(
+      record.shard >= 0 && record.shard < MARKER_SHARD,
+      `the shard ${record.shard} of a record is 0..65534`,
+    );
     const bytes = paddedBytes(record.payload.length);
     this.#reserve(bytes + 2 * MARKER_BYTES);
     const { crc, sequence } = this.#next();
     const written = writeRecord(this.#group, this.#groupBytes, crc, sequence, record);
     this.#groupBytes += bytes;
     this.#tail = { chain: written, sequence: sequence + 1 };
+    this.#groupRecords++;
   }
 
   #next(): { crc: number; sequence: number } {
@@ -148,6 +160,9 @@ export class WriteAheadLog {
       this.#rotate();
     if (this.#dead) return;
     const at = this.#end.offset;
+    assert(sequence === this.#end.sequence + this.#groupRecords, 'a group continues the sequence of the log');
+    assert(at % 8 === 0 && bytes.length % 8 === 0, 'a group begins and ends at a multiple of 8');
+    this.#groupRecords = 0;
     this.#end = { offset: at + bytes.length, chain, sequence: sequence + 1 };
     this.#tail = undefined;
     this.#segments.at(-1)!.used = this.#end.offset;
@@ -158,7 +173,7 @@ export class WriteAheadLog {
   #toDisk(bytes: Buffer, at: number, waiting: readonly (() => void)[]): void {
     const { fileSystem } = this.#options;
     const file = this.#file;
-    fileSystem.write(file, bytes, at, (error) => {
+    writeFully(fileSystem, file, bytes, at, (error) => {
       if (error !== null) return this.#fail('write', error);
       fileSystem.datasync(file, (syncError) => {
         if (syncError !== null) return this.#fail('sync', syncError);
@@ -188,7 +203,7 @@ export class WriteAheadLog {
     const file = this.#file;
     // While zeros are written beyond it, no group may go there.
     this.#syncing = true;
-    fileSystem.write(file, Buffer.alloc(bytes), from, (error) => {
+    writeFully(fileSystem, file, Buffer.alloc(bytes), from, (error) => {
       if (error !== null) return this.#fail('write', error);
       this.#zeroing = false;
       this.#syncing = false;
@@ -203,14 +218,20 @@ export class WriteAheadLog {
     const { sequence, chain } = this.#end;
     try {
       const segment = WriteAheadLog.createSegment(this.#options, last.number + 1, sequence, chain);
-      fs.closeSync(this.#file);
-      this.#file = fs.openSync(segment.path, 'r+');
+      this.#file = this.#swapFile(segment.path);
       this.#segments.push(segment);
       this.#zeroedThrough = fs.fstatSync(this.#file).size;
       this.#end = { ...this.#end, offset: HEADER_BYTES };
     } catch (error) {
       this.#fail('create', error as Error, join(this.#options.directory, segmentName(last.number + 1)));
     }
+  }
+
+  /** Opens the next segment before the old one is closed: when that fails, the log still has a file to close. */
+  #swapFile(path: string): number {
+    const next = fs.openSync(path, 'r+');
+    fs.closeSync(this.#file);
+    return next;
   }
 
   #fail(what: string, error: Error, path = this.#segments.at(-1)!.path): void {
@@ -228,6 +249,7 @@ export class WriteAheadLog {
   }
 
   releaseBefore(mark: StorageMark): void {
+    assert(mark <= this.#segments.at(-1)!.number, 'a mark lies within the log');
     let removed = false;
     while (this.#segments.length > 1 && this.#segments[0]!.number < mark) {
       fs.unlinkSync(this.#segments.shift()!.path);

@@ -31,10 +31,25 @@ class Faulty implements FileSystem {
   syncError: Error | null = null;
   holdSyncs = false;
   held: (() => void)[] = [];
-  write(file: number, bytes: Buffer, position: number, done: (error: Error | null) => void): void {
+  /** No single write takes more bytes than this. */
+  bytesAtOnce = Number.POSITIVE_INFINITY;
+  /** Room on the disk for `writeSync`: what does not fit is cut off; then nothing is written at all. */
+  room = Number.POSITIVE_INFINITY;
+  /** The disk reports a whole write, and keeps only this many bytes of it. */
+  keeps = Number.POSITIVE_INFINITY;
+  write: FileSystem['write'] = (file, bytes, position, done) => {
     this.writes++;
-    if (this.writeError !== null) return void setImmediate(done, this.writeError);
-    nodeFileSystem.write(file, bytes, position, done);
+    if (this.writeError !== null) return void setImmediate(done, this.writeError, 0);
+    nodeFileSystem.write(file, bytes.subarray(0, this.bytesAtOnce), position, done);
+  };
+  writeSync(file: number, bytes: Uint8Array, position: number): number {
+    if (this.keeps < bytes.length) {
+      nodeFileSystem.writeSync(file, bytes.subarray(0, this.keeps), position);
+      return bytes.length;
+    }
+    const fits = Math.min(bytes.length, this.bytesAtOnce, this.room);
+    this.room -= fits;
+    return nodeFileSystem.writeSync(file, bytes.subarray(0, fits), position);
   }
   datasync(file: number, done: (error: Error | null) => void): void {
     this.syncs++;
@@ -136,6 +151,59 @@ describe('a disk that fails', () => {
     expect([...again.snapshots]).toEqual([[0, 5]]);
     await again.storage.close();
   });
+});
+
+describe('a disk that writes less than it was given', () => {
+  const bytes = Buffer.alloc(100_000, 7);
+  const write = (storage: OpenedStorage['storage'], through: number): Promise<string> =>
+    new Promise((resolve) => {
+      storage.onFailure((error) => resolve(error.message));
+      storage.writeSnapshot(shardId(0), slot(through), [bytes], () => resolve('written'));
+    });
+  const read = async (storage: OpenedStorage['storage']): Promise<Buffer> => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await storage.readSnapshot(shardId(0)))!.chunks) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  };
+
+  it('is given the rest: groups, segments and snapshots are whole', async () => {
+    const disk = new Faulty();
+    disk.bytesAtOnce = 1_000;
+    const { storage } = await open(disk, 65_536);
+    const texts = Array.from({ length: 40 }, (_, i) => `${i}${'x'.repeat(3_000)}`);
+    for (const text of texts)
+      await new Promise<void>((resolve) => storage.append([record(text)], true, resolve));
+    expect(await write(storage, 5)).toBe('written');
+    await storage.close();
+    const again = await open(nodeFileSystem, 65_536);
+    expect([...again.records].map(({ payload }) => Buffer.from(payload).toString())).toEqual(texts);
+    expect(await read(again.storage)).toEqual(bytes);
+    await again.storage.close();
+  });
+
+  it.each([
+    ['has no more room', { room: 40_000 }, /the system wrote none of \d+ bytes/],
+    [
+      'claims to have written all of it',
+      { keeps: 40_000 },
+      /100024 bytes were written, and the file has 40024/,
+    ],
+  ])(
+    'and %s: the old snapshot stays, nothing is acknowledged, the space is free',
+    async (_what, fault, said) => {
+      const disk = new Faulty();
+      const { storage } = await open(disk);
+      expect(await write(storage, 5)).toBe('written');
+      Object.assign(disk, fault);
+      expect(await write(storage, 9)).toMatch(said);
+      expect(readdirSync(directory).filter((name) => name.startsWith('snapshot-'))).toEqual(['snapshot-0-5']);
+      await storage.close();
+      const again = await open(nodeFileSystem);
+      expect([...again.snapshots]).toEqual([[0, 5]]);
+      expect(await read(again.storage)).toEqual(bytes);
+      await again.storage.close();
+    },
+  );
 });
 
 describe('group commit', () => {
