@@ -56,7 +56,10 @@ export interface Storage {
    * After a failure `done` is never called again: see `onFailure`.
    */
   append(records: readonly LogRecord[], sync: boolean, done?: () => void): void;
-  /** Replaces the snapshot of a shard atomically (temp file, sync, rename, sync of the directory). */
+  /**
+   * Replaces the snapshot of a shard atomically (temp file, sync, read back, rename, sync of the directory). Keeps a
+   * snapshot that is newer; `done` then says that this one is there.
+   */
   writeSnapshot(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>, done: () => void): void;
   /** The newest snapshot of a shard in chunks of at most 1 MiB, or undefined. Its checksum has been verified. */
   readSnapshot(

@@ -84,7 +84,8 @@ class MemoryStorage implements Storage {
     const body = Buffer.concat([...chunks]);
     this.#options.later(() => {
       if (this.#dead) return;
-      this.#options.disk.snapshots.set(shard, { through, body });
+      const { snapshots } = this.#options.disk;
+      if (through >= (snapshots.get(shard)?.through ?? 0)) snapshots.set(shard, { through, body });
       done();
     });
   }

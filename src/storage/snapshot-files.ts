@@ -30,7 +30,11 @@ export class SnapshotFiles {
     return join(this.#directory, snapshotName(shard, through));
   }
 
+  /** Does nothing when a newer one is there. */
   write(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>): void {
+    const older = this.newest.get(shard);
+    // A snapshot from a peer may have overtaken a compaction of our own. The log before the newer one may be gone.
+    if (older !== undefined && through < older) return;
     const body = [...chunks];
     const header = Buffer.alloc(HEADER_BYTES);
     MAGIC.copy(header);
@@ -40,7 +44,6 @@ export class SnapshotFiles {
     );
     header.writeDoubleLE(through, 16);
     replaceFile(this.#fileSystem, this.#directory, snapshotName(shard, through), [header, ...body]);
-    const older = this.newest.get(shard);
     this.newest.set(shard, through);
     if (older !== undefined && older !== through) fs.rmSync(this.#path(shard, older), { force: true });
   }

@@ -141,6 +141,23 @@ describe.each(Object.entries(subjects))('%s storage', (_name, subject) => {
     await opened.storage.close();
   });
 
+  it('never replaces a snapshot with an older one, and says that one is there', async () => {
+    const disk = fresh();
+    const { storage } = await disk.open();
+    for (const through of [100, 44])
+      await new Promise<void>((done) =>
+        storage.writeSnapshot(shardId(0), slot(through), [Buffer.from(`through ${through}`)], done),
+      );
+    await storage.close();
+    const opened = await disk.open();
+    expect([...opened.snapshots]).toEqual([[0, 100]]);
+    const snapshot = await opened.storage.readSnapshot(shardId(0));
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of snapshot!.chunks) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toBe('through 100');
+    await opened.storage.close();
+  });
+
   it('keeps the newest snapshot of each shard', async () => {
     const disk = fresh();
     const { storage } = await disk.open();
