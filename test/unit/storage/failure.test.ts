@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '../../harness/waiting.js';
 import { shardId, slot } from '../../../src/kernel/index.js';
 import type { LogRecord, OpenedStorage } from '../../../src/replica/index.js';
 import {
@@ -10,6 +11,8 @@ import {
   nodeFileSystem,
   openFileStorage,
 } from '../../../src/storage/index.js';
+
+const WITHIN_MS = 10_000;
 
 let directory: string;
 beforeEach(() => {
@@ -87,11 +90,10 @@ describe('a disk that fails', () => {
       const append = (text: string): void =>
         storage.append([record(text)], true, () => acknowledged.push(text));
       append('before');
-      await rest(50);
-      expect(acknowledged).toEqual(['before']);
+      await eventually('the first acknowledgement', WITHIN_MS, () => acknowledged.length === 1);
       Object.assign(disk, fault);
       append('during');
-      await rest(50);
+      await eventually('the failure', WITHIN_MS, () => failures.length === 1);
       expect(failures).toHaveLength(1);
       expect(failures[0]!.message).toMatch(message);
       // The disk works again: a sync that failed says nothing about what it lost, so nothing may be trusted.
@@ -213,8 +215,7 @@ describe('group commit', () => {
     disk.holdSyncs = true;
     const acknowledged: number[] = [];
     storage.append([record('first')], true, () => acknowledged.push(0));
-    await rest(20);
-    expect(disk.syncs).toBe(1);
+    await eventually('the first sync', WITHIN_MS, () => disk.held.length === 1);
     for (let i = 1; i <= 500; i++) {
       storage.append([record(`r${i}`)], true, () => acknowledged.push(i));
       if (i % 50 === 0) await turns(2);
@@ -224,7 +225,7 @@ describe('group commit', () => {
     expect(acknowledged).toEqual([]);
     expect(disk.syncs).toBe(1);
     disk.release();
-    await rest(100);
+    await eventually('all are acknowledged', WITHIN_MS, () => acknowledged.length === 501);
     expect(acknowledged).toEqual(Array.from({ length: 501 }, (_, i) => i));
     expect(disk.syncs).toBe(2);
     await storage.close();
