@@ -22,7 +22,7 @@ import { recordRead, recordSeal, recordWrite } from './handlers/records.js';
 import { createPartitions, createTopics, deleteTopics } from './handlers/topics.js';
 
 /** Who answers what: every API of the registry, or this does not compile. */
-export const HANDLERS: Handlers = {
+const HANDLERS: Handlers = {
   0: produce,
   1: fetch,
   2: listOffsets,

@@ -13,7 +13,7 @@ export type Release<News> =
 export type ParkedKind = 'join' | 'sync' | 'fetch';
 
 /** What a request waits for. Each is optional: a Fetch has only a deadline, a JoinGroup only news and its shard. */
-export interface Wait<News> {
+interface Wait<News> {
   readonly kind: ParkedKind;
   /** News under this key releases it. */
   readonly key?: string;

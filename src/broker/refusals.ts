@@ -2,7 +2,7 @@ import type { Refusal } from '../replica/index.js';
 import { type ErrorCode, errorCode, type ErrorName } from '../wire/index.js';
 
 /** Requests that clients retry alike. */
-export type RequestClass = 'membership' | 'heartbeat' | 'commit' | 'read' | 'topics' | 'records';
+type RequestClass = 'membership' | 'heartbeat' | 'commit' | 'read' | 'topics' | 'records';
 
 /**
  * What a client is told when the replica did not do what it asked, by what its retry looks like:

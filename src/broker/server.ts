@@ -12,7 +12,7 @@ import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
 import { TopicCreation } from './topic-creation.js';
 import { VirtualEnds } from './virtual-ends.js';
 
-export interface BrokerOptions {
+interface BrokerOptions {
   /** The address to listen on. What clients are told is in `coordinator.brokers()`. */
   readonly host: string;
   /** 0: any free port; `start` tells which. */

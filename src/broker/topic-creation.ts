@@ -5,7 +5,7 @@ import type { ErrorName } from '../wire/index.js';
 import { FACTS, type ClusterFacts } from './cluster-facts.js';
 import type { BrokerSettings } from './settings.js';
 
-export type CreationOutcome =
+type CreationOutcome =
   | { readonly kind: 'created'; readonly topic: Topic }
   | { readonly kind: 'failed'; readonly error: ErrorName };
 

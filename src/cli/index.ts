@@ -1,1 +1,1 @@
-export { createProgram, type CliSurroundings } from './program.js';
+export { createProgram } from './program.js';

@@ -11,7 +11,7 @@ import {
 } from '../admin/index.js';
 import { duration, partitionList, table } from './format.js';
 
-export interface CliSurroundings {
+interface CliSurroundings {
   readonly print: (text: string) => void;
   /** Says what went wrong and sets the exit code: 1 = the answer is no, 2 = wrong use, 3 = no replica answers. */
   readonly fail: (message: string, code: number) => void;

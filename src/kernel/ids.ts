@@ -1,6 +1,6 @@
 /** Names of things. A brand keeps a slot from being passed where an epoch is meant; at run time each is its base type. */
 declare const brand: unique symbol;
-export type Brand<Base, Name extends string> = Base & { readonly [brand]: Name };
+type Brand<Base, Name extends string> = Base & { readonly [brand]: Name };
 
 /** A replica of the cluster: integer, 0 <= id < 2^31 - 2^20 (clients reserve the ids above). Stable across restarts. */
 export type ReplicaId = Brand<number, 'ReplicaId'>;

@@ -4,5 +4,5 @@ export { seededRandom, type Random } from './random.js';
 export { crc32c, crc32cWord } from './crc32c.js';
 export { ByteReader, ByteWriter, MalformedBytesError } from './bytes.js';
 export * as codec from './codec.js';
-export type { Codec, Decoded } from './codec.js';
+export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';

@@ -15,7 +15,7 @@ interface Waiting {
   sentTo: ReplicaId | undefined;
 }
 
-export interface ForwardingPort {
+interface ForwardingPort {
   now(): MonotonicMs;
   /** The leader of a shard, as far as known. */
   leaderOf(shard: ShardId): ReplicaId | undefined;

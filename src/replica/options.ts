@@ -5,7 +5,7 @@ import type { Coordinator } from './coordinator.js';
 import type { Standing } from './formation.js';
 import type { Clock, Entropy, OpenedStorage, Transport } from './ports.js';
 
-export interface ReplicaAddress {
+interface ReplicaAddress {
   readonly id: ReplicaId;
   /** Where clients reach it. */
   readonly kafka: { readonly host: string; readonly port: number };

@@ -3,7 +3,7 @@ import type { ReplicaOptions } from './options.js';
 import type { DiskIdentity, LogRecord } from './ports.js';
 
 /** The data directory belongs to another replica, cluster or shard count. */
-export class ForeignDiskError extends Error {
+class ForeignDiskError extends Error {
   override readonly name = 'ForeignDiskError';
 }
 

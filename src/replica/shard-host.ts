@@ -57,7 +57,7 @@ export interface ShardSurroundings {
   fatal(reason: string): void;
 }
 
-export interface ShardHostOptions {
+interface ShardHostOptions {
   readonly shard: ShardId;
   readonly shards: number;
   readonly paxos: PaxosOptions;

@@ -5,7 +5,7 @@ import type { Hello } from '../replica/index.js';
  * The first frame from either end: the sender's id and the id that it wants to reach. A later hello frame updates it.
  * The fields before the JSON never move, so that any two versions can refuse each other with a clear reason.
  */
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 const MAGIC = 0x514f_5245;
 
 export interface Introduction {

@@ -20,7 +20,7 @@ export interface LinkOptions {
 }
 
 /** Which end refused the link. */
-export type Refused = 'by-us' | 'by-them';
+type Refused = 'by-us' | 'by-them';
 
 export interface LinkEvents {
   /** Introduced in both directions. */

@@ -892,7 +892,7 @@ const TABLE = [
 export type ErrorName = (typeof TABLE)[number]['name'];
 /** A code as it stands on the wire: int16. */
 export type ErrorCode = (typeof TABLE)[number]['code'];
-export interface ErrorEntry {
+interface ErrorEntry {
   readonly code: ErrorCode;
   readonly name: ErrorName;
   readonly retriable: boolean;

@@ -1,6 +1,6 @@
 export * from './apis/index.js';
-export type { Api, RequestInputOf, RequestOf, ResponseInputOf, ResponseOf } from './api.js';
-export { errorByCode, errorCode, ERRORS, type ErrorCode, type ErrorEntry, type ErrorName } from './errors.js';
+export type { Api } from './api.js';
+export { errorByCode, errorCode, ERRORS, type ErrorCode, type ErrorName } from './errors.js';
 export { FrameSplitter } from './frames.js';
 export {
   decodeRequestHeader,
@@ -13,12 +13,10 @@ export {
 export { WireReader } from './reader.js';
 export {
   advertisedVersions,
-  type AdvertisedVersions,
   API_KEYS,
   type ApiKey,
   APIS,
   findApi,
-  isApiKey,
   type ReplyByKey,
   type RequestByKey,
   type RequestInputByKey,

@@ -41,7 +41,7 @@ export type ReplyByKey = { [K in ApiKey]: ResponseInputOf<(typeof APIS)[K]> };
 
 export const API_KEYS: readonly ApiKey[] = Object.keys(APIS).map((key) => Number(key) as ApiKey);
 
-export function isApiKey(key: number): key is ApiKey {
+function isApiKey(key: number): key is ApiKey {
   return Object.hasOwn(APIS, key);
 }
 /** Undefined: not spoken here. */
@@ -49,7 +49,7 @@ export function findApi(key: number): Api<ApiKey> | undefined {
   return isApiKey(key) ? APIS[key] : undefined;
 }
 
-export interface AdvertisedVersions {
+interface AdvertisedVersions {
   readonly apiKey: ApiKey;
   readonly minVersion: number;
   readonly maxVersion: number;
