@@ -36,11 +36,11 @@ export interface FieldShape {
 
 declare const types: unique symbol;
 /** A shape that knows its TypeScript types: what decoding yields, and what encoding takes. */
-interface WireType<Out, In = Out> {
+export interface WireType<Out, In = Out> {
   readonly shape: Shape;
   readonly [types]?: { readonly out: Out; readonly in: In };
 }
-interface Field<Out, In, Optional extends boolean> {
+export interface Field<Out, In, Optional extends boolean> {
   readonly field: FieldShape;
   readonly [types]?: { readonly out: Out; readonly in: In; readonly optional: Optional };
 }
