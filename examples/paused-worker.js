@@ -3,7 +3,7 @@
 // computed, without asking whether the partition is still ours.
 import { parseArgs } from 'node:util';
 import kafkajs from 'kafkajs';
-import { AggregateChange, LockingError, NotOwnedError, Records } from 'quorate/locking';
+import { AggregateChange, LockingError, NotOwnedError, Records, StaleEpochError } from 'quorate/locking';
 import { fencesOf } from 'quorate/locking/kafkajs';
 import { openStores } from './paused-stores.js';
 
@@ -77,7 +77,7 @@ async function workOn(partition) {
   const fence = await fences.ready(topic, partition);
   say({ kind: 'owns', partition, token: String(fence.token) });
   if (fenced) {
-    // A new owner seals first, then reads: whatever the old one had in hand comes too late from here on.
+    // A new owner seals first, then reads: from here on every write of the old owner is refused. Throws StaleEpochError.
     for (const { records } of stores) await records.seal(fence);
   }
   for (const { records } of stores)
@@ -95,8 +95,9 @@ consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
   for (const partition of payload.memberAssignment[topic] ?? []) {
     const work = workOn(partition)
       .catch((error) => {
-        // Not ours any more before we began: the next assignment says who begins.
-        if (!(error instanceof NotOwnedError)) say({ kind: 'failed', message: error.message });
+        // The partition was lost before the work began; its next owner does it.
+        const lost = error instanceof NotOwnedError || error instanceof StaleEpochError;
+        if (!lost) say({ kind: 'failed', message: error.message });
       })
       .finally(() => working.delete(work));
     working.add(work);

@@ -2,6 +2,7 @@ export {
   allOrNothing,
   outcomeFromDigits,
   outcomeInDigits,
+  type Sealed,
   sealInDigits,
   type SealOutcome,
   type WriteOutcome,

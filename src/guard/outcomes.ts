@@ -19,8 +19,11 @@ export interface StaleEpoch<Token = bigint> {
 }
 
 /** `previous` is the token before; null when the scope was never sealed. */
-export type SealOutcome<Token = bigint> =
-  { readonly kind: 'sealed'; readonly previous: Token | null } | StaleEpoch<Token>;
+export interface Sealed<Token = bigint> {
+  readonly kind: 'sealed';
+  readonly previous: Token | null;
+}
+export type SealOutcome<Token = bigint> = Sealed<Token> | StaleEpoch<Token>;
 
 /** An outcome for JSON: tokens are digits, because JSON numbers are exact only up to 2^53. */
 export const outcomeInDigits = (outcome: WriteOutcome): WriteOutcome<string> =>

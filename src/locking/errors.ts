@@ -1,4 +1,4 @@
-import type { WriteOutcome } from './model.js';
+import type { Sealed, SealOutcome, WriteOutcome } from './model.js';
 
 /** What all errors of this library have in common. */
 export abstract class LockingError extends Error {
@@ -137,4 +137,10 @@ export function outcomeError(resource: string, id: string, outcome: WriteOutcome
     case 'stale-epoch':
       return new StaleEpochError(outcome.scope, outcome.token, outcome.current);
   }
+}
+
+/** What the `seal` of every store makes of the outcome of its `trySeal`. Throws StaleEpochError. */
+export function sealedOrThrow(outcome: SealOutcome): Sealed {
+  if (outcome.kind === 'sealed') return outcome;
+  throw new StaleEpochError(outcome.scope, outcome.token, outcome.current);
 }

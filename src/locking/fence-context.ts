@@ -5,6 +5,7 @@ import type {
   Fields,
   RecordStore,
   ResourceName,
+  Sealed,
   SealOutcome,
   VersionedRecord,
   WriteOperation,
@@ -59,8 +60,12 @@ class FencedStore implements RecordStore {
     );
   }
 
-  seal(fence: Fence): Promise<SealOutcome> {
+  seal(fence: Fence): Promise<Sealed> {
     return this.#store.seal(fence);
+  }
+
+  trySeal(fence: Fence): Promise<SealOutcome> {
+    return this.#store.trySeal(fence);
   }
 
   fenceOf(scope: string): Promise<bigint | null> {

@@ -1,10 +1,11 @@
 import { allOrNothing, judge, judgeSeal, type Seal } from '../guard/index.js';
-import { OutcomeUnknownError } from './errors.js';
+import { OutcomeUnknownError, sealedOrThrow } from './errors.js';
 import type {
   BatchMode,
   Fence,
   Fields,
   RecordStore,
+  Sealed,
   SealOutcome,
   VersionedRecord,
   WriteOperation,
@@ -64,7 +65,11 @@ export class MemoryStore implements RecordStore {
     return judgement.outcome;
   }
 
-  seal(fence: Fence): Promise<SealOutcome> {
+  async seal(fence: Fence): Promise<Sealed> {
+    return sealedOrThrow(await this.trySeal(fence));
+  }
+
+  trySeal(fence: Fence): Promise<SealOutcome> {
     const { outcome, next } = judgeSeal(fence, this.#seals.get(fence.scope));
     if (next !== undefined) this.#seals.set(fence.scope, next);
     return Promise.resolve(outcome);

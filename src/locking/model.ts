@@ -1,6 +1,6 @@
-import type { SealOutcome, WriteOutcome } from '../guard/index.js';
+import type { Sealed, SealOutcome, WriteOutcome } from '../guard/index.js';
 
-export type { SealOutcome, WriteOutcome } from '../guard/index.js';
+export type { Sealed, SealOutcome, WriteOutcome } from '../guard/index.js';
 
 /**
  * The model of optimistic locking: a record has a version that grows by one with every change and, when it is guarded,
@@ -100,9 +100,12 @@ export interface RecordStore {
   write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]>;
   /**
    * Raises the fence of a whole scope: from now on every write that carries a lower token of this scope is refused, on
-   * any record of it. A new owner seals first, then reads.
+   * any record of it. A new owner seals first, then reads. Throws StaleEpochError when a later owner has sealed, or
+   * another owner with the same token.
    */
-  seal(fence: Fence): Promise<SealOutcome>;
+  seal(fence: Fence): Promise<Sealed>;
+  /** As `seal`, with the refusal as a value. */
+  trySeal(fence: Fence): Promise<SealOutcome>;
   /** The highest token a scope was sealed with. */
   fenceOf(scope: string): Promise<bigint | null>;
 }

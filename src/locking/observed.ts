@@ -1,12 +1,13 @@
 import { channel } from 'node:diagnostics_channel';
 import { type Counter, metrics, type MeterProvider } from '@opentelemetry/api';
-import { type LockingError, OutcomeUnknownError } from './errors.js';
+import { type LockingError, OutcomeUnknownError, sealedOrThrow } from './errors.js';
 import type {
   BatchMode,
   Fence,
   Fields,
   RecordStore,
   ResourceName,
+  Sealed,
   SealOutcome,
   VersionedRecord,
   WriteOperation,
@@ -107,8 +108,12 @@ class ObservedStore implements RecordStore {
     return outcomes;
   }
 
-  async seal(fence: Fence): Promise<SealOutcome> {
-    const outcome = await this.#watched(() => this.#store.seal(fence));
+  async seal(fence: Fence): Promise<Sealed> {
+    return sealedOrThrow(await this.trySeal(fence));
+  }
+
+  async trySeal(fence: Fence): Promise<SealOutcome> {
+    const outcome = await this.#watched(() => this.#store.trySeal(fence));
     if (outcome.kind === 'stale-epoch') {
       counters().fenced_writes.add(1, this.#labels());
       events.publish({ ...outcome, kind: 'fenced', store: this.name } satisfies LockingEvent);

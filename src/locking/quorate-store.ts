@@ -1,5 +1,5 @@
 import { outcomeFromDigits } from '../guard/index.js';
-import { OutcomeUnknownError } from './errors.js';
+import { OutcomeUnknownError, sealedOrThrow } from './errors.js';
 import { fromJson, toJson } from './field-json.js';
 import { GatheredWrites } from './gathered-writes.js';
 import type {
@@ -7,6 +7,7 @@ import type {
   Fence,
   Fields,
   RecordStore,
+  Sealed,
   SealOutcome,
   VersionedRecord,
   WriteOperation,
@@ -91,7 +92,11 @@ export class QuorateStore implements RecordStore {
     return outcomes;
   }
 
-  async seal(fence: Fence): Promise<SealOutcome> {
+  async seal(fence: Fence): Promise<Sealed> {
+    return sealedOrThrow(await this.trySeal(fence));
+  }
+
+  async trySeal(fence: Fence): Promise<SealOutcome> {
     const { scope, token, owner } = fence;
     const path = `seals/${this.#space}/${encodeURIComponent(scope)}`;
     const sent = JSON.stringify({ token: String(token), owner });

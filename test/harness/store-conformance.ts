@@ -158,7 +158,10 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
         const scope = fresh('g/t/0');
         const [old, another] = [fresh('a'), fresh('a')];
         await accounts.insert(old, account(), { fence: fenceOf(scope, 3n) });
-        expect(await subject.store.seal(fenceOf(scope, 4n, 'b'))).toEqual({ kind: 'sealed', previous: null });
+        expect(await subject.store.trySeal(fenceOf(scope, 4n, 'b'))).toEqual({
+          kind: 'sealed',
+          previous: null,
+        });
         const stale: WriteOutcome = { kind: 'stale-epoch', scope, token: 3n, current: 4n };
         const fence = fenceOf(scope, 3n);
         expect(await accounts.tryUpdate({ id: old, version: 1 }, { balance: 9 }, { fence })).toEqual(stale);
@@ -173,24 +176,40 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
         const scope = fresh('g/t/0');
         expect(await subject.store.fenceOf(scope)).toBeNull();
         await subject.store.seal(fenceOf(scope, 4n, 'b'));
-        expect(await subject.store.seal(fenceOf(scope, 4n, 'b'))).toEqual({ kind: 'sealed', previous: 4n });
+        expect(await subject.store.trySeal(fenceOf(scope, 4n, 'b'))).toEqual({
+          kind: 'sealed',
+          previous: 4n,
+        });
         const stale = { kind: 'stale-epoch', scope, current: 4n };
-        expect(await subject.store.seal(fenceOf(scope, 4n, 'c'))).toEqual({ ...stale, token: 4n });
-        expect(await subject.store.seal(fenceOf(scope, 3n, 'b'))).toEqual({ ...stale, token: 3n });
-        expect(await subject.store.seal(fenceOf(scope, 2n ** 62n, 'c'))).toEqual({
+        expect(await subject.store.trySeal(fenceOf(scope, 4n, 'c'))).toEqual({ ...stale, token: 4n });
+        expect(await subject.store.trySeal(fenceOf(scope, 3n, 'b'))).toEqual({ ...stale, token: 3n });
+        expect(await subject.store.trySeal(fenceOf(scope, 2n ** 62n, 'c'))).toEqual({
           kind: 'sealed',
           previous: 4n,
         });
         expect(await subject.store.fenceOf(scope)).toBe(2n ** 62n);
       });
 
+      it('throws what a seal was refused for, and returns what it replaced', async () => {
+        const scope = fresh('g/t/0');
+        await subject.store.seal(fenceOf(scope, 4n, 'b'));
+        const refused = subject.store.seal(fenceOf(scope, 3n, 'a'));
+        await expect(refused).rejects.toThrow(StaleEpochError);
+        await expect(refused).rejects.toMatchObject({ scope, token: 3n, current: 4n });
+        await expect(subject.store.seal(fenceOf(scope, 4n, 'c'))).rejects.toThrow(StaleEpochError);
+        expect(await subject.store.seal(fenceOf(scope, 5n, 'c'))).toEqual({ kind: 'sealed', previous: 4n });
+      });
+
       it('knows no owner of a seal that was taken without saying who', async () => {
         const scope = fresh('g/t/0');
         await subject.store.seal(fenceOf(scope, 4n, 'b'));
         await subject.store.seal(fenceOf(scope, 5n));
-        expect(await subject.store.seal(fenceOf(scope, 5n, 'c'))).toEqual({ kind: 'sealed', previous: 5n });
-        expect(await subject.store.seal(fenceOf(scope, 5n))).toEqual({ kind: 'sealed', previous: 5n });
-        expect(await subject.store.seal(fenceOf(scope, 5n, 'd'))).toMatchObject({ kind: 'stale-epoch' });
+        expect(await subject.store.trySeal(fenceOf(scope, 5n, 'c'))).toEqual({
+          kind: 'sealed',
+          previous: 5n,
+        });
+        expect(await subject.store.trySeal(fenceOf(scope, 5n))).toEqual({ kind: 'sealed', previous: 5n });
+        expect(await subject.store.trySeal(fenceOf(scope, 5n, 'd'))).toMatchObject({ kind: 'stale-epoch' });
       });
 
       it('names the higher of the seal and the fence of the record', async () => {

@@ -4,6 +4,8 @@ import {
   type Fields,
   OutcomeUnknownError,
   type RecordStore,
+  type Sealed,
+  sealedOrThrow,
   type SealOutcome,
   type VersionedRecord,
   type WriteOperation,
@@ -63,7 +65,11 @@ export class WireStore implements RecordStore {
     return answer.outcomes.map((outcome, i) => outcomeOf(outcome, operations[i]!));
   }
 
-  async seal({ scope, token, owner }: Fence): Promise<SealOutcome> {
+  async seal(fence: Fence): Promise<Sealed> {
+    return sealedOrThrow(await this.trySeal(fence));
+  }
+
+  async trySeal({ scope, token, owner }: Fence): Promise<SealOutcome> {
     const body = {
       space: this.#space,
       fenceScope: scope,

@@ -172,7 +172,7 @@ declareWith(found, 'Redis with a replica', () => {
         );
         const stale = { kind: 'stale-epoch', scope: SCOPE, token: 7n, current: 9n };
         await expect(store.seal({ scope: SCOPE, token: 9n })).rejects.toThrow(UnconfirmedWriteError);
-        expect(await store.seal({ scope: SCOPE, token: 7n })).toEqual(stale);
+        expect(await store.trySeal({ scope: SCOPE, token: 7n })).toEqual(stale);
         const check = { kind: 'check', resource: 'accounts', id: 'a', version: 1 } as const;
         expect(await store.write([check], 'each')).toEqual([{ kind: 'written', version: 1 }]);
       });

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { OutcomeUnknownError } from '../errors.js';
+import { OutcomeUnknownError, sealedOrThrow } from '../errors.js';
 import type {
   BatchMode,
   Fence,
   Fields,
   RecordStore,
   ResourceName,
+  Sealed,
   SealOutcome,
   VersionedRecord,
   WriteOperation,
@@ -207,7 +208,11 @@ export class RedisStore implements RecordStore {
     return { operations, keys: [...records.texts, ...seals.texts], plan };
   }
 
-  async seal(fence: Fence): Promise<SealOutcome> {
+  async seal(fence: Fence): Promise<Sealed> {
+    return sealedOrThrow(await this.trySeal(fence));
+  }
+
+  async trySeal(fence: Fence): Promise<SealOutcome> {
     const { scope, token, owner = '' } = fence;
     const what = (): string => `a seal of ${scope} in Redis`;
     const keys = [this.#keys.seal(scope)];

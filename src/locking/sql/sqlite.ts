@@ -5,12 +5,13 @@ import type {
   FieldValue,
   RecordStore,
   ResourceName,
+  Sealed,
   SealOutcome,
   VersionedRecord,
   WriteOperation,
   WriteOutcome,
 } from '../model.js';
-import { StaleEpochError } from '../errors.js';
+import { sealedOrThrow, StaleEpochError } from '../errors.js';
 import { SqlPlans, type SqlStoreOptions } from './plans.js';
 import { type Row, runStepsNow, type SqlResult, type Statement, type Steps } from './statement.js';
 import { holdSeals, sealScope, transact, type Transacted } from './transaction.js';
@@ -73,8 +74,12 @@ export class SqliteStore implements RecordStore {
     return this.#transact(transact(this.#plans, operations, { mode, holdFree: true }));
   }
 
+  async seal(fence: Fence): Promise<Sealed> {
+    return sealedOrThrow(await this.trySeal(fence));
+  }
+
   // eslint-disable-next-line @typescript-eslint/require-await
-  async seal(fence: Fence): Promise<SealOutcome> {
+  async trySeal(fence: Fence): Promise<SealOutcome> {
     return this.#transact(sealScope(this.#plans, fence));
   }
 

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { OutcomeUnknownError, StaleEpochError } from '../errors.js';
+import { OutcomeUnknownError, sealedOrThrow, StaleEpochError } from '../errors.js';
 import type {
   BatchMode,
   Fence,
   Fields,
   RecordStore,
   ResourceName,
+  Sealed,
   SealOutcome,
   VersionedRecord,
   WriteOperation,
@@ -78,7 +79,11 @@ export class SqlStore implements RecordStore {
     );
   }
 
-  async seal(fence: Fence): Promise<SealOutcome> {
+  async seal(fence: Fence): Promise<Sealed> {
+    return sealedOrThrow(await this.trySeal(fence));
+  }
+
+  async trySeal(fence: Fence): Promise<SealOutcome> {
     return this.#transact(`the seal of ${fence.scope} in ${this.name}`, () => sealScope(this.#plans, fence));
   }
 
@@ -96,12 +101,15 @@ export class SqlStore implements RecordStore {
    */
   within(connection: SqlConnection): RecordStore {
     const plans = this.#plans;
+    const trySeal = async (fence: Fence): Promise<SealOutcome> =>
+      (await runSteps(sealScope(plans, fence), connection)).result;
     return {
       name: this.name,
       read: (resource, ids) => runSteps(plans.read(resource, ids), connection),
       write: async (operations, mode) =>
         (await runSteps(transact(plans, operations, { mode, holdFree: true }), connection)).result,
-      seal: async (fence) => (await runSteps(sealScope(plans, fence), connection)).result,
+      seal: async (fence) => sealedOrThrow(await trySeal(fence)),
+      trySeal,
       fenceOf: (scope) => this.fenceOf(scope),
     };
   }

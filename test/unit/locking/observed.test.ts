@@ -61,7 +61,7 @@ describe('an observed store', () => {
     await accounts.tryUpdate({ id: 'a', version: 9 }, { balance: 2 });
     await store.seal({ scope: 's', token: 5n });
     await accounts.tryUpdate({ id: 'a', version: 1 }, { balance: 2 }, { fence: { scope: 's', token: 4n } });
-    await store.seal({ scope: 's', token: 4n });
+    await store.trySeal({ scope: 's', token: 4n });
     memory.faults.afterWrite = () => {
       throw new Error('cut');
     };
