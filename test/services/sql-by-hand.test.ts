@@ -81,6 +81,24 @@ function byHand(open: () => Hand | Promise<Hand>): void {
       expect(await accounts.read('a')).toMatchObject({ version: 2, fence: HIGH });
     });
 
+    it.each(['check', 'count'] as const)(
+      'with ifNotExists runs again and changes nothing (trigger %s)',
+      async (trigger) => {
+        const [table, fencesTable] = [freshTable('again'), freshTable('seals')];
+        tables.push(table, fencesTable);
+        const definition = { table, fields: FIELDS[hand.dialect], trigger };
+        const options = { tables: { accounts: definition }, fencesTable };
+        const statements = ddl(hand.dialect, { ...options, ifNotExists: true });
+        for (const statement of statements) await hand.change(statement);
+        const accounts = new Records<Account>(hand.open({ ...options, seals: true }), 'accounts');
+        await accounts.insert('a', { balance: 5 });
+        for (const statement of statements) await hand.change(statement);
+        expect(await accounts.read('a')).toMatchObject({ version: 1, value: { balance: 5 } });
+        const skipping = hand.change(`UPDATE ${table} SET version = version + 2 WHERE id = 'a'`);
+        expect(await refusal(skipping)).toContain('version must grow by one');
+      },
+    );
+
     describe('with the trigger `check`', () => {
       let made: Made;
       let update: (set: string) => Promise<number>;

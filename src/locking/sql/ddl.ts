@@ -21,12 +21,18 @@ export interface DdlOptions {
   readonly tables?: Readonly<Record<string, TableDefinition>>;
   /** The table of seals, for stores with `seals: true`; false for none. Default `quorate_fences`. */
   readonly fencesTable?: string | false;
+  /**
+   * Statements that may run again and then change nothing (`CREATE TABLE IF NOT EXISTS`); a table that exists is not
+   * compared with its definition. Triggers need PostgreSQL 14, MySQL 8.0.29 or MariaDB. Columns can be added like this
+   * in PostgreSQL only: elsewhere `ddl` throws TypeError for a table without `fields`. Default false.
+   */
+  readonly ifNotExists?: boolean;
 }
 
 /** The statements that make a database ready, one text each, for a migration of yours. Nothing is executed. */
 export function ddl(dialectName: DialectName, options: DdlOptions = {}): readonly string[] {
   const dialect = DIALECTS[dialectName];
-  const { fencesTable = 'quorate_fences', tables = {} } = options;
+  const { fencesTable = 'quorate_fences', tables = {}, ifNotExists = false } = options;
   const statements = fencesTable === false ? [] : [fences(dialect, fencesTable)];
   for (const [resource, definition] of Object.entries(tables)) {
     const table = tableOf(dialect, resource, definition);
@@ -36,7 +42,34 @@ export function ddl(dialectName: DialectName, options: DdlOptions = {}): readonl
       statements.push(...TRIGGERS[dialectName](dialect, table, definition.trigger));
     }
   }
-  return statements;
+  return ifNotExists ? statements.map((statement) => repeatable(dialect, statement)) : statements;
+}
+
+const REPEATABLE: { readonly [K in DialectName]: readonly (readonly [from: string, to: string])[] } = {
+  postgres: [
+    ['CREATE TABLE', 'CREATE TABLE IF NOT EXISTS'],
+    ['CREATE FUNCTION', 'CREATE OR REPLACE FUNCTION'],
+    ['CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'],
+  ],
+  mysql: [
+    ['CREATE TABLE', 'CREATE TABLE IF NOT EXISTS'],
+    ['CREATE TRIGGER', 'CREATE TRIGGER IF NOT EXISTS'],
+  ],
+  sqlite: [
+    ['CREATE TABLE', 'CREATE TABLE IF NOT EXISTS'],
+    ['CREATE TRIGGER', 'CREATE TRIGGER IF NOT EXISTS'],
+  ],
+};
+
+function repeatable({ name }: Dialect, statement: string): string {
+  if (statement.startsWith('ALTER TABLE')) {
+    if (name === 'postgres') return statement.replace(' ADD COLUMN ', ' ADD COLUMN IF NOT EXISTS ');
+    throw new TypeError(
+      `${name} cannot add a column only if it is missing. Leave out ifNotExists and run "${statement}" once, or give the fields of the table.`,
+    );
+  }
+  const [from, to] = REPEATABLE[name].find(([begin]) => statement.startsWith(begin))!;
+  return to + statement.slice(from.length);
 }
 
 const TYPES: {
