@@ -13,7 +13,7 @@ const MAY_IMPORT = {
   transport: ['kernel', 'replica', 'paxos'],
   wire: ['kernel'],
   broker: ['kernel', 'wire', 'replica', 'machine'],
-  admin: ['kernel', 'replica', 'machine', 'guard'],
+  admin: ['kernel', 'replica', 'machine', 'guard', 'locking'],
   cli: ['kernel', 'wire', 'admin'],
 };
 const PURE = 'kernel|paxos|groups|topics|guard|registers|machine|wire';

@@ -90,7 +90,7 @@ describe('records over HTTP', () => {
     expect(await stale.json()).toMatchObject({ code: 'stale-epoch', token: '7', current: '8' });
     const bad: [Promise<Response>, RegExp][] = [
       [send('PUT', 'records/http/c', [1], { 'if-none-match': '*' }), /JSON object/],
-      [send('PUT', 'records/http/c', {}, { 'if-match': 'W/"1"' }), /one ETag/],
+      [send('PUT', 'records/http/c', {}, { 'if-match': '"1", "2"' }), /one ETag/],
       [
         send('PUT', 'records/http/c', {}, { 'if-none-match': '*', 'fence-scope': 'a', 'fence-token': '-1' }),
         /token/,

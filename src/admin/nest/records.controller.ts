@@ -13,7 +13,17 @@ import {
   Query,
   Res,
   UseFilters,
+  UseInterceptors,
 } from '@nestjs/common';
+import { outcomeFromDigits } from '../../guard/index.js';
+import { outcomeError, RecordNotFoundError } from '../../locking/index.js';
+import {
+  ETagInterceptor,
+  etagOf,
+  IfMatch,
+  LockingExceptionFilter,
+  preconditionRequired,
+} from '../../locking/nest/index.js';
 import type { MachineView, RecordFence, RecordOperation, RecordOutcome } from '../../machine/index.js';
 import type { Refusal } from '../../replica/index.js';
 import type { AdminSource } from '../port.js';
@@ -25,9 +35,16 @@ import { ADMIN_SOURCE } from './tokens.js';
 
 type HeaderMap = Readonly<Record<string, string | undefined>>;
 
-/** Versioned records over HTTP: ETag and If-Match (RFC 9110), problems as RFC 9457 has them. */
+interface Written {
+  readonly version: number;
+}
+
+/**
+ * Versioned records over HTTP: ETag and If-Match (RFC 9110), problems as RFC 9457 has them, as `quorate/locking/nest`
+ * does both for applications.
+ */
 @Controller()
-@UseFilters(ProblemFilter)
+@UseFilters(ProblemFilter, LockingExceptionFilter)
 export class RecordsController {
   readonly #source: AdminSource;
 
@@ -59,9 +76,10 @@ export class RecordsController {
   ): Promise<RecordJson | undefined> {
     const view = await this.#fresh(space, recordPath(space, id), answer);
     const record = view.registers.get(space, id);
-    if (record === undefined) throw notFound(space, id);
-    answer.header('etag', etag(record.version));
-    if (headers['if-none-match'] === etag(record.version)) {
+    if (record === undefined) throw new RecordNotFoundError(space, id);
+    const etag = etagOf(record.version);
+    answer.header('etag', etag);
+    if (headers['if-none-match'] === etag) {
       answer.status(304);
       return undefined;
     }
@@ -70,44 +88,41 @@ export class RecordsController {
 
   /** Creates (`If-None-Match: *`) or replaces (`If-Match: "<version>"`). */
   @Put('records/:space/:id')
+  @UseInterceptors(ETagInterceptor)
   async put(
     @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
+    @IfMatch({ optional: true }) version: number | undefined,
     @Body() body: unknown,
     @Res({ passthrough: true }) answer: Answer,
-  ): Promise<{ readonly version: number }> {
+  ): Promise<Written> {
     const operation = checked((): RecordOperation => {
       const fence = fenceOf(headers);
       const fields = records.bodyFields(body);
       if (headers['if-none-match'] === '*') return { kind: 'insert', id, fields, fence };
-      return { kind: 'update', id, version: ifMatch(headers), fields, replace: true, fence };
+      if (version === undefined) throw preconditionRequired();
+      return { kind: 'update', id, version, fields, replace: true, fence };
     });
     if (operation.kind === 'insert') answer.status(201);
-    return this.#one(space, operation, answer);
+    return this.#one(space, operation);
   }
 
   /** Changes the fields given, and leaves the others. */
   @Patch('records/:space/:id')
+  @UseInterceptors(ETagInterceptor)
   async patch(
     @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
+    @IfMatch() version: number,
     @Body() body: unknown,
-    @Res({ passthrough: true }) answer: Answer,
-  ): Promise<{ readonly version: number }> {
+  ): Promise<Written> {
     const operation = checked((): RecordOperation => {
       const fields = records.bodyFields(body);
-      return {
-        kind: 'update',
-        id,
-        version: ifMatch(headers),
-        fields,
-        replace: false,
-        fence: fenceOf(headers),
-      };
+      return { kind: 'update', id, version, fields, replace: false, fence: fenceOf(headers) };
     });
-    return this.#one(space, operation, answer);
+    return this.#one(space, operation);
   }
 
   @Delete('records/:space/:id')
@@ -115,12 +130,12 @@ export class RecordsController {
     @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
-    @Res({ passthrough: true }) answer: Answer,
-  ): Promise<{ readonly version: number }> {
-    const operation = checked((): RecordOperation => {
-      return { kind: 'delete', id, version: ifMatch(headers), fence: fenceOf(headers) };
-    });
-    return this.#one(space, operation, answer);
+    @IfMatch() version: number,
+  ): Promise<Written> {
+    return this.#one(
+      space,
+      checked(() => ({ kind: 'delete', id, version, fence: fenceOf(headers) })),
+    );
   }
 
   /** A transaction over records of one space: `{"mode": "all-or-nothing" | "each", "operations": [...]}`. */
@@ -156,20 +171,14 @@ export class RecordsController {
     const command = checked(() => records.withinLimits({ kind: 'record.seal', space, fence }));
     const reply = await this.#source.changeRecords(command);
     if (reply.kind !== 'seal') throw refused(reply as Refusal);
-    if (reply.outcome.kind === 'stale-epoch') throw outcomeProblem(space, '', reply.outcome);
+    if (reply.outcome.kind === 'stale-epoch') throw refusal(space, '', reply.outcome);
     return { previous: reply.outcome.previous };
   }
 
-  async #one(
-    space: string,
-    operation: RecordOperation,
-    answer: Answer,
-  ): Promise<{ readonly version: number }> {
+  async #one(space: string, operation: RecordOperation): Promise<Written> {
     const [outcome] = await this.#write(space, [operation], true);
-    if (outcome?.kind !== 'written') throw outcomeProblem(space, operation.id, outcome!);
-    const { version } = outcome;
-    if (operation.kind !== 'delete') answer.header('etag', etag(version));
-    return { version };
+    if (outcome?.kind !== 'written') throw refusal(space, operation.id, outcome!);
+    return { version: outcome.version };
   }
 
   async #write(
@@ -188,7 +197,6 @@ export class RecordsController {
   }
 }
 
-const etag = (version: number): string => `"${version}"`;
 const recordPath = (space: string, id: string): string =>
   `records/${encodeURIComponent(space)}/${encodeURIComponent(id)}`;
 function search(query: HeaderMap): string {
@@ -204,21 +212,6 @@ function checked<T>(read: () => T): T {
     if (error instanceof records.BadRecordRequest) throw new Problem(400, 'Bad request', error.message);
     throw error;
   }
-}
-
-function ifMatch(headers: HeaderMap): number {
-  const text = headers['if-match'];
-  if (text === undefined) {
-    throw new Problem(
-      428,
-      'Precondition required',
-      'Send If-Match with the ETag that was read, or If-None-Match: * to create the record.',
-    );
-  }
-  const match = /^"(\d{1,15})"$/.exec(text.trim());
-  if (match === null)
-    throw new Problem(400, 'Bad request', 'If-Match holds one ETag as it was answered, such as "3".');
-  return records.version(Number(match[1]));
 }
 
 /** `Fence-Scope` (percent-encoded), `Fence-Token` and, if known, `Fence-Owner`. */
@@ -238,36 +231,6 @@ function decoded(text: string): string {
   }
 }
 
-const notFound = (space: string, id: string): Problem =>
-  new Problem(404, 'Not found', `There is no record ${id} in ${space}.`, { code: 'not-found' });
-
-function outcomeProblem(space: string, id: string, outcome: RecordOutcome): Problem {
-  switch (outcome.kind) {
-    case 'not-found':
-      return notFound(space, id);
-    case 'version-conflict': {
-      const { expected, actual } = outcome;
-      const detail = `${id} is at version ${actual}, not ${expected}: somebody else changed it. Read it again and retry.`;
-      return new Problem(412, 'Version conflict', detail, { code: 'version-conflict', expected, actual });
-    }
-    case 'already-exists':
-      return new Problem(
-        412,
-        'Exists already',
-        `${id} exists already, at version ${outcome.actual}. Read it, and send If-Match.`,
-        { code: 'already-exists', actual: outcome.actual },
-      );
-    case 'stale-epoch': {
-      const { token, current } = outcome;
-      const detail = `The token ${token} of ${outcome.scope} is stale: ${current} has taken over. Stop working on it.`;
-      return new Problem(409, 'Stale epoch', detail, {
-        code: 'stale-epoch',
-        fence: outcome.scope,
-        token,
-        current,
-      });
-    }
-    default:
-      return new Problem(500, 'Internal error', `an outcome of kind ${outcome.kind}`);
-  }
-}
+/** The space takes the place of the resource in the library's errors. */
+const refusal = (space: string, id: string, outcome: RecordOutcome): Error =>
+  outcomeError(space, id, outcomeFromDigits(outcome)) ?? new Error(`an outcome of kind ${outcome.kind}`);

@@ -57,12 +57,14 @@ export function versionOf(tag: string): number | undefined {
   return Number.isSafeInteger(version) ? version : undefined;
 }
 
+/** The answer to a change that does not name the version it is based on: 428. */
 export const preconditionRequired = (): LockingHttpException =>
   new LockingHttpException({
     type: 'about:blank',
     title: 'Precondition required',
     status: 428,
-    detail: 'Send If-Match with the ETag of the version that the change is based on.',
+    detail:
+      'Send If-Match with the ETag of the version that the change is based on, or If-None-Match: * with a PUT that creates.',
     code: 'precondition-required',
   });
 

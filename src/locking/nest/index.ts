@@ -14,7 +14,7 @@ export {
 } from './tokens.js';
 export { Fenced, RetryOnConflict } from '../decorators.js';
 export { Versioned } from './versioned.js';
-export { IfMatch, IfMatchPipe, type IfMatchOptions } from './if-match.js';
+export { IfMatch, IfMatchPipe, type IfMatchOptions, preconditionRequired } from './if-match.js';
 export { ETagInterceptor, etagOf } from './etag.js';
 export { LockingErrorsInterceptor, LockingExceptionFilter } from './exception-filter.js';
 export { LockingHttpException, type LockingProblem } from './problem.js';
