@@ -164,12 +164,12 @@ export function fences(source: AdminSource, name: string): FencesJson {
     group: id,
     generation,
     state,
-    fences: granted.map(({ scope, owner, instanceId, token, epoch }) => ({
+    fences: granted.map(({ scope, owner, instanceId, token, generation: grantedIn }) => ({
       scope,
       owner,
       instanceId,
       token,
-      generation: epoch,
+      generation: grantedIn,
     })),
   };
 }

@@ -1,6 +1,6 @@
 import {
   codec,
-  type Epoch,
+  type Generation,
   type FenceToken,
   type GroupId,
   type InstanceId,
@@ -23,7 +23,7 @@ import type {
 export const groupId = codec.branded<GroupId, string>()(codec.string);
 export const memberId = codec.branded<MemberId, string>()(codec.string);
 export const topicName = codec.branded<TopicName, string>()(codec.string);
-export const epoch = codec.branded<Epoch, number>()(codec.int);
+export const generation = codec.branded<Generation, number>()(codec.int);
 export const wallMs = codec.branded<WallMs, number>()(codec.double);
 export const instanceId = codec.nullable(codec.branded<InstanceId, string>()(codec.string));
 const text = codec.nullable(codec.string);
@@ -82,7 +82,7 @@ export const groupCommandCodec = codec.union<GroupCommand>({
     tag: 2,
     codec: codec.struct({
       group: groupId,
-      generation: epoch,
+      generation,
       memberId,
       instanceId,
       protocolType: text,
@@ -101,7 +101,7 @@ export const groupCommandCodec = codec.union<GroupCommand>({
     tag: 4,
     codec: codec.struct({
       group: groupId,
-      generation: epoch,
+      generation,
       memberId,
       instanceId,
       groupNotFoundKnown: codec.boolean,
@@ -125,7 +125,7 @@ export const fenceGrant = codec.struct<FenceGrant>({
   owner: memberId,
   instanceId,
   token: codec.branded<FenceToken, number>()(codec.uint),
-  epoch,
+  generation,
 });
 
 const trigger = codec.struct<RebalanceTrigger>({
@@ -144,8 +144,8 @@ const trigger = codec.struct<RebalanceTrigger>({
 
 export const rebalanceRecord = codec.struct<RebalanceRecord>({
   trigger,
-  generationBefore: epoch,
-  generation: epoch,
+  generationBefore: generation,
+  generation,
   startedAt: wallMs,
   joinedAt: codec.nullable(wallMs),
   stableAt: codec.nullable(wallMs),

@@ -1,5 +1,5 @@
 import {
-  type Epoch,
+  type Generation,
   fenceToken,
   type GroupId,
   type InstanceId,
@@ -36,13 +36,13 @@ export class Fences {
    * A new assignment is in force. An owner that keeps a scope keeps its token; everybody else gets a new one, also who
    * had lost it in between. Returns how many were granted.
    */
-  assign(ownerships: readonly Ownership[], slot: Slot, epoch: Epoch): number {
+  assign(ownerships: readonly Ownership[], slot: Slot, generation: Generation): number {
     const wanted = new Set(ownerships.map(({ scope }) => scope));
     for (const scope of this.#grants.keys()) if (!wanted.has(scope)) this.#grants.delete(scope);
     let granted = 0;
     for (const { scope, owner, instanceId } of ownerships) {
       if (this.#grants.get(scope)?.owner === owner) continue;
-      this.#grants.set(scope, { scope, owner, instanceId, token: fenceToken(slot), epoch });
+      this.#grants.set(scope, { scope, owner, instanceId, token: fenceToken(slot), generation });
       granted++;
     }
     return granted;

@@ -1,7 +1,7 @@
 import {
   crc32cWord,
-  epoch,
-  type Epoch,
+  generation,
+  type Generation,
   type GroupId,
   type TopicName,
   type WallMs,
@@ -34,7 +34,7 @@ import type {
 export interface GroupsState {
   readonly groups: Map<GroupId, ClassicGroup>;
   /** No generation at or below it was or will be used by a group made from now on. */
-  generationFloor: Epoch;
+  generationFloor: Generation;
 }
 
 type Handlers = {
@@ -45,11 +45,13 @@ type Handlers = {
   ) => GroupReply;
 };
 
-export function createGroups(state: GroupsState = { groups: new Map(), generationFloor: epoch(0) }): Groups {
+export function createGroups(
+  state: GroupsState = { groups: new Map(), generationFloor: generation(0) },
+): Groups {
   return new ShardGroups(state);
 }
 
-export function newClassicGroup(id: GroupId, generation: Epoch, historyMax = 20): ClassicGroup {
+export function newClassicGroup(id: GroupId, generation: Generation, historyMax = 20): ClassicGroup {
   return {
     kind: 'classic',
     id,
@@ -149,7 +151,7 @@ export class ShardGroups implements Groups {
   }
 
   #drop(group: ClassicGroup, out: Consequences): void {
-    this.state.generationFloor = epoch(Math.max(this.state.generationFloor, group.generation));
+    this.state.generationFloor = generation(Math.max(this.state.generationFloor, group.generation));
     this.state.groups.delete(group.id);
     for (const member of group.pending.keys())
       out.timers.push({ kind: 'cancel', group: group.id, timer: { kind: 'pending', member } });

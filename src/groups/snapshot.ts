@@ -1,7 +1,13 @@
-import { ByteReader, ByteWriter, codec, epoch as epochOf, MalformedBytesError } from '../kernel/index.js';
+import {
+  ByteReader,
+  ByteWriter,
+  codec,
+  generation as generationOf,
+  MalformedBytesError,
+} from '../kernel/index.js';
 import type { ClassicGroup, ClassicMember } from './classic/state.js';
 import {
-  epoch,
+  generation,
   fenceGrant,
   groupId,
   instanceId,
@@ -39,7 +45,7 @@ const memberCodec = codec.struct<ClassicMember>({
 const headCodec = codec.struct({
   id: groupId,
   state: codec.oneOf('Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead'),
-  generation: epoch,
+  generation,
   protocolType: codec.nullable(codec.string),
   protocolName: codec.nullable(codec.string),
   leader: codec.nullable(memberId),
@@ -99,7 +105,7 @@ export function restoreGroups(bytes: Uint8Array): Groups {
   const format = reader.u8();
   if (format !== FORMAT)
     throw new MalformedBytesError(`groups in format ${format}, this version knows ${FORMAT}`);
-  const generationFloor = epochOf(reader.varint());
+  const generationFloor = generationOf(reader.varint());
   const groups = new Map<ClassicGroup['id'], ClassicGroup>();
   const count = reader.varint();
   for (let i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
 import type {
-  Epoch,
+  Generation,
   FenceToken,
   GroupId,
   InstanceId,
@@ -128,7 +128,7 @@ export type GroupCommand =
   | {
       readonly kind: 'group.sync';
       readonly group: GroupId;
-      readonly generation: Epoch;
+      readonly generation: Generation;
       readonly memberId: MemberId;
       readonly instanceId: InstanceId | null;
       readonly protocolType: string | null;
@@ -149,7 +149,7 @@ export type GroupCommand =
       readonly kind: 'group.commit';
       readonly group: GroupId;
       /** -1 for a simple commit. */
-      readonly generation: Epoch;
+      readonly generation: Generation;
       /** '' for a simple commit. */
       readonly memberId: MemberId;
       readonly instanceId: InstanceId | null;
@@ -175,7 +175,7 @@ export type GroupCommand =
 
 export interface JoinAnswer {
   readonly error: GroupError | 'NONE';
-  readonly generation: Epoch;
+  readonly generation: Generation;
   readonly protocolType: string | null;
   readonly protocolName: string | null;
   readonly leader: string;
@@ -265,7 +265,7 @@ export type GroupNews =
     }
   | { readonly kind: 'rebalance-started'; readonly group: GroupId; readonly trigger: RebalanceTrigger }
   | { readonly kind: 'rebalance-ended'; readonly group: GroupId; readonly record: RebalanceRecord }
-  | { readonly kind: 'group-empty'; readonly group: GroupId; readonly generation: Epoch }
+  | { readonly kind: 'group-empty'; readonly group: GroupId; readonly generation: Generation }
   | { readonly kind: 'group-deleted'; readonly group: GroupId };
 
 export interface RebalanceTrigger {
@@ -285,12 +285,12 @@ export interface RebalanceTrigger {
 /** The history of one rebalance, for people. Times are the leader's wall clock. */
 export interface RebalanceRecord {
   readonly trigger: RebalanceTrigger;
-  readonly generationBefore: Epoch;
+  readonly generationBefore: Generation;
   /** The generation it led to. */
-  readonly generation: Epoch;
+  readonly generation: Generation;
   /** Stop was called. */
   readonly startedAt: WallMs;
-  /** Every member had stopped and joined (or was given up): the epoch switched. Null while it runs. */
+  /** Every member had stopped and joined (or was removed): the next generation began. Null while it runs. */
   readonly joinedAt: WallMs | null;
   /** The assignment was handed out. Null while it runs, or when it was overtaken by another. */
   readonly stableAt: WallMs | null;
@@ -311,7 +311,7 @@ export interface RebalanceRecord {
   readonly partitionsMoved: number | null;
 }
 
-/** Who may write to what a partition stands for, and the token that proves it (docs/architecture.md, epochs and fences). */
+/** Who may write to what a partition stands for, and the token that proves it (docs/groups.md, fence tokens). */
 export interface FenceGrant {
   /** `group/topic/partition`; the group alone for opaque protocols. */
   readonly scope: string;
@@ -319,7 +319,7 @@ export interface FenceGrant {
   readonly instanceId: InstanceId | null;
   readonly token: FenceToken;
   /** The generation it was granted in. */
-  readonly epoch: Epoch;
+  readonly generation: Generation;
 }
 
 export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
@@ -330,7 +330,7 @@ export interface GroupSummary {
   readonly state: ClassicState;
   readonly protocolType: string;
   readonly members: number;
-  readonly generation: Epoch;
+  readonly generation: Generation;
 }
 export interface GroupDescription extends GroupSummary {
   readonly protocolName: string | null;
@@ -363,7 +363,7 @@ export interface CommittedOffset {
 
 export interface HeartbeatQuestion {
   readonly group: GroupId;
-  readonly generation: Epoch;
+  readonly generation: Generation;
   readonly memberId: MemberId;
   readonly instanceId: InstanceId | null;
 }
@@ -404,6 +404,6 @@ export interface ApplyContext {
 /** The groups of one shard: all their hard state, and the one way to change it. Deterministic. */
 export interface Groups extends GroupsView {
   apply(command: GroupCommand, context: ApplyContext): GroupOutcome;
-  /** Mixes what matters of a group's present state into a running CRC (epoch, state, members, last change), cheaply. */
+  /** Mixes what matters of a group's present state into a running CRC (generation, state, members, last change), cheaply. */
   fingerprint(group: GroupId, previous: number): number;
 }

@@ -1,4 +1,4 @@
-/** Names of things. A brand keeps a slot from being passed where an epoch is meant; at run time each is its base type. */
+/** Names of things. A brand prevents that a slot is passed as a generation. At run time each is its base type. */
 declare const brand: unique symbol;
 type Brand<Base, Name extends string> = Base & { readonly [brand]: Name };
 
@@ -15,8 +15,8 @@ export type InstanceId = Brand<string, 'InstanceId'>;
 export type TopicName = Brand<string, 'TopicName'>;
 /** UUID v4 in canonical text form, lower case. */
 export type TopicId = Brand<string, 'TopicId'>;
-/** A group's epoch (classic protocol: generation), int32, grows only. */
-export type Epoch = Brand<number, 'Epoch'>;
+/** The number of a classic group's membership (Kafka: generation), int32. Only grows; -1 means none. */
+export type Generation = Brand<number, 'Generation'>;
 /** The slot in which the present owner of a partition was granted it. Grows whenever the owner changes. At most 2^53. */
 export type FenceToken = Brand<number, 'FenceToken'>;
 /** Milliseconds of a local clock that only goes forward. Meaningless on another machine. */
@@ -32,7 +32,7 @@ export const memberId = (value: string): MemberId => value as MemberId;
 export const instanceId = (value: string): InstanceId => value as InstanceId;
 export const topicName = (value: string): TopicName => value as TopicName;
 export const topicId = (value: string): TopicId => value as TopicId;
-export const epoch = (value: number): Epoch => value as Epoch;
+export const generation = (value: number): Generation => value as Generation;
 export const fenceToken = (value: number): FenceToken => value as FenceToken;
 export const monotonicMs = (value: number): MonotonicMs => value as MonotonicMs;
 export const wallMs = (value: number): WallMs => value as WallMs;

@@ -1,5 +1,5 @@
 import {
-  epoch,
+  generation,
   type GroupId,
   groupId,
   type InstanceId,
@@ -112,7 +112,7 @@ export const syncGroup: Handler<14> = (request, exchange, context) => {
     {
       kind: 'group.sync',
       group,
-      generation: epoch(request.generationId),
+      generation: generation(request.generationId),
       memberId: asMemberId(request.memberId),
       instanceId: instanceOf(request.groupInstanceId),
       protocolType: request.protocolType,
@@ -168,7 +168,7 @@ export const heartbeat: Handler<12> = (request, exchange, context) => {
   const member = asMemberId(request.memberId);
   const question = {
     group,
-    generation: epoch(request.generationId),
+    generation: generation(request.generationId),
     memberId: member,
     instanceId: instanceOf(request.groupInstanceId),
   };

@@ -1,5 +1,5 @@
 import {
-  epoch,
+  generation,
   type GroupId,
   groupId,
   instanceId,
@@ -51,7 +51,7 @@ export const offsetCommit: Handler<8> = (request, exchange, context) => {
     {
       kind: 'group.commit',
       group,
-      generation: epoch(request.generationIdOrMemberEpoch),
+      generation: generation(request.generationIdOrMemberEpoch),
       memberId: memberId(request.memberId),
       instanceId: request.groupInstanceId === null ? null : instanceId(request.groupInstanceId),
       groupNotFoundKnown: exchange.version >= 9,

@@ -1,4 +1,4 @@
-import { assert, type Epoch, epoch, type MemberId, type WallMs } from '../../kernel/index.js';
+import { assert, type Generation, generation, type MemberId, type WallMs } from '../../kernel/index.js';
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE, EMPTY_ASSIGNMENT } from '../consumer-protocol.js';
 import { type Ownership, partitionScope } from '../fences.js';
 import type {
@@ -158,7 +158,7 @@ export function completeJoin(group: ClassicGroup, context: ApplyContext, out: Co
   armGroupTimer(group, 'sync', rebalanceTimeoutMs(group), context, out);
 }
 
-const nextGeneration = (generation: Epoch): Epoch => epoch(generation + 1);
+const nextGeneration = (current: Generation): Generation => generation(current + 1);
 
 function becomeEmpty(group: ClassicGroup, context: ApplyContext, out: Consequences): void {
   group.leader = null;
@@ -217,7 +217,7 @@ export function memberList(group: ClassicGroup): JoinAnswer['members'] {
 
 export const joinRefused = (error: GroupError, memberId: MemberId): JoinAnswer => ({
   error,
-  generation: epoch(-1),
+  generation: generation(-1),
   protocolType: null,
   protocolName: null,
   leader: '',

@@ -1,4 +1,4 @@
-import type { Epoch, InstanceId, MemberId } from '../../kernel/index.js';
+import type { Generation, InstanceId, MemberId } from '../../kernel/index.js';
 import type {
   ApplyContext,
   GroupCommand,
@@ -38,7 +38,7 @@ function validateGeneration(
   group: ClassicGroup,
   id: MemberId,
   instanceId: InstanceId | null,
-  generation: Epoch,
+  generation: Generation,
 ): Verdict {
   const verdict = validateMember(group, id, instanceId);
   if (verdict !== 'NONE') return verdict;

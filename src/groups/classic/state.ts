@@ -1,4 +1,4 @@
-import type { Epoch, GroupId, InstanceId, MemberId, WallMs } from '../../kernel/index.js';
+import type { Generation, GroupId, InstanceId, MemberId, WallMs } from '../../kernel/index.js';
 import type { Fences } from '../fences.js';
 import type { OffsetTable } from '../offsets.js';
 import type { ClassicState, GroupNews, JoinProtocol, RebalanceRecord, TimerChange } from '../types.js';
@@ -32,7 +32,7 @@ export interface ClassicGroup {
   readonly kind: 'classic';
   readonly id: GroupId;
   state: ClassicState;
-  generation: Epoch;
+  generation: Generation;
   /** Null for a group that never had members. */
   protocolType: string | null;
   protocolName: string | null;

@@ -1,5 +1,5 @@
 import {
-  epoch,
+  generation,
   type GroupId,
   type MemberId,
   memberId,
@@ -40,7 +40,7 @@ import type { FakeClock } from './fake-clock.js';
 
 export const joinAnswer = (member: string, overrides: Partial<JoinAnswer> = {}): JoinAnswer => ({
   error: 'NONE',
-  generation: epoch(1),
+  generation: generation(1),
   protocolType: 'consumer',
   protocolName: 'range',
   leader: member,
@@ -295,7 +295,7 @@ function isRefusal(value: Reply | Refusal): value is Refusal {
   return value.kind === 'not-leader' || value.kind === 'overloaded' || value.kind === 'outcome-unknown';
 }
 function simpleGroup(group: GroupId): GroupSummary {
-  return { group, type: 'classic', state: 'Empty', protocolType: '', members: 0, generation: epoch(0) };
+  return { group, type: 'classic', state: 'Empty', protocolType: '', members: 0, generation: generation(0) };
 }
 function deletedOffsets(topics: Extract<Command, { kind: 'group.deleteOffsets' }>['topics']): GroupReply {
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { epoch, groupId, memberId } from '../../../src/kernel/index.js';
+import { generation, groupId, memberId } from '../../../src/kernel/index.js';
 import { API_KEYS, APIS, errorCode, NO_UUID } from '../../../src/wire/index.js';
 import { bench } from './broker-bench.js';
 import { turns } from './client.js';
@@ -139,7 +139,7 @@ describe('pitfalls', () => {
     expect(coordinator.heartbeats).toHaveLength(1);
     expect((await other.call(12, 3, heartbeatOf('billing'))).errorCode).toBe(0);
     const group = groupId('billing');
-    const answer = joinAnswer('m-1', { generation: epoch(4) });
+    const answer = joinAnswer('m-1', { generation: generation(4) });
     coordinator.tell(group, { kind: 'join-answer', group, memberId: memberId('m-1'), answer });
     expect(await join).toMatchObject({ errorCode: 0, generationId: 4, memberId: 'm-1' });
     expect((await behind).errorCode).toBe(0);
@@ -311,7 +311,7 @@ describe('pitfalls', () => {
         kind: 'join-answer',
         group,
         memberId: memberId('goes'),
-        answer: joinAnswer('goes', { error: 'UNKNOWN_MEMBER_ID', generation: epoch(-1) }),
+        answer: joinAnswer('goes', { error: 'UNKNOWN_MEMBER_ID', generation: generation(-1) }),
       },
       { kind: 'join-answer', group, memberId: memberId('stays'), answer: joinAnswer('stays') },
     );
@@ -335,7 +335,7 @@ describe('pitfalls', () => {
     coordinator.addTopic('tenants', 1);
     coordinator.onCommand = (command) =>
       command.kind === 'group.join'
-        ? { kind: 'join', answer: joinAnswer('m-1', { generation: epoch(12) }) }
+        ? { kind: 'join', answer: joinAnswer('m-1', { generation: generation(12) }) }
         : undefined;
     const kafka = await client();
     const { generationId } = await kafka.call(11, 5, joinOf('billing'));

@@ -1,6 +1,6 @@
 import {
   codec,
-  epoch,
+  generation,
   groupId,
   instanceId,
   memberId,
@@ -142,7 +142,7 @@ export class GroupsWorld {
     return this.apply({
       kind: 'group.sync',
       group: groupId(options.group ?? GROUP),
-      generation: epoch(options.generation ?? this.generation),
+      generation: generation(options.generation ?? this.generation),
       memberId: memberId(id),
       instanceId: options.instance === undefined ? null : instanceId(options.instance),
       protocolType: 'consumer',
@@ -156,7 +156,7 @@ export class GroupsWorld {
   heartbeat(id: string, options: { readonly generation?: number; readonly instance?: string } = {}): string {
     const { error, renew } = this.groups.heartbeat({
       group: groupId(GROUP),
-      generation: epoch(options.generation ?? this.generation),
+      generation: generation(options.generation ?? this.generation),
       memberId: memberId(id),
       instanceId: options.instance === undefined ? null : instanceId(options.instance),
     });
@@ -183,7 +183,7 @@ export class GroupsWorld {
     return this.apply({
       kind: 'group.commit',
       group: groupId(GROUP),
-      generation: epoch(options.generation ?? this.generation),
+      generation: generation(options.generation ?? this.generation),
       memberId: memberId(id),
       instanceId: options.instance === undefined ? null : instanceId(options.instance),
       groupNotFoundKnown: options.groupNotFoundKnown ?? false,

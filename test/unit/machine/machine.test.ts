@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  epoch,
+  generation,
   groupId,
   MalformedBytesError,
   memberId,
@@ -38,7 +38,7 @@ class Fed {
 const commit = (group: string, offset: number): Command => ({
   kind: 'group.commit',
   group: groupId(group),
-  generation: epoch(-1),
+  generation: generation(-1),
   memberId: memberId(''),
   instanceId: null,
   groupNotFoundKnown: true,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
-  epoch,
+  generation,
   groupId,
   memberId,
   replicaId,
@@ -16,7 +16,7 @@ const GROUP = groupId('billing');
 const commit = (offset: number): Command => ({
   kind: 'group.commit',
   group: GROUP,
-  generation: epoch(-1),
+  generation: generation(-1),
   memberId: memberId(''),
   instanceId: null,
   groupNotFoundKnown: true,

@@ -7,8 +7,7 @@ const BRANDS: Readonly<Record<string, string>> = {
   replicaId: 'ReplicaId',
   shardId: 'ShardId',
   slot: 'Slot',
-  epoch: 'Epoch',
-  generation: 'Epoch',
+  generation: 'Generation',
   token: 'FenceToken',
 };
 const CORE = /^src\/(paxos|groups|topics|registers|machine|replica|storage|transport)\//;
