@@ -65,7 +65,6 @@ const CAUSES = {
   'missed-sync': 'did not ask for its assignment in time and is out',
   replaced: 'was replaced by a new process of the same name',
   removed: 'was removed',
-  'pending-expired': 'never came back with the id it was given',
 } as const;
 
 function rebalanceLine(group: string, record: RebalanceRecord): string | undefined {

@@ -8,18 +8,12 @@ import {
   type TopicName,
   type WallMs,
 } from '../kernel/index.js';
-import type {
-  FenceGrant,
-  GroupCommand,
-  JoinProtocol,
-  OffsetToCommit,
-  RebalanceRecord,
-  RebalanceTrigger,
-  Timer,
-  TopicPartitions,
-} from './types.js';
+import type { GroupCommand, JoinProtocol, OffsetToCommit, TopicPartitions } from './types/commands.js';
+import type { RebalanceRecord, RebalanceTrigger } from './types/history.js';
+import type { Timer } from './types/timers.js';
+import type { FenceGrant } from './types/views.js';
 
-/** How the words of this room stand in bytes: in the log and in snapshots. Tags and orders never change. */
+/** The bytes of this room's types, in the log and in snapshots. Tags and the order of fields never change. */
 export const groupId = codec.branded<GroupId, string>()(codec.string);
 export const memberId = codec.branded<MemberId, string>()(codec.string);
 export const topicName = codec.branded<TopicName, string>()(codec.string);

@@ -1,10 +1,10 @@
 import { type TopicName, topicName } from '../kernel/index.js';
-import type { TopicPartitions } from './types.js';
+import type { TopicPartitions } from './types/commands.js';
 
 /**
  * The payloads that Kafka's consumers put into the classic protocol: ConsumerProtocolSubscription and
- * ConsumerProtocolAssignment, versions 0 to 3. The coordinator only needs topics and partitions, which stand first in
- * every version. What cannot be read gives undefined: the payload belongs to the clients, who may put anything there.
+ * ConsumerProtocolAssignment, versions 0 to 3. The coordinator only needs topics and partitions, which come first in
+ * every version. A payload that cannot be read gives undefined: clients may send any bytes.
  */
 export const CONSUMER_PROTOCOL_TYPE = 'consumer';
 
@@ -60,7 +60,7 @@ export function subscribedTopics(metadata: Uint8Array): readonly TopicName[] | u
   });
 }
 
-/** What an assignment assigns, or undefined when the payload is not one. Zero bytes assign nothing. */
+/** The partitions of an assignment, or undefined when the payload is not an assignment. Zero bytes assign nothing. */
 export function assignedPartitions(assignment: Uint8Array): readonly TopicPartitions[] | undefined {
   if (assignment.length === 0) return [];
   return reading(assignment, (r) => {

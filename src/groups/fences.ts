@@ -6,9 +6,9 @@ import {
   type MemberId,
   type Slot,
 } from '../kernel/index.js';
-import type { FenceGrant } from './types.js';
+import type { FenceGrant } from './types/views.js';
 
-/** Who is to own a scope from now on. */
+/** The owner of a scope in a new assignment. */
 export interface Ownership {
   readonly scope: string;
   readonly owner: MemberId;
@@ -33,8 +33,8 @@ export class Fences {
   }
 
   /**
-   * A new assignment is in force. An owner that keeps a scope keeps its token; everybody else gets a new one, also who
-   * had lost it in between. Returns how many were granted.
+   * A new assignment is in force. An owner that keeps a scope keeps its token. Every other owner gets a new token, also
+   * one that had the scope before and lost it. Returns the number of new grants.
    */
   assign(ownerships: readonly Ownership[], slot: Slot, generation: Generation): number {
     const wanted = new Set(ownerships.map(({ scope }) => scope));
@@ -48,12 +48,12 @@ export class Fences {
     return granted;
   }
 
-  /** The owner is gone: its scopes belong to nobody. */
+  /** The owner was removed: its scopes have no owner. */
   release(owner: MemberId): void {
     for (const [scope, grant] of this.#grants) if (grant.owner === owner) this.#grants.delete(scope);
   }
 
-  /** A new process under the name of a static member: the old one must not write any more. */
+  /** A new process took over a static member: the old process must not write any more. */
   takeOver(from: MemberId, to: MemberId, slot: Slot): void {
     for (const [scope, grant] of this.#grants) {
       if (grant.owner === from) this.#grants.set(scope, { ...grant, owner: to, token: fenceToken(slot) });

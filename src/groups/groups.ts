@@ -7,70 +7,45 @@ import {
   type WallMs,
   wallMs,
 } from '../kernel/index.js';
+import { joinRefused, syncRefused } from './classic/answers.js';
 import { join } from './classic/join.js';
-import { joinRefused, sessionMs, syncRefused } from './classic/rebalance.js';
 import { expire, heartbeat, leave, mayCommit, sync } from './classic/requests.js';
-import type { ClassicGroup, Consequences } from './classic/state.js';
+import { type ClassicGroup, newClassicGroup } from './classic/state.js';
+import type { ClassicState } from './classic/states.js';
+import { sessionMs } from './classic/timers.js';
+import { type Step, turnOf } from './classic/turn.js';
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE, subscribedTopics } from './consumer-protocol.js';
-import { Fences } from './fences.js';
-import { OffsetTable, type StoredOffset } from './offsets.js';
+import type { StoredOffset } from './offsets.js';
+import type { GroupCommand } from './types/commands.js';
+import type { RebalanceRecord } from './types/history.js';
+import type { GroupError, GroupReply, Verdict } from './types/replies.js';
+import type { TimerChange } from './types/timers.js';
 import type {
   ApplyContext,
   CommittedOffset,
   FenceGrant,
-  GroupCommand,
   GroupDescription,
-  GroupError,
   GroupOutcome,
-  GroupReply,
   Groups,
   GroupSummary,
   HeartbeatQuestion,
-  RebalanceRecord,
-  TimerChange,
-} from './types.js';
+} from './types/views.js';
 
 /** What a snapshot holds of a shard's groups. */
 export interface GroupsState {
   readonly groups: Map<GroupId, ClassicGroup>;
-  /** No generation at or below it was or will be used by a group made from now on. */
+  /** The highest generation of any deleted group. A new group starts above it, so generations never repeat. */
   generationFloor: Generation;
 }
 
 type Handlers = {
-  [K in GroupCommand['kind']]: (
-    command: Extract<GroupCommand, { kind: K }>,
-    context: ApplyContext,
-    out: Consequences,
-  ) => GroupReply;
+  [K in GroupCommand['kind']]: (command: Extract<GroupCommand, { kind: K }>, step: Step) => GroupReply;
 };
 
 export function createGroups(
   state: GroupsState = { groups: new Map(), generationFloor: generation(0) },
 ): Groups {
   return new ShardGroups(state);
-}
-
-export function newClassicGroup(id: GroupId, generation: Generation, historyMax = 20): ClassicGroup {
-  return {
-    kind: 'classic',
-    id,
-    state: 'Empty',
-    generation,
-    protocolType: null,
-    protocolName: null,
-    leader: null,
-    members: new Map(),
-    staticMembers: new Map(),
-    pending: new Map(),
-    timers: new Map(),
-    emptySince: null,
-    initial: null,
-    offsets: new OffsetTable(),
-    fences: new Fences(),
-    history: [],
-    historyMax,
-  };
 }
 
 export class ShardGroups implements Groups {
@@ -81,56 +56,51 @@ export class ShardGroups implements Groups {
   }
 
   apply(command: GroupCommand, context: ApplyContext): GroupOutcome {
-    const out: Consequences = { news: [], timers: [] };
+    const step: Step = { ...context, news: [], timers: [] };
     // The handler belongs to the command's kind by the type of the table.
-    const handler = this.#handlers[command.kind] as (
-      command: GroupCommand,
-      context: ApplyContext,
-      out: Consequences,
-    ) => GroupReply;
-    const reply = handler(command, context, out);
-    return { reply, ...out };
+    const handler = this.#handlers[command.kind] as (command: GroupCommand, step: Step) => GroupReply;
+    const reply = handler(command, step);
+    return { reply, news: step.news, timers: step.timers };
   }
 
   readonly #handlers: Handlers = {
-    'group.join': (command, context, out) => {
+    'group.join': (command, step) => {
       const known = this.#group(command.group);
       if (known === undefined && command.memberId !== '') {
         return { kind: 'join', answer: joinRefused('UNKNOWN_MEMBER_ID', command.memberId) };
       }
-      const group = known ?? this.#create(command.group);
-      return join(group, command, context, out);
+      return join(turnOf(known ?? this.#create(command.group), step), command);
     },
-    'group.sync': (command, context, out) => {
+    'group.sync': (command, step) => {
       const group = this.#group(command.group);
       return group === undefined
         ? { kind: 'sync', answer: syncRefused('UNKNOWN_MEMBER_ID') }
-        : sync(group, command, context, out);
+        : sync(turnOf(group, step), command);
     },
-    'group.leave': (command, context, out) => {
+    'group.leave': (command, step) => {
       const group = this.#group(command.group);
       return group === undefined
         ? { kind: 'leave', error: 'UNKNOWN_MEMBER_ID', members: [] }
-        : leave(group, command, context, out);
+        : leave(turnOf(group, step), command);
     },
-    'group.commit': (command, context) => this.#commit(command, context),
-    'group.delete': (command, _context, out) => {
+    'group.commit': (command, step) => this.#commit(command, step),
+    'group.delete': (command, step) => {
       const group = this.#group(command.group);
       if (group === undefined) return { kind: 'delete', error: 'GROUP_ID_NOT_FOUND' };
       if (group.state !== 'Empty' || group.pending.size > 0)
         return { kind: 'delete', error: 'NON_EMPTY_GROUP' };
-      this.#drop(group, out);
+      this.#drop(group, step);
       return { kind: 'delete', error: 'NONE' };
     },
     'group.deleteOffsets': (command) => this.#deleteOffsets(command),
-    'group.expire': (command, context, out) => {
+    'group.expire': (command, step) => {
       const group = this.#group(command.group);
-      if (group !== undefined) expire(group, command, context, out);
+      if (group !== undefined) expire(turnOf(group, step), command);
       return { kind: 'done' };
     },
-    'group.expireOffsets': (command, context, out) => {
+    'group.expireOffsets': (command, step) => {
       for (const group of [...this.state.groups.values()])
-        this.#expireOffsets(group, command.offsetsRetentionMs, context, out);
+        this.#expireOffsets(group, command.offsetsRetentionMs, step);
       return { kind: 'done' };
     },
     'group.topicDeleted': (command) => {
@@ -150,16 +120,16 @@ export class ShardGroups implements Groups {
     return group;
   }
 
-  #drop(group: ClassicGroup, out: Consequences): void {
+  #drop(group: ClassicGroup, { news, timers }: Step): void {
     this.state.generationFloor = generation(Math.max(this.state.generationFloor, group.generation));
     this.state.groups.delete(group.id);
     for (const member of group.pending.keys())
-      out.timers.push({ kind: 'cancel', group: group.id, timer: { kind: 'pending', member } });
-    out.timers.push({ kind: 'cancel-group', group: group.id });
-    out.news.push({ kind: 'group-deleted', group: group.id });
+      timers.push({ kind: 'cancel', group: group.id, timer: { kind: 'pending', member } });
+    timers.push({ kind: 'cancel-group', group: group.id });
+    news.push({ kind: 'group-deleted', group: group.id });
   }
 
-  #commit(command: Extract<GroupCommand, { kind: 'group.commit' }>, context: ApplyContext): GroupReply {
+  #commit(command: Extract<GroupCommand, { kind: 'group.commit' }>, { at }: Step): GroupReply {
     const known = this.#group(command.group);
     const refused = (error: GroupError): GroupReply => ({ kind: 'commit', error, errors: [] });
     if (known === undefined && command.generation >= 0) {
@@ -168,10 +138,10 @@ export class ShardGroups implements Groups {
     const group = known ?? this.#create(command.group);
     const verdict = mayCommit(group, command);
     if (verdict !== 'NONE') return refused(verdict);
-    const expiresAt = command.retentionMs === null ? null : wallMs(context.at + command.retentionMs);
-    const errors = command.offsets.map((offset): GroupError | 'NONE' => {
+    const expiresAt = command.retentionMs === null ? null : wallMs(at + command.retentionMs);
+    const errors = command.offsets.map((offset): Verdict => {
       if (offset.metadata.length > command.offsetMetadataBytesMax) return 'OFFSET_METADATA_TOO_LARGE';
-      group.offsets.put(offset, context.at, expiresAt);
+      group.offsets.put(offset, at, expiresAt);
       return 'NONE';
     });
     return { kind: 'commit', error: 'NONE', errors };
@@ -193,22 +163,22 @@ export class ShardGroups implements Groups {
     return { kind: 'deleteOffsets', error: 'NONE', topics };
   }
 
-  /** Kafka: KIP-211. An offset's time runs from when the group (or the topic within it) fell out of use. */
-  #expireOffsets(group: ClassicGroup, retentionMs: number, context: ApplyContext, out: Consequences): void {
+  /** Kafka: KIP-211. The retention of an offset starts when the group, or the topic in the group, is no longer in use. */
+  #expireOffsets(group: ClassicGroup, retentionMs: number, step: Step): void {
     const subscribed = group.members.size > 0 ? subscriptionOf(group) : undefined;
     const unusedSince = (offset: StoredOffset): WallMs | undefined => {
       if (group.state === 'Empty') return group.emptySince ?? offset.committedAt;
       if (subscribed === undefined || group.state !== 'Stable') return undefined;
       return subscribed.has(offset.topic) ? undefined : offset.committedAt;
     };
-    group.offsets.expire(context.at, retentionMs, unusedSince);
+    group.offsets.expire(step.at, retentionMs, unusedSince);
     if (group.state === 'Empty' && group.pending.size === 0 && group.offsets.count === 0)
-      this.#drop(group, out);
+      this.#drop(group, step);
   }
 
   // ---- GroupsView ----
 
-  heartbeat(question: HeartbeatQuestion): { readonly error: GroupError | 'NONE'; readonly renew: boolean } {
+  heartbeat(question: HeartbeatQuestion): { readonly error: Verdict; readonly renew: boolean } {
     const group = this.#group(question.group);
     return group === undefined ? { error: 'UNKNOWN_MEMBER_ID', renew: false } : heartbeat(group, question);
   }
@@ -303,7 +273,8 @@ export class ShardGroups implements Groups {
   }
 }
 
-const STATES = ['Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead'];
+/** The numbers of the states in a fingerprint. Replicas of different versions compare them: never change the order. */
+const STATES: readonly ClassicState[] = ['Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable'];
 
 function summary(group: ClassicGroup): GroupSummary {
   return {
@@ -316,7 +287,7 @@ function summary(group: ClassicGroup): GroupSummary {
   };
 }
 
-/** What the members subscribe to; undefined when the protocol is opaque. */
+/** The topics that the members subscribe to; undefined when the protocol is opaque. */
 function subscriptionOf(group: ClassicGroup): Set<TopicName> | undefined {
   if (group.protocolType !== CONSUMER_PROTOCOL_TYPE) return undefined;
   const topics = new Set<TopicName>();

@@ -1,4 +1,11 @@
-export * from './types.js';
+export type { ClassicState } from './classic/states.js';
+export type * from './types/commands.js';
+export type * from './types/history.js';
+export type * from './types/news.js';
+export type * from './types/replies.js';
+export * from './types/settings.js';
+export type * from './types/timers.js';
+export type * from './types/views.js';
 export { createGroups } from './groups.js';
 export { groupCommandCodec } from './codecs.js';
 export { restoreGroups, snapshotGroups } from './snapshot.js';

@@ -1,16 +1,17 @@
 import { type TopicName, type WallMs, wallMs } from '../kernel/index.js';
-import type { CommittedOffset, OffsetToCommit } from './types.js';
+import type { OffsetToCommit } from './types/commands.js';
+import type { CommittedOffset } from './types/views.js';
 
-/** What few offsets have: kept apart, so that a million plain ones stay small. */
+/** Fields that few offsets have. They are stored apart, so that a million plain offsets stay small. */
 interface Extra {
   readonly leaderEpoch: number;
   readonly metadata: string;
-  /** When it may go, whatever the setting says (OffsetCommit v2-4); null = by the setting. */
+  /** When it expires (OffsetCommit v2-4); null = the setting decides. */
   readonly expiresAt: WallMs | null;
 }
 
 interface TopicOffsets {
-  /** Of the incarnation of the topic that was committed for; offsets of an older one are void. */
+  /** The id of the topic that the offsets were committed for. A topic that is deleted and created again has another id. */
   topicId: string | null;
   /** By partition. */
   readonly offset: (number | undefined)[];
@@ -19,12 +20,12 @@ interface TopicOffsets {
   count: number;
 }
 
-/** An offset with everything that a snapshot must keep of it. */
+/** An offset with all that a snapshot must keep. */
 export interface StoredOffset extends CommittedOffset {
   readonly expiresAt: WallMs | null;
 }
 
-/** The committed offsets of one group, in columns. Independent of the protocol that its members speak. */
+/** The committed offsets of one group, in columns. They do not depend on the protocol of its members. */
 export class OffsetTable {
   readonly #topics = new Map<TopicName, TopicOffsets>();
   #count = 0;
@@ -33,11 +34,11 @@ export class OffsetTable {
     return this.#count;
   }
 
-  put(offset: Omit<OffsetToCommit, never>, at: WallMs, expiresAt: WallMs | null): void {
+  put(offset: OffsetToCommit, at: WallMs, expiresAt: WallMs | null): void {
     const { topic, topicId, partition, leaderEpoch, metadata } = offset;
     let table = this.#topics.get(topic);
     if (table !== undefined && table.topicId !== null && topicId !== null && table.topicId !== topicId) {
-      // The topic was made anew: what was committed for the old one means nothing.
+      // The topic was deleted and created again: offsets of the old topic mean nothing.
       this.removeTopic(topic);
       table = undefined;
     }
@@ -93,7 +94,7 @@ export class OffsetTable {
     return true;
   }
 
-  /** Offsets committed for another incarnation of the topic than `topicId` stay. */
+  /** Offsets that were committed for a topic with another id than `topicId` stay. */
   removeTopic(topic: TopicName, topicId: string | null = null): void {
     const table = this.#topics.get(topic);
     if (table === undefined || (topicId !== null && table.topicId !== null && table.topicId !== topicId))
@@ -102,7 +103,7 @@ export class OffsetTable {
     this.#topics.delete(topic);
   }
 
-  /** Removes what is past its time; `base` says since when an offset is unused, undefined while it is in use. */
+  /** Removes offsets past their retention. `base` tells since when an offset is unused; undefined: it is in use. */
   expire(now: WallMs, retentionMs: number, base: (offset: StoredOffset) => WallMs | undefined): void {
     for (const offset of [...this.all()]) {
       const since = base(offset);

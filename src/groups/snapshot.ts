@@ -5,7 +5,7 @@ import {
   generation as generationOf,
   MalformedBytesError,
 } from '../kernel/index.js';
-import type { ClassicGroup, ClassicMember } from './classic/state.js';
+import { type ClassicGroup, type ClassicMember, newClassicGroup } from './classic/state.js';
 import {
   generation,
   fenceGrant,
@@ -17,11 +17,11 @@ import {
   topicName,
   wallMs,
 } from './codecs.js';
-import { createGroups, newClassicGroup, ShardGroups } from './groups.js';
+import { createGroups, ShardGroups } from './groups.js';
 import type { StoredOffset } from './offsets.js';
-import type { Groups } from './types.js';
+import type { Groups } from './types/views.js';
 
-/** Bumped when an older version could not read it. */
+/** Grows with every change that an older version cannot read. */
 const FORMAT = 1;
 const CHUNK_BYTES = 512 * 1024;
 
@@ -44,7 +44,8 @@ const memberCodec = codec.struct<ClassicMember>({
 
 const headCodec = codec.struct({
   id: groupId,
-  state: codec.oneOf('Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead'),
+  // Place 4 is taken: it was Kafka's `Dead`, which no group has ever been in.
+  state: codec.oneOf('Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable'),
   generation,
   protocolType: codec.nullable(codec.string),
   protocolName: codec.nullable(codec.string),
@@ -72,9 +73,10 @@ const offsetCodec = codec.struct<StoredOffset>({
   expiresAt: codec.nullable(wallMs),
 });
 
-/** The whole state in chunks of about half a MiB. Consume it before the next command is applied. */
+/** The whole state, in chunks of about half a MiB. Read all of it before the next command is applied. */
 export function* snapshotGroups(groups: Groups): Iterable<Uint8Array> {
-  if (!(groups instanceof ShardGroups)) throw new TypeError('only what createGroups made can be snapshotted');
+  if (!(groups instanceof ShardGroups))
+    throw new TypeError('snapshotGroups takes only a value that createGroups returned');
   const { state } = groups;
   const writer = new ByteWriter(CHUNK_BYTES);
   writer.u8(FORMAT);
@@ -104,7 +106,9 @@ export function restoreGroups(bytes: Uint8Array): Groups {
   const reader = new ByteReader(bytes);
   const format = reader.u8();
   if (format !== FORMAT)
-    throw new MalformedBytesError(`groups in format ${format}, this version knows ${FORMAT}`);
+    throw new MalformedBytesError(
+      `a snapshot of groups in format ${format}; this version reads format ${FORMAT}`,
+    );
   const generationFloor = generationOf(reader.varint());
   const groups = new Map<ClassicGroup['id'], ClassicGroup>();
   const count = reader.varint();

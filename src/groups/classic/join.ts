@@ -1,19 +1,16 @@
 import type { MemberId } from '../../kernel/index.js';
-import type { ApplyContext, GroupCommand, GroupError, GroupReply, JoinProtocol } from '../types.js';
-import {
-  armSession,
-  awaitMoreJoiners,
-  commonProtocols,
-  joinAnswer,
-  joinRefused,
-  maybeCompleteJoin,
-  memberList,
-  prepareRebalance,
-  voteForProtocol,
-} from './rebalance.js';
-import type { ClassicGroup, ClassicMember, Consequences } from './state.js';
+import type { GroupCommand, JoinProtocol } from '../types/commands.js';
+import type { GroupError, GroupReply } from '../types/replies.js';
+import { joinAnswer, joinRefused, memberList } from './answers.js';
+import { answerSync } from './assignment.js';
+import { memberArrived, prepareRebalance } from './barrier.js';
+import { commonProtocols, voteForProtocol } from './generation.js';
+import { announceJoined, announceLeft, refuseJoin } from './members.js';
+import type { ClassicGroup, ClassicMember } from './state.js';
+import { armPending, armSession, cancelPending, cancelSession } from './timers.js';
+import type { Turn } from './turn.js';
 
-export type Join = Extract<GroupCommand, { kind: 'group.join' }>;
+type Join = Extract<GroupCommand, { kind: 'group.join' }>;
 
 const refuse = (error: GroupError, id: MemberId): GroupReply => ({
   kind: 'join',
@@ -21,27 +18,20 @@ const refuse = (error: GroupError, id: MemberId): GroupReply => ({
 });
 const parked = (id: MemberId): GroupReply => ({ kind: 'join-parked', memberId: id });
 
-/** Kafka: classicGroupJoinToConsumerGroup's classic counterpart, checks in Kafka's order. The group exists. */
-export function join(
-  group: ClassicGroup,
-  request: Join,
-  context: ApplyContext,
-  out: Consequences,
-): GroupReply {
+/** Kafka: classicGroupJoinToClassicGroup, with the checks in Kafka's order. The group exists. */
+export function join(turn: Turn, request: Join): GroupReply {
+  const { group } = turn;
   group.historyMax = request.settings.rebalanceRecordsMax;
   if (!hasRoom(group, request)) return refuse('GROUP_MAX_SIZE_REACHED', request.memberId);
-  if (!speaksWithUs(group, request)) return refuse('INCONSISTENT_GROUP_PROTOCOL', request.memberId);
-  return request.memberId === ''
-    ? joinUnnamed(group, request, context, out)
-    : joinNamed(group, request, context, out);
+  if (!supportsProtocol(group, request)) return refuse('INCONSISTENT_GROUP_PROTOCOL', request.memberId);
+  return request.memberId === '' ? joinWithoutId(turn, request) : joinWithId(turn, request);
 }
 
-/** Kafka: acceptJoiningMember. While preparing, only those who already stand at the barrier count. */
+/** Kafka: acceptJoiningMember. In PreparingRebalance only the members at the barrier count. */
 function hasRoom(group: ClassicGroup, { memberId: id, settings }: Join): boolean {
   const member = group.members.get(id);
   switch (group.state) {
     case 'Empty':
-    case 'Dead':
       return true;
     case 'PreparingRebalance': {
       if (member?.waiting === true) return true;
@@ -55,86 +45,63 @@ function hasRoom(group: ClassicGroup, { memberId: id, settings }: Join): boolean
   }
 }
 
-function speaksWithUs(group: ClassicGroup, { protocolType, protocols }: Join): boolean {
+/** Kafka: supportsProtocols. */
+function supportsProtocol(group: ClassicGroup, { protocolType, protocols }: Join): boolean {
   if (group.members.size === 0) return protocolType !== '' && protocols.length > 0;
   if (group.protocolType !== protocolType) return false;
   const common = commonProtocols(group);
   return protocols.some(({ name }) => common.has(name));
 }
 
-function joinUnnamed(
-  group: ClassicGroup,
-  request: Join,
-  context: ApplyContext,
-  out: Consequences,
-): GroupReply {
+function joinWithoutId(turn: Turn, request: Join): GroupReply {
+  const { group } = turn;
   const { instanceId, newMemberId } = request;
   if (instanceId !== null) {
     const known = group.staticMembers.get(instanceId);
-    if (known !== undefined) return replaceStatic(group, group.members.get(known)!, request, context, out);
-    return addMember(group, newMemberId, request, context, out);
+    return known === undefined
+      ? addMember(turn, newMemberId, request)
+      : replaceStatic(turn, group.members.get(known)!, request);
   }
-  if (!request.memberIdRequired) return addMember(group, newMemberId, request, context, out);
-  // Kafka: KIP-394, so that a client whose first answer was lost does not leave a ghost behind.
-  group.pending.set(newMemberId, { timeoutMs: request.sessionTimeoutMs, token: context.slot });
-  const timer = { kind: 'pending', member: newMemberId } as const;
-  out.timers.push({
-    kind: 'arm',
-    group: group.id,
-    timer,
-    afterMs: request.sessionTimeoutMs,
-    token: context.slot,
-  });
+  if (!request.memberIdRequired) return addMember(turn, newMemberId, request);
+  // Kafka: KIP-394. A client that loses the first answer leaves no member behind.
+  armPending(turn, newMemberId, request.sessionTimeoutMs);
   return refuse('MEMBER_ID_REQUIRED', newMemberId);
 }
 
-function joinNamed(group: ClassicGroup, request: Join, context: ApplyContext, out: Consequences): GroupReply {
+function joinWithId(turn: Turn, request: Join): GroupReply {
+  const { group } = turn;
   const { memberId: id, instanceId } = request;
   if (instanceId !== null) {
     const holder = group.staticMembers.get(instanceId);
     if (holder === undefined) return refuse('UNKNOWN_MEMBER_ID', id);
     if (holder !== id) return refuse('FENCED_INSTANCE_ID', id);
   } else if (group.pending.has(id)) {
-    forgetPending(group, id, out);
-    return addMember(group, id, request, context, out);
+    cancelPending(turn, id);
+    return addMember(turn, id, request);
   }
   const member = group.members.get(id);
   if (member === undefined) return refuse('UNKNOWN_MEMBER_ID', id);
+  const same = sameProtocols(member.protocols, request.protocols);
   switch (group.state) {
     case 'PreparingRebalance':
-      return standAtBarrier(group, member, request, context, out);
+      return waitAtBarrier(turn, member, request);
     case 'CompletingRebalance':
-      // Its answer was lost: it gets it again. With other protocols the vote must be held anew.
-      if (sameProtocols(member.protocols, request.protocols))
-        return { kind: 'join', answer: joinAnswer(group, id) };
-      return rejoin(group, member, request, 'subscription-changed', context, out);
+      // The answer to its first JoinGroup was lost. With other protocols the members must vote again.
+      if (same) return { kind: 'join', answer: joinAnswer(group, id) };
+      return rejoin(turn, member, request, 'subscription-changed');
     case 'Stable':
-      // Kafka: a leader joins to have partitions assigned anew (e.g. it saw that a topic grew). Not Kafka: one that only
-      // followed its coordinator to another replica does not disturb the group.
-      if (group.leader === id && !request.resuming)
-        return rejoin(group, member, request, 'leader-rejoined', context, out);
-      if (sameProtocols(member.protocols, request.protocols))
-        return { kind: 'join', answer: joinAnswer(group, id) };
-      return rejoin(group, member, request, 'subscription-changed', context, out);
+      // Kafka: the leader joins again to compute a new assignment, e.g. because a topic has more partitions. Not Kafka: a
+      // leader that only followed its coordinator to another replica (`resuming`) starts no rebalance.
+      if (group.leader === id && !request.resuming) return rejoin(turn, member, request, 'leader-rejoined');
+      if (same) return { kind: 'join', answer: joinAnswer(group, id) };
+      return rejoin(turn, member, request, 'subscription-changed');
     case 'Empty':
-    case 'Dead':
       return refuse('UNKNOWN_MEMBER_ID', id);
   }
 }
 
-export function forgetPending(group: ClassicGroup, id: MemberId, out: Consequences): boolean {
-  if (!group.pending.delete(id)) return false;
-  out.timers.push({ kind: 'cancel', group: group.id, timer: { kind: 'pending', member: id } });
-  return true;
-}
-
-function addMember(
-  group: ClassicGroup,
-  id: MemberId,
-  request: Join,
-  context: ApplyContext,
-  out: Consequences,
-): GroupReply {
+function addMember(turn: Turn, id: MemberId, request: Join): GroupReply {
+  const { group, slot, at } = turn;
   const { instanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols } = request;
   const member: ClassicMember = {
     memberId: id,
@@ -149,31 +116,23 @@ function addMember(
     awaitingAssignment: false,
     pendingSync: false,
     assignment: new Uint8Array(0),
-    waitingSince: context.at,
-    sessionToken: context.slot,
+    waitingSince: at,
+    sessionToken: slot,
   };
   if (group.members.size === 0) group.protocolType = request.protocolType;
   group.members.set(id, member);
   if (instanceId !== null) group.staticMembers.set(instanceId, id);
   group.emptySince = null;
-  armSession(group, member, context, out);
-  out.news.push({ kind: 'member-joined', group: group.id, memberId: id, instanceId, clientId, clientHost });
+  armSession(turn, member);
+  announceJoined(turn, member);
   if (group.state === 'Empty') {
     const { initialQuietMs, initialDelayMsMax } = request.settings;
-    group.initial = { startedAt: context.at, quietMs: initialQuietMs, delayMsMax: initialDelayMsMax };
+    group.initial = { startedAt: at, quietMs: initialQuietMs, delayMsMax: initialDelayMsMax };
   }
-  if (group.state !== 'PreparingRebalance') {
-    prepareRebalance(group, { cause: 'member-joined', memberId: id, reason: request.reason }, context, out);
-  }
-  arrived(group, context, out);
+  if (group.state !== 'PreparingRebalance')
+    prepareRebalance(turn, { cause: 'member-joined', memberId: id, reason: request.reason });
+  memberArrived(turn);
   return parked(id);
-}
-
-/** Somebody came to the barrier. */
-function arrived(group: ClassicGroup, context: ApplyContext, out: Consequences): void {
-  if (group.state !== 'PreparingRebalance') return;
-  if (group.initial !== null) awaitMoreJoiners(group, context, out);
-  else maybeCompleteJoin(group, context, out);
 }
 
 function update(member: ClassicMember, request: Join): void {
@@ -184,91 +143,76 @@ function update(member: ClassicMember, request: Join): void {
   member.rebalanceTimeoutMs = request.rebalanceTimeoutMs;
 }
 
-function standAtBarrier(
-  group: ClassicGroup,
-  member: ClassicMember,
-  request: Join,
-  context: ApplyContext,
-  out: Consequences,
-): GroupReply {
+function waitAtBarrier(turn: Turn, member: ClassicMember, request: Join): GroupReply {
   update(member, request);
-  if (!member.waiting) member.waitingSince = context.at;
+  if (!member.waiting) member.waitingSince = turn.at;
   member.waiting = true;
-  arrived(group, context, out);
+  memberArrived(turn);
   return parked(member.memberId);
 }
 
+/** A member starts a rebalance and is the first at its barrier. */
 function rejoin(
-  group: ClassicGroup,
+  turn: Turn,
   member: ClassicMember,
   request: Join,
-  cause: 'subscription-changed' | 'leader-rejoined',
-  context: ApplyContext,
-  out: Consequences,
+  cause: 'subscription-changed' | 'leader-rejoined' | 'static-replaced',
 ): GroupReply {
+  const { memberId } = member;
   update(member, request);
   member.waiting = true;
-  member.waitingSince = context.at;
-  prepareRebalance(group, { cause, memberId: member.memberId, reason: request.reason }, context, out);
-  return parked(member.memberId);
+  member.waitingSince = turn.at;
+  prepareRebalance(turn, { cause, memberId, reason: request.reason });
+  return parked(memberId);
 }
 
-/** Kafka: KIP-345. A new process under an old name takes the member's place; the old one is fenced. */
-function replaceStatic(
-  group: ClassicGroup,
-  old: ClassicMember,
-  request: Join,
-  context: ApplyContext,
-  out: Consequences,
-): GroupReply {
+/** Kafka: KIP-345. A new process with the same instance id takes over the member. The old process is fenced. */
+function replaceStatic(turn: Turn, old: ClassicMember, request: Join): GroupReply {
+  const { group } = turn;
   const id = request.newMemberId;
-  const fenced = joinRefused('FENCED_INSTANCE_ID', old.memberId);
-  if (old.waiting)
-    out.news.push({ kind: 'join-answer', group: group.id, memberId: old.memberId, answer: fenced });
-  if (old.awaitingAssignment) {
-    const answer = {
-      error: 'FENCED_INSTANCE_ID',
-      protocolType: null,
-      protocolName: null,
-      assignment: new Uint8Array(0),
-    } as const;
-    out.news.push({ kind: 'sync-answer', group: group.id, memberId: old.memberId, answer });
-  }
-  const member: ClassicMember = { ...old, memberId: id, awaitingAssignment: false };
+  if (old.waiting) refuseJoin(turn, old.memberId, 'FENCED_INSTANCE_ID');
+  if (old.awaitingAssignment) answerSync(turn, old, 'FENCED_INSTANCE_ID');
+  const member: ClassicMember = { ...old, memberId: id };
   const wasLeader = group.leader === old.memberId;
   renameMember(group, old, member);
   if (wasLeader) group.leader = id;
   update(member, request);
-  group.fences.takeOver(old.memberId, id, context.slot);
-  out.timers.push({ kind: 'cancel', group: group.id, timer: { kind: 'session', member: old.memberId } });
-  out.news.push({ kind: 'member-left', group: group.id, memberId: old.memberId, cause: 'replaced' });
-  const { clientId, clientHost, instanceId } = member;
-  out.news.push({ kind: 'member-joined', group: group.id, memberId: id, instanceId, clientId, clientHost });
-  armSession(group, member, context, out);
+  group.fences.takeOver(old.memberId, id, turn.slot);
+  cancelSession(turn, old.memberId);
+  announceLeft(turn, old.memberId, 'replaced');
+  announceJoined(turn, member);
+  armSession(turn, member);
   switch (group.state) {
-    case 'Stable': {
-      if (voteForProtocol(group) !== group.protocolName) break;
-      const answer = joinAnswer(group, id);
-      if (!wasLeader) return { kind: 'join', answer };
-      // Kafka: KIP-814. Older clients are told of the old leader, so that they act as followers and assign nothing.
-      if (request.canSkipAssignment)
-        return { kind: 'join', answer: { ...answer, members: memberList(group), skipAssignment: true } };
-      return { kind: 'join', answer: { ...answer, leader: old.memberId, members: [] } };
-    }
     case 'PreparingRebalance':
-      return standAtBarrier(group, member, request, context, out);
+      return waitAtBarrier(turn, member, request);
+    case 'Stable':
+      if (voteForProtocol(group) === group.protocolName)
+        return { kind: 'join', answer: takeOverAnswer(group, old, member, request) };
+      return rejoin(turn, member, request, 'static-replaced');
     case 'CompletingRebalance':
     case 'Empty':
-    case 'Dead':
-      break;
+      return rejoin(turn, member, request, 'static-replaced');
   }
-  member.waiting = true;
-  member.waitingSince = context.at;
-  prepareRebalance(group, { cause: 'static-replaced', memberId: id, reason: request.reason }, context, out);
-  return parked(id);
 }
 
-/** In place: the order of members is the order of their first joins, and assignors see it. */
+/**
+ * The new process gets the current generation, without a rebalance. Kafka: KIP-814. If it leads, it is told to skip the
+ * assignment. A client that does not know this is told that the old process leads, so it acts as a follower.
+ */
+function takeOverAnswer(
+  group: ClassicGroup,
+  old: ClassicMember,
+  member: ClassicMember,
+  request: Join,
+): ReturnType<typeof joinAnswer> {
+  const answer = joinAnswer(group, member.memberId);
+  if (group.leader !== member.memberId) return answer;
+  return request.canSkipAssignment
+    ? { ...answer, members: memberList(group), skipAssignment: true }
+    : { ...answer, leader: old.memberId, members: [] };
+}
+
+/** In place: members stay in the order of their first joins, which assignors see. */
 function renameMember(group: ClassicGroup, old: ClassicMember, member: ClassicMember): void {
   const members = [...group.members.values()].map((present) => (present === old ? member : present));
   group.members.clear();

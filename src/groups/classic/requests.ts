@@ -1,38 +1,15 @@
 import type { Generation, InstanceId, MemberId } from '../../kernel/index.js';
-import type {
-  ApplyContext,
-  GroupCommand,
-  GroupError,
-  GroupReply,
-  HeartbeatQuestion,
-  RebalanceTrigger,
-} from '../types.js';
-import { forgetPending } from './join.js';
-import {
-  afterRemoval,
-  armSession,
-  becomeStable,
-  cancelGroupTimer,
-  completeJoin,
-  forgetMember,
-  initialTimeIsUp,
-  maybeCompleteJoin,
-  syncAnswer,
-  syncRefused,
-} from './rebalance.js';
-import type { ClassicGroup, ClassicMember, Consequences } from './state.js';
-
-type Verdict = GroupError | 'NONE';
-
-/** Kafka: validateMember. */
-export function validateMember(group: ClassicGroup, id: MemberId, instanceId: InstanceId | null): Verdict {
-  if (instanceId !== null) {
-    const holder = group.staticMembers.get(instanceId);
-    if (holder === undefined) return 'UNKNOWN_MEMBER_ID';
-    if (holder !== id) return 'FENCED_INSTANCE_ID';
-  }
-  return group.members.has(id) ? 'NONE' : 'UNKNOWN_MEMBER_ID';
-}
+import type { GroupCommand } from '../types/commands.js';
+import type { RebalanceTrigger } from '../types/history.js';
+import type { GroupError, GroupReply, Verdict } from '../types/replies.js';
+import type { HeartbeatQuestion } from '../types/views.js';
+import { syncAnswer, syncRefused } from './answers.js';
+import { becomeStable } from './assignment.js';
+import { afterRemoval, initialTimeIsUp, openBarrier, openBarrierWhenAllWait } from './barrier.js';
+import { removeMember, validateMember } from './members.js';
+import type { ClassicGroup, ClassicMember } from './state.js';
+import { armSession, cancelGroupTimer, cancelPending } from './timers.js';
+import type { Turn } from './turn.js';
 
 function validateGeneration(
   group: ClassicGroup,
@@ -45,7 +22,7 @@ function validateGeneration(
   return generation === group.generation ? 'NONE' : 'ILLEGAL_GENERATION';
 }
 
-/** A pure look: a steady heartbeat changes nothing that is replicated. */
+/** A read: heartbeats of a stable group change nothing that is replicated. */
 export function heartbeat(
   group: ClassicGroup,
   question: HeartbeatQuestion,
@@ -54,7 +31,6 @@ export function heartbeat(
   if (verdict !== 'NONE') return { error: verdict, renew: false };
   switch (group.state) {
     case 'Empty':
-    case 'Dead':
       return { error: 'UNKNOWN_MEMBER_ID', renew: false };
     case 'PreparingRebalance':
       return { error: 'REBALANCE_IN_PROGRESS', renew: true };
@@ -64,15 +40,11 @@ export function heartbeat(
   }
 }
 
-export function sync(
-  group: ClassicGroup,
-  request: Extract<GroupCommand, { kind: 'group.sync' }>,
-  context: ApplyContext,
-  out: Consequences,
-): GroupReply {
+export function sync(turn: Turn, request: Extract<GroupCommand, { kind: 'group.sync' }>): GroupReply {
+  const { group } = turn;
   const { memberId: id, protocolType, protocolName } = request;
   const refused = (error: GroupError): GroupReply => ({ kind: 'sync', answer: syncRefused(error) });
-  if (group.state === 'Empty' || group.state === 'Dead') return refused('UNKNOWN_MEMBER_ID');
+  if (group.state === 'Empty') return refused('UNKNOWN_MEMBER_ID');
   const verdict = validateGeneration(group, id, request.instanceId, request.generation);
   if (verdict !== 'NONE') return refused(verdict);
   const inconsistent =
@@ -83,8 +55,8 @@ export function sync(
   const member = group.members.get(id)!;
   member.pendingSync = false;
   if (group.state === 'Stable') {
-    cancelSyncTimerWhenAllCame(group, out);
-    armSession(group, member, context, out);
+    cancelSyncTimerWhenAllSynced(turn);
+    armSession(turn, member);
     return { kind: 'sync', answer: syncAnswer(group, member) };
   }
   member.awaitingAssignment = true;
@@ -93,37 +65,32 @@ export function sync(
       const receiver = group.members.get(target);
       if (receiver !== undefined) receiver.assignment = assignment;
     }
-    becomeStable(group, context, out);
-    cancelSyncTimerWhenAllCame(group, out);
+    becomeStable(turn);
+    cancelSyncTimerWhenAllSynced(turn);
   }
   return { kind: 'sync-parked', memberId: id };
 }
 
-function cancelSyncTimerWhenAllCame(group: ClassicGroup, out: Consequences): void {
-  for (const member of group.members.values()) if (member.pendingSync) return;
-  cancelGroupTimer(group, 'sync', out);
+function cancelSyncTimerWhenAllSynced(turn: Turn): void {
+  for (const { pendingSync } of turn.group.members.values()) if (pendingSync) return;
+  cancelGroupTimer(turn, 'sync');
 }
 
-export function leave(
-  group: ClassicGroup,
-  request: Extract<GroupCommand, { kind: 'group.leave' }>,
-  context: ApplyContext,
-  out: Consequences,
-): GroupReply {
+export function leave(turn: Turn, request: Extract<GroupCommand, { kind: 'group.leave' }>): GroupReply {
   let trigger: RebalanceTrigger | undefined;
   const members = request.members.map(({ memberId: id, instanceId, reason }) => {
-    const leaver = findLeaver(group, id, instanceId);
-    if (leaver === 'pending') forgetPending(group, id, out);
+    const leaver = findLeaver(turn.group, id, instanceId);
+    if (leaver === 'pending') cancelPending(turn, id);
     else if (typeof leaver !== 'string') {
       // Kafka: KIP-345. Without a member id an administrator removes a static member.
-      forgetMember(group, leaver, id === '' ? 'removed' : 'left', out);
+      removeMember(turn, leaver, id === '' ? 'removed' : 'left');
       trigger ??= { cause: 'member-left', memberId: leaver.memberId, reason };
     }
     const error: Verdict = typeof leaver === 'string' && leaver !== 'pending' ? leaver : 'NONE';
     return { memberId: id, instanceId, error };
   });
-  if (trigger !== undefined) afterRemoval(group, trigger, context, out);
-  else maybeCompleteJoin(group, context, out);
+  if (trigger !== undefined) afterRemoval(turn, trigger);
+  else openBarrierWhenAllWait(turn);
   return { kind: 'leave', error: 'NONE', members };
 }
 
@@ -138,66 +105,59 @@ function findLeaver(
   return verdict === 'NONE' ? group.members.get(wanted)! : verdict;
 }
 
-/** Kafka: validateOffsetCommit. Who may move the group's offsets right now. */
+/** Kafka: validateOffsetCommit. Whether the sender may change the group's offsets in its current state. */
 export function mayCommit(
   group: ClassicGroup,
   request: Extract<GroupCommand, { kind: 'group.commit' }>,
 ): Verdict {
   const { generation, memberId: id, instanceId } = request;
-  if (group.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE';
   if (generation < 0 && group.state === 'Empty') return 'NONE';
   if (generation < 0 && id === '' && instanceId === null) return 'UNKNOWN_MEMBER_ID';
   const verdict = validateGeneration(group, id, instanceId, generation);
   if (verdict !== 'NONE') return verdict;
-  // While preparing, the previous generation may still say how far it came: that is what the stop is for.
+  // In PreparingRebalance the members of the old generation still record their progress.
   return group.state === 'CompletingRebalance' ? 'REBALANCE_IN_PROGRESS' : 'NONE';
 }
 
-/** A deadline passed at the leader. What it was about may have changed since: then nothing happens. */
-export function expire(
-  group: ClassicGroup,
-  request: Extract<GroupCommand, { kind: 'group.expire' }>,
-  context: ApplyContext,
-  out: Consequences,
-): void {
+/** A deadline has passed at the leader. If the timer was armed again since, the token differs and nothing happens. */
+export function expire(turn: Turn, request: Extract<GroupCommand, { kind: 'group.expire' }>): void {
+  const { group } = turn;
   const { timer, token } = request;
   switch (timer.kind) {
     case 'session': {
       const member = group.members.get(timer.member);
-      if (member?.sessionToken !== token) return;
-      // Who waits for our answer cannot heartbeat on that connection; a new member still may not wait for ever.
-      if (!member.isNew && (member.waiting || member.awaitingAssignment))
-        return armSession(group, member, context, out);
-      forgetMember(group, member, 'session-expired', out);
-      return afterRemoval(
-        group,
-        { cause: 'session-expired', memberId: member.memberId, reason: null },
-        context,
-        out,
-      );
+      if (member?.sessionToken === token) sessionTimeIsUp(turn, member);
+      return;
     }
     case 'pending': {
       if (group.pending.get(timer.member)?.token !== token) return;
       group.pending.delete(timer.member);
-      return maybeCompleteJoin(group, context, out);
+      return openBarrierWhenAllWait(turn);
     }
     case 'initial':
-      if (group.timers.get('initial')?.token === token) initialTimeIsUp(group, context, out);
+      if (group.timers.get('initial')?.token === token) initialTimeIsUp(turn);
       return;
     case 'join':
-      if (group.timers.get('join')?.token === token) completeJoin(group, context, out);
+      if (group.timers.get('join')?.token === token) openBarrier(turn);
       return;
     case 'sync':
-      if (group.timers.get('sync')?.token === token) syncTimeIsUp(group, context, out);
+      if (group.timers.get('sync')?.token === token) syncTimeIsUp(turn);
       return;
   }
 }
 
-function syncTimeIsUp(group: ClassicGroup, context: ApplyContext, out: Consequences): void {
-  cancelGroupTimer(group, 'sync', out);
-  const missing = [...group.members.values()].filter((member) => member.pendingSync);
-  for (const member of missing) forgetMember(group, member, 'missed-sync', out);
+function sessionTimeIsUp(turn: Turn, member: ClassicMember): void {
+  // A member that waits for an answer cannot send heartbeats on that connection. A new member still has a limit.
+  if (!member.isNew && (member.waiting || member.awaitingAssignment)) return armSession(turn, member);
+  removeMember(turn, member, 'session-expired');
+  afterRemoval(turn, { cause: 'session-expired', memberId: member.memberId, reason: null });
+}
+
+function syncTimeIsUp(turn: Turn): void {
+  cancelGroupTimer(turn, 'sync');
+  const missing = [...turn.group.members.values()].filter((member) => member.pendingSync);
+  for (const member of missing) removeMember(turn, member, 'missed-sync');
   const [first] = missing;
   if (first !== undefined)
-    afterRemoval(group, { cause: 'sync-missed', memberId: first.memberId, reason: null }, context, out);
+    afterRemoval(turn, { cause: 'sync-missed', memberId: first.memberId, reason: null });
 }

@@ -1,7 +1,9 @@
 import type { Generation, GroupId, InstanceId, MemberId, WallMs } from '../../kernel/index.js';
-import type { Fences } from '../fences.js';
-import type { OffsetTable } from '../offsets.js';
-import type { ClassicState, GroupNews, JoinProtocol, RebalanceRecord, TimerChange } from '../types.js';
+import { Fences } from '../fences.js';
+import { OffsetTable } from '../offsets.js';
+import type { JoinProtocol } from '../types/commands.js';
+import type { RebalanceRecord } from '../types/history.js';
+import type { ClassicState } from './states.js';
 
 /** A member of a classic group, as all replicas know it. */
 export interface ClassicMember {
@@ -12,20 +14,23 @@ export interface ClassicMember {
   sessionTimeoutMs: number;
   rebalanceTimeoutMs: number;
   protocols: readonly JoinProtocol[];
-  /** Never had a generation yet: it cannot heartbeat before its first join is answered. */
+  /** It has not been in a generation yet: it cannot send heartbeats before its first JoinGroup is answered. */
   isNew: boolean;
-  /** Stands at the barrier: its JoinGroup is counted and will be answered when the barrier opens. */
+  /** It waits at the barrier: its JoinGroup is counted and gets its answer when the barrier opens. */
   waiting: boolean;
   /** Its SyncGroup waits for the leader's assignment. */
   awaitingAssignment: boolean;
-  /** Has not synced in this generation. */
+  /** It has not sent SyncGroup in this generation. */
   pendingSync: boolean;
   assignment: Uint8Array;
-  /** When it came to the barrier of the rebalance under way. */
+  /** When it reached the barrier of the current rebalance. */
   waitingSince: WallMs | null;
-  /** Of the present arming of its session timer. */
+  /** The slot of the command that armed its session timer last. */
   sessionToken: number;
 }
+
+/** The timers of the group itself. Members have timers of their own. */
+export type GroupTimer = 'initial' | 'join' | 'sync';
 
 /** The classic protocol's part of a group. */
 export interface ClassicGroup {
@@ -39,13 +44,13 @@ export interface ClassicGroup {
   leader: MemberId | null;
   readonly members: Map<MemberId, ClassicMember>;
   readonly staticMembers: Map<InstanceId, MemberId>;
-  /** Ids handed out (KIP-394) whose holders have not come back, with the time they have and the token of the timer. */
+  /** Issued ids (KIP-394) whose clients have not joined with them, each with its timeout and the token of its timer. */
   readonly pending: Map<MemberId, { readonly timeoutMs: number; readonly token: number }>;
-  /** Tokens of the group's own timers that are armed, with the time they were given. */
-  readonly timers: Map<'initial' | 'join' | 'sync', { readonly token: number; readonly afterMs: number }>;
+  /** The armed timers of the group, each with its token and its duration. */
+  readonly timers: Map<GroupTimer, { readonly token: number; readonly afterMs: number }>;
   /** Since when it has no members. */
   emptySince: WallMs | null;
-  /** Bounds of the first rebalance, from the join that began it; null outside of one. */
+  /** Bounds of the first rebalance, set by the join that started it; null outside of one. */
   initial: { readonly startedAt: WallMs; readonly quietMs: number; readonly delayMsMax: number } | null;
   readonly offsets: OffsetTable;
   readonly fences: Fences;
@@ -54,17 +59,24 @@ export interface ClassicGroup {
   historyMax: number;
 }
 
-/** What a command causes beside its reply. */
-export interface Consequences {
-  readonly news: GroupNews[];
-  readonly timers: TimerChange[];
+export function newClassicGroup(id: GroupId, generation: Generation, historyMax = 20): ClassicGroup {
+  return {
+    kind: 'classic',
+    id,
+    state: 'Empty',
+    generation,
+    protocolType: null,
+    protocolName: null,
+    leader: null,
+    members: new Map(),
+    staticMembers: new Map(),
+    pending: new Map(),
+    timers: new Map(),
+    emptySince: null,
+    initial: null,
+    offsets: new OffsetTable(),
+    fences: new Fences(),
+    history: [],
+    historyMax,
+  };
 }
-
-/** From which states a group may come into a state. Anything else is a defect. */
-export const LEGAL_PREDECESSORS: Readonly<Record<ClassicState, readonly ClassicState[]>> = {
-  Empty: ['PreparingRebalance'],
-  PreparingRebalance: ['Stable', 'CompletingRebalance', 'Empty'],
-  CompletingRebalance: ['PreparingRebalance'],
-  Stable: ['CompletingRebalance'],
-  Dead: ['Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable', 'Dead'],
-};

@@ -78,7 +78,7 @@ describe('the import table', () => {
     [
       'nobody enters beside the door',
       'src/machine/planted.ts',
-      `import '../groups/types.js';`,
+      `import '../groups/groups.js';`,
       'through-the-door',
     ],
     [

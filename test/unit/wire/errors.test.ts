@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import type { GroupError } from '../../../src/groups/types.js';
+import type { GroupError } from '../../../src/groups/index.js';
 import type { TopicError } from '../../../src/topics/types.js';
 import { errorByCode, errorCode, ERRORS, type ErrorName } from '../../../src/wire/index.js';
 import { tableOf } from './wire-page.js';

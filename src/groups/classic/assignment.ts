@@ -1,0 +1,66 @@
+import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from '../consumer-protocol.js';
+import { type Ownership, partitionScope } from '../fences.js';
+import type { Verdict } from '../types/replies.js';
+import { syncAnswer, syncRefused } from './answers.js';
+import { endRecord } from './history.js';
+import type { ClassicGroup, ClassicMember } from './state.js';
+import { enter } from './states.js';
+import { armSession } from './timers.js';
+import type { Turn } from './turn.js';
+
+/** Answers a SyncGroup that waits. */
+export function answerSync({ group, news }: Turn, member: ClassicMember, verdict: Verdict): void {
+  member.awaitingAssignment = false;
+  const answer = verdict === 'NONE' ? syncAnswer(group, member) : syncRefused(verdict);
+  news.push({ kind: 'sync-answer', group: group.id, memberId: member.memberId, answer });
+}
+
+/** Resume. The leader's assignment is in force: every SyncGroup that waits gets its part, every partition its token. */
+export function becomeStable(turn: Turn): void {
+  const { group, slot, at } = turn;
+  enter(group, 'assignment-received');
+  for (const member of group.members.values()) {
+    if (!member.awaitingAssignment) continue;
+    answerSync(turn, member, 'NONE');
+    armSession(turn, member);
+  }
+  const ownerships = ownershipOf(group);
+  const granted = group.fences.assign(ownerships ?? opaqueOwnership(group), slot, group.generation);
+  const assignment = [...group.members.values()].map(({ memberId, clientId, assignment: bytes }) => ({
+    memberId,
+    clientId,
+    topics: assignedPartitions(bytes) ?? [],
+  }));
+  const partitionsMoved = ownerships === undefined ? null : granted;
+  endRecord(turn, { outcome: 'stable', stableAt: at, assignment, partitionsMoved });
+}
+
+/** Another rebalance starts before the assignment arrived: members that wait for it join again. */
+export function abandonAssignment(turn: Turn): void {
+  for (const member of turn.group.members.values()) {
+    if (member.awaitingAssignment) answerSync(turn, member, 'REBALANCE_IN_PROGRESS');
+    member.assignment = new Uint8Array(0);
+    member.pendingSync = false;
+  }
+}
+
+/** Who owns which partition, when the protocol type is "consumer" and every assignment can be read. */
+function ownershipOf(group: ClassicGroup): Ownership[] | undefined {
+  if (group.protocolType !== CONSUMER_PROTOCOL_TYPE) return undefined;
+  const ownerships: Ownership[] = [];
+  for (const { memberId, instanceId, assignment } of group.members.values()) {
+    const topics = assignedPartitions(assignment);
+    if (topics === undefined) return undefined;
+    for (const { topic, partitions } of topics) {
+      for (const partition of partitions)
+        ownerships.push({ scope: partitionScope(group.id, topic, partition), owner: memberId, instanceId });
+    }
+  }
+  return ownerships;
+}
+
+/** With an opaque protocol the whole group is one scope, and each generation is a new owner of it. */
+function opaqueOwnership(group: ClassicGroup): Ownership[] {
+  group.fences.clear();
+  return [{ scope: group.id, owner: group.leader!, instanceId: null }];
+}

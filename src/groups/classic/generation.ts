@@ -1,0 +1,75 @@
+import { assert, generation, type Generation } from '../../kernel/index.js';
+import { joinAnswer } from './answers.js';
+import { endRecord, recordJoined } from './history.js';
+import type { ClassicGroup, ClassicMember } from './state.js';
+import { enter } from './states.js';
+import { armGroupTimer, armSession, rebalanceTimeoutMs } from './timers.js';
+import type { Turn } from './turn.js';
+
+const next = (current: Generation): Generation => generation(current + 1);
+
+/** Align. The generation grows, and every JoinGroup that waits gets its answer. */
+export function startGeneration(turn: Turn, removed: readonly ClassicMember[]): void {
+  const { group, news } = turn;
+  group.generation = next(group.generation);
+  recordJoined(turn, removed);
+  if (group.members.size === 0) return becomeEmpty(turn);
+  keepOrChooseLeader(group);
+  group.protocolName = voteForProtocol(group);
+  enter(group, 'barrier-opened');
+  for (const member of group.members.values()) {
+    const { memberId, waiting } = member;
+    member.waiting = false;
+    member.waitingSince = null;
+    member.isNew = false;
+    member.pendingSync = true;
+    member.assignment = new Uint8Array(0);
+    armSession(turn, member);
+    if (waiting)
+      news.push({ kind: 'join-answer', group: group.id, memberId, answer: joinAnswer(group, memberId) });
+  }
+  armGroupTimer(turn, 'sync', rebalanceTimeoutMs(group));
+}
+
+function becomeEmpty(turn: Turn): void {
+  const { group, at, news } = turn;
+  group.leader = null;
+  group.protocolName = null;
+  group.emptySince = at;
+  group.fences.clear();
+  enter(group, 'members-gone');
+  endRecord(turn, { outcome: 'empty', stableAt: at });
+  news.push({ kind: 'group-empty', group: group.id, generation: group.generation });
+}
+
+/** The leader stays if it has joined. Otherwise the first member that has joined leads. */
+function keepOrChooseLeader(group: ClassicGroup): void {
+  if (group.leader !== null && group.members.get(group.leader)?.waiting === true) return;
+  const first = [...group.members.values()].find(({ waiting }) => waiting);
+  assert(first !== undefined, `a member of ${group.id} has joined`);
+  group.leader = first.memberId;
+}
+
+/** The protocols that all members support. */
+export function commonProtocols(group: ClassicGroup): Set<string> {
+  const lists = [...group.members.values()].map(({ protocols }) => protocols.map(({ name }) => name));
+  const [first = [], ...others] = lists;
+  return new Set(first.filter((name) => others.every((names) => names.includes(name))));
+}
+
+/** Kafka: each member votes for the first of its protocols that all support. The leader's order decides a tie. */
+export function voteForProtocol(group: ClassicGroup): string {
+  const candidates = commonProtocols(group);
+  const votes = new Map<string, number>();
+  for (const { protocols } of group.members.values()) {
+    const choice = protocols.find(({ name }) => candidates.has(name));
+    if (choice !== undefined) votes.set(choice.name, (votes.get(choice.name) ?? 0) + 1);
+  }
+  const order = group.members.get(group.leader!)!.protocols.map(({ name }) => name);
+  const best = order
+    .filter((name) => votes.has(name))
+    .sort((a, b) => votes.get(b)! - votes.get(a)! || order.indexOf(a) - order.indexOf(b))[0];
+  const [winner] = [...votes].sort(([, a], [, b]) => b - a);
+  assert(winner !== undefined, `the members of ${group.id} have a protocol in common`);
+  return best !== undefined && votes.get(best) === winner[1] ? best : winner[0];
+}

@@ -1,0 +1,24 @@
+import type { GroupNews } from '../types/news.js';
+import type { TimerChange } from '../types/timers.js';
+import type { ApplyContext } from '../types/views.js';
+import type { ClassicGroup } from './state.js';
+
+/** One command: its place in the log, the leader's time, and what it causes beside its reply. */
+export interface Step extends ApplyContext {
+  readonly news: GroupNews[];
+  readonly timers: TimerChange[];
+}
+
+/** One command at one group. Every function that changes a group takes it first. */
+export interface Turn extends Step {
+  readonly group: ClassicGroup;
+}
+
+/** News and timers of the turn are those of the step. */
+export const turnOf = (group: ClassicGroup, { slot, at, news, timers }: Step): Turn => ({
+  group,
+  slot,
+  at,
+  news,
+  timers,
+});

@@ -1,0 +1,40 @@
+import type { Generation, GroupId, InstanceId, MemberId } from '../../kernel/index.js';
+import type { RebalanceRecord, RebalanceTrigger } from './history.js';
+import type { JoinAnswer, SyncAnswer } from './replies.js';
+
+/** What a parked request was waiting for, and what people and metrics want to know. Only the leader acts on it. */
+export type GroupNews =
+  | {
+      readonly kind: 'join-answer';
+      readonly group: GroupId;
+      readonly memberId: MemberId;
+      readonly answer: JoinAnswer;
+    }
+  | {
+      readonly kind: 'sync-answer';
+      readonly group: GroupId;
+      readonly memberId: MemberId;
+      readonly answer: SyncAnswer;
+    }
+  | {
+      readonly kind: 'member-joined';
+      readonly group: GroupId;
+      readonly memberId: MemberId;
+      readonly instanceId: InstanceId | null;
+      readonly clientId: string;
+      readonly clientHost: string;
+    }
+  | {
+      readonly kind: 'member-left';
+      readonly group: GroupId;
+      readonly memberId: MemberId;
+      readonly cause: LeaveCause;
+    }
+  | { readonly kind: 'rebalance-started'; readonly group: GroupId; readonly trigger: RebalanceTrigger }
+  | { readonly kind: 'rebalance-ended'; readonly group: GroupId; readonly record: RebalanceRecord }
+  | { readonly kind: 'group-empty'; readonly group: GroupId; readonly generation: Generation }
+  | { readonly kind: 'group-deleted'; readonly group: GroupId };
+
+/** Why a member is no longer in its group. */
+export type LeaveCause =
+  'left' | 'session-expired' | 'missed-rebalance' | 'missed-sync' | 'replaced' | 'removed';
