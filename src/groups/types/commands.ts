@@ -22,8 +22,8 @@ export interface OffsetToCommit {
 }
 
 /**
- * Commands of a group, as they stand in the log. All that is not deterministic is inside: ids made by the leader,
- * settings that bound the answer. The time of the leader comes beside it (`at`).
+ * Commands of a group, as the log holds them. Everything that is not deterministic is a field: ids that the leader made,
+ * settings that limit the answer. The leader's time is beside the command (`ApplyContext.at`).
  */
 export type GroupCommand =
   | {
@@ -31,7 +31,7 @@ export type GroupCommand =
       readonly group: GroupId;
       /** '' when the client has none yet. */
       readonly memberId: MemberId;
-      /** Made by the leader; used if this join needs a new id. */
+      /** Made by the leader, and used if this join needs a new id. */
       readonly newMemberId: MemberId;
       readonly instanceId: InstanceId | null;
       readonly clientId: string;
@@ -40,14 +40,14 @@ export type GroupCommand =
       readonly rebalanceTimeoutMs: number;
       readonly protocolType: string;
       readonly protocols: readonly JoinProtocol[];
-      /** JoinGroup v4+: a dynamic member without an id is given one and must come back with it (KIP-394). */
+      /** JoinGroup v4+: a dynamic member without an id gets one and must join again with it (KIP-394). */
       readonly memberIdRequired: boolean;
       /** JoinGroup v9+: the leader can be told to skip computing an assignment (KIP-814). */
       readonly canSkipAssignment: boolean;
       readonly reason: string | null;
       /**
-       * The first word of this member since the shard changed its leader, and nothing that its group's assignment rests on
-       * has changed: it was told to look for its coordinator and comes back with a JoinGroup, as kafkajs does.
+       * This is the first request of the member since the shard changed its leader, and nothing that the assignment depends
+       * on has changed. kafkajs sends such a JoinGroup when it has found its new coordinator.
        */
       readonly resuming: boolean;
       readonly settings: Pick<
@@ -96,9 +96,9 @@ export type GroupCommand =
       readonly group: GroupId;
       readonly topics: readonly TopicPartitions[];
     }
-  /** A deadline passed at the leader. Re-checked: a token of an older arming changes nothing. */
+  /** A deadline passed at the leader. If the timer was armed again since, its token differs and the command changes nothing. */
   | { readonly kind: 'group.expire'; readonly group: GroupId; readonly timer: Timer; readonly token: number }
-  /** One sweep over the shard: offsets past their retention, groups with nothing left. */
+  /** Removes offsets past their retention, and groups with neither members nor offsets, in the whole shard. */
   | { readonly kind: 'group.expireOffsets'; readonly offsetsRetentionMs: number }
-  /** A topic was deleted: its offsets go, in every group of the shard. */
+  /** A topic was deleted: removes its offsets in every group of the shard. */
   | { readonly kind: 'group.topicDeleted'; readonly topic: TopicName; readonly topicId: string };

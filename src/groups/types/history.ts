@@ -10,7 +10,7 @@ export interface RebalanceTrigger {
     | 'leader-rejoined'
     | 'static-replaced'
     | 'sync-missed';
-  /** Whose doing; null when nobody in particular. */
+  /** The member that caused it; null when no single member did. */
   readonly memberId: MemberId | null;
   readonly reason: string | null;
 }
@@ -19,17 +19,17 @@ export interface RebalanceTrigger {
 export interface RebalanceRecord {
   readonly trigger: RebalanceTrigger;
   readonly generationBefore: Generation;
-  /** The generation it led to. */
+  /** The generation that the rebalance started. */
   readonly generation: Generation;
-  /** Stop was called. */
+  /** When members were told to stop. */
   readonly startedAt: WallMs;
-  /** Every member had stopped and joined (or was removed): the next generation began. Null while it runs. */
+  /** When all members had joined or were removed, and the next generation started. Null before that. */
   readonly joinedAt: WallMs | null;
-  /** The assignment was handed out. Null while it runs, or when it was overtaken by another. */
+  /** When members got the assignment. Null before that, and when another rebalance overtook this one. */
   readonly stableAt: WallMs | null;
   readonly outcome: 'running' | 'stable' | 'empty' | 'overtaken';
   readonly members: number;
-  /** Who kept the others waiting: given up at the deadline, or the last one to come (with how long after the start). */
+  /** Members that the others waited for: removed at the deadline, or the last one to join (`waitedMs` after the start). */
   readonly stragglers: readonly {
     readonly memberId: MemberId;
     readonly waitedMs: number;

@@ -2,7 +2,7 @@ import type { Generation, GroupId, InstanceId, MemberId } from '../../kernel/ind
 import type { RebalanceRecord, RebalanceTrigger } from './history.js';
 import type { JoinAnswer, SyncAnswer } from './replies.js';
 
-/** What a parked request was waiting for, and what people and metrics want to know. Only the leader acts on it. */
+/** Answers to parked requests, and events for log lines and metrics. Only the leader of the shard acts on them. */
 export type GroupNews =
   | {
       readonly kind: 'join-answer';

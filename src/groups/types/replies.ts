@@ -1,6 +1,6 @@
 import type { Generation, InstanceId, MemberId, TopicName } from '../../kernel/index.js';
 
-/** The answers Kafka's group APIs know, by Kafka's names. `src/wire` maps them to codes. */
+/** The errors of Kafka's group APIs, by Kafka's names. `src/wire` maps them to codes. */
 export type GroupError =
   | 'OFFSET_METADATA_TOO_LARGE'
   | 'COORDINATOR_NOT_AVAILABLE'
@@ -43,7 +43,7 @@ export interface SyncAnswer {
   readonly assignment: Uint8Array;
 }
 
-/** What the sender of a command learns. `parked`: the answer comes later as news, under the member id given here. */
+/** What the sender of a command learns. `parked`: the answer follows as news, with this member id. */
 export type GroupReply =
   | { readonly kind: 'join'; readonly answer: JoinAnswer }
   | { readonly kind: 'join-parked'; readonly memberId: MemberId }

@@ -1,11 +1,11 @@
-/** Settings of the group room. Part of the cluster's facts: the leader stamps those that matter into commands. */
+/** Settings of groups. The leader writes the settings that a command depends on into the command. */
 export interface GroupSettings {
   readonly sessionTimeoutMsMin: number;
   readonly sessionTimeoutMsMax: number;
   readonly groupSizeMax: number;
-  /** The first rebalance of a group ends when no joiner came for this long ... */
+  /** The first rebalance of a group ends when no member has joined for this time ... */
   readonly initialQuietMs: number;
-  /** ... and after this long at the latest. */
+  /** ... and after this time at the latest. */
   readonly initialDelayMsMax: number;
   readonly offsetMetadataBytesMax: number;
   readonly offsetsRetentionMs: number;

@@ -1,11 +1,11 @@
 import type { GroupId, MemberId } from '../../kernel/index.js';
 
-/** Timers live with the leader; the state only says which exist. `token` tells one arming from the next. */
+/** Timers run at the leader of the shard. The state holds which ones are armed. `token` is the slot of the command that armed it. */
 export type Timer =
   | { readonly kind: 'session'; readonly member: MemberId }
-  /** A member id was handed out (KIP-394) and its holder has not come back yet. */
+  /** The coordinator issued a member id (KIP-394), and no client has joined with it yet. */
   | { readonly kind: 'pending'; readonly member: MemberId }
-  /** The first rebalance: no joiner for the quiet time, or the longest wait is over. */
+  /** The first rebalance: no member joined in the quiet time, or the maximum time is over. */
   | { readonly kind: 'initial' }
   | { readonly kind: 'join' }
   | { readonly kind: 'sync' };
@@ -18,5 +18,5 @@ export type TimerChange =
       readonly token: number;
     }
   | { readonly kind: 'cancel'; readonly group: GroupId; readonly timer: Timer }
-  /** The group is gone, with all its timers. */
+  /** The group was deleted, with all its timers. */
   | { readonly kind: 'cancel-group'; readonly group: GroupId };

@@ -15,7 +15,7 @@ import type { GroupNews } from './news.js';
 import type { GroupReply, Verdict } from './replies.js';
 import type { TimerChange } from './timers.js';
 
-/** Who may write to what a partition stands for, and the token that proves it (docs/groups.md, fence tokens). */
+/** The owner of a partition, and the token that proves it to a database (docs/groups.md, fence tokens). */
 export interface FenceGrant {
   /** `group/topic/partition`; the group alone for opaque protocols. */
   readonly scope: string;
@@ -44,11 +44,11 @@ export interface GroupDescription extends GroupSummary {
     readonly clientHost: string;
     readonly sessionTimeoutMs: number;
     readonly rebalanceTimeoutMs: number;
-    /** Has stopped and waits at the barrier. */
+    /** It waits at the barrier. */
     readonly waiting: boolean;
     readonly metadata: Uint8Array;
     readonly assignment: Uint8Array;
-    /** What the assignment says, when it can be read. */
+    /** The partitions of the assignment, when it can be read. */
     readonly partitions: readonly TopicPartitions[] | null;
   }[];
 }
@@ -70,20 +70,20 @@ export interface HeartbeatQuestion {
   readonly instanceId: InstanceId | null;
 }
 
-/** What may be asked of the groups of one shard. Pure reads. */
+/** Reads of the groups of one shard. */
 export interface GroupsView {
-  /** `renew`: the member was heard, its session starts anew (also with REBALANCE_IN_PROGRESS). */
+  /** `renew`: the session starts again from now. Also with REBALANCE_IN_PROGRESS. */
   heartbeat(question: HeartbeatQuestion): { readonly error: Verdict; readonly renew: boolean };
-  /** Undefined: nothing was ever committed there (or it expired, or the topic was made anew). */
+  /** Undefined: nothing was committed, or it expired, or the topic was deleted and created again. */
   committed(group: GroupId, topic: TopicName, partition: number): CommittedOffset | undefined;
   /** All of a group's offsets. Empty for an unknown group. */
   committedAll(group: GroupId): readonly CommittedOffset[];
   list(): readonly GroupSummary[];
   describe(group: GroupId): GroupDescription | undefined;
-  /** Newest last; the running one included. */
+  /** Newest last. Includes the one that runs. */
   rebalances(group: GroupId): readonly RebalanceRecord[];
   fences(group: GroupId): readonly FenceGrant[];
-  /** The timers that must run, e.g. for a new leader: every member gets its full time again. */
+  /** All armed timers, for a new leader. Each starts again with its full time. */
   timers(): readonly Extract<TimerChange, { kind: 'arm' }>[];
   readonly groupCount: number;
   readonly memberCount: number;
@@ -96,16 +96,16 @@ export interface GroupOutcome {
   readonly timers: readonly TimerChange[];
 }
 
-/** Where a command stands in the log. */
+/** The place of a command in the log, and its time. */
 export interface ApplyContext {
   readonly slot: Slot;
-  /** The leader's wall clock when it proposed. Never goes back from one slot to the next. */
+  /** The wall clock of the leader that proposed the command. It never goes back from one slot to the next. */
   readonly at: WallMs;
 }
 
-/** The groups of one shard: all their hard state, and the one way to change it. Deterministic. */
+/** The groups of one shard: their replicated state, and the only way to change it. Deterministic. */
 export interface Groups extends GroupsView {
   apply(command: GroupCommand, context: ApplyContext): GroupOutcome;
-  /** Mixes what matters of a group's present state into a running CRC (generation, state, members, last change), cheaply. */
+  /** Adds the generation, the state and the sizes of a group to a running CRC. */
   fingerprint(group: GroupId, previous: number): number;
 }
