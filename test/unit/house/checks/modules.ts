@@ -83,7 +83,29 @@ function doorsOf(tree: Tree): Set<string> {
   return new Set([...paths].map(([, path]) => `src/${String(path)}.ts`));
 }
 
-/** An export of `src` that no other file imports and no door of the package offers. */
+/** The types of a file that an exported statement beside their own names: callers of it may have to name them as well. */
+function typesInSignatures(source: ts.SourceFile): Set<string> {
+  const names = new Set<string>();
+  for (const statement of source.statements) {
+    if (!isExported(statement)) continue;
+    const own = declaredNames(statement);
+    const visit = (node: ts.Node): void => {
+      if (ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && !own.includes(node.typeName.text))
+        names.add(node.typeName.text);
+      if (!ts.isBlock(node)) ts.forEachChild(node, visit);
+    };
+    visit(statement);
+  }
+  const types = source.statements.filter(
+    (node) => ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node),
+  );
+  return new Set(types.flatMap((node) => declaredNames(node)).filter((name) => names.has(name)));
+}
+
+/**
+ * An export of `src` that no other file imports and no door of the package offers. A type that an exported signature of its
+ * file names is no violation.
+ */
 export function unusedExports(tree: Tree): Finding[] {
   const modules = readModules(tree, /^(src|test|bench|scripts|examples)\//);
   const used = new Map<string, Set<string>>();
@@ -104,13 +126,12 @@ export function unusedExports(tree: Tree): Finding[] {
       if (names === 'all') useAll(from);
       else for (const name of names) use(from, name);
     }
-  return [...modules]
-    .filter(([file]) => file.startsWith('src/'))
-    .flatMap(([file, { exports }]) =>
-      [...exports]
-        .filter(([name]) => !(used.get(file)?.has(name) ?? false))
-        .map(([name, line]) => ({ file, line, says: `nobody imports ${name}` })),
-    );
+  return programs(tree, /^src\//).flatMap(([file, source]) => {
+    const inSignatures = typesInSignatures(source);
+    return [...(modules.get(file)?.exports ?? [])]
+      .filter(([name]) => !(used.get(file)?.has(name) ?? false) && !inSignatures.has(name))
+      .map(([name, line]) => ({ file, line, says: `nobody imports ${name}` }));
+  });
 }
 
 /** Files of `src` that import one another in a circle. Type imports count: a circle of types is one too. */
