@@ -49,6 +49,21 @@ export const topicCommandCodec = codec.union<TopicCommand>({
   },
 });
 
+const refuse = (error: TopicError, message: string): { reply: TopicReply; change: null } => ({
+  reply: { kind: 'topic', error, message, topic: null },
+  change: null,
+});
+const done = (kind: TopicChange['kind'], topic: Topic): { reply: TopicReply; change: TopicChange } => ({
+  reply: { kind: 'topic', error: 'NONE', topic },
+  change: { kind, topic },
+});
+const countProblem = (partitions: number, partitionsMax: number): string | undefined => {
+  if (partitions < 1) return `a topic has at least one partition, not ${partitions}`;
+  if (partitions > partitionsMax)
+    return `a topic has at most ${partitionsMax} partitions here (setting topicPartitionsMax), not ${partitions}`;
+  return undefined;
+};
+
 export function createTopics(initial: readonly Topic[] = []): Topics {
   const byName = new Map<TopicName, Topic>();
   const byId = new Map<TopicId, Topic>();
@@ -59,20 +74,6 @@ export function createTopics(initial: readonly Topic[] = []): Topics {
     byId.set(topic.id, topic);
   }
   const all = (): readonly Topic[] => [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const refuse = (error: TopicError, message: string): { reply: TopicReply; change: null } => ({
-    reply: { kind: 'topic', error, message, topic: null },
-    change: null,
-  });
-  const done = (kind: TopicChange['kind'], topic: Topic): { reply: TopicReply; change: TopicChange } => ({
-    reply: { kind: 'topic', error: 'NONE', topic },
-    change: { kind, topic },
-  });
-  const countProblem = (partitions: number, partitionsMax: number): string | undefined => {
-    if (partitions < 1) return `a topic has at least one partition, not ${partitions}`;
-    if (partitions > partitionsMax)
-      return `a topic has at most ${partitionsMax} partitions here (setting topicPartitionsMax), not ${partitions}`;
-    return undefined;
-  };
 
   return {
     byName: (name) => byName.get(name),

@@ -43,6 +43,8 @@ export interface Api<Key extends number = number, Req = unknown, Res = unknown, 
   decodeResponse(source: WireReader | Buffer, version: number): Res;
   encodeRequest(writer: WireWriter, version: number, request: ReqIn): void;
   encodeResponse(writer: WireWriter, version: number, response: ResIn): void;
+  /** The same API with codecs by hand for its hot versions. */
+  withFast(fast: FastPath<Req, ResIn>): Api<Key, Req, Res, ReqIn, ResIn>;
 }
 
 interface ApiTable<Key extends number, Q extends Fields, P extends Fields> {
@@ -53,14 +55,14 @@ interface ApiTable<Key extends number, Q extends Fields, P extends Fields> {
   readonly flexibleFrom: number | null;
   readonly request: Q;
   readonly response: P;
-  readonly fast?: FastPath<Decoded<NoInfer<Q>>, Encodable<NoInfer<P>>>;
 }
 
 /** Makes an API out of its table. Codecs of a version are compiled when it is first used, then kept. */
 export function api<const Key extends number, const Q extends Fields, const P extends Fields>(
   table: ApiTable<Key, Q, P>,
+  fast?: FastPath<Decoded<Q>, Encodable<P>>,
 ): Api<Key, Decoded<Q>, Decoded<P>, Encodable<Q>, Encodable<P>> {
-  const { key, name, flexibleFrom, fast } = table;
+  const { key, name, flexibleFrom } = table;
   const [minVersion, maxVersion] = table.versions;
   const request = structShape(table.request);
   const response = structShape(table.response);
@@ -110,6 +112,7 @@ export function api<const Key extends number, const Q extends Fields, const P ex
     decodeResponse: (source, version) => responseCodec(version).read(readerOf(source)) as Decoded<P>,
     encodeRequest: (writer, version, value) => requestCodec(version).write(writer, value),
     encodeResponse: (writer, version, value) => responseCodec(version).write(writer, value),
+    withFast: (path) => api(table, path),
   };
 }
 

@@ -1,18 +1,22 @@
 import type { Api, RequestInputOf, RequestOf, ResponseInputOf, ResponseOf } from './api.js';
 import * as apis from './apis/index.js';
 import { errorCode } from './errors.js';
+import { fetchFast } from './fast/fetch.js';
+import { heartbeatFast } from './fast/heartbeat.js';
+import { offsetCommitFast } from './fast/offset-commit.js';
+import { offsetFetchFast } from './fast/offset-fetch.js';
 
 /** Every API spoken here, by key. The advertised range, the router and the tests all read this table. */
 export const APIS = {
   0: apis.produce,
-  1: apis.fetch,
+  1: apis.fetch.withFast(fetchFast),
   2: apis.listOffsets,
   3: apis.metadata,
-  8: apis.offsetCommit,
-  9: apis.offsetFetch,
+  8: apis.offsetCommit.withFast(offsetCommitFast),
+  9: apis.offsetFetch.withFast(offsetFetchFast),
   10: apis.findCoordinator,
   11: apis.joinGroup,
-  12: apis.heartbeat,
+  12: apis.heartbeat.withFast(heartbeatFast),
   13: apis.leaveGroup,
   14: apis.syncGroup,
   15: apis.describeGroups,

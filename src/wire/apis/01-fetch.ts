@@ -1,5 +1,4 @@
 import { api } from '../api.js';
-import { fetchFast } from '../fast/fetch.js';
 import {
   array,
   bytes,
@@ -110,7 +109,6 @@ export const fetch = api({
   flexibleFrom: 12,
   request,
   response,
-  fast: fetchFast,
 });
 
 export type FetchRequest = Decoded<typeof request>;

@@ -1,5 +1,4 @@
 import { api } from '../api.js';
-import { offsetCommitFast } from '../fast/offset-commit.js';
 import {
   NO_UUID,
   array,
@@ -68,7 +67,6 @@ export const offsetCommit = api({
   flexibleFrom: 8,
   request,
   response,
-  fast: offsetCommitFast,
 });
 
 export type OffsetCommitRequest = Decoded<typeof request>;

@@ -1,5 +1,4 @@
 import { api } from '../api.js';
-import { offsetFetchFast } from '../fast/offset-fetch.js';
 import {
   NO_UUID,
   array,
@@ -113,7 +112,6 @@ export const offsetFetch = api({
   flexibleFrom: 6,
   request,
   response,
-  fast: offsetFetchFast,
 });
 
 export type OffsetFetchRequest = Decoded<typeof request>;

@@ -1,5 +1,4 @@
 import { api } from '../api.js';
-import { heartbeatFast } from '../fast/heartbeat.js';
 import { field, int16, int32, nullable, string, type Decoded, type Encodable } from '../schema.js';
 
 const request = {
@@ -27,7 +26,6 @@ export const heartbeat = api({
   flexibleFrom: 4,
   request,
   response,
-  fast: heartbeatFast,
 });
 
 export type HeartbeatRequest = Decoded<typeof request>;
