@@ -32,7 +32,7 @@ export interface TopicPartitionsJson {
   readonly topic: string;
   readonly partitions: readonly number[];
 }
-export interface MemberJson {
+interface MemberJson {
   readonly memberId: string;
   readonly instanceId: string | null;
   readonly clientId: string;
@@ -50,7 +50,7 @@ export interface GroupDetailJson {
   readonly members: readonly MemberJson[];
 }
 
-export interface OffsetJson {
+interface OffsetJson {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
@@ -125,7 +125,7 @@ export interface TopicsJson {
   readonly topics: readonly TopicJson[];
 }
 
-export interface ShardJson {
+interface ShardJson {
   readonly shard: number;
   readonly role: string;
   readonly serving: boolean;

@@ -19,7 +19,7 @@ export type RootMode = 'bump' | 'check';
 
 /**
  * A main record with sub-records, changed together in one transaction. The version that counts is that of the main
- * record: whatever part changes, it is bumped once, so two transactions on the same aggregate never both succeed.
+ * record: a change of any part bumps it once, so two transactions on the same aggregate never both succeed.
  *
  *   const change = new AggregateChange(store, 'orders', order, { fence });
  *   change.set({ total: 30 });

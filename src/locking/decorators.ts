@@ -5,7 +5,7 @@ import { retryOnConflict, type RetryOptions } from './retry.js';
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
- * Runs the method again when somebody else was faster. It must read anew each time, so not for a method that is given the
+ * Runs the method again when another writer was faster. It must read again each time, so not for a method that is given the
  * version to write. Under a fence, the waiting ends when the partition is lost.
  */
 export const RetryOnConflict = (options: RetryOptions = {}): MethodDecorator =>

@@ -32,7 +32,7 @@ export class VersionConflictError extends LockingError {
   }
 }
 
-/** As a version conflict, and the merge function found that both changes cannot be had. Not retried. */
+/** As a version conflict, and the merge function found that the two changes exclude each other. Not retried. */
 export class UnmergeableError extends VersionConflictError {
   override readonly retriable: boolean = false;
 }

@@ -23,7 +23,7 @@ export interface HeldFence extends Fence {
 const held = new AsyncLocalStorage<HeldFence | undefined>();
 
 /**
- * Runs `work`, and whatever it awaits, on behalf of a partition: writes to stores `withCurrentFence` carry its fence.
+ * Runs `work`, and everything it awaits, for a partition: writes to stores `withCurrentFence` carry its fence.
  * With undefined they carry none.
  */
 export const runFenced = <R>(fence: HeldFence | undefined, work: () => R): R => held.run(fence, work);

@@ -11,7 +11,7 @@ const OPERATIONS_MAX = 256;
 /** Of UTF-16 code units: at three bytes each still below the 1 MiB that a replica takes. */
 const REQUEST_LENGTH_MAX = 256 * 1024;
 
-export interface GatheredWritesOptions<Outcome> {
+interface GatheredWritesOptions<Outcome> {
   /** Each operation stands for itself; an outcome for each, in order. `until`: when to give up, of `performance.now`. */
   readonly send: (operations: readonly string[], until: number) => Promise<readonly Outcome[]>;
   readonly deadlineMs: number;

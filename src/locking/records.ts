@@ -27,8 +27,8 @@ export interface BulkUpdate<T extends FieldsOf<T>> {
 
 export interface MergeOptions<T extends FieldsOf<T>> extends WriteOptions, RetryOptions {
   /**
-   * What to write now: `base` was read, `theirs` is there meanwhile, `mine` was to be written. Undefined: they cannot both
-   * be had.
+   * What to write now: `base` was read, `theirs` is there meanwhile, `mine` was to be written. Undefined: the two changes
+   * exclude each other.
    */
   readonly merge: (base: T, theirs: T, mine: Partial<T>) => Partial<T> | undefined;
 }
@@ -79,7 +79,7 @@ export class Records<T extends FieldsOf<T>> {
   }
 
   /**
-   * As `update`, and where somebody else was faster, what both want is put together and tried again.
+   * As `update`; after a conflict `merge` combines both changes, and the result is tried again.
    * Throws VersionConflictError when `merge` gives up or the attempts are over, and what `update` throws besides.
    */
   async updateMerging(

@@ -10,7 +10,7 @@ export interface HttpRequest {
   readonly body?: string;
 }
 
-export type Exchange =
+type Exchange =
   | {
       readonly kind: 'answered';
       readonly status: number;

@@ -1,12 +1,12 @@
 import { OutcomeUnknownError, StoreUnavailableError } from './errors.js';
 import { type HttpRequest, ReplicaConnections, withoutSlash } from './replica-connections.js';
 
-export interface ReplicaRequestsOptions {
+interface ReplicaRequestsOptions {
   readonly urls: readonly string[];
   readonly requestTimeoutMs: number;
 }
 
-export interface ReplicaAnswer {
+interface ReplicaAnswer {
   readonly status: number;
   readonly body: unknown;
 }
@@ -85,7 +85,7 @@ export class ReplicaRequests {
     }
     const body = objectOf(text);
     if (body === undefined) {
-      // Something else than a replica answered, and nobody knows what it did with the request.
+      // The answer is not from a replica, so it is unknown what happened to the request.
       this.#leave(replica);
       return lost(request, new Error(`${replica.url} answered ${status} and no JSON`), true);
     }
@@ -106,7 +106,7 @@ export class ReplicaRequests {
     return known ?? new ReplicaConnections(leader);
   }
 
-  /** Unless somebody else has done so meanwhile: many requests may find out at once. */
+  /** Does nothing when another request has already left it: many requests may fail at the same time. */
   #leave(replica: ReplicaConnections): void {
     if (this.#preferred !== replica) return;
     this.#preferred = this.#replicas[(this.#replicas.indexOf(replica) + 1) % this.#replicas.length]!;
@@ -122,7 +122,7 @@ function objectOf(json: string): object | undefined {
   }
 }
 
-/** A read may be asked again whatever happened; a write only when it certainly did not happen. */
+/** A read may always be repeated; a write only when it certainly did not happen. */
 function lost({ method }: HttpRequest, why: Error, mayHaveHappened: boolean): Heard {
   if (mayHaveHappened && method !== 'GET') throw new OutcomeUnknownError('a write to Quorate', why);
   return { kind: 'ask-another', why };

@@ -20,7 +20,7 @@ export interface RetryOptions {
 }
 
 /**
- * Runs `attempt` again when it fails because somebody else was faster. It must read anew each time. A stale epoch, a
+ * Runs `attempt` again when it fails because another writer was faster. It must read again each time. A stale epoch, a
  * record that is gone and an unknown outcome are never retried: the first means that it is not ours to write any more.
  */
 export async function retryOnConflict<R>(

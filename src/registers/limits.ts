@@ -8,7 +8,7 @@ export const RECORD_LIMITS = {
   tokenMax: 2n ** 63n - 1n,
 } as const;
 
-/** What is wrong with a command, in words for whoever sent it; to be asked before it is proposed. */
+/** What is wrong with a command, as a text for the sender. Call it before the command is proposed. */
 export function recordProblem(command: RegisterCommand): string | undefined {
   const { space } = command;
   if (command.kind === 'record.seal')

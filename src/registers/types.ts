@@ -5,7 +5,7 @@ import type { SealOutcome, WriteOutcome } from '../guard/index.js';
  * transaction. What a record holds is opaque here: fields by name, each a JSON text.
  */
 
-/** Who writes on behalf of which scope. 0 <= token < 2^63. */
+/** Which owner writes for which scope. 0 <= token < 2^63. */
 export interface RecordFence {
   readonly scope: string;
   readonly token: bigint;

@@ -19,7 +19,7 @@ export interface JoinedGroup {
   readonly memberAssignment: Readonly<Record<string, readonly number[]>>;
 }
 
-export interface MembershipListener {
+interface MembershipListener {
   /** `sentAt`: when the request left that the coordinator answered; its session timer began no earlier. */
   joined(group: JoinedGroup, sentAt: number): void;
   heartbeat(sentAt: number): void;
@@ -45,12 +45,12 @@ export function followMembership(
     on<{ apiKey: number; duration: number }>(events.REQUEST, ({ apiKey, duration }) => {
       if (![JOIN_GROUP, HEARTBEAT, SYNC_GROUP].includes(apiKey)) return;
       sentAt.set(apiKey, now() - Math.max(0, duration));
-      // Who has joined anew has stopped working on what it had: that is what joining says to the others.
-      if (apiKey === JOIN_GROUP) listener.ended('the group is sharing its partitions anew');
+      // A member that joins again has stopped work on its partitions: the join tells the others so.
+      if (apiKey === JOIN_GROUP) listener.ended('the group is rebalancing');
     }),
     on<JoinedGroup>(events.GROUP_JOIN, (group) => listener.joined(group, sentAt.get(SYNC_GROUP) ?? now())),
     on(events.HEARTBEAT, () => listener.heartbeat(sentAt.get(HEARTBEAT) ?? now())),
-    on(events.REBALANCING, () => listener.ended('the group is sharing its partitions anew')),
+    on(events.REBALANCING, () => listener.ended('the group is rebalancing')),
     on(events.STOP, () => listener.ended('the consumer was stopped')),
     on(events.DISCONNECT, () => listener.ended('the consumer has disconnected')),
     on(events.CRASH, () => listener.ended('the consumer has crashed')),

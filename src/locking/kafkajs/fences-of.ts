@@ -12,7 +12,7 @@ export interface FencesOfOptions {
   readonly clockDriftRatio?: number;
   /** One question for the tokens. Milliseconds. Default 2,000. */
   readonly requestTimeoutMs?: number;
-  /** Pause before tokens are asked for again when nobody could tell. Milliseconds. Default 100. */
+  /** Pause before tokens are requested again when no replica could answer. Milliseconds. Default 100. */
   readonly retryMs?: number;
   /** Instead of the HTTP of `urls`, e.g. for tests. */
   readonly source?: TokenSource;
@@ -98,7 +98,7 @@ class FollowedConsumer implements ConsumerFences {
   #heard(sentAt: number): void {
     this.#hold?.renew(sentAt + this.#sessionMs);
     // The session was over here and the coordinator thinks otherwise, e.g. because it gave everybody a full one when it
-    // took over. What this process owns now is asked anew.
+    // took over. So the tokens of what this process owns now are requested again.
     if (this.#hold?.ended === true && this.#group !== undefined) this.#begin(this.#group, sentAt);
   }
 
@@ -193,7 +193,7 @@ class Hold {
     this.#timer.unref();
   }
 
-  /** True when the token of every partition is known. A grant of somebody else tells nothing: it is from another generation. */
+  /** True when the token of every partition is known. A grant to another member does not count: it is from another generation. */
   learn(
     grants: readonly { readonly scope: string; readonly owner: string; readonly token: bigint }[],
   ): boolean {

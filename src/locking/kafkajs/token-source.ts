@@ -11,7 +11,7 @@ interface FencesAnswer {
 
 /** Where tokens come from; another one may stand in for tests. */
 export interface TokenSource {
-  /** The grants of a group as of now. Rejects when nobody can tell at the moment. */
+  /** The grants of a group as of now. Rejects when no replica can answer at the moment. */
   grants(group: string, signal: AbortSignal): Promise<readonly Grant[]>;
 }
 

@@ -42,7 +42,7 @@ function passOn(error: Error, host: ArgumentsHost): Observable<never> | void {
     case 'rpc':
       return throwError(() => error);
     case 'ws':
-      // As Nest's own filter tells a client. Thrown from here it would be nobody's, and end the process.
+      // As Nest's own filter tells a client. Thrown from here no handler would catch it, and it would end the process.
       host.switchToWs().getClient<WsClient>().emit('exception', { status: 'error', message: error.message });
       return;
     default:

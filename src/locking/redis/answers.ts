@@ -55,7 +55,7 @@ export function refusalStands(answers: readonly Answer[]): boolean {
   return changes.length === 0 || (changes.some(showsNoCopy) && answers.some(standsForEver));
 }
 
-/** The record still remembers who made the version that this operation would have made: it was somebody else, or nobody. */
+/** The record still remembers which request made the version that this operation would have made: another request, or none. */
 function showsNoCopy({ operation, present }: Answer): boolean {
   const since = present - versionOf(operation);
   return since >= 0 && since <= REMEMBERED_CHANGES;

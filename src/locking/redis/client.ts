@@ -1,5 +1,5 @@
 /** A connection that says when it is lost. */
-export interface Connection {
+interface Connection {
   on(event: 'close', listener: () => void): unknown;
 }
 

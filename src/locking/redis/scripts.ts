@@ -160,7 +160,7 @@ local function perform(record, operation)
     if record.version ~= version then return 'c' .. text(record.version) end
     if kind == 'check' then return 'w' .. text(version) end
     if kind == 'delete' then
-      -- All fields go; what is remembered is written anew.
+      -- All fields go; what is remembered is written again.
       record.gone, record.wiped, record.set = true, true, {}
       for at, made in ipairs(record.makers) do if made then put(record, '@' .. at - 1, made) end end
       for made = record.found + 1, record.version do put(record, '@' .. text(made % ${REMEMBERED_CHANGES}), request) end

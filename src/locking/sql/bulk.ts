@@ -5,7 +5,7 @@ import type { SqlResult, SqlValue, Statement } from './statement.js';
 import { fieldsOf, type Table } from './table.js';
 import { statementName } from './template.js';
 
-export interface BulkShape {
+interface BulkShape {
   readonly table: Table;
   readonly columns: readonly string[];
   /** Column (quoted) to type. */

@@ -48,7 +48,7 @@ export const DIALECTS: { readonly [K in DialectName]: Dialect } = {
     placeholder: () => '?',
     token: (placeholder) => `CAST(${placeholder} AS INTEGER)`,
     digits: (expression) => `CAST(${expression} AS TEXT)`,
-    // One writer at a time: whoever holds the write lock holds every row.
+    // One writer at a time: the holder of the write lock holds every row.
     forUpdate: '',
     forShare: '',
     insertUnlessThere: (into, key) => `INSERT ${into} ON CONFLICT (${key}) DO NOTHING`,

@@ -6,7 +6,7 @@ import type { Table } from './table.js';
 import { MARK, Template } from './template.js';
 
 /** What decides about the text of a guarded write. */
-export interface WriteShape {
+interface WriteShape {
   readonly kind: 'insert' | 'update' | 'touch' | 'delete';
   readonly table: Table;
   readonly columns: readonly string[];

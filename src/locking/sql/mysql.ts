@@ -13,7 +13,7 @@ export interface MysqlConnection {
 export interface MysqlPool {
   getConnection(): Promise<MysqlConnection & { release(): void; destroy(): void }>;
 }
-export interface MysqlQueryOptions {
+interface MysqlQueryOptions {
   sql: string;
   // mysql2's own type of parameters is as wide as this.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -55,7 +55,7 @@ function poolDriver(pool: MysqlPool, options: MysqlStoreOptions): SqlDriver {
     try {
       return await work(session);
     } finally {
-      // What a broken connection still holds, or still has to say, must reach nobody: it is closed.
+      // The state and late answers of a broken connection must not reach the next user: it is closed.
       if (session.broken) connection.destroy();
       else connection.release();
     }

@@ -156,7 +156,7 @@ export class SqlPlans {
     };
   }
 
-  /** Throws when the store was opened without seals: a seal that no write looks at would promise what nobody keeps. */
+  /** Throws when the store was opened without seals: a seal that no write reads protects nothing. */
   sealsTable(): string {
     if (this.seals !== undefined) return this.seals;
     throw new TypeError(

@@ -19,14 +19,14 @@ export interface PgPoolClient extends PgClient {
   on(event: 'error', listener: () => void): unknown;
   removeListener(event: 'error', listener: () => void): unknown;
 }
-export interface PgQueryConfig {
+interface PgQueryConfig {
   text: string;
   values: unknown[];
   name?: string;
   types?: { getTypeParser(oid: number, format?: string): PgParser };
   query_timeout?: number;
 }
-export interface PgResult {
+interface PgResult {
   readonly rows: Row[];
   readonly rowCount: number | null;
   readonly command: string;
@@ -73,7 +73,7 @@ function poolDriver(pool: PgPool, options: PostgresStoreOptions): SqlDriver {
       return await work(session);
     } finally {
       client.removeListener('error', ignore);
-      // What a broken connection still holds, or still has to say, must reach nobody: it is closed.
+      // The state and late answers of a broken connection must not reach the next user: it is closed.
       client.release(session.broken);
     }
   };

@@ -19,7 +19,7 @@ export interface StatementHints {
   readonly name?: string;
 }
 
-/** One connection, or whatever takes the next free one. */
+/** One connection, or a pool that takes the next free one. */
 export interface SqlConnection {
   query(sql: string, params: readonly SqlValue[], hints: StatementHints): Promise<SqlResult>;
 }

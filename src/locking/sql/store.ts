@@ -41,7 +41,7 @@ async function pauseBeforeRetry(retry: number): Promise<void> {
  * ORM, a query builder. A single write is one statement; a batch that needs more is one transaction.
  *
  * Rejects with OutcomeUnknownError when the connection was lost after a write (or COMMIT) was sent, else with the driver's
- * own error, and then nothing was written. What the database gave up to end a deadlock is begun again, up to eight times.
+ * own error, and then nothing was written. A transaction that the database ended because of a deadlock is retried, up to eight times.
  */
 export class SqlStore implements RecordStore {
   readonly name: string;
@@ -210,7 +210,7 @@ class RolledBack extends Error {
 
 /** What the error of a transaction means, given how far it came. */
 function endOf(done: Transacted<unknown> | undefined, error: unknown): 'over' | 'again' | 'lost' | 'failed' {
-  // Before COMMIT was sent nothing can have happened, whatever became of the connection.
+  // Before COMMIT was sent nothing can have happened, even if the connection broke.
   if (done === undefined) {
     return error instanceof Collision || failureOf(error) === 'transient' ? 'again' : 'failed';
   }

@@ -14,7 +14,7 @@ export interface Transacted<R> {
   readonly wrote: boolean;
 }
 
-/** An id that was free when it was looked at was taken when it was written: begin again. */
+/** An id that was free when it was looked at was taken when it was written: the transaction is retried. */
 export class Collision extends Error {
   constructor(
     readonly resource: ResourceName,

@@ -138,12 +138,12 @@ describe('the fences of a kafkajs consumer', () => {
     expect(thrown(() => fence.assertOwned())).toBeInstanceOf(NotOwnedError);
   });
 
-  it('end when the consumer joins anew, before it is told what it owns', async () => {
+  it('end when the consumer joins again, before it is told what it owns', async () => {
     stage.grant(9n);
     stage.join();
     const fence = await stage.fences.ready('t', 0);
     stage.emit('REQUEST', { apiKey: JOIN_GROUP, duration: 3 });
-    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/anew/));
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/rebalancing/));
   });
 
   it('end with the session, counted from when the heartbeat left and not from its answer', async () => {
