@@ -1,4 +1,3 @@
-export type { ClassicState } from './classic/states.js';
 export type * from './types/commands.js';
 export type * from './types/history.js';
 export type * from './types/news.js';
@@ -9,4 +8,3 @@ export type * from './types/views.js';
 export { createGroups } from './groups.js';
 export { groupCommandCodec } from './codecs.js';
 export { restoreGroups, snapshotGroups } from './snapshot.js';
-export { assignedPartitions, subscribedTopics } from './consumer-protocol.js';

@@ -9,10 +9,9 @@ export type {
   RegisterCommand,
   RegisterRecord,
   RegisterReply,
-  RegistersView,
 } from '../registers/index.js';
 export { RECORD_LIMITS, recordProblem } from '../registers/index.js';
 export { topicNameProblem } from '../topics/index.js';
 export { DEFAULT_GROUP_SETTINGS } from '../groups/index.js';
-export { createMachine, restoreMachine, type Machine, type MachineOptions } from './machine.js';
+export { createMachine, restoreMachine, type Machine } from './machine.js';
 export { decodeCommand, encodeCommand } from './commands.js';

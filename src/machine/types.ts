@@ -24,7 +24,6 @@ export type NoticeCommand =
   | { readonly kind: 'notice.acknowledge'; readonly shard: number; readonly through: number };
 
 export type Command = GroupCommand | TopicCommand | NoticeCommand | RegisterCommand;
-export type CommandKind = Command['kind'];
 
 export type NoticeReply = { readonly kind: 'noticed'; readonly through: number };
 export type Reply = GroupReply | TopicReply | NoticeReply | RegisterReply;

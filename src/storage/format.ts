@@ -12,11 +12,11 @@ import type { LogRecord } from '../replica/index.js';
  * segments: a record is only valid where it was written. A group (what one sync made durable) ends with a marker, twice:
  * one of the copies is enough, so that a single damaged byte cannot make an acknowledged group look unfinished.
  */
-export const MAGIC = Buffer.from('QUORWAL1', 'latin1');
+const MAGIC = Buffer.from('QUORWAL1', 'latin1');
 export const HEADER_BYTES = 64;
-export const RECORD_HEADER_BYTES = 16;
+const RECORD_HEADER_BYTES = 16;
 export const MARKER = 255;
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 export const RECORD_TYPE_MAX = 127;
 /** The shard of a marker: no record has it. */
 export const MARKER_SHARD = 0xffff;
@@ -130,7 +130,7 @@ export function laterMarkerBehind(bytes: Buffer, at: number, sequence: number): 
 }
 
 /** The second half of every marker's payload. */
-export const MARKER_SEAL = 0x51_4d_52_4b;
+const MARKER_SEAL = 0x51_4d_52_4b;
 export const MARKER_BYTES = paddedBytes(8);
 
 export function markerRecord(groupBytes: number): LogRecord {

@@ -1,9 +1,2 @@
 export * from './types.js';
-export {
-  createTopics,
-  restoreTopics,
-  snapshotTopics,
-  topicCommandCodec,
-  type TopicChange,
-  type Topics,
-} from './topics.js';
+export { createTopics, restoreTopics, snapshotTopics, topicCommandCodec, type Topics } from './topics.js';

@@ -12,6 +12,12 @@ const BRANDS: Readonly<Record<string, string>> = {
 };
 const CORE = /^src\/(paxos|groups|topics|registers|machine|replica|storage|transport)\//;
 
+/** A timer has a token as well, which is no fence token: it stands beside the timer or its duration. */
+const isOfTimer = (node: ts.ParameterDeclaration | ts.PropertySignature): boolean =>
+  ts.isTypeLiteralNode(node.parent) &&
+  node.parent.members.some(
+    ({ name }) => name !== undefined && ts.isIdentifier(name) && /^timer$|Ms$/.test(name.text),
+  );
 const isBare = (type: ts.TypeNode | undefined): boolean =>
   type !== undefined && [ts.SyntaxKind.StringKeyword, ts.SyntaxKind.NumberKeyword].includes(type.kind);
 
@@ -22,7 +28,7 @@ export function bareIds(tree: Tree): Finding[] {
     const visit = (node: ts.Node): void => {
       if ((ts.isParameter(node) || ts.isPropertySignature(node)) && ts.isIdentifier(node.name)) {
         const brand = Object.hasOwn(BRANDS, node.name.text) ? BRANDS[node.name.text] : undefined;
-        if (brand !== undefined && isBare(node.type))
+        if (brand !== undefined && isBare(node.type) && !(brand === 'FenceToken' && isOfTimer(node)))
           findings.push({ file, line: lineOf(node), says: `${node.name.text} is a ${brand}` });
       }
       if (!ts.isBlock(node)) ts.forEachChild(node, visit);
