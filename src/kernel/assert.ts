@@ -1,4 +1,4 @@
-/** A broken invariant: a defect of ours, never bad input. Whoever catches it stops the replica. */
+/** A broken invariant: a defect in Quorate, never bad input. Code that catches it stops the replica. */
 export class InvariantError extends Error {
   override readonly name = 'InvariantError';
 }

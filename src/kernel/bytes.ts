@@ -1,6 +1,6 @@
 import { InvariantError } from './assert.js';
 
-/** A growing buffer of big-endian values: what our own records, messages and snapshots are written with. */
+/** A growing buffer of big-endian values. Log records, peer messages and snapshots are written with it. */
 export class ByteWriter {
   #buffer: Buffer;
   #length = 0;

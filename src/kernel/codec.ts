@@ -1,7 +1,7 @@
 import { assert } from './assert.js';
 import { ByteReader, ByteWriter, MalformedBytesError } from './bytes.js';
 
-/** How a value of type T stands in bytes. Codecs are built from each other, so that a schema reads like the type. */
+/** Converts a value of type T to bytes and back. Codecs are built from each other, so that a schema reads like its type. */
 export interface Codec<T> {
   write(writer: ByteWriter, value: T): void;
   read(reader: ByteReader): T;

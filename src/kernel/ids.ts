@@ -1,4 +1,4 @@
-/** Names of things. A brand prevents that a slot is passed as a generation. At run time each is its base type. */
+/** Names of things. A brand stops a slot from being passed as a generation. At run time a branded value is its base type. */
 declare const brand: unique symbol;
 type Brand<Base, Name extends string> = Base & { readonly [brand]: Name };
 
@@ -17,7 +17,7 @@ export type TopicName = Brand<string, 'TopicName'>;
 export type TopicId = Brand<string, 'TopicId'>;
 /** The number of a classic group's membership (Kafka: generation), int32. Only grows; -1 means none. */
 export type Generation = Brand<number, 'Generation'>;
-/** The slot in which the present owner of a partition was granted it. Grows whenever the owner changes. At most 2^53. */
+/** The slot in which the current owner of a partition was granted it. Grows when the owner changes. At most 2^53. */
 export type FenceToken = Brand<number, 'FenceToken'>;
 /** Milliseconds of a local clock that only goes forward. Meaningless on another machine. */
 export type MonotonicMs = Brand<number, 'MonotonicMs'>;

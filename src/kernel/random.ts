@@ -1,4 +1,4 @@
-/** A seeded source of chance: the same seed gives the same sequence on every machine. Not for secrets. */
+/** A seeded source of random numbers: the same seed gives the same sequence on every machine. Not for secrets. */
 export interface Random {
   /** A float in [0, 1). */
   next(): number;

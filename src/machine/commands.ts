@@ -14,7 +14,7 @@ import { registerCommandCodec, type RegisterCommand } from '../registers/index.j
 import { topicCommandCodec, type TopicCommand } from '../topics/index.js';
 import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js';
 
-/** The form of commands in the log. A replica refuses a newer one than it knows: it would apply it wrongly. */
+/** The format of commands in the log. A replica refuses a format that it does not know: it would apply it wrongly. */
 const FORMAT = 1;
 
 /** Which room a command belongs to. Tags are in the log: never change or reuse one. */
@@ -93,7 +93,7 @@ export function encodeCommand({ at, command }: StampedCommand): Buffer {
   return scratch.copy();
 }
 
-/** The reverse. Throws MalformedBytesError: the log holds something that this version cannot apply, and must not skip. */
+/** The reverse of encodeCommand. Throws MalformedBytesError: this version cannot apply the command and must not skip it. */
 export function decodeCommand(payload: Uint8Array): StampedCommand {
   const reader = new ByteReader(payload);
   const format = reader.u8();

@@ -36,7 +36,7 @@ import type {
   TimerChange,
 } from './types.js';
 
-/** The replicated machine of one shard: everything the log says, and nothing else. The same on every replica. */
+/** The replicated state machine of one shard. Its state depends on the log alone and is the same on every replica. */
 export interface Machine extends MachineView {
   /** Applies the entry of the next slot: a command's bytes, or null for a no-op. */
   apply(at: Slot, payload: Uint8Array | null): Applied | undefined;
@@ -49,7 +49,7 @@ export interface MachineOptions {
   readonly shards: number;
 }
 
-/** Bumped when an older version could not read the snapshot. */
+/** Grows with every change that an older version cannot read. */
 const SNAPSHOT_FORMAT = 2;
 
 interface Parts {
@@ -104,7 +104,7 @@ class ShardMachine implements Machine {
   readonly #notices: NoticeLog;
   #appliedThrough: Slot;
   #hash: number;
-  /** The leaders' wall clock, kept from going back when leadership moves to a replica whose clock is behind. */
+  /** The leaders' wall clock. It does not go back when leadership moves to a replica whose clock is behind. */
   #clock: WallMs;
 
   constructor(options: MachineOptions, parts: Parts) {

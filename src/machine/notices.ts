@@ -3,7 +3,7 @@ import { noticesCodec } from './commands.js';
 import type { Notice } from './types.js';
 
 /**
- * Facts of shard 0 on their way to the other shards: an at-least-once sender log and an idempotent receiver.
+ * Sends facts of shard 0 to the other shards: an at-least-once sender log and an idempotent receiver.
  * Shard 0 keeps a notice until every other shard has acknowledged it; a receiver remembers the highest it has acted on.
  */
 export interface NoticeLog {
@@ -13,7 +13,7 @@ export interface NoticeLog {
   pending(shard: number): readonly Notice[];
   /** In shard 0. Acknowledgements may come twice and out of order. */
   acknowledge(shard: number, through: number): void;
-  /** In a receiving shard: those that are new here, which are from now on seen. */
+  /** In a receiving shard: returns the notices that are new here, and counts them as seen. */
   receive(notices: readonly Notice[]): readonly Notice[];
   readonly seenThrough: number;
   save(): NoticeLogState;
@@ -61,7 +61,7 @@ export function createNoticeLog(saved: NoticeLogState): NoticeLog {
     receive(notices) {
       const fresh: Notice[] = [];
       for (const notice of notices) {
-        // A gap cannot be: the sender repeats from its oldest unacknowledged one on.
+        // There is never a gap: the sender repeats all notices from the oldest one that is not acknowledged.
         if (notice.sequence <= seenThrough) continue;
         seenThrough = notice.sequence;
         fresh.push(notice);

@@ -14,10 +14,10 @@ export type TopicChange = {
   readonly topic: Topic;
 };
 
-/** The topics of a cluster: hard state of shard 0. Deterministic. */
+/** The topics of a cluster: replicated state of shard 0. Deterministic. */
 export interface Topics extends TopicsView {
   apply(command: TopicCommand): { readonly reply: TopicReply; readonly change: TopicChange | null };
-  /** Mixes the topics into a running CRC. */
+  /** Adds the topics to a running CRC. */
   fingerprint(previous: number): number;
 }
 

@@ -1,13 +1,13 @@
 import type { TopicId, TopicName } from '../kernel/index.js';
 
-/** A named set of partitions. There are no records in it: a partition stands for a share of the users' work. */
+/** A named set of partitions. It holds no messages: a partition stands for a part of the users' work. */
 export interface Topic {
   readonly name: TopicName;
   readonly id: TopicId;
   readonly partitions: number;
 }
 
-/** The answers Kafka's topic APIs know, by Kafka's names. */
+/** The errors of Kafka's topic APIs, by Kafka's names. */
 export type TopicError =
   | 'TOPIC_ALREADY_EXISTS'
   | 'UNKNOWN_TOPIC_OR_PARTITION'
@@ -27,7 +27,7 @@ export type TopicCommand =
     }
   /** By name or by id; the other is ''. */
   | { readonly kind: 'topic.delete'; readonly name: TopicName; readonly id: TopicId }
-  /** Only ever up: owners of the old partitions keep them. */
+  /** The number only grows: owners of the old partitions keep them. */
   | {
       readonly kind: 'topic.addPartitions';
       readonly name: TopicName;
