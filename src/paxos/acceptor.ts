@@ -1,23 +1,23 @@
 /** The acceptor: phases 1b and 2b. Whatever it says hangs on the persist effect that makes it true. */
 
-import { assert, type MonotonicMs, nextSlot, type Slot, slot } from '../kernel/index.js';
+import { assert, nextSlot, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual, compareBallots, formatBallot, maxBallot } from './ballot.js';
 import { learn } from './learner.js';
-import type { MessageBody, MessageOf } from './messages.js';
+import type { MessageBody, Received } from './messages.js';
 import type { Peer } from './progress.js';
 import { leaseStands } from './reads.js';
-import { becomeFollower } from './role.js';
 import type { State } from './state.js';
+import { asFollower } from './step-down.js';
 import type { HardRecord, PersistId, Send } from './types.js';
 
 /** Phase 1b. While a lease grant to a leader lasts, and that leader has not consented, other candidates get no answer. */
-export function onPrepare(s: State, peer: Peer, message: MessageOf<'prepare'>, now: MonotonicMs): void {
+export function onPrepare(s: State, { peer, message, now }: Received<'prepare'>): void {
   const { ballot, fromSlot, consent } = message;
   s.highestSeen = maxBallot(s.highestSeen, ballot);
   if (!s.options.votes) return;
-  if (compareBallots(ballot, s.promised) < 0)
-    return s.send(peer.id, { kind: 'rejected', ballot: s.promised });
-  if (ballotsEqual(ballot, s.promised)) {
+  if (compareBallots(ballot, s.hard.promised) < 0)
+    return s.send(peer.id, { kind: 'rejected', ballot: s.hard.promised });
+  if (ballotsEqual(ballot, s.hard.promised)) {
     // Said before: again, or its next chunk. Only what is on disk may be said.
     if (ballotsEqual(ballot, s.durablePromise)) s.send(peer.id, promiseChunk(s, ballot, fromSlot));
     return;
@@ -25,8 +25,7 @@ export function onPrepare(s: State, peer: Peer, message: MessageOf<'prepare'>, n
   const released =
     consent !== undefined && s.leaseGrantBallot !== undefined && ballotsEqual(consent, s.leaseGrantBallot);
   if (!released && (now < s.leaseGrantUntil || leaseStands(s, now))) return;
-  if (s.role !== 'follower') becomeFollower(s, now, 'outcome-unknown');
-  s.setLeader(undefined);
+  s.setLeader(asFollower(s, now), undefined);
   // Give the candidate the time of an election before becoming one.
   s.leaderHeardAt = now;
   raisePromise(s, ballot, [{ to: peer.id, message: s.stamped(promiseChunk(s, ballot, fromSlot)) }]);
@@ -36,18 +35,18 @@ export function onPrepare(s: State, peer: Peer, message: MessageOf<'prepare'>, n
 /** Raises the promise, durably, and then sends what says so. */
 export function raisePromise(s: State, ballot: Ballot, then: readonly Send[]): void {
   assert(
-    compareBallots(ballot, s.promised) > 0,
-    `a promise grows: ${formatBallot(ballot)} > ${formatBallot(s.promised)}`,
+    compareBallots(ballot, s.hard.promised) > 0,
+    `a promise grows: ${formatBallot(ballot)} > ${formatBallot(s.hard.promised)}`,
   );
-  s.promised = ballot;
+  s.hard.promised = ballot;
   s.persist([{ kind: 'promised', ballot }], then);
 }
 
 /** What we hold from a slot on, as much as fits: asked again for the rest. */
 function promiseChunk(s: State, ballot: Ballot, fromSlot: Slot): MessageBody {
-  const firstSlot = slot(Math.max(fromSlot, s.log.firstSlot));
-  const accepted = s.log.slice(firstSlot, s.log.lastSlot, s.options.chunkBytesMax);
-  const last = firstSlot + accepted.length > s.log.lastSlot;
+  const firstSlot = slot(Math.max(fromSlot, s.hard.log.firstSlot));
+  const accepted = s.hard.log.slice(firstSlot, s.hard.log.lastSlot, s.options.chunkBytesMax);
+  const last = firstSlot + accepted.length > s.hard.log.lastSlot;
   return {
     kind: 'promise',
     ballot,
@@ -55,25 +54,25 @@ function promiseChunk(s: State, ballot: Ballot, fromSlot: Slot): MessageBody {
     accepted,
     last,
     chosenThrough: s.chosenThrough,
-    logStart: s.log.firstSlot,
+    logStart: s.hard.log.firstSlot,
   };
 }
 
 /** Phase 2b. Values are taken only where they continue what is held of this ballot, so that one number says it all. */
-export function onAccept(s: State, peer: Peer, message: MessageOf<'accept'>, now: MonotonicMs): void {
+export function onAccept(s: State, { peer, message, now }: Received<'accept'>): void {
   const { ballot, firstSlot, entries } = message;
-  if (compareBallots(ballot, s.promised) < 0)
-    return s.send(peer.id, { kind: 'rejected', ballot: s.promised });
+  if (compareBallots(ballot, s.hard.promised) < 0)
+    return s.send(peer.id, { kind: 'rejected', ballot: s.hard.promised });
   s.highestSeen = maxBallot(s.highestSeen, ballot);
-  if (s.role !== 'follower') becomeFollower(s, now, 'outcome-unknown');
+  const follower = asFollower(s, now);
   // Accepting raises the promise: the accepted record implies it, and where nothing is accepted it needs one of its own.
-  const raises = !ballotsEqual(ballot, s.promised);
+  const raises = !ballotsEqual(ballot, s.hard.promised);
   if (raises) {
-    s.promised = ballot;
+    s.hard.promised = ballot;
     s.forgetMatched();
   }
   s.leaderHeardAt = now;
-  s.setLeader(peer.id);
+  s.setLeader(follower, peer.id);
   const promise: HardRecord[] = raises ? [{ kind: 'promised', ballot }] : [];
   if (firstSlot > nextSlot(s.matched)) {
     // Values before it are missing: say from where. What we hold of older ballots there does not count.
@@ -86,7 +85,7 @@ export function onAccept(s: State, peer: Peer, message: MessageOf<'accept'>, now
   const skip = Math.max(0, s.matched + 1 - firstSlot);
   const fresh = entries.slice(skip);
   const from = slot(firstSlot + skip);
-  fresh.forEach((entry, i) => s.log.put(slot(from + i), { ballot, entry }));
+  fresh.forEach((entry, i) => s.hard.log.put(slot(from + i), { ballot, entry }));
   s.matched = slot(Math.max(s.matched, firstSlot + entries.length - 1));
   const records: HardRecord[] =
     fresh.length > 0 ? [{ kind: 'accepted', ballot, firstSlot: from, entries: fresh }] : promise;
@@ -98,7 +97,7 @@ function acceptedReply(s: State, to: Peer, through: Slot, gap: boolean): Send {
   const { votes } = s.options;
   return {
     to: to.id,
-    message: s.stamped({ kind: 'accepted', ballot: s.promised, through, gap, votes }),
+    message: s.stamped({ kind: 'accepted', ballot: s.hard.promised, through, gap, votes }),
   };
 }
 
@@ -109,7 +108,7 @@ export function noteDurable(s: State, id: PersistId): void {
     s.pending.delete(done);
     s.durablePromise = maxBallot(s.durablePromise, promise);
     // An acceptance of an earlier ballot says nothing about this one.
-    if (ballot !== undefined && ballotsEqual(ballot, s.promised))
+    if (ballot !== undefined && ballotsEqual(ballot, s.hard.promised))
       s.durableThrough = slot(Math.max(s.durableThrough, through));
   }
 }

@@ -2,15 +2,15 @@
 
 import { type MonotonicMs, monotonicMs, nextSlot, NO_SLOT, slot } from '../kernel/index.js';
 import { raisePromise } from './acceptor.js';
-import { type Ballot, ballotsEqual } from './ballot.js';
-import { consider, noteChosen } from './campaign.js';
+import { type Ballot, ballotsEqual, compareBallots, maxBallot } from './ballot.js';
+import { type Campaign, consider, noteChosen } from './campaign.js';
 import { isElectable, reaches } from './connectivity.js';
 import { becomeLeader } from './leader.js';
 import { askCatchUp } from './learner.js';
-import type { MessageOf } from './messages.js';
-import type { Peer } from './progress.js';
-import { becomeFollower } from './role.js';
+import type { Received } from './messages.js';
+import type { Candidate } from './role.js';
 import type { State } from './state.js';
+import { becomeFollower } from './step-down.js';
 
 /** A candidate must reach a prepare quorum, and no peer that it reaches may be content. This prevents election storms. */
 export function mayTakeOver(s: State, now: MonotonicMs): boolean {
@@ -21,10 +21,10 @@ export function mayTakeOver(s: State, now: MonotonicMs): boolean {
 /** Phase 1a, once for the whole open suffix of the log. `consent`: the ballot of a leader that hands over to us. */
 export function startCampaign(s: State, now: MonotonicMs, consent: Ballot | undefined): void {
   const { self, priority } = s.options;
-  const round = Math.max(s.promised.round, s.highestSeen.round) + 1;
+  const round = Math.max(s.hard.promised.round, s.highestSeen.round) + 1;
   const ballot: Ballot = { round, priority, replica: self };
   const fromSlot = nextSlot(s.chosenThrough);
-  s.campaign = {
+  const campaign: Campaign = {
     ballot,
     consent,
     fromSlot,
@@ -35,45 +35,50 @@ export function startCampaign(s: State, now: MonotonicMs, consent: Ballot | unde
     values: new Map(),
     chosenThrough: s.chosenThrough,
   };
-  s.role = 'candidate';
-  s.leader = undefined;
+  s.role = { kind: 'candidate', campaign };
   s.highestSeen = ballot;
   raisePromise(s, ballot, []);
   s.announceLeadership();
-  askPromises(s, now);
+  askPromises(s, campaign, now);
 }
 
 /** Asks each peer whose promise is incomplete for its next chunk. */
-function askPromises(s: State, now: MonotonicMs): void {
-  const { ballot, asking, consent } = s.campaign!;
+function askPromises(s: State, campaign: Campaign, now: MonotonicMs): void {
+  const { ballot, asking, consent } = campaign;
   for (const [id, fromSlot] of asking) s.send(id, { kind: 'prepare', ballot, fromSlot, consent });
-  s.campaign!.askedAt = now;
+  campaign.askedAt = now;
 }
 
 /** A campaign lasts one election timeout at most. Until then silent peers are asked again once per heartbeat interval. */
-export function tickCandidate(s: State, now: MonotonicMs): void {
-  const campaign = s.campaign!;
-  if (now - campaign.startedAt >= s.options.electionTimeoutMs) {
-    becomeFollower(s, now, 'not-leader');
-    return backOff(s, now);
-  }
-  if (now - campaign.askedAt >= s.options.heartbeatIntervalMs) askPromises(s, now);
+export function tickCandidate(s: State, { campaign }: Candidate, now: MonotonicMs): void {
+  if (now - campaign.startedAt >= s.options.electionTimeoutMs) return failCampaign(s, now);
+  if (now - campaign.askedAt >= s.options.heartbeatIntervalMs) askPromises(s, campaign, now);
 }
 
-/** After a failed campaign: a random back-off, so that two candidates that collided do not collide again. */
-export function backOff(s: State, now: MonotonicMs): void {
-  s.backOffUntil = monotonicMs(now + s.random.next() * 2 * s.options.heartbeatIntervalMs);
+/** Backs off for a random time, so that two candidates that collided do not collide again. */
+function failCampaign(s: State, now: MonotonicMs): void {
+  const follower = becomeFollower(s, now);
+  follower.backOffUntil = monotonicMs(now + s.random.next() * 2 * s.options.heartbeatIntervalMs);
+}
+
+/** The sender promised a higher ballot: ours cannot succeed there. */
+export function onRejectedWhileCampaigning(s: State, { message, now }: Received<'rejected'>): void {
+  s.highestSeen = maxBallot(s.highestSeen, message.ballot);
+  if (compareBallots(message.ballot, s.hard.promised) > 0) failCampaign(s, now);
 }
 
 /** Phase 1b arrives, chunk after chunk. */
-export function onPromise(s: State, peer: Peer, message: MessageOf<'promise'>, now: MonotonicMs): void {
-  const campaign = s.campaign;
-  if (campaign === undefined || !ballotsEqual(message.ballot, campaign.ballot)) return;
+export function onPromise(
+  s: State,
+  { peer, message, now }: Received<'promise'>,
+  { campaign }: Candidate,
+): void {
+  if (!ballotsEqual(message.ballot, campaign.ballot)) return;
   const expected = campaign.asking.get(peer.id);
   if (expected === undefined) return;
   if (message.logStart > expected && message.chosenThrough >= expected) {
     // It has chosen and trimmed what we never saw: only a snapshot helps, and somebody else must lead until then.
-    becomeFollower(s, now, 'not-leader');
+    becomeFollower(s, now);
     askCatchUp(s, peer, now);
     return;
   }
@@ -95,34 +100,24 @@ export function onPromise(s: State, peer: Peer, message: MessageOf<'promise'>, n
   campaign.asking.delete(peer.id);
   campaign.promised.add(peer.id);
   peer.matched = NO_SLOT;
-  peer.next = slot(Math.max(campaign.fromSlot, Math.min(message.chosenThrough + 1, s.log.lastSlot + 1)));
-  maybeWin(s, now);
+  peer.next = slot(Math.max(campaign.fromSlot, Math.min(message.chosenThrough + 1, s.hard.log.lastSlot + 1)));
+  maybeWin(s, campaign, now);
 }
 
 /** A candidate counts its own promise like any other: when it is on disk. */
-export function ownPromiseDurable(s: State, now: MonotonicMs): void {
-  const { campaign } = s;
-  if (campaign === undefined || !ballotsEqual(s.durablePromise, campaign.ballot)) return;
+export function ownPromiseDurable(s: State, { campaign }: Candidate, now: MonotonicMs): void {
+  if (!ballotsEqual(s.durablePromise, campaign.ballot)) return;
   campaign.promised.add(s.options.self);
-  maybeWin(s, now);
+  maybeWin(s, campaign, now);
 }
 
-function maybeWin(s: State, now: MonotonicMs): void {
-  const campaign = s.campaign;
-  if (campaign === undefined || !s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) return;
-  s.campaign = undefined;
-  becomeLeader(s, campaign, now);
+function maybeWin(s: State, campaign: Campaign, now: MonotonicMs): void {
+  if (s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader(s, campaign, now);
 }
 
 /** The leader has stopped and asks us to take over: its ballot releases the acceptors from their lease grants. */
-export function onTakeOver(s: State, peer: Peer, message: MessageOf<'takeOver'>, now: MonotonicMs): void {
+export function onTakeOver(s: State, { peer, message, now }: Received<'takeOver'>): void {
   const { ballot } = message;
-  if (
-    !s.options.votes ||
-    s.role !== 'follower' ||
-    ballot.replica !== peer.id ||
-    !ballotsEqual(ballot, s.promised)
-  )
-    return;
+  if (!s.options.votes || ballot.replica !== peer.id || !ballotsEqual(ballot, s.hard.promised)) return;
   startCampaign(s, now, ballot);
 }

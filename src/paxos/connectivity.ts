@@ -2,6 +2,7 @@
 
 import { type MonotonicMs, type ReplicaId } from '../kernel/index.js';
 import type { Peer } from './progress.js';
+import type { Leader } from './role.js';
 import type { State } from './state.js';
 
 /** Heard lately, by whatever message: one way is enough. */
@@ -23,13 +24,13 @@ export function isElectable(s: State, now: MonotonicMs): boolean {
 }
 
 /** While leading: an accept quorum has answered a round lately (or it has just begun to lead). */
-export function hearsQuorum(s: State, now: MonotonicMs): boolean {
-  const since = s.rounds.confirmedAt ?? s.ledSince ?? now;
+export function hearsQuorum(s: State, { rounds, since: ledSince }: Leader, now: MonotonicMs): boolean {
+  const since = rounds.confirmedAt ?? ledSince;
   return now - since < s.options.electionTimeoutMs;
 }
 
 /** It leads well, or follows a leader that it has heard within an election timeout. */
 export function isContent(s: State, now: MonotonicMs): boolean {
-  if (s.role === 'leader') return hearsQuorum(s, now);
-  return s.leader !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
+  if (s.role.kind === 'leader') return hearsQuorum(s, s.role, now);
+  return s.leader() !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
 }

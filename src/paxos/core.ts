@@ -1,14 +1,37 @@
 import { assertNever, type MonotonicMs, type ReplicaId } from '../kernel/index.js';
 import { noteDurable, onAccept, onPrepare } from './acceptor.js';
-import { onPromise, onTakeOver, ownPromiseDurable, tickCandidate } from './candidate.js';
-import { onHeartbeat, onHeartbeatReply, onRejected, tickFollower } from './election.js';
+import {
+  onPromise,
+  onRejectedWhileCampaigning,
+  onTakeOver,
+  ownPromiseDurable,
+  tickCandidate,
+} from './candidate.js';
+import {
+  onHeartbeat,
+  onHeartbeatReply,
+  onHeartbeatReplyWhileLeading,
+  onRejected,
+  onRejectedWhileLeading,
+  tickFollower,
+} from './election.js';
 import { beginTransfer } from './handover.js';
 import { applied, maybeChoose, onAccepted, propose, tickLeader } from './leader.js';
 import { announceChosen, installed, onCatchUp, onChosenEntries, trim } from './learner.js';
-import type { Message } from './messages.js';
+import type { Message, Received } from './messages.js';
 import { beginRound, leaseHolds, read } from './reads.js';
+import type { Role, RoleOf } from './role.js';
 import { State } from './state.js';
-import type { Effect, HardRecord, Input, Paxos, PaxosOptions, PaxosStatus, Recovered } from './types.js';
+import type {
+  Effect,
+  HardRecord,
+  Input,
+  Paxos,
+  PaxosOptions,
+  PaxosStatus,
+  PersistId,
+  Recovered,
+} from './types.js';
 
 export function createPaxos(options: PaxosOptions, recovered: Recovered, now: MonotonicMs): Paxos {
   return new Core(options, recovered, now);
@@ -17,7 +40,7 @@ export function createPaxos(options: PaxosOptions, recovered: Recovered, now: Mo
 /**
  * Multi-Paxos for one shard on one replica, as a function of inputs and time. Acceptor, learner, candidate and leader
  * share one log: a replica accepts values only in the order of the slots, so what it has of a ballot is one number.
- * This file says who handles what; each role is a file of functions over the shared state.
+ * This file names the handler of every input, message and tick. The roles are functions over the state, in files of their own.
  */
 class Core implements Paxos {
   readonly #state: State;
@@ -29,7 +52,7 @@ class Core implements Paxos {
   step(input: Input, now: MonotonicMs): readonly Effect[] {
     const s = this.#state;
     s.effects = [];
-    // What the disk said is chosen; a machine that jumps to a snapshot first must not be told of slots before it.
+    // Slots that the disk already calls chosen are announced first, unless the machine jumps over them to a snapshot.
     if (input.kind !== 'snapshotInstalled') announceChosen(s);
     handle(s, input, now);
     return s.effects;
@@ -40,7 +63,8 @@ class Core implements Paxos {
   }
 
   hardState(): readonly HardRecord[] {
-    const { promised, log, options, chosenThrough } = this.#state;
+    const { hard, options, chosenThrough } = this.#state;
+    const { promised, log } = hard;
     return [
       { kind: 'promised', ballot: promised },
       ...log.records(log.firstSlot, options.chunkBytesMax),
@@ -50,17 +74,18 @@ class Core implements Paxos {
 
   status(now: MonotonicMs): PaxosStatus {
     const s = this.#state;
+    const leader = s.role.kind === 'leader' ? s.role : undefined;
     return {
       self: s.options.self,
       leadership: s.leadership(),
-      promised: s.promised,
-      firstSlot: s.log.firstSlot,
-      lastSlot: s.log.lastSlot,
+      promised: s.hard.promised,
+      firstSlot: s.hard.log.firstSlot,
+      lastSlot: s.hard.log.lastSlot,
       chosenThrough: s.chosenThrough,
       appliedThrough: s.appliedThrough,
-      queued: s.queue.length,
-      inFlight: s.ours.size,
-      leaseUntil: s.rounds.leaseUntil,
+      queued: leader?.queue.length ?? 0,
+      inFlight: leader?.ours.size ?? 0,
+      leaseUntil: leader?.rounds.leaseUntil,
       peers: [...s.peers.values()].map(({ id, matched, chosenThrough, heardAt }) => ({
         id,
         matched,
@@ -80,16 +105,14 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
     case 'propose':
       return propose(s, input.proposals, now);
     case 'persisted':
-      noteDurable(s, input.id);
-      ownPromiseDurable(s, now);
-      if (s.role === 'leader') maybeChoose(s, now);
-      return;
+      return persisted(s, input.id, now);
     case 'applied':
       return applied(s, input.through);
     case 'read':
       return read(s, input.id, now);
     case 'transfer':
-      return beginTransfer(s, input.to, now);
+      if (s.role.kind === 'leader') beginTransfer(s, s.role, input.to, now);
+      return;
     case 'snapshotTaken':
       return trim(s, input.through);
     case 'snapshotInstalled':
@@ -99,48 +122,74 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
   }
 }
 
-/** Every message and who handles it; a sender outside the configuration or of an older one is ignored. */
+function persisted(s: State, id: PersistId, now: MonotonicMs): void {
+  noteDurable(s, id);
+  if (s.role.kind === 'candidate') ownPromiseDurable(s, s.role, now);
+  if (s.role.kind === 'leader') maybeChoose(s, s.role, now);
+}
+
+/** Refuses senders outside the configuration and messages of another one, notes that the peer is alive, and dispatches. */
 function receive(s: State, from: ReplicaId, message: Message, now: MonotonicMs): void {
   const peer = s.peers.get(from);
   if (peer === undefined || message.configuration !== s.options.configuration.number) return;
   if (peer.heardAt === undefined || now - peer.heardAt > s.options.electionTimeoutMs) peer.steadySince = now;
   peer.heardAt = now;
-  switch (message.kind) {
-    case 'heartbeat':
-      return onHeartbeat(s, peer, message, now);
-    case 'heartbeatReply':
-      return onHeartbeatReply(s, peer, message, now);
-    case 'prepare':
-      return onPrepare(s, peer, message, now);
-    case 'promise':
-      return onPromise(s, peer, message, now);
-    case 'accept':
-      return onAccept(s, peer, message, now);
-    case 'accepted':
-      return onAccepted(s, peer, message, now);
-    case 'rejected':
-      return onRejected(s, message, now);
-    case 'catchUp':
-      return onCatchUp(s, peer, message);
-    case 'chosenEntries':
-      return onChosenEntries(s, message);
-    case 'takeOver':
-      return onTakeOver(s, peer, message, now);
-    default:
-      return assertNever(message);
-  }
+  const { role } = s;
+  dispatch<Message['kind'], Role['kind']>(s, [message.kind, { peer, message, now }], [role.kind, role]);
+}
+
+type Handler<M extends Message['kind'], R extends Role['kind']> = (
+  s: State,
+  received: Received<M>,
+  role: RoleOf<R>,
+) => void;
+
+type ByRole<M extends Message['kind']> = { readonly [R in Role['kind']]: Handler<M, R> | 'ignored' };
+type Handlers = { readonly [M in Message['kind']]: ByRole<M> };
+
+/** Who handles which message in which role. */
+const HANDLERS: Handlers = {
+  heartbeat: { follower: onHeartbeat, candidate: onHeartbeat, leader: onHeartbeat },
+  heartbeatReply: {
+    follower: onHeartbeatReply,
+    candidate: onHeartbeatReply,
+    leader: onHeartbeatReplyWhileLeading,
+  },
+  prepare: { follower: onPrepare, candidate: onPrepare, leader: onPrepare },
+  promise: { follower: 'ignored', candidate: onPromise, leader: 'ignored' },
+  accept: { follower: onAccept, candidate: onAccept, leader: onAccept },
+  accepted: { follower: 'ignored', candidate: 'ignored', leader: onAccepted },
+  rejected: {
+    follower: onRejected,
+    candidate: onRejectedWhileCampaigning,
+    leader: onRejectedWhileLeading,
+  },
+  catchUp: { follower: onCatchUp, candidate: onCatchUp, leader: onCatchUp },
+  chosenEntries: { follower: onChosenEntries, candidate: onChosenEntries, leader: 'ignored' },
+  takeOver: { follower: onTakeOver, candidate: 'ignored', leader: 'ignored' },
+};
+
+function dispatch<M extends Message['kind'], R extends Role['kind']>(
+  s: State,
+  [kind, received]: readonly [M, Received<M>],
+  [roleKind, role]: readonly [R, RoleOf<R>],
+): void {
+  const byRole: ByRole<M> = HANDLERS[kind];
+  const handler: Handler<M, R> | 'ignored' = byRole[roleKind];
+  if (handler !== 'ignored') handler(s, received, role);
 }
 
 function tick(s: State, now: MonotonicMs): void {
   if (now - s.roundAt >= s.options.heartbeatIntervalMs) beginRound(s, now);
-  switch (s.role) {
+  const { role } = s;
+  switch (role.kind) {
     case 'leader':
-      return tickLeader(s, now);
+      return tickLeader(s, role, now);
     case 'candidate':
-      return tickCandidate(s, now);
+      return tickCandidate(s, role, now);
     case 'follower':
-      return tickFollower(s, now);
+      return tickFollower(s, role, now);
     default:
-      return assertNever(s.role);
+      return assertNever(role);
   }
 }

@@ -3,22 +3,23 @@
 import { type MonotonicMs, monotonicMs, slot } from '../kernel/index.js';
 import { raisePromise } from './acceptor.js';
 import { type Ballot, ballotsEqual, compareBallots, maxBallot } from './ballot.js';
-import { backOff, mayTakeOver, startCampaign } from './candidate.js';
+import { mayTakeOver, startCampaign } from './candidate.js';
 import { isContent, isElectable, reaches } from './connectivity.js';
 import { progressed } from './leader.js';
 import { learn, maybeCatchUp } from './learner.js';
-import type { MessageOf } from './messages.js';
+import type { MessageOf, Received } from './messages.js';
 import type { Peer } from './progress.js';
 import { readsConfirmed } from './reads.js';
-import { becomeFollower, deposed } from './role.js';
+import type { Follower, Leader } from './role.js';
 import type { State } from './state.js';
+import { asFollower, deposed } from './step-down.js';
 import { sendAnew } from './stream.js';
 
 /** Campaigns after an election timeout without a leader, plus half an interval per electable peer of a higher priority. */
-export function tickFollower(s: State, now: MonotonicMs): void {
-  if (!s.options.votes || now < s.backOffUntil) return;
+export function tickFollower(s: State, follower: Follower, now: MonotonicMs): void {
+  if (!s.options.votes || now < follower.backOffUntil) return;
   const { electionTimeoutMs, heartbeatIntervalMs } = s.options;
-  if (s.leader !== undefined && now - s.leaderHeardAt >= electionTimeoutMs) s.setLeader(undefined);
+  if (now - s.leaderHeardAt >= electionTimeoutMs) s.setLeader(follower, undefined);
   // Peers of a higher priority campaign first, half an interval apart, so that candidates rarely collide.
   const ahead = [...s.peers.values()].filter(
     (peer) => reaches(s, peer, now) && peer.electable && peer.priority > s.options.priority,
@@ -29,12 +30,12 @@ export function tickFollower(s: State, now: MonotonicMs): void {
 }
 
 /** A leader with our ballot or a higher one is followed; any other sender only gets an answer. */
-export function onHeartbeat(s: State, peer: Peer, message: MessageOf<'heartbeat'>, now: MonotonicMs): void {
+export function onHeartbeat(s: State, { peer, message, now }: Received<'heartbeat'>): void {
   peer.chosenThrough = slot(Math.max(peer.chosenThrough, message.chosenThrough));
   s.highestSeen = maxBallot(s.highestSeen, message.ballot);
   if (
     message.ballot.replica === peer.id &&
-    compareBallots(message.ballot, s.promised) >= 0 &&
+    compareBallots(message.ballot, s.hard.promised) >= 0 &&
     message.leads
   ) {
     follow(s, peer, message, now);
@@ -47,14 +48,14 @@ export function onHeartbeat(s: State, peer: Peer, message: MessageOf<'heartbeat'
 /** A leader's heartbeat: adopt its ballot durably first, then grant it a lease and answer. */
 function follow(s: State, leader: Peer, message: MessageOf<'heartbeat'>, now: MonotonicMs): void {
   const { ballot, round } = message;
-  if (!ballotsEqual(ballot, s.promised)) {
-    if (!s.options.votes) s.promised = s.durablePromise = ballot;
+  if (!ballotsEqual(ballot, s.hard.promised)) {
+    if (!s.options.votes) s.hard.promised = s.durablePromise = ballot;
     else raisePromise(s, ballot, []);
     s.forgetMatched();
   }
-  if (s.role !== 'follower') becomeFollower(s, now, 'outcome-unknown');
+  const follower = asFollower(s, now);
   s.leaderHeardAt = now;
-  s.setLeader(leader.id);
+  s.setLeader(follower, leader.id);
   learn(s, slot(Math.min(message.chosenThrough, s.matched)));
   if (!ballotsEqual(s.durablePromise, ballot)) return;
   s.leaseGrantUntil = monotonicMs(now + s.options.leaseMs);
@@ -84,13 +85,29 @@ function replyHeartbeat(
   });
 }
 
-/** A peer's report on itself. A leader also learns whether the peer follows it and how far its log agrees. */
-export function onHeartbeatReply(
+/** A peer's report on itself. */
+export function onHeartbeatReply(s: State, { peer, message, now }: Received<'heartbeatReply'>): void {
+  noteReport(s, peer, message, now);
+  maybeCatchUp(s, peer, now);
+}
+
+/** A leader also learns whether the peer follows it and how far its log agrees. */
+export function onHeartbeatReplyWhileLeading(
   s: State,
-  peer: Peer,
-  message: MessageOf<'heartbeatReply'>,
-  now: MonotonicMs,
+  { peer, message, now }: Received<'heartbeatReply'>,
+  leader: Leader,
 ): void {
+  noteReport(s, peer, message, now);
+  if (compareBallots(message.ballot, s.hard.promised) > 0) return deposed(s, now);
+  if (!ballotsEqual(message.ballot, s.hard.promised)) return;
+  if (message.follows) readsConfirmed(s, leader.rounds.acknowledge(peer.id, message.round));
+  if (message.matched > peer.matched) progressed(s, leader, peer, message.matched, now);
+  // It lacks slots and made no progress for two intervals: send again from its position.
+  const stalled = now - peer.progressAt >= 2 * s.options.heartbeatIntervalMs;
+  if (stalled && message.matched < s.hard.log.lastSlot) sendAnew(s, peer, message.matched, now);
+}
+
+function noteReport(s: State, peer: Peer, message: MessageOf<'heartbeatReply'>, now: MonotonicMs): void {
   peer.answeredAt = now;
   peer.content = message.content;
   peer.votes = message.votes;
@@ -98,23 +115,15 @@ export function onHeartbeatReply(
   peer.priority = message.priority;
   peer.chosenThrough = slot(Math.max(peer.chosenThrough, message.chosenThrough));
   s.highestSeen = maxBallot(s.highestSeen, message.ballot);
-  if (s.role !== 'leader') return maybeCatchUp(s, peer, now);
-  if (compareBallots(message.ballot, s.promised) > 0) return deposed(s, now);
-  if (!ballotsEqual(message.ballot, s.promised)) return;
-  if (message.follows) readsConfirmed(s, s.rounds.acknowledge(peer.id, message.round));
-  // It lacks slots and made no progress for two intervals: send again from its position.
-  if (message.matched > peer.matched) progressed(s, peer, message.matched, now);
-  const stalled = now - peer.progressAt >= 2 * s.options.heartbeatIntervalMs;
-  if (stalled && message.matched < s.log.lastSlot) sendAnew(s, peer, message.matched, now);
+}
+
+/** An old rejection: only the ballot counts, for the next campaign. */
+export function onRejected(s: State, { message }: Received<'rejected'>): void {
+  s.highestSeen = maxBallot(s.highestSeen, message.ballot);
 }
 
 /** The sender promised a higher ballot: ours cannot succeed there. */
-export function onRejected(s: State, message: MessageOf<'rejected'>, now: MonotonicMs): void {
+export function onRejectedWhileLeading(s: State, { message, now }: Received<'rejected'>): void {
   s.highestSeen = maxBallot(s.highestSeen, message.ballot);
-  if (compareBallots(message.ballot, s.promised) <= 0) return;
-  if (s.role === 'leader') return deposed(s, now);
-  if (s.role === 'candidate') {
-    becomeFollower(s, now, 'not-leader');
-    backOff(s, now);
-  }
+  if (compareBallots(message.ballot, s.hard.promised) > 0) deposed(s, now);
 }

@@ -16,34 +16,29 @@ import type { Entry } from './entry.js';
 import { continueTransfer, transferToPreferredLeader } from './handover.js';
 import { learn } from './learner.js';
 import { entryBytes } from './log.js';
-import type { MessageOf } from './messages.js';
+import type { Received } from './messages.js';
 import { acceptedByQuorum, type Peer } from './progress.js';
 import { beginRound } from './reads.js';
-import { deposed } from './role.js';
+import type { Leader } from './role.js';
+import { Rounds } from './rounds.js';
 import type { State } from './state.js';
+import { deposed } from './step-down.js';
 import { broadcastAccept, sendAnew, stream } from './stream.js';
 import type { ProposalId } from './types.js';
 
 /** Takes over the open suffix in its own ballot, a no-op behind it, and tells everyone. */
 export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): void {
-  assert(ballotsEqual(campaign.ballot, s.promised), 'a leader leads with what it promised');
+  assert(ballotsEqual(campaign.ballot, s.hard.promised), 'a leader leads with what it promised');
   // What was learned while campaigning is not open any more.
   const fromSlot = slot(Math.max(campaign.fromSlot, s.chosenThrough + 1));
-  for (let position = fromSlot; position <= s.log.lastSlot; position = nextSlot(position)) {
-    consider(campaign, position, s.log.at(position)!, s.chosenThrough);
+  for (let position = fromSlot; position <= s.hard.log.lastSlot; position = nextSlot(position)) {
+    consider(campaign, position, s.hard.log.get(position), s.chosenThrough);
   }
-  s.role = 'leader';
-  s.ledSince = now;
-  s.setLeader(s.options.self, false);
-  s.rounds = s.newRounds();
-  s.serving = false;
-  s.inFlightBytes = 0;
-  s.ours.clear();
-  s.forgetMatched();
   const entries = openSuffix(campaign, fromSlot);
   // Write before read: only when its own no-op is chosen and applied does a leader know that it has seen everything.
   entries.push({ kind: 'noop' });
-  s.noopSlot = slot(fromSlot + entries.length - 1);
+  s.role = newLeader(s, slot(fromSlot + entries.length - 1), now);
+  s.forgetMatched();
   for (const peer of s.peers.values()) {
     peer.inFlightBytes = 0;
     peer.progressAt = now;
@@ -55,6 +50,22 @@ export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): vo
   for (const peer of s.peers.values()) stream(s, peer, now);
   s.announceLeadership();
   beginRound(s, now);
+}
+
+function newLeader(s: State, noopSlot: Slot, now: MonotonicMs): Leader {
+  const { self, configuration, leaseMs, clockDriftRatio } = s.options;
+  return {
+    kind: 'leader',
+    since: now,
+    rounds: new Rounds(self, configuration.quorums, leaseMs, clockDriftRatio),
+    noopSlot,
+    serving: false,
+    queue: [],
+    queueBytes: 0,
+    inFlightBytes: 0,
+    ours: new Map(),
+    transferee: undefined,
+  };
 }
 
 /** One value a slot over the whole open suffix; a slot nobody knows a value of gets a no-op. */
@@ -72,7 +83,8 @@ export function propose(
   proposals: readonly { readonly id: ProposalId; readonly payload: Uint8Array }[],
   now: MonotonicMs,
 ): void {
-  if (s.role !== 'leader' || s.transferee !== undefined) {
+  const leader = s.role;
+  if (leader.kind !== 'leader' || leader.transferee !== undefined) {
     return s.failProposals(
       proposals.map(({ id }) => id),
       'not-leader',
@@ -81,51 +93,50 @@ export function propose(
   const refused: ProposalId[] = [];
   for (const { id, payload } of proposals) {
     const full =
-      s.queue.length >= s.options.queuedEntriesMax ||
-      s.queueBytes + payload.length > s.options.queuedBytesMax;
+      leader.queue.length >= s.options.queuedEntriesMax ||
+      leader.queueBytes + payload.length > s.options.queuedBytesMax;
     if (full) {
       refused.push(id);
       continue;
     }
     const entry: Entry = { kind: 'command', payload };
-    s.queue.push({ id, entry });
-    s.queueBytes += entryBytes(entry);
+    leader.queue.push({ id, entry });
+    leader.queueBytes += entryBytes(entry);
   }
   if (refused.length > 0) s.failProposals(refused, 'overloaded');
-  pump(s, now);
+  pump(s, leader, now);
 }
 
 /** Gives queued proposals their slots, as far as the window has room: one persist and one Accept a peer for all of them. */
-function pump(s: State, now: MonotonicMs): void {
+function pump(s: State, leader: Leader, now: MonotonicMs): void {
   const { windowEntriesMax, windowBytesMax } = s.options;
-  const firstSlot = nextSlot(s.log.lastSlot);
+  const firstSlot = nextSlot(s.hard.log.lastSlot);
   const entries: Entry[] = [];
-  while (entries.length < s.queue.length) {
-    const { id, entry } = s.queue[entries.length]!;
-    const inFlight = s.log.lastSlot - s.chosenThrough + entries.length;
-    if (inFlight > 0 && (inFlight >= windowEntriesMax || s.inFlightBytes >= windowBytesMax)) break;
-    s.ours.set(slot(firstSlot + entries.length), id);
-    s.inFlightBytes += entryBytes(entry);
-    s.queueBytes -= entryBytes(entry);
+  for (const { id, entry } of leader.queue) {
+    const inFlight = s.hard.log.lastSlot - s.chosenThrough + entries.length;
+    if (inFlight > 0 && (inFlight >= windowEntriesMax || leader.inFlightBytes >= windowBytesMax)) break;
+    leader.ours.set(slot(firstSlot + entries.length), id);
+    leader.inFlightBytes += entryBytes(entry);
+    leader.queueBytes -= entryBytes(entry);
     entries.push(entry);
   }
   if (entries.length === 0) return;
-  s.queue.splice(0, entries.length);
+  leader.queue.splice(0, entries.length);
   acceptOwn(s, firstSlot, entries);
   broadcastAccept(s, firstSlot, entries, now);
 }
 
 /** As its own acceptor. Counted only when it is durable. */
 function acceptOwn(s: State, firstSlot: Slot, entries: readonly Entry[]): void {
-  const ballot = s.promised;
-  entries.forEach((entry, i) => s.log.put(slot(firstSlot + i), { ballot, entry }));
+  const ballot = s.hard.promised;
+  entries.forEach((entry, i) => s.hard.log.put(slot(firstSlot + i), { ballot, entry }));
   s.matched = slot(firstSlot + entries.length - 1);
   s.persist([{ kind: 'accepted', ballot, firstSlot, entries }], [], s.matched);
 }
 
 /** Phase 2b arrives. A gap is made good by sending again from where it begins. */
-export function onAccepted(s: State, peer: Peer, message: MessageOf<'accepted'>, now: MonotonicMs): void {
-  if (s.role !== 'leader' || !ballotsEqual(message.ballot, s.promised)) return;
+export function onAccepted(s: State, { peer, message, now }: Received<'accepted'>, leader: Leader): void {
+  if (!ballotsEqual(message.ballot, s.hard.promised)) return;
   peer.votes = message.votes;
   if (message.gap) {
     // Many may answer one loss. Progress by other ways (catching up) must not keep it from being made good.
@@ -133,44 +144,45 @@ export function onAccepted(s: State, peer: Peer, message: MessageOf<'accepted'>,
       sendAnew(s, peer, message.through, now);
     return;
   }
-  if (message.through > peer.matched) progressed(s, peer, message.through, now);
+  if (message.through > peer.matched) progressed(s, leader, peer, message.through, now);
 }
 
 /** A peer's mark has grown: more may be chosen, and more may be sent. */
-export function progressed(s: State, peer: Peer, through: Slot, now: MonotonicMs): void {
+export function progressed(s: State, leader: Leader, peer: Peer, through: Slot, now: MonotonicMs): void {
   peer.matched = through;
   peer.progressAt = now;
   peer.inFlightBytes = 0;
   if (peer.next <= through) peer.next = nextSlot(through);
-  maybeChoose(s, now);
-  if (peer.next <= s.log.lastSlot) stream(s, peer, now);
+  maybeChoose(s, leader, now);
+  if (peer.next <= s.hard.log.lastSlot) stream(s, peer, now);
 }
 
 /** Chosen is what an accept quorum of ids holds durably of our ballot; ourselves by what our disk says. */
-export function maybeChoose(s: State, now: MonotonicMs): void {
+export function maybeChoose(s: State, leader: Leader, now: MonotonicMs): void {
   const marks = new Map<ReplicaId, Slot>([[s.options.self, s.durableThrough]]);
   for (const peer of s.peers.values()) if (peer.votes) marks.set(peer.id, peer.matched);
   const through = acceptedByQuorum(marks, s.options.configuration.quorums);
   if (through <= s.chosenThrough) return;
   learn(s, through);
-  pump(s, now);
-  if (s.transferee !== undefined) continueTransfer(s, now);
+  pump(s, leader, now);
+  if (leader.transferee !== undefined) continueTransfer(s, leader, leader.transferee, now);
 }
 
-export function tickLeader(s: State, now: MonotonicMs): void {
-  if (!hearsQuorum(s, now)) return deposed(s, now);
-  if (s.transferee !== undefined) return continueTransfer(s, now);
-  transferToPreferredLeader(s, now);
+export function tickLeader(s: State, leader: Leader, now: MonotonicMs): void {
+  if (!hearsQuorum(s, leader, now)) return deposed(s, now);
+  if (leader.transferee !== undefined) return continueTransfer(s, leader, leader.transferee, now);
+  transferToPreferredLeader(s, leader, now);
   for (const peer of s.peers.values()) {
-    if (hears(s, peer, now) && peer.next < s.log.firstSlot) stream(s, peer, now);
+    if (hears(s, peer, now) && peer.next < s.hard.log.firstSlot) stream(s, peer, now);
   }
 }
 
 /** Serving begins when the machine has applied the leader's own no-op. */
 export function applied(s: State, through: Slot): void {
   s.appliedThrough = slot(Math.max(s.appliedThrough, through));
-  if (s.role === 'leader' && !s.serving && s.appliedThrough >= s.noopSlot) {
-    s.serving = true;
+  const { role } = s;
+  if (role.kind === 'leader' && !role.serving && s.appliedThrough >= role.noopSlot) {
+    role.serving = true;
     s.announceLeadership();
   }
 }

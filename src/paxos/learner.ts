@@ -4,14 +4,15 @@ import { type MonotonicMs, nextSlot, type Slot, slot } from '../kernel/index.js'
 import { type Ballot, ballotsEqual } from './ballot.js';
 import type { AcceptedEntry, Entry } from './entry.js';
 import { entryBytes } from './log.js';
-import type { MessageOf } from './messages.js';
+import type { Received } from './messages.js';
 import type { Peer } from './progress.js';
+import type { Leader } from './role.js';
 import type { State } from './state.js';
 import type { ProposalId } from './types.js';
 
 /** Everything through here is chosen, and our log holds it. */
 export function learn(s: State, through: Slot): void {
-  const known = Math.min(through, s.log.lastSlot);
+  const known = Math.min(through, s.hard.log.lastSlot);
   if (known <= s.chosenThrough) return;
   s.chosenThrough = slot(known);
   s.matched = slot(Math.max(s.matched, known));
@@ -25,24 +26,29 @@ export function announceChosen(s: State): void {
   const entries: Entry[] = [];
   const proposals: (ProposalId | undefined)[] = [];
   for (let position = firstSlot; position <= s.chosenThrough; position = nextSlot(position)) {
-    const { entry } = s.log.at(position)!;
-    const ours = s.ours.get(position);
-    if (ours !== undefined) {
-      s.ours.delete(position);
-      s.inFlightBytes -= entryBytes(entry);
-    }
+    const { entry } = s.hard.log.get(position);
     entries.push(entry);
-    proposals.push(ours);
+    proposals.push(s.role.kind === 'leader' ? settleOwn(s.role, position, entry) : undefined);
   }
   s.announcedThrough = s.chosenThrough;
   s.effects.push({ kind: 'chosen', firstSlot, entries, proposals });
 }
 
+/** Our own proposal in a slot, if it is one, leaves the window. */
+function settleOwn(leader: Leader, position: Slot, entry: Entry): ProposalId | undefined {
+  const ours = leader.ours.get(position);
+  if (ours !== undefined) {
+    leader.ours.delete(position);
+    leader.inFlightBytes -= entryBytes(entry);
+  }
+  return ours;
+}
+
 /** Asks a peer that knows of more chosen slots, once a heartbeat at most, unless our leader is bringing them anyway. */
 export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
   // A leader streams to its followers by itself.
-  if (s.role === 'leader' || peer.chosenThrough <= s.chosenThrough) return;
-  const led = s.leader !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
+  if (s.role.kind === 'leader' || peer.chosenThrough <= s.chosenThrough) return;
+  const led = s.leader() !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
   if (led && s.matched >= peer.chosenThrough) return;
   if (s.askedCatchUpAt !== undefined && now - s.askedCatchUpAt < s.options.heartbeatIntervalMs) return;
   askCatchUp(s, peer, now);
@@ -54,13 +60,13 @@ export function askCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
 }
 
 /** One chunk of chosen entries, or a snapshot where they are trimmed. */
-export function onCatchUp(s: State, peer: Peer, { fromSlot }: MessageOf<'catchUp'>): void {
+export function onCatchUp(s: State, { peer, message: { fromSlot } }: Received<'catchUp'>): void {
   if (fromSlot > s.chosenThrough) return;
-  if (fromSlot < s.log.firstSlot) {
+  if (fromSlot < s.hard.log.firstSlot) {
     s.effects.push({ kind: 'snapshotNeeded', to: peer.id });
     return;
   }
-  const entries = s.log.slice(fromSlot, s.chosenThrough, s.options.chunkBytesMax);
+  const entries = s.hard.log.slice(fromSlot, s.chosenThrough, s.options.chunkBytesMax);
   s.send(peer.id, {
     kind: 'chosenEntries',
     firstSlot: fromSlot,
@@ -70,17 +76,15 @@ export function onCatchUp(s: State, peer: Peer, { fromSlot }: MessageOf<'catchUp
 }
 
 /** Chosen values need no promise and no sync: whoever loses them can learn them again. */
-export function onChosenEntries(
-  s: State,
-  { firstSlot, entries, chosenThrough }: MessageOf<'chosenEntries'>,
-): void {
-  if (s.role === 'leader' || firstSlot > s.chosenThrough + 1) return;
+export function onChosenEntries(s: State, { message }: Received<'chosenEntries'>): void {
+  const { firstSlot, entries, chosenThrough } = message;
+  if (firstSlot > s.chosenThrough + 1) return;
   const skip = s.chosenThrough + 1 - firstSlot;
   const fresh = entries.slice(skip);
   checkAgreement(s, firstSlot, entries.slice(0, skip));
   if (fresh.length === 0) return;
   const from = nextSlot(s.chosenThrough);
-  fresh.forEach((accepted, i) => s.log.put(slot(from + i), accepted));
+  fresh.forEach((accepted, i) => s.hard.log.put(slot(from + i), accepted));
   for (const run of runs(from, fresh)) s.write([{ kind: 'accepted', ...run }]);
   const through = slot(Math.min(from + fresh.length - 1, chosenThrough));
   s.matched = slot(Math.max(s.matched, through));
@@ -90,7 +94,7 @@ export function onChosenEntries(
 /** What a peer calls chosen and what we do must be the same. */
 function checkAgreement(s: State, firstSlot: Slot, entries: readonly AcceptedEntry[]): void {
   entries.forEach(({ entry }, i) => {
-    const own = s.log.at(slot(firstSlot + i))?.entry;
+    const own = s.hard.log.at(slot(firstSlot + i))?.entry;
     if (own === undefined || sameEntry(own, entry)) return;
     s.effects.push({ kind: 'fatal', reason: `two values were chosen for slot ${firstSlot + i}` });
   });
@@ -99,7 +103,7 @@ function checkAgreement(s: State, firstSlot: Slot, entries: readonly AcceptedEnt
 /** A snapshot covers the log through a slot; a few entries stay for peers that lag a little. */
 export function trim(s: State, through: Slot): void {
   const covered = Math.min(through, s.announcedThrough);
-  s.log.trimBefore(slot(Math.max(1, covered + 1 - s.options.retainedEntries)));
+  s.hard.log.trimBefore(slot(Math.max(1, covered + 1 - s.options.retainedEntries)));
 }
 
 /** The machine has jumped to a snapshot of a peer. */
@@ -108,27 +112,26 @@ export function installed(s: State, through: Slot): void {
   s.chosenThrough = s.hintedThrough = slot(Math.max(s.chosenThrough, through));
   s.announcedThrough = s.appliedThrough = slot(Math.max(s.announcedThrough, through));
   s.matched = slot(Math.max(s.matched, through));
-  s.log.trimBefore(nextSlot(through));
+  s.hard.log.trimBefore(nextSlot(through));
   s.write([{ kind: 'snapshot', through }]);
   announceChosen(s);
 }
 
 /** Runs of equal ballots: a record holds one ballot. */
-function* runs(
-  from: Slot,
-  entries: readonly AcceptedEntry[],
-): Iterable<{ ballot: Ballot; firstSlot: Slot; entries: Entry[] }> {
-  let start = 0;
-  for (let end = 1; end <= entries.length; end++) {
-    const { ballot } = entries[start]!;
-    if (end < entries.length && ballotsEqual(entries[end]!.ballot, ballot)) continue;
-    yield {
-      ballot,
-      firstSlot: slot(from + start),
-      entries: entries.slice(start, end).map(({ entry }) => entry),
-    };
-    start = end;
-  }
+function runs(from: Slot, accepted: readonly AcceptedEntry[]): readonly Run[] {
+  const result: (Run & { readonly entries: Entry[] })[] = [];
+  accepted.forEach(({ ballot, entry }, i) => {
+    const run = result.at(-1);
+    if (run !== undefined && ballotsEqual(run.ballot, ballot)) run.entries.push(entry);
+    else result.push({ ballot, firstSlot: slot(from + i), entries: [entry] });
+  });
+  return result;
+}
+
+interface Run {
+  readonly ballot: Ballot;
+  readonly firstSlot: Slot;
+  readonly entries: readonly Entry[];
 }
 
 function sameEntry(a: Entry, b: Entry): boolean {

@@ -31,6 +31,13 @@ export class AcceptedLog {
     return this.#entries[position - this.#firstSlot];
   }
 
+  /** A slot that the log must hold. */
+  get(position: Slot): AcceptedEntry {
+    const accepted = this.at(position);
+    assert(accepted !== undefined, `slot ${position} is in a log of ${this.#firstSlot}..${this.lastSlot}`);
+    return accepted;
+  }
+
   put(position: Slot, accepted: AcceptedEntry): void {
     assert(
       position >= this.#firstSlot && position <= nextSlot(this.lastSlot),
@@ -65,7 +72,7 @@ export class AcceptedLog {
     let position: Slot = from > this.#firstSlot ? from : this.#firstSlot;
     while (position <= this.lastSlot) {
       const run = this.slice(position, this.lastSlot, bytesMax);
-      const { ballot } = run[0]!;
+      const { ballot } = this.get(position);
       const same = run.findIndex((accepted) => !ballotsEqual(accepted.ballot, ballot));
       const entries = (same < 0 ? run : run.slice(0, same)).map(({ entry }) => entry);
       yield { kind: 'accepted', ballot, firstSlot: position, entries };

@@ -1,6 +1,7 @@
-import type { Slot } from '../kernel/index.js';
+import type { MonotonicMs, Slot } from '../kernel/index.js';
 import type { Ballot } from './ballot.js';
 import type { AcceptedEntry, Entry } from './entry.js';
+import type { Peer } from './progress.js';
 
 /** What the cores of one shard say to each other. Every message carries the number of the sender's configuration. */
 export type Message = { readonly configuration: number } & MessageBody;
@@ -82,6 +83,13 @@ export type MessageBody =
   | { readonly kind: 'takeOver'; readonly ballot: Ballot };
 
 export type MessageOf<K extends MessageBody['kind']> = Extract<MessageBody, { kind: K }>;
+
+/** A message as its handler gets it. */
+export interface Received<K extends MessageBody['kind']> {
+  readonly peer: Peer;
+  readonly message: MessageOf<K>;
+  readonly now: MonotonicMs;
+}
 
 /** Lost without harm: the next round says it again. */
 export const isDroppable = (message: Message): boolean =>

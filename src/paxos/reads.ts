@@ -9,9 +9,10 @@ import type { ReadId } from './types.js';
 export function beginRound(s: State, now: MonotonicMs): void {
   s.round++;
   s.roundAt = now;
-  if (s.role === 'leader') readsConfirmed(s, s.rounds.begin(s.round, now));
-  const leads = s.role === 'leader' && hearsQuorum(s, now);
-  const ballot = s.role === 'leader' ? s.promised : s.durablePromise;
+  const { role } = s;
+  if (role.kind === 'leader') readsConfirmed(s, role.rounds.begin(s.round, now));
+  const leads = role.kind === 'leader' && hearsQuorum(s, role, now);
+  const ballot = role.kind === 'leader' ? s.hard.promised : s.durablePromise;
   s.broadcast({
     kind: 'heartbeat',
     round: s.round,
@@ -27,24 +28,26 @@ export function readsConfirmed(s: State, ids: readonly ReadId[]): void {
 
 /** A linearizable read: at once under the lease, otherwise when a round sent from now on is confirmed. */
 export function read(s: State, id: ReadId, now: MonotonicMs): void {
-  if (!s.serving) {
+  const { role } = s;
+  if (role.kind !== 'leader' || !role.serving) {
     s.effects.push({ kind: 'readsFailed', ids: [id] });
   } else if (leaseHolds(s, now)) {
     s.effects.push({ kind: 'readReady', ids: [id] });
   } else {
     // A round that is sent now or later confirms that we still lead now. One round serves all reads of an instant.
     const sendNow = s.roundAt !== now;
-    s.rounds.await(id, sendNow ? s.round + 1 : s.round);
+    role.rounds.await(id, sendNow ? s.round + 1 : s.round);
     if (sendNow) beginRound(s, now);
   }
 }
 
 /** While it holds, reads need nobody's consent. */
 export function leaseHolds(s: State, now: MonotonicMs): boolean {
-  return s.serving && s.rounds.leaseUntil !== undefined && now < s.rounds.leaseUntil;
+  return s.role.kind === 'leader' && s.role.serving && leaseStands(s, now);
 }
 
 /** The lease binds a leader even before it serves: it promises nobody else anything. */
 export function leaseStands(s: State, now: MonotonicMs): boolean {
-  return s.role === 'leader' && s.rounds.leaseUntil !== undefined && now < s.rounds.leaseUntil;
+  const leaseUntil = s.role.kind === 'leader' ? s.role.rounds.leaseUntil : undefined;
+  return leaseUntil !== undefined && now < leaseUntil;
 }

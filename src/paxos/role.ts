@@ -1,41 +1,53 @@
-/** Stepping down: the one place where the state of a candidate or a leader is discarded. */
+/** What only one role needs. A change of role replaces the whole object, so nothing of the former role survives. */
 
-import { type MonotonicMs } from '../kernel/index.js';
-import type { State } from './state.js';
-import type { ProposalFailure } from './types.js';
+import { type MonotonicMs, type ReplicaId, type Slot } from '../kernel/index.js';
+import type { Campaign } from './campaign.js';
+import type { Entry } from './entry.js';
+import type { Peer } from './progress.js';
+import type { Rounds } from './rounds.js';
+import type { ProposalId } from './types.js';
 
-/** Proposals that have a slot end with `unanswered`; those that only queued were never proposed. */
-export function becomeFollower(s: State, now: MonotonicMs, unanswered: ProposalFailure): void {
-  const led = s.role === 'leader';
-  s.role = 'follower';
-  s.campaign = undefined;
-  s.transferee = undefined;
-  s.serving = false;
-  s.ledSince = undefined;
-  s.leader = undefined;
-  const reads = s.rounds.abandon();
-  if (led) {
-    failQueue(s);
-    s.failProposals([...s.ours.values()], unanswered);
-    s.ours.clear();
-    s.inFlightBytes = 0;
-  }
-  if (reads.length > 0) s.effects.push({ kind: 'readsFailed', ids: reads });
-  s.backOffUntil = now;
-  s.announceLeadership();
+export interface Follower {
+  readonly kind: 'follower';
+  leader: ReplicaId | undefined;
+  /** After a failed campaign: no other one before then. */
+  backOffUntil: MonotonicMs;
 }
 
-/** A leader steps down: a peer promised a higher ballot, or no quorum answers. */
-export function deposed(s: State, now: MonotonicMs): void {
-  becomeFollower(s, now, 'outcome-unknown');
-  s.leaderHeardAt = now;
+export interface Candidate {
+  readonly kind: 'candidate';
+  readonly campaign: Campaign;
 }
 
-export function failQueue(s: State): void {
-  s.failProposals(
-    s.queue.map(({ id }) => id),
-    'not-leader',
-  );
-  s.queue = [];
-  s.queueBytes = 0;
+export interface Leader {
+  readonly kind: 'leader';
+  readonly since: MonotonicMs;
+  /** Its heartbeat rounds, with the lease and the reads that depend on them. */
+  readonly rounds: Rounds;
+  /** The no-op that it proposed behind the open suffix ... */
+  readonly noopSlot: Slot;
+  /** ... has been chosen and applied here: it may serve. */
+  serving: boolean;
+  queue: Queued[];
+  queueBytes: number;
+  /** Bytes of our own proposals that have a slot and are not chosen yet ... */
+  inFlightBytes: number;
+  /** ... and these proposals by slot. */
+  readonly ours: Map<Slot, ProposalId>;
+  /** The peer to which leadership is being handed over: no new proposals until that has ended. */
+  transferee: Transferee | undefined;
 }
+
+/** A proposal that has no slot yet. */
+interface Queued {
+  readonly id: ProposalId;
+  readonly entry: Entry;
+}
+
+export interface Transferee {
+  readonly peer: Peer;
+  readonly since: MonotonicMs;
+}
+
+export type Role = Follower | Candidate | Leader;
+export type RoleOf<K extends Role['kind']> = Extract<Role, { kind: K }>;

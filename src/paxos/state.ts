@@ -9,12 +9,10 @@ import {
   slot,
 } from '../kernel/index.js';
 import { type Ballot, BALLOT_ZERO, maxBallot } from './ballot.js';
-import type { Campaign } from './campaign.js';
-import type { Entry } from './entry.js';
 import { type AcceptedLog, replay } from './log.js';
 import type { Message, MessageBody } from './messages.js';
 import { newPeer, type Peer } from './progress.js';
-import { Rounds } from './rounds.js';
+import type { Follower, Role } from './role.js';
 import type {
   Effect,
   HardRecord,
@@ -27,12 +25,6 @@ import type {
   Send,
 } from './types.js';
 
-/** A proposal that has no slot yet. */
-interface Queued {
-  readonly id: ProposalId;
-  readonly entry: Entry;
-}
-
 /** What becomes true when a write is durable. */
 interface Pending {
   readonly promise: Ballot;
@@ -41,23 +33,29 @@ interface Pending {
   readonly ballot: Ballot | undefined;
 }
 
+/** What a restart must find again. A change of it comes with the persist effect that makes it durable. */
+interface HardState {
+  readonly log: AcceptedLog;
+  promised: Ballot;
+}
+
 /**
- * All that a replica knows of one shard's log, and the effects of the step at hand. The roles are functions over it, each
- * in a file of its own; what is written here is what more than one of them needs.
+ * What a replica knows of one shard's log, and the effects of the current step. Three parts: the hard state, what every
+ * role needs, and the state of the current role. The roles are functions over it, in files of their own.
  */
 export class State {
   readonly options: PaxosOptions;
+  readonly hard: HardState;
+  role: Role;
+
   readonly peers = new Map<ReplicaId, Peer>();
   readonly random: Random;
   effects: Effect[] = [];
 
-  // ---- acceptor (durable) ----
-  readonly log: AcceptedLog;
-  promised: Ballot;
+  // ---- acceptor ----
   /** The promise that is known to be on disk. */
   durablePromise: Ballot;
-  // ---- acceptor (soft) ----
-  /** Our log agrees with the log of the leader of `promised` through here. */
+  /** Our log agrees with the log of the leader of `hard.promised` through here. */
   matched: Slot;
   /** The same, as far as it is on disk: all that we may tell the leader. */
   durableThrough: Slot;
@@ -76,28 +74,11 @@ export class State {
   askedCatchUpAt: MonotonicMs | undefined;
 
   // ---- election ----
-  role: Leadership['role'] = 'follower';
-  leader: ReplicaId | undefined;
   leaderHeardAt: MonotonicMs;
   /** The heartbeat round sent last, and when. */
   round = 0;
   roundAt: MonotonicMs;
-  campaign: Campaign | undefined;
-  /** After a failed campaign: no other one before then. */
-  backOffUntil: MonotonicMs;
   highestSeen: Ballot;
-
-  // ---- leader ----
-  rounds: Rounds;
-  ledSince: MonotonicMs | undefined;
-  noopSlot: Slot = NO_SLOT;
-  serving = false;
-  queue: Queued[] = [];
-  queueBytes = 0;
-  inFlightBytes = 0;
-  /** Our own proposals that have a slot and are not chosen yet. */
-  readonly ours = new Map<Slot, ProposalId>();
-  transferee: { readonly to: ReplicaId; readonly since: MonotonicMs } | undefined;
 
   // ---- persistence ----
   #nextPersist: PersistId = 1;
@@ -109,31 +90,37 @@ export class State {
     for (const id of options.configuration.replicas)
       if (id !== options.self) this.peers.set(id, newPeer(id, now));
     const found = replay(recovered.records, recovered.snapshotThrough, BALLOT_ZERO, maxBallot);
-    this.log = found.log;
-    this.promised = this.durablePromise = this.highestSeen = found.promised;
+    this.hard = { log: found.log, promised: found.promised };
+    this.role = { kind: 'follower', leader: undefined, backOffUntil: now };
+    this.durablePromise = this.highestSeen = found.promised;
     this.chosenThrough = this.matched = this.durableThrough = this.hintedThrough = found.chosenThrough;
     this.appliedThrough = this.announcedThrough = recovered.snapshotThrough;
     // PaxosLease: an acceptor that restarted does not know its lease grants, so it waits for the longest one.
     this.leaseGrantUntil = monotonicMs(found.anything ? now + options.leaseMs : now);
     this.leaderHeardAt = now;
     this.roundAt = monotonicMs(now - options.heartbeatIntervalMs);
-    this.backOffUntil = now;
-    this.rounds = this.newRounds();
   }
 
-  newRounds(): Rounds {
-    const { self, configuration, leaseMs, clockDriftRatio } = this.options;
-    return new Rounds(self, configuration.quorums, leaseMs, clockDriftRatio);
+  setLeader(follower: Follower, leader: ReplicaId | undefined): void {
+    if (follower.leader === leader) return;
+    follower.leader = leader;
+    this.announceLeadership();
   }
 
-  setLeader(leader: ReplicaId | undefined, announce = true): void {
-    if (this.leader === leader) return;
-    this.leader = leader;
-    if (announce) this.announceLeadership();
+  /** Who leads, as far as this replica knows. */
+  leader(): ReplicaId | undefined {
+    if (this.role.kind === 'leader') return this.options.self;
+    return this.role.kind === 'follower' ? this.role.leader : undefined;
   }
 
   leadership(): Leadership {
-    return { role: this.role, serving: this.serving, leader: this.leader, ballot: this.promised };
+    const { role } = this;
+    return {
+      role: role.kind,
+      serving: role.kind === 'leader' && role.serving,
+      leader: this.leader(),
+      ballot: this.hard.promised,
+    };
   }
 
   announceLeadership(): void {
@@ -162,9 +149,9 @@ export class State {
     const id = this.#nextPersist++;
     const hint = this.#hint();
     this.pending.set(id, {
-      promise: this.promised,
+      promise: this.hard.promised,
       through,
-      ballot: through > 0 ? this.promised : undefined,
+      ballot: through > 0 ? this.hard.promised : undefined,
     });
     this.effects.push({
       kind: 'persist',

@@ -23,7 +23,7 @@ export function broadcastAccept(
   }
   const message = s.stamped({
     kind: 'accept',
-    ballot: s.promised,
+    ballot: s.hard.promised,
     firstSlot,
     entries,
     chosenThrough: s.chosenThrough,
@@ -41,17 +41,17 @@ export function broadcastAccept(
 
 /** Sends a peer what it is due, in chunks, within what may be on its way. */
 export function stream(s: State, peer: Peer, now: MonotonicMs): void {
-  if (peer.next < s.log.firstSlot) {
+  if (peer.next < s.hard.log.firstSlot) {
     s.effects.push({ kind: 'snapshotNeeded', to: peer.id });
     return;
   }
-  while (peer.next <= s.log.lastSlot && roomFor(s, peer)) {
-    const chunk = s.log.slice(peer.next, s.log.lastSlot, s.options.chunkBytesMax);
+  while (peer.next <= s.hard.log.lastSlot && roomFor(s, peer)) {
+    const chunk = s.hard.log.slice(peer.next, s.hard.log.lastSlot, s.options.chunkBytesMax);
     const entries = chunk.map(({ entry }) => entry);
     underWay(peer, entriesBytes(entries), now);
     s.send(peer.id, {
       kind: 'accept',
-      ballot: s.promised,
+      ballot: s.hard.promised,
       firstSlot: peer.next,
       entries,
       chosenThrough: s.chosenThrough,

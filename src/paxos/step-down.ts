@@ -1,0 +1,40 @@
+/** Stepping down: the one place where the state of a candidate or a leader is discarded. */
+
+import { type MonotonicMs } from '../kernel/index.js';
+import type { Follower, Leader } from './role.js';
+import type { State } from './state.js';
+
+/** The role of a follower, after stepping down if need be. Open proposals then end as `outcome-unknown`. */
+export function asFollower(s: State, now: MonotonicMs): Follower {
+  return s.role.kind === 'follower' ? s.role : becomeFollower(s, now);
+}
+
+/** Proposals that have a slot end as `outcome-unknown`; those that only queued were never proposed. */
+export function becomeFollower(s: State, now: MonotonicMs): Follower {
+  const former = s.role;
+  const follower: Follower = { kind: 'follower', leader: undefined, backOffUntil: now };
+  s.role = follower;
+  if (former.kind === 'leader') {
+    const reads = former.rounds.abandon();
+    failQueue(s, former);
+    s.failProposals([...former.ours.values()], 'outcome-unknown');
+    if (reads.length > 0) s.effects.push({ kind: 'readsFailed', ids: reads });
+  }
+  s.announceLeadership();
+  return follower;
+}
+
+/** A leader steps down: a peer promised a higher ballot, or no quorum answers. */
+export function deposed(s: State, now: MonotonicMs): void {
+  becomeFollower(s, now);
+  s.leaderHeardAt = now;
+}
+
+export function failQueue(s: State, leader: Leader): void {
+  s.failProposals(
+    leader.queue.map(({ id }) => id),
+    'not-leader',
+  );
+  leader.queue = [];
+  leader.queueBytes = 0;
+}
