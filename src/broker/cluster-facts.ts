@@ -5,7 +5,7 @@ import type { Topic, TopicsView } from '../machine/index.js';
 /** The shard that holds the cluster's facts. */
 export const FACTS = shardId(0);
 
-/** Who is there and who leads what, as every replica tells it (kafka-clients P1, P2). */
+/** The replicas and what they lead, the same from every replica (docs/clients.md#replica-ids, docs/clients.md#every-replica-answers). */
 export class ClusterFacts {
   readonly #coordinator: Coordinator;
 
@@ -24,7 +24,7 @@ export class ClusterFacts {
     return leader === undefined ? undefined : this.brokers().find(({ id }) => id === leader);
   }
 
-  /** The leader of the cluster's facts when a client could reach it, else any listed replica (kafka-clients P1). */
+  /** The leader of the cluster's facts if clients can reach it, else any listed replica (docs/clients.md#replica-ids). */
   controllerId(brokers: readonly BrokerAddress[]): number {
     const leader = this.#coordinator.leaderOf(FACTS);
     return brokers.find(({ id }) => id === leader)?.id ?? brokers[0]?.id ?? -1;

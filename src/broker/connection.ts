@@ -50,9 +50,9 @@ export class SharedWriter {
 
 /**
  * One client's connection. Requests start in the order they came and may run side by side; answers leave in that order:
- * a request that waits holds back the answers behind it, of this connection only (kafka-clients P7). At the bounds of
- * requests under way, and while the client does not read, nothing more is read from it. A request whose answer may be
- * long runs alone.
+ * a request that waits holds back the answers behind it, of this connection only (docs/clients.md#order-of-answers). At the limit
+ * of requests under way, and while the client does not read, nothing more is read from it. A request whose answer may
+ * be long runs alone.
  */
 export class Connection implements ExchangeOwner {
   readonly clientHost: string;

@@ -6,7 +6,7 @@ import { DeadlineHeap, type Due } from './deadline-heap.js';
 export type Release<News> =
   | { readonly kind: 'news'; readonly news: News }
   | { readonly kind: 'deadline' }
-  /** This replica no longer serves the shard (kafka-clients P6: answered at once, so that the client looks elsewhere). */
+  /** This replica no longer serves the shard: answered at once, so that the client looks elsewhere (docs/clients.md#lost-leadership). */
   | { readonly kind: 'coordinator-lost' }
   | { readonly kind: 'stopping' };
 

@@ -16,7 +16,7 @@ type RequestClass = 'membership' | 'heartbeat' | 'commit' | 'read' | 'topics' | 
  * - Records. Our own: 7 says that the outcome is not known, which must not be confused with nothing having happened.
  * - Topics. Any replica passes them on; 41 and 7 are retried by every admin client.
  *
- * 14 is never used: nothing here is loading while it serves (kafka-clients P6).
+ * 14 is never used: nothing here is loading while it serves (docs/clients.md#lost-leadership).
  */
 const TABLE: Readonly<Record<RequestClass, Readonly<Record<Refusal['kind'], ErrorName>>>> = {
   membership: {

@@ -8,8 +8,9 @@ const FRESH_MS = 5_000;
 const SLICE_OFFSETS = 2_000;
 
 /**
- * Where the partitions "end" (kafka-clients P10). There are no records, so a partition ends at the highest offset that any
- * group has committed: lag tools then show how far a group is behind the furthest one, and a reset to "latest" goes there.
+ * Where the partitions "end" (docs/clients.md#ends-of-partitions). There are no records, so a partition ends at the highest offset
+ * that any group has committed: lag tools then show how far a group is behind the furthest one, and a reset to "latest"
+ * goes there.
  *
  * Commits that pass through this replica are noted at once; those of other leaders are found in the applied state, by a
  * scan that runs in slices, only when somebody asks, and at most every few seconds. Ends never go back.

@@ -301,7 +301,7 @@ export class ShardHost {
     this.#leadership = after;
     if (after.serving !== before.serving) {
       this.#deadlines.clear();
-      // Kafka: every member's session starts anew at the new coordinator (kafka-clients: no rebalance storm on failover).
+      // Kafka: every member gets a full session timeout at the new coordinator (docs/clients.md#failover).
       if (after.serving) for (const timer of this.#machine.groups.timers()) this.#changeTimer(timer, false);
     }
     this.#around.leadershipChanged(this, before, after);

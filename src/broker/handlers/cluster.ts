@@ -10,7 +10,7 @@ import {
 import { PartitionLeaders } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
 
-/** Answered by every replica for the whole cluster (kafka-clients P2). */
+/** Answered by every replica for the whole cluster (docs/clients.md#every-replica-answers). */
 
 const SOFTWARE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
@@ -37,7 +37,7 @@ export const apiVersions: Handler<18> = (request, exchange) => {
 const GROUP = 0;
 
 export const findCoordinator: Handler<10> = (request, exchange, context) => {
-  // v4 asks for many at once, and the answer moves into an array (kafka-clients P19).
+  // v4 asks for many at once, and the answer moves into an array (docs/clients.md#fields-that-move).
   if (exchange.version >= 4) {
     const { coordinatorKeys, keyType } = request;
     return exchange.answer({ coordinators: coordinatorKeys.map((key) => found(key, keyType, context)) });
@@ -135,7 +135,7 @@ function described(topic: Topic, leaders: PartitionLeaders, { facts }: BrokerCon
     partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => {
       const leaderId = leaders.of(topic.name, partitionIndex);
       const nodes = [leaderId, ...ids.filter((id) => id !== leaderId)];
-      // The leader epoch stays -1 (the default): otherwise Java wants to validate positions (kafka-clients P11).
+      // The leader epoch stays -1 (the default): otherwise Java validates positions (docs/clients.md#leader-epochs).
       return { errorCode: 0, partitionIndex, leaderId, replicaNodes: nodes, isrNodes: nodes };
     }),
   };

@@ -227,7 +227,7 @@ export const leaveGroup: Handler<13> = (request, exchange, context) => {
 };
 
 type LeaveReply = Extract<GroupReply, { kind: 'leave' }>;
-/** Before v3 one member leaves, and its error is the error of the answer (kafka-clients P19). */
+/** Before v3 one member leaves, and its error is the error of the answer (docs/clients.md#fields-that-move). */
 function oneLeft(reply: LeaveReply): ErrorName {
   return reply.error !== 'NONE' ? reply.error : (reply.members[0]?.error ?? 'NONE');
 }

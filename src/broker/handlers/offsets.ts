@@ -257,7 +257,7 @@ const offsetReply = ({ partition, offset, leaderEpoch, metadata }: CommittedOffs
   metadata,
   errorCode: 0,
 });
-/** -1 with code 0 says "never committed"; it is only said after a read of the truth (kafka-clients P18). */
+/** -1 with code 0 means "never committed". It is only answered after a read (docs/clients.md#unknown-offsets). */
 const noOffset = (partitionIndex: number, code: number) => ({
   partitionIndex,
   committedOffset: -1,

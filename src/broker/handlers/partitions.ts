@@ -9,9 +9,9 @@ const UNKNOWN_PARTITION = errorCode('UNKNOWN_TOPIC_OR_PARTITION');
 const FAULTY_FETCH_HOLD_MS = 100;
 
 /**
- * Held for the client's own max_wait_ms, then answered empty (kafka-clients P4: kafkajs spins on an instant answer, and
- * heartbeats only between two). Answered with the position asked for as the log's end, never with OFFSET_OUT_OF_RANGE
- * (P9). What waits is the encoded answer; nothing of the request is kept.
+ * Held for the client's own max_wait_ms, then answered empty (docs/clients.md#held-fetches). The end of the log is the position in
+ * the request or later, never an OFFSET_OUT_OF_RANGE (docs/clients.md#no-out-of-range). Only the encoded answer waits; nothing of the
+ * request is kept.
  */
 export const fetch: Handler<1> = (request, exchange, context) => {
   // Kafka: KIP-227. No session is ever given out (id 0), so a client that names one has it from somebody else.
@@ -53,7 +53,7 @@ function emptyFetch(
           highWatermark: end,
           lastStableOffset: end,
           logStartOffset: known ? 0 : -1,
-          // Null says "none" to a client that reads uncommitted, empty to one that reads committed (P11).
+          // Null says "none" to a client that reads uncommitted, empty to one that reads committed (docs/clients.md#leader-epochs).
           abortedTransactions: request.isolationLevel === 0 ? null : [],
           records: NO_RECORDS,
         };

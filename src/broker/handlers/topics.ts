@@ -121,7 +121,7 @@ interface TopicToDelete {
 }
 
 export const deleteTopics: Handler<20> = (request, exchange, context) => {
-  // v6 names topics by name or by id, each in an object; older versions only list names (kafka-clients P19).
+  // v6 names topics by name or by id, each in an object; older versions only list names (docs/clients.md#fields-that-move).
   const asked: readonly TopicToDelete[] =
     exchange.version >= 6
       ? request.topics.map(({ name, topicId: id }) => ({ name, id }))

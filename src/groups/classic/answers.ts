@@ -45,7 +45,7 @@ export function syncAnswer(group: ClassicGroup, member: ClassicMember): SyncAnsw
     error: 'NONE',
     protocolType: group.protocolType,
     protocolName: group.protocolName,
-    // kafka-clients P8: kafkajs cannot read zero bytes.
+    // kafkajs cannot read zero bytes (docs/clients.md#empty-assignment).
     assignment: nothing ? EMPTY_ASSIGNMENT : member.assignment,
   };
 }

@@ -39,7 +39,7 @@ export interface SyncAnswer {
   readonly error: Verdict;
   readonly protocolType: string | null;
   readonly protocolName: string | null;
-  /** Never zero bytes for protocol type "consumer": an encoded empty assignment instead (kafka-clients P8). */
+  /** Never zero bytes for protocol type "consumer": an encoded empty assignment instead (docs/clients.md#empty-assignment). */
   readonly assignment: Uint8Array;
 }
 

@@ -9,9 +9,9 @@ import { commitOf, endOf, fetchOf, fetchOffsetsOf, heartbeatOf, joinOf, syncOf }
 /** Quorate's own commands have keys from 20000 on. */
 const KAFKAS_KEYS = API_KEYS.filter((key) => key < 20_000);
 
-/** One test for each pitfall that real clients have in store (docs: what real Kafka clients need). */
-describe('pitfalls', () => {
-  it('P1 names only listed replicas as coordinator and controller, by stable ids', async () => {
+/** What the answers to real clients must be: a test for each heading of that part of the page. */
+describe('docs/clients.md', () => {
+  it('#replica-ids: names only listed replicas as coordinator and controller, by stable ids', async () => {
     const { coordinator, client } = await bench();
     coordinator.leader = (shard) => (shard === 0 ? 3 : 2);
     const kafka = await client();
@@ -33,7 +33,7 @@ describe('pitfalls', () => {
     expect((await kafka.call(10, 2, { key: 'billing' })).errorCode).toBe(15);
   });
 
-  it('P2 answers Metadata and FindCoordinator for every group at a replica that leads nothing', async () => {
+  it('#every-replica-answers: answers Metadata and FindCoordinator for every group at a replica that leads nothing', async () => {
     const { coordinator, client } = await bench();
     coordinator.leader = (shard) => (shard % 2 === 0 ? 2 : 3);
     coordinator.addTopic('tenants', 4);
@@ -46,7 +46,7 @@ describe('pitfalls', () => {
     expect((await kafka.call(3, 6, { topics: null })).topics).toHaveLength(1);
   });
 
-  it('P3 gives the same cluster id of 22 characters in every answer that has one', async () => {
+  it('#cluster-id: gives the same cluster id of 22 characters in every answer that has one', async () => {
     const { coordinator, client } = await bench();
     const kafka = await client();
     const expected = coordinator.clusterId;
@@ -63,7 +63,7 @@ describe('pitfalls', () => {
     expect(responses[0]).toMatchObject({ topic: id, partitions: [{ errorCode: 0 }] });
   });
 
-  it('P4 holds an empty Fetch for max_wait_ms', async () => {
+  it('#held-fetches: holds an empty Fetch for max_wait_ms', async () => {
     const { coordinator, clock, client } = await bench();
     coordinator.addTopic('tenants', 1);
     const kafka = await client();
@@ -78,7 +78,7 @@ describe('pitfalls', () => {
     expect(responses[0]!.partitions[0]!.records?.length).toBe(0);
   });
 
-  it('P5 sends no error above 88 on a classic API, whatever the replica refuses', async () => {
+  it('#no-error-above-88: sends no error above 88 on a classic API, whatever the replica refuses', async () => {
     const { coordinator, client } = await bench();
     coordinator.addTopic('tenants', 1);
     const kafka = await client();
@@ -105,7 +105,7 @@ describe('pitfalls', () => {
     }
   });
 
-  it('P6 answers parked requests 16 at once when the lead is lost', async () => {
+  it('#lost-leadership: answers parked requests 16 at once when the lead is lost', async () => {
     const { coordinator, broker, client } = await bench();
     coordinator.onCommand = (command) => {
       if (command.kind === 'group.join') return { kind: 'join-parked', memberId: memberId('m-1') };
@@ -127,7 +127,7 @@ describe('pitfalls', () => {
     expect((await joiner.call(15, 2, { groups: ['billing'] })).groups[0]!.errorCode).toBe(16);
   });
 
-  it('P7 keeps the order of answers, and lets a parked head block its own connection only', async () => {
+  it('#order-of-answers: keeps the order of answers, and lets a parked head block its own connection only', async () => {
     const { coordinator, client } = await bench();
     coordinator.onCommand = (command) =>
       command.kind === 'group.join' ? { kind: 'join-parked', memberId: memberId('m-1') } : undefined;
@@ -146,7 +146,7 @@ describe('pitfalls', () => {
     expect(blocked.order).toEqual([1, 2]);
   });
 
-  it('P8 hands the encoded empty assignment of a follower through, never zero bytes', async () => {
+  it('#empty-assignment: hands the encoded empty assignment of a follower through, never zero bytes', async () => {
     const { coordinator, client } = await bench();
     const { assignment } = syncAnswer();
     coordinator.onCommand = (command) =>
@@ -164,7 +164,7 @@ describe('pitfalls', () => {
     expect(Buffer.from((await sync).assignment)).toEqual(Buffer.from(assignment));
   });
 
-  it('P9 never answers OFFSET_OUT_OF_RANGE: the log ends at or behind the position asked for', async () => {
+  it('#no-out-of-range: never answers OFFSET_OUT_OF_RANGE: the log ends at or behind the position asked for', async () => {
     const { coordinator, clock, client } = await bench();
     coordinator.addTopic('tenants', 1);
     const kafka = await client();
@@ -183,7 +183,7 @@ describe('pitfalls', () => {
     }
   });
 
-  it('P10 ends a partition at the highest offset that any group committed, here or under another leader', async () => {
+  it('#ends-of-partitions: ends a partition at the highest offset that any group committed, here or under another leader', async () => {
     const { coordinator, clock, client } = await bench();
     const topic = coordinator.addTopic('tenants', 2);
     const kafka = await client();
@@ -213,7 +213,7 @@ describe('pitfalls', () => {
     });
   });
 
-  it('P11 gives leader epoch -1, throttle time 0, no API 23 and no aborted transactions', async () => {
+  it('#leader-epochs: gives leader epoch -1, throttle time 0, no API 23 and no aborted transactions', async () => {
     const { coordinator, clock, client } = await bench();
     coordinator.addTopic('tenants', 3);
     const kafka = await client();
@@ -230,7 +230,7 @@ describe('pitfalls', () => {
     expect(listed.topics[0]!.partitions[0]!.leaderEpoch).toBe(-1);
   });
 
-  it('P12 makes a new topic id for a topic that is made again', async () => {
+  it('#topic-ids: makes a new topic id for a topic that is made again', async () => {
     const { client } = await bench();
     const kafka = await client();
     const create = async () => {
@@ -246,7 +246,7 @@ describe('pitfalls', () => {
     expect(new Set([first, second, NO_UUID]).size).toBe(3);
   });
 
-  it('P13 does not advertise the API whose subscription pattern is null or empty before it is served', async () => {
+  it('#subscription-patterns: does not advertise the API whose subscription pattern is null or empty before it is served', async () => {
     const { client } = await bench();
     const kafka = await client();
     const { apiKeys } = await kafka.call(18, 4, {
@@ -257,7 +257,7 @@ describe('pitfalls', () => {
     expect(apiKeys.map(({ apiKey }) => apiKey)).not.toContain(68);
   });
 
-  it('P14 keeps nothing of a member here: after the lead came back its old generation goes on', async () => {
+  it('#failover: keeps nothing of a member here: after the lead came back its old generation goes on', async () => {
     const { coordinator, client } = await bench();
     coordinator.onHeartbeat = ({ generation }) =>
       generation === 7 ? { error: 'NONE', renew: true } : { error: 'ILLEGAL_GENERATION', renew: false };
@@ -270,7 +270,7 @@ describe('pitfalls', () => {
     expect(coordinator.touched).toEqual(['billing/m-1']);
   });
 
-  it('P14 tells a JoinGroup that only followed the lead from one that asks for a rebalance', async () => {
+  it('#failover: tells a JoinGroup that only followed the lead from one that asks for a rebalance', async () => {
     const { coordinator, client } = await bench();
     coordinator.onCommand = () => ({ kind: 'join', answer: joinAnswer('m-1') });
     const kafka = await client();
@@ -295,7 +295,7 @@ describe('pitfalls', () => {
     expect(await resuming({ memberId: 'm-1' })).toBe(false);
   });
 
-  it('P15 answers every parked JoinGroup whose barrier ended, however it ended', async () => {
+  it('#join-barrier: answers every parked JoinGroup whose barrier ended, however it ended', async () => {
     const { coordinator, client } = await bench();
     coordinator.onCommand = (command) =>
       command.kind === 'group.join' ? { kind: 'join-parked', memberId: command.memberId } : undefined;
@@ -319,7 +319,7 @@ describe('pitfalls', () => {
     expect((await stays).errorCode).toBe(0);
   });
 
-  it('P16 tells a group without a common protocol 23', async () => {
+  it('#assignors: tells a group without a common protocol 23', async () => {
     const { coordinator, client } = await bench();
     coordinator.onCommand = () => ({
       kind: 'join',
@@ -330,7 +330,7 @@ describe('pitfalls', () => {
     expect((await kafka.call(11, 5, joinOf('billing', { protocols }))).errorCode).toBe(23);
   });
 
-  it('P17 carries the generation in JoinGroup, Heartbeat and OffsetCommit', async () => {
+  it('#generation-in-kafkajs: carries the generation in JoinGroup, Heartbeat and OffsetCommit', async () => {
     const { coordinator, client } = await bench();
     coordinator.addTopic('tenants', 1);
     coordinator.onCommand = (command) =>
@@ -346,7 +346,7 @@ describe('pitfalls', () => {
     expect(coordinator.commandsOf('group.commit')[0]!.generation).toBe(12);
   });
 
-  it('P18 tells offsets unknown from offsets never committed, and carries a commit of -1', async () => {
+  it('#unknown-offsets: tells offsets unknown from offsets never committed, and carries a commit of -1', async () => {
     const { coordinator, client } = await bench();
     coordinator.addTopic('tenants', 1);
     const kafka = await client();
@@ -370,7 +370,7 @@ describe('pitfalls', () => {
     });
   });
 
-  it('P19 puts fields where each version has them: OffsetFetch 8, FindCoordinator 4, LeaveGroup 3', async () => {
+  it('#fields-that-move: puts fields where each version has them: OffsetFetch 8, FindCoordinator 4, LeaveGroup 3', async () => {
     const { coordinator, client } = await bench();
     coordinator.addTopic('tenants', 1);
     const kafka = await client();
@@ -410,7 +410,7 @@ describe('pitfalls', () => {
     expect(left.members).toEqual([{ memberId: 'm-1', groupInstanceId: null, errorCode: 25 }]);
   });
 
-  it('P20 answers a Fetch of a fresh member in time, as the setOffsets of kafkajs waits for it', async () => {
+  it('#offsets-of-the-kafkajs-admin: answers a Fetch of a fresh member in time, as the setOffsets of kafkajs waits for it', async () => {
     const { coordinator, clock, client } = await bench();
     coordinator.addTopic('tenants', 1);
     const kafka = await client();

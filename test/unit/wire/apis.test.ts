@@ -11,7 +11,7 @@ import {
 } from '../../../src/wire/index.js';
 import { everyVersion, type AnyApi } from './every-version.js';
 import { randomMessage } from './random-message.js';
-import { tableOf } from './wire-page.js';
+import { tableOf } from './pages.js';
 
 const bytesOf = (write: (writer: WireWriter) => void): Buffer => {
   const writer = new WireWriter(1);

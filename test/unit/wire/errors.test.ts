@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { GroupError } from '../../../src/groups/index.js';
 import type { TopicError } from '../../../src/topics/types.js';
 import { errorByCode, errorCode, ERRORS, type ErrorName } from '../../../src/wire/index.js';
-import { tableOf } from './wire-page.js';
+import { tableOf } from './pages.js';
 
 /** Does not compile when a room answers with a name that the table lacks. */
 type MustBeNamed<Names extends ErrorName> = Names;

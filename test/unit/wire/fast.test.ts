@@ -235,7 +235,7 @@ function spoilt(value: unknown, random: Random): unknown {
   return typeof value === 'number' ? 2 ** 60 : typeof value === 'string' ? 'x'.repeat(0x8000) : value;
 }
 
-it('has a fast path for what the clients of kafka-clients send most', () => {
+it('has a fast path for what clients send most (docs/clients.md#versions-that-clients-send)', () => {
   const titles = VERSIONS.map(({ title }) => title);
   // kafkajs, librdkafka 2.0, librdkafka 2.16 and Java.
   for (const title of [

@@ -125,7 +125,7 @@ describe('what was read is what was meant', () => {
       ]);
     }
     expect(kafkajs!.request.topics[0]!.partitions[0]!.committedMetadata).toBe('a note');
-    // Version 4 answers for one group, version 9 for many (kafka-clients P19).
+    // Version 4 answers for one group, version 9 for many (docs/clients.md#fields-that-move).
     const [, v4] = decodedFrom('kafkajs', 9);
     const [, v9] = decodedFrom('librdkafka', 9);
     expect([v4!.version, v9!.version]).toEqual([4, 9]);
@@ -139,7 +139,7 @@ describe('what was read is what was meant', () => {
     expect(instances).toContain('worker-2');
   });
 
-  it('platformatic: looks for two coordinators at once (kafka-clients P19)', () => {
+  it('platformatic: looks for two coordinators at once (docs/clients.md#fields-that-move)', () => {
     const [{ request, response }] = decodedFrom('platformatic', 10) as [DecodedExchange<10>];
     expect(request.coordinatorKeys).toEqual([GROUP, 'another']);
     expect(response.coordinators.map(({ key }) => key)).toEqual([GROUP, 'another']);
