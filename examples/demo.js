@@ -21,11 +21,11 @@ const start = (args, onLine) => stage.start(args, onLine);
 class Watch {
   /** partition -> name of the worker */
   owners = new Map();
-  /** partition -> { offset, name, epoch } of the highest acknowledged commit */
+  /** partition -> { offset, name, generation } of the highest acknowledged commit */
   acknowledged = new Map();
   commits = 0;
   lastCommitAt = new Map();
-  epochs = new Map();
+  generations = new Map();
 
   see(event) {
     const { name, at } = event;
@@ -41,17 +41,17 @@ class Watch {
     } else if (event.kind === 'stops' || event.kind === 'left') {
       this.release(name);
       say(name, event.kind === 'stops' ? 'stops: the group shares anew' : 'left', at);
-    } else if (event.kind === 'epoch') {
-      this.epochs.set(name, event.epoch);
-      say(name, `is in epoch ${event.epoch}`, at);
+    } else if (event.kind === 'generation') {
+      this.generations.set(name, event.generation);
+      say(name, `is in generation ${event.generation}`, at);
     } else if (event.kind === 'committed') {
-      const { partition, offset, epoch } = event;
+      const { partition, offset, generation } = event;
       const before = this.acknowledged.get(partition);
-      if (before !== undefined && (epoch < before.epoch || offset <= before.offset))
+      if (before !== undefined && (generation < before.generation || offset <= before.offset))
         problems.push(
-          `partition ${partition}: ${name} committed ${offset} in epoch ${epoch} after ${before.name} had ${before.offset} in epoch ${before.epoch}`,
+          `partition ${partition}: ${name} committed ${offset} in generation ${generation} after ${before.name} had ${before.offset} in generation ${before.generation}`,
         );
-      this.acknowledged.set(partition, { offset, name, epoch });
+      this.acknowledged.set(partition, { offset, name, generation });
       this.commits++;
       this.lastCommitAt.set(name, at);
     } else if (event.kind === 'crash') say(name, `lost its coordinator (${event.error})`, at);
@@ -120,8 +120,9 @@ async function demo(directory) {
     `replica ${after.leader} leads; the first worker commits again ${firstGapMs} ms after the kill`,
   );
   if (after.generation !== before.generation)
-    problems.push(`the epoch changed with the leader: ${before.generation} became ${after.generation}`);
-  else say('demo', `the epoch is still ${after.generation}, with the same members and the same partitions`);
+    problems.push(`the generation changed with the leader: ${before.generation} became ${after.generation}`);
+  else
+    say('demo', `the generation is still ${after.generation}, with the same members and the same partitions`);
   await eventually('the killed replica is back', async () => (await get(before.leader, '/status')).ready);
   await sleep(500);
 
@@ -140,14 +141,14 @@ async function demo(directory) {
   const { rebalances } = await get(survivor, `/groups/${GROUP}/rebalances`);
   for (const { generation, assignment, trigger, totalMs } of rebalances) {
     say(
-      'epoch ' + generation,
+      'generation ' + generation,
       `${trigger.cause}${trigger.reason ? ` (${trigger.reason})` : ''}: stable after ${totalMs} ms`,
     );
     const seen = new Set();
     for (const { topics } of assignment)
       for (const partition of topics.flatMap(({ partitions }) => partitions)) {
         if (seen.has(partition))
-          problems.push(`epoch ${generation} gave partition ${partition} to two members`);
+          problems.push(`generation ${generation} gave partition ${partition} to two members`);
         seen.add(partition);
       }
   }

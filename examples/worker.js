@@ -37,7 +37,7 @@ const consumer = kafka.consumer({
 });
 
 let owned = [];
-let epoch = -1;
+let generation = -1;
 /** How far the pretended work on each partition has come. */
 const done = new Map();
 
@@ -51,9 +51,9 @@ consumer.on(consumer.events.REBALANCING, () => {
   say({ kind: 'stops' }, 'stops: the group is about to share anew');
 });
 consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
-  if (payload.groupGenerationId === epoch) return;
-  epoch = payload.groupGenerationId;
-  say({ kind: 'epoch', epoch }, `is in epoch ${epoch}`);
+  if (payload.groupGenerationId === generation) return;
+  generation = payload.groupGenerationId;
+  say({ kind: 'generation', generation }, `is in generation ${generation}`);
 });
 consumer.on(consumer.events.CRASH, ({ payload }) => {
   owned = [];
@@ -79,7 +79,7 @@ const work = (async () => {
         offset = done.get(partition) + 1;
         await consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
         done.set(partition, offset);
-        say({ kind: 'committed', partition, offset, epoch });
+        say({ kind: 'committed', partition, offset, generation });
       } catch (error) {
         // Not ours any more, or its outcome is unknown: what counts is what the group remembers.
         done.delete(partition);

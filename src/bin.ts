@@ -2,9 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigurationError, loadSettings } from './app/configuration.js';
 import { startProblem } from './app/start-problem.js';
+import { runsThreeReplicas } from './app/up.js';
 import { createProgram } from './cli/index.js';
 
-/** The `quorate` command: the CLI's own commands, and `start`, which alone needs the whole application, and Nest with it. */
+/** The `quorate` command: the CLI's own commands, `up`, and `start`, which alone needs the whole application, and Nest with it. */
 const program = createProgram({
   print: (text) => void process.stdout.write(`${text}\n`),
   fail: (message, code) => {
@@ -19,20 +20,22 @@ program
   .description('run one replica in this process')
   .option(
     '--config <file>',
-    'JSON file with the settings of docs/settings.md; the environment (QUORATE_*) goes first',
+    'JSON file with the settings of docs/settings.md; the environment (QUORATE_*) takes precedence',
   )
   .action(async ({ config }: { config?: string }) => {
     try {
       const loaded = loadSettings({ file: config, environment: process.env });
       const { runReplica } = await import('./app/run-replica.js');
-      await runReplica(loaded);
+      await runReplica({ ...loaded, handleSignals: true });
     } catch (error) {
       process.stderr.write(`quorate: the replica cannot start. ${startProblem(error)}\n`);
       process.exit(error instanceof ConfigurationError ? 2 : 1);
     }
-    // Under a supervisor that is gone nobody would stop this process.
+    // When the supervisor is gone, nothing else stops this process.
     process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   });
+
+runsThreeReplicas(program.command('up'), 'quorate up');
 
 program
   .command('cluster-id')

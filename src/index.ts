@@ -1,4 +1,7 @@
-/** Running replicas inside your own Nest application: `QuorateModule.forRoot({ settings: checkSettings({...}).settings })`. */
+/**
+ * Replicas in your own process: `QuorateModule.forRoot({ settings })` inside a Nest application, `runReplica({ settings })` as
+ * an application of its own. Both take the same options; `checkSettings({...}).settings` makes the settings.
+ */
 export {
   checkSettings,
   ConfigurationError,
@@ -6,5 +9,7 @@ export {
   QuorateModule,
   type QuorateModuleOptions,
   runReplica,
+  type RunningReplica,
+  type RunReplicaOptions,
   type Settings,
 } from './app/index.js';

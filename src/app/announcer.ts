@@ -16,20 +16,39 @@ export function announce(coordinator: Coordinator, log: Log): void {
     scheduled = true;
     setTimeout(() => {
       scheduled = false;
-      log.info(
-        leading.size === 0
-          ? 'leads no shard'
-          : `leads shard ${[...leading].sort((a, b) => a - b).join(', ')}`,
-      );
+      const shards = [...leading].sort((a, b) => a - b);
+      log.info(shards.length === 0 ? 'leads no shard' : `leads shard ${shards.join(', ')}`, { shards });
     }, 50).unref();
   });
-  coordinator.onNews((_shard, news, serving) => {
+  coordinator.onNews((shard, news, serving) => {
     if (!serving) return;
     for (const item of news) {
       const line = lineFor(item);
-      if (line !== undefined) log.info(line);
+      if (line !== undefined) log.info(line, { shard, ...factsOf(item) });
     }
   });
+}
+
+/** The fields of a line in JSON logs, named as in the HTTP API. */
+function factsOf(news: News): Readonly<Record<string, unknown>> {
+  switch (news.kind) {
+    case 'member-joined':
+      return { event: news.kind, group: news.group, member: news.memberId, clientHost: news.clientHost };
+    case 'member-left':
+      return { event: news.kind, group: news.group, member: news.memberId, cause: news.cause };
+    case 'rebalance-ended': {
+      const { generation, outcome, trigger } = news.record;
+      return { event: news.kind, group: news.group, generation, outcome, trigger };
+    }
+    case 'group-deleted':
+      return { event: news.kind, group: news.group };
+    case 'topic-created':
+    case 'topic-changed':
+    case 'topic-deleted':
+      return { event: news.kind, topic: news.topic.name, partitions: news.topic.partitions };
+    default:
+      return { event: news.kind };
+  }
 }
 
 /** Undefined: nothing worth a line. */
@@ -60,22 +79,22 @@ export function lineFor(news: News): string | undefined {
 
 const CAUSES = {
   left: 'left',
-  'session-expired': 'was not heard of within its session timeout and is out',
-  'missed-rebalance': 'did not stop in time and is out',
-  'missed-sync': 'did not ask for its assignment in time and is out',
-  replaced: 'was replaced by a new process of the same name',
+  'session-expired': 'sent no heartbeat within its session timeout and was removed',
+  'missed-rebalance': 'did not rejoin within the rebalance timeout and was removed',
+  'missed-sync': 'did not send SyncGroup in time and was removed',
+  replaced: 'was replaced by a new process with the same group.instance.id',
   removed: 'was removed',
 } as const;
 
 function rebalanceLine(group: string, record: RebalanceRecord): string | undefined {
   const { outcome, generation, startedAt, stableAt, assignment, partitionsMoved } = record;
-  if (outcome === 'empty') return `${group}: epoch ${generation}, nobody is left`;
+  if (outcome === 'empty') return `${group}: generation ${generation}, no member is left`;
   if (outcome !== 'stable' || stableAt === null) return undefined;
   const owners = assignment.map(
     ({ clientId, memberId, topics }) => `${clientId === '' ? memberId : clientId} ${partitionsText(topics)}`,
   );
   const moved = partitionsMoved === null ? '' : `, ${partitionsMoved} moved`;
-  return `${group}: epoch ${generation} is stable after ${Math.round(stableAt - startedAt)} ms${moved}: ${owners.join('; ')}`;
+  return `${group}: generation ${generation} is stable after ${Math.round(stableAt - startedAt)} ms${moved}: ${owners.join('; ')}`;
 }
 
 function partitionsText(topics: readonly TopicPartitions[]): string {

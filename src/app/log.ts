@@ -12,7 +12,10 @@ export function createLog({
   replicaId,
 }: Pick<Settings, 'logLevel' | 'logFormat' | 'replicaId'>): Log {
   const plain = logFormat === 'line' || (logFormat === 'auto' && process.stdout.isTTY);
-  const logger = pino({ level: logLevel, base: { replica: replicaId } }, plain ? lineStream() : STDOUT);
+  const logger = pino(
+    { level: logLevel, base: { replica: replicaId }, formatters: { level: (level) => ({ level }) } },
+    plain ? lineStream() : STDOUT,
+  );
   const write =
     (level: Level) =>
     (message: string, facts?: LogFacts): void => {
@@ -26,20 +29,22 @@ function writeTo(logger: Logger, level: Level, message: string, facts: LogFacts 
   else logger[level](facts, message);
 }
 
-/** Not pino's own way to stdout: when the reader of a pipe is gone, its last words are tried again for ever at the exit. */
+/** Not pino's own way to stdout: when the reader of a pipe is gone, it retries the last write for ever at the exit. */
 const STDOUT = { write: (line: string): void => void process.stdout.write(line) };
 
-/** pino's JSON lines as lines for people: time, replica, level when it is not info, message. */
+const GRAVE: Readonly<Record<string, string>> = { error: ' ERROR', fatal: ' ERROR', warn: ' warning' };
+
+/** pino's JSON lines as lines for people: time, replica, level when it is a warning or an error, message. */
 function lineStream(): { write(line: string): void } {
   return {
     write(line) {
       const { level, time, replica, msg } = JSON.parse(line) as {
-        level: number;
+        level: string;
         time: number;
         replica: number;
         msg: string;
       };
-      const grave = level >= 50 ? ' ERROR' : level >= 40 ? ' warning' : '';
+      const grave = GRAVE[level] ?? '';
       process.stdout.write(
         `${new Date(time).toTimeString().slice(0, 8)}  replica ${replica}${grave}  ${msg}\n`,
       );
@@ -47,7 +52,7 @@ function lineStream(): { write(line: string): void } {
   };
 }
 
-/** Nest's own lines (routes, modules) are for whoever debugs the wiring. */
+/** Nest's own lines (routes, modules) are debug output. */
 export class NestLog implements LoggerService {
   readonly #log: Log;
   constructor(log: Log) {

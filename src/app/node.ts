@@ -34,7 +34,7 @@ import {
 import { openFileStorage } from '../storage/index.js';
 import { createTcpTransport } from '../transport/index.js';
 import { announce } from './announcer.js';
-import { portIsFree } from './ports.js';
+import { portIsFree } from './tcp-port.js';
 import type { ReplicaEntry, Settings } from './settings.js';
 
 const READY_POLL_MS = 10;

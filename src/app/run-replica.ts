@@ -2,33 +2,60 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ProblemFilter } from '../admin/nest/index.js';
-import { createLog, NestLog } from './log.js';
-import { QuorateModule } from './quorate.module.js';
-import type { LoadedSettings } from './configuration.js';
+import { type AppLog, createLog, NestLog } from './log.js';
+import { QuorateModule, type QuorateModuleOptions } from './quorate.module.js';
 
 /** A transaction over many records is the largest thing that is sent here. */
 const BODY_BYTES_MAX = 1024 * 1024;
 
+/** The options of `QuorateModule.forRoot`, and those of a process of its own. */
+export interface RunReplicaOptions extends QuorateModuleOptions {
+  /** Logged at the start, e.g. those of `loadSettings`. */
+  readonly warnings?: readonly string[];
+  /** True: SIGTERM and SIGINT stop the replica and end the process. Default: signals are left to the caller. */
+  readonly handleSignals?: boolean;
+}
+
 export interface RunningReplica {
+  /** Hands leadership over, then closes the listeners and the disk. A second call waits for the first. */
   stop(): Promise<void>;
 }
 
-/**
- * Runs one replica as a Nest application in this process. SIGTERM and SIGINT stop it: it hands leadership over, then
- * closes; a second signal ends the process at once. Throws what keeps it from starting, with a message that says what to do.
- */
-export async function runReplica({ settings, warnings }: LoadedSettings): Promise<RunningReplica> {
-  const log = createLog(settings);
-  // Who reads the log may die, and the pipe to it break. That is no reason for a replica to die too.
+/** Runs one replica as a Nest application in this process. Throws what keeps it from starting, with a message that says what to do. */
+export async function runReplica(options: RunReplicaOptions): Promise<RunningReplica> {
+  const { settings, warnings = [], handleSignals = false } = options;
+  const log = options.log ?? createLog(settings);
+  // The reader of the log may exit, and its pipe break. That is no reason for the replica to stop.
   process.stdout.on('error', () => undefined);
   for (const warning of warnings) log.warn(warning);
   const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
-  // Not at the top: who runs QuorateModule over Fastify has no Express. Nest's own search for it would end the process.
+  const app = await createApplication({ ...options, log }, log);
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= (async () => {
+      log.info('stopping');
+      await app.close();
+      log.info('stopped');
+    })();
+    return stopped;
+  };
+  if (handleSignals) stopOnSignals(stop, settings.shutdownTimeoutMs, log);
+  if (own.httpPort === undefined) await app.init();
+  else await app.listen(own.httpPort, settings.httpListenHost ?? own.host);
+  return { stop };
+}
+
+async function createApplication(
+  options: QuorateModuleOptions,
+  log: AppLog,
+): Promise<NestExpressApplication> {
+  // Not at the top: an application that runs QuorateModule over Fastify has no Express, and Nest's own search for it would
+  // end the process.
   const { ExpressAdapter } = await import('@nestjs/platform-express');
   const app = await NestFactory.create<NestExpressApplication>(
-    QuorateModule.forRoot({ settings, log }),
+    QuorateModule.forRoot(options),
     new ExpressAdapter(),
-    // Nest's own body parser would also take forms, and whoever forgets to say that it sends JSON sends one.
+    // Nest's own body parser would also take forms, which is what a client sends that names no content type.
     { logger: new NestLog(log), abortOnError: false, bodyParser: false },
   );
   app.useGlobalFilters(new ProblemFilter());
@@ -36,32 +63,26 @@ export async function runReplica({ settings, warnings }: LoadedSettings): Promis
   // An ETag is the version of a record, and nothing else; Express would hash every answer for one of its own.
   app.set('etag', false);
   app.disable('x-powered-by');
+  return app;
+}
+
+/** The first signal stops the replica, within `timeoutMs`; a second one ends the process at once. */
+function stopOnSignals(stop: () => Promise<void>, timeoutMs: number, log: AppLog): void {
   let stopping = false;
-  const stop = async (): Promise<void> => {
+  const onSignal = (): void => {
     if (stopping) process.exit(1);
     stopping = true;
     setTimeout(() => {
-      log.warn(
-        `not stopped after ${settings.shutdownTimeoutMs} ms: ending anyway; what was acknowledged is on disk`,
-      );
+      log.warn(`not stopped after ${timeoutMs} ms: ending anyway; what was acknowledged is on disk`);
       process.exit(1);
-    }, settings.shutdownTimeoutMs).unref();
-    log.info('stopping');
-    await app.close();
-    log.info('stopped');
+    }, timeoutMs).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error(`could not stop cleanly: ${String(error)}`);
+        process.exit(1);
+      },
+    );
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error(`could not stop cleanly: ${String(error)}`);
-          process.exit(1);
-        },
-      );
-    });
-  }
-  if (own.httpPort === undefined) await app.init();
-  else await app.listen(own.httpPort, settings.httpListenHost ?? own.host);
-  return { stop };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal);
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { portIsFree } from './ports.js';
+import { portIsFree } from './tcp-port.js';
 
 export interface SupervisorOptions {
   readonly dataDir: string;
@@ -11,6 +11,8 @@ export interface SupervisorOptions {
   readonly kafkaPort: number;
   readonly httpPort: number;
   readonly peerPort: number;
+  /** How a user calls this, for messages that say what to type, e.g. `npm start --`. */
+  readonly command: string;
   readonly print?: (line: string) => void;
 }
 
@@ -32,7 +34,7 @@ interface Child {
   startedAt: number;
 }
 
-/** Runs three replicas as child processes, and starts again whichever dies. */
+/** Runs three replicas as child processes, and restarts one that exits. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #print: (line: string) => void;
@@ -126,7 +128,7 @@ export class Supervisor {
       const { code, message } = error as NodeJS.ErrnoException;
       const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${message})`;
       throw new SupervisorError(
-        `port ${port} on ${HOST} ${why}. Stop what uses it, or choose others: npm start -- ${option} N`,
+        `port ${port} on ${HOST} ${why}. Stop what uses it, or choose others: ${this.#options.command} ${option} N`,
       );
     }
   }

@@ -132,7 +132,7 @@ function statusText(status: StatusJson): string {
 function groupsText({ groups }: GroupsJson): string {
   if (groups.length === 0) return 'There are no groups.';
   return table(
-    ['GROUP', 'STATE', 'EPOCH', 'MEMBERS', 'PROTOCOL', 'SHARD', 'COORDINATOR'],
+    ['GROUP', 'STATE', 'GENERATION', 'MEMBERS', 'PROTOCOL', 'SHARD', 'COORDINATOR'],
     groups.map(({ group, state, generation, members, protocolType, shard, leader }) => [
       group,
       state,
@@ -147,7 +147,7 @@ function groupsText({ groups }: GroupsJson): string {
 
 function groupText({ group, members }: GroupDetailJson, offsets: OffsetsJson['offsets']): string {
   const head =
-    `${group.group}: ${group.state}, epoch ${group.generation}, ${members.length} members, ` +
+    `${group.group}: ${group.state}, generation ${group.generation}, ${members.length} members, ` +
     `protocol ${group.protocolName ?? '-'}, coordinator ${group.leader ?? '-'}`;
   const memberRows = members.map(
     ({ memberId, clientId, clientHost, sessionTimeoutMs, waiting, partitions }) => [

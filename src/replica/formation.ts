@@ -11,8 +11,8 @@ export type Standing =
   /** Not every replica has been met yet: nothing is promised until then. */
   | { readonly kind: 'forming'; readonly missing: readonly ReplicaId[] }
   | { readonly kind: 'voter'; readonly formedWith: Readonly<Record<string, string>> }
-  /** `witness` formed the cluster with another disk of ours. */
-  | { readonly kind: 'learner'; readonly witness: ReplicaId; readonly expected: string };
+  /** `reportedBy` remembers another disk of this replica: it formed the cluster with that one. */
+  | { readonly kind: 'learner'; readonly reportedBy: ReplicaId; readonly expected: string };
 
 export function standing(
   self: ReplicaId,
@@ -20,16 +20,16 @@ export function standing(
   replicas: readonly ReplicaId[],
   met: ReadonlyMap<ReplicaId, Pick<Hello, 'incarnation' | 'formedWith'>>,
 ): Standing {
-  for (const [witness, hello] of met) {
+  for (const [reportedBy, hello] of met) {
     const expected = hello.formedWith[self];
     if (expected !== undefined && expected !== identity.incarnation)
-      return { kind: 'learner', witness, expected };
+      return { kind: 'learner', reportedBy, expected };
   }
   const remembered = identity.formedWith[self];
   if (remembered !== undefined) {
     return remembered === identity.incarnation
       ? { kind: 'voter', formedWith: identity.formedWith }
-      : { kind: 'learner', witness: self, expected: remembered };
+      : { kind: 'learner', reportedBy: self, expected: remembered };
   }
   const missing = replicas.filter((id) => id !== self && !met.has(id));
   if (missing.length > 0) return { kind: 'forming', missing };
@@ -38,7 +38,10 @@ export function standing(
   return { kind: 'voter', formedWith };
 }
 
-/** Replica s mod n is the preferred leader of shard s, then the one after it. This spreads the leaders over the replicas. */
+/**
+ * Replica s mod n is the preferred leader of shard s, and the replica after it comes next: leaders are spread over the
+ * replicas, and leadership returns to the preferred leader after a failure. The highest number is preferred.
+ */
 export function preferredLeaderPriority(
   replicas: readonly ReplicaId[],
   self: ReplicaId,

@@ -157,7 +157,7 @@ class LocalReplica implements Replica {
         return;
       case 'learner':
         log.error(
-          `replica ${now.witness} knows this replica with another disk (${now.expected}): it follows the others and does not vote. ` +
+          `replica ${now.reportedBy} knows this replica with another disk (${now.expected}): it follows the others and does not vote. ` +
             'Bring the old data directory back, or readmit the replica under a new id.',
         );
         return this.#openShards(false);

@@ -7,7 +7,7 @@ import type { Settings } from '../../src/app/settings.js';
 import { Child } from './child.js';
 import { type Address, KafkaConnection } from './connection.js';
 import { GroupClient } from './group-client.js';
-import { freePorts } from './ports.js';
+import { freePorts } from './tcp-ports.js';
 import { eventually } from './waiting.js';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');

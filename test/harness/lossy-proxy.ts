@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePorts } from './ports.js';
+import { freePorts } from './tcp-ports.js';
 
 /** What a cut does to what is under way: the server never hears the request, or the client never hears the answer. */
 export type Cut = 'request' | 'answer';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Child } from './child.js';
-import { freePorts } from './ports.js';
+import { freePorts } from './tcp-ports.js';
 import { directoryOf } from './service-binaries.js';
 import type { Found } from './services.js';
 import { eventually } from './waiting.js';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { Child } from './child.js';
 import { fetched } from './fetched.js';
-import { freePorts } from './ports.js';
+import { freePorts } from './tcp-ports.js';
 import { guardOf } from './service-binaries.js';
 import { eventually } from './waiting.js';
 

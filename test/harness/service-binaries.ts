@@ -16,7 +16,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Child } from './child.js';
 import { fetched } from './fetched.js';
-import { freePorts } from './ports.js';
+import { freePorts } from './tcp-ports.js';
 import type { OwnService, ServiceKind } from './services.js';
 import { eventually } from './waiting.js';
 

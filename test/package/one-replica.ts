@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { Child } from '../harness/child.js';
-import { freePorts } from '../harness/ports.js';
+import { freePorts } from '../harness/tcp-ports.js';
 import { eventually } from '../harness/waiting.js';
 import type { Project } from './project.js';
 

@@ -11,7 +11,7 @@ import { type SqlDriver, SqlStore } from '../../src/locking/sql/index.js';
 import { onlyLostCommitIsUnknown, type Transaction } from '../harness/cut-transactions.js';
 import { describeWithService } from '../harness/describe-with-service.js';
 import { LossyProxy } from '../harness/lossy-proxy.js';
-import { freePorts } from '../harness/ports.js';
+import { freePorts } from '../harness/tcp-ports.js';
 import { account, type Account, fresh } from '../harness/store-under-test.js';
 import { eventually, sleep, within } from '../harness/waiting.js';
 import { MYSQL_ORMS, type OpenOrm, type Orm, POSTGRES_ORMS } from './orms.js';

@@ -182,7 +182,7 @@ describe('HTTP and the command line', () => {
     const status = await quorate('status');
     expect(status).toMatchObject({ code: 0 });
     expect(status.text).toMatch(/ready\n.*peers: .*up/);
-    expect((await quorate('groups')).text).toMatch(/GROUP +STATE +EPOCH.*\nbilling +Stable +1 /);
+    expect((await quorate('groups')).text).toMatch(/GROUP +STATE +GENERATION.*\nbilling +Stable +1 /);
     expect((await quorate('groups', 'describe', GROUP)).text).toMatch(
       /tenants\[0,1,2,3\].*\n[^]*tenants +2 +41/,
     );

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Child } from '../harness/child.js';
 import { ROOT } from '../harness/cluster.js';
 import { GroupMember } from '../harness/group-member.js';
-import { freePorts } from '../harness/ports.js';
+import { freePorts } from '../harness/tcp-ports.js';
 import { eventually, sleep } from '../harness/waiting.js';
 
 const directories: string[] = [];
@@ -96,7 +96,7 @@ describe('npm start', () => {
     expect(await member.commit(5, 1_234)).toBe(0);
     await eventually('the hand-over is told', 5_000, () =>
       first.lines.find((line) =>
-        /billing: epoch 1 is stable after \d+ ms, 8 moved: .* tenants\[0-7\]/.test(line),
+        /billing: generation 1 is stable after \d+ ms, 8 moved: .* tenants\[0-7\]/.test(line),
       ),
     );
     const printed = first.lines.join('\n');

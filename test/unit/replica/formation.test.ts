@@ -52,7 +52,7 @@ describe('standing', () => {
     expect(standing(one, wiped, all, new Map())).toMatchObject({ kind: 'forming' });
     expect(standing(one, wiped, all, new Map([[three, hello('c', formed)]]))).toEqual({
       kind: 'learner',
-      witness: three,
+      reportedBy: three,
       expected: 'a',
     });
   });
@@ -60,7 +60,7 @@ describe('standing', () => {
   it('does not vote with a disk that was renamed because it rotted', () => {
     expect(standing(one, identity(one, 'z', formed), all, new Map())).toMatchObject({
       kind: 'learner',
-      witness: one,
+      reportedBy: one,
     });
   });
 

@@ -2,7 +2,7 @@ import { createHook } from 'node:async_hooks';
 import { Socket } from 'node:net';
 import { describe, expect, it, jest } from '@jest/globals';
 import { replicaId } from '../../../src/kernel/index.js';
-import { freePorts } from '../../harness/ports.js';
+import { freePorts } from '../../harness/tcp-ports.js';
 import { eventually, sleep } from '../../harness/waiting.js';
 import { HELLO, MESSAGE, RawPeer } from './raw-peer.js';
 import {

@@ -2,7 +2,7 @@ import { afterEach } from '@jest/globals';
 import { type ReplicaId, replicaId } from '../../../src/kernel/index.js';
 import type { Hello, Transport } from '../../../src/replica/index.js';
 import { createTcpTransport, type TcpTransportOptions } from '../../../src/transport/index.js';
-import { freePorts } from '../../harness/ports.js';
+import { freePorts } from '../../harness/tcp-ports.js';
 import { eventually } from '../../harness/waiting.js';
 import { HELLO, rawIntroduction, RawListener, RawPeer, Wire } from './raw-peer.js';
 import { logTo } from '../../harness/lines.js';
