@@ -1,31 +1,7 @@
-import {
-  crc32c,
-  type GroupId,
-  MalformedBytesError,
-  type MemberId,
-  type MonotonicMs,
-  type ReplicaId,
-  type ShardId,
-  shardId,
-  type Slot,
-} from '../kernel/index.js';
-import {
-  type Command,
-  createMachine,
-  type GroupSettings,
-  type MachineView,
-  type News,
-  type Reply,
-  type ReplyTo,
-} from '../machine/index.js';
+import { MalformedBytesError, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
+import type { News } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
-import type {
-  BrokerAddress,
-  ForwardableCommand,
-  LeadershipChange,
-  Outcome,
-  ReadOutcome,
-} from './coordinator.js';
+import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
 import { Forwarding } from './forwarding.js';
 import { decodeFrame, encodeFrame } from './frames.js';
@@ -43,28 +19,17 @@ export function createReplica(options: ReplicaOptions): Replica {
 
 const AUDIT_EVERY_MS = 1_000;
 
-class LocalReplica implements Replica {
-  readonly clusterId: string;
-  readonly self: ReplicaId;
-  readonly shards: number;
-  readonly groupSettings: GroupSettings;
+class LocalReplica extends ReplicaDoor implements Replica {
   readonly #options: ReplicaOptions;
   readonly #clock: Clock;
   readonly #outbox: Outbox;
-  readonly #forwarding: Forwarding;
+  protected readonly forwarding: Forwarding;
   readonly #notices: NoticePump;
   readonly #snapshotSender: SnapshotSender;
   readonly #snapshotReceiver = new SnapshotReceiver();
   readonly #compaction: Compaction;
-  readonly #up = new Map<ReplicaId, Hello>();
-  readonly #met = new Map<ReplicaId, Hello>();
-  readonly #newsListeners = new Set<(shard: ShardId, news: readonly News[], serving: boolean) => void>();
-  readonly #leadershipListeners = new Set<(shard: ShardId, change: LeadershipChange) => void>();
-  /** Stands in for the machines until the cluster has formed. */
-  readonly #blank: MachineView;
   #identity: DiskIdentity | undefined;
   #standing: Standing = { kind: 'forming', missing: [] };
-  #hosts: readonly ShardHost[] = [];
   #recovered: Recovered | undefined;
   readonly #dirty = new Set<ShardHost>();
   #turnScheduled = false;
@@ -73,24 +38,24 @@ class LocalReplica implements Replica {
   #lastSweepAt = 0;
   #state: 'new' | 'running' | 'stopping' | 'dead' = 'new';
 
+  protected get running(): boolean {
+    return this.#state === 'running';
+  }
+
   constructor(options: ReplicaOptions) {
+    super(options);
     this.#options = options;
     this.#clock = options.clock;
-    this.clusterId = options.clusterId;
-    this.self = options.self;
-    this.shards = options.shards;
-    this.groupSettings = options.groupSettings;
     const { storage } = options.storage;
     this.#outbox = new Outbox(options.transport);
     this.#snapshotSender = new SnapshotSender(storage, options.transport, options.clock);
     this.#compaction = new Compaction(storage, options.compactionBytes);
-    this.#blank = createMachine({ shard: shardId(0), shards: options.shards });
-    this.#forwarding = new Forwarding({
+    this.forwarding = new Forwarding({
       now: () => this.#clock.monotonic(),
       leaderOf: (shard) => this.leaderOf(shard),
       serves: (shard) => this.serves(shard),
       submit: (shard, command, done) => this.submit(shard, command, done),
-      send: (to, frame) => this.#up.has(to) && options.transport.send(to, frame, 'normal'),
+      send: (to, frame) => this.peers.isUp(to) && options.transport.send(to, frame, 'normal'),
     });
     this.#notices = new NoticePump(this);
   }
@@ -126,27 +91,27 @@ class LocalReplica implements Replica {
   /** Asks a peer to lead each shard that is led here, and waits until all of them have another leader or time is up. */
   async handOver(withinMs: number): Promise<void> {
     const until = this.#clock.monotonic() + withinMs;
-    const led = this.#hosts.filter((host) => host.leadership.role === 'leader');
+    const led = this.hosts.filter((host) => host.leadership.role === 'leader');
     for (const host of led) {
-      const candidates = host.status().peers.filter(({ id }) => this.#up.has(id));
+      const candidates = host.status().peers.filter(({ id }) => this.peers.isUp(id));
       const transferee = candidates.sort((a, b) => b.matched - a.matched)[0];
       if (transferee !== undefined) this.#guard(() => host.step({ kind: 'transfer', to: transferee.id }));
     }
     const pending = (): boolean =>
       led.some(({ leadership: { leader } }) => leader === undefined || leader === this.self);
-    while (this.#up.size > 0 && pending() && this.#clock.monotonic() < until) {
+    while (this.peers.upCount > 0 && pending() && this.#clock.monotonic() < until) {
       await new Promise<void>((resume) => this.#clock.after(5, resume));
     }
   }
 
   #reconsiderStanding(): void {
-    if (this.#hosts.length > 0 || this.#identity === undefined) return;
+    if (this.hosts.length > 0 || this.#identity === undefined) return;
     const { log, replicas } = this.#options;
     const now = standing(
       this.self,
       this.#identity,
       replicas.map(({ id }) => id),
-      this.#met,
+      this.peers.met,
     );
     const before = this.#standing;
     this.#standing = now;
@@ -157,7 +122,7 @@ class LocalReplica implements Replica {
         return;
       case 'learner':
         log.error(
-          `replica ${now.reportedBy} knows this replica with another disk (${now.expected}): it follows the others and does not vote. ` +
+          `replica ${now.reportedBy} remembers another data directory of this replica (${now.expected}): this one follows the others and does not vote. ` +
             'Bring the old data directory back, or readmit the replica under a new id.',
         );
         return this.#openShards(false);
@@ -175,7 +140,7 @@ class LocalReplica implements Replica {
       () =>
         this.#guard(() => {
           this.#options.transport.helloChanged();
-          if (this.#hosts.length === 0) this.#openShards(true);
+          if (this.hosts.length === 0) this.#openShards(true);
         }),
       (error: unknown) => this.#fatal(`the identity file could not be written: ${String(error)}`),
     );
@@ -203,7 +168,7 @@ class LocalReplica implements Replica {
       audit: (host, at, hash) => this.#tellHash(host.shard, at, hash),
       fatal: (reason) => this.#fatal(reason),
     };
-    this.#hosts = Array.from({ length: this.shards }, (_, index) => {
+    this.hosts = Array.from({ length: this.shards }, (_, index) => {
       const shard = shardId(index);
       return new ShardHost(
         {
@@ -223,7 +188,7 @@ class LocalReplica implements Replica {
         around,
       );
     });
-    for (const host of this.#hosts) host.tick();
+    for (const host of this.hosts) host.tick();
   }
 
   // ---- turns ----
@@ -239,13 +204,13 @@ class LocalReplica implements Replica {
 
   #tick(): void {
     const now = this.#clock.monotonic();
-    for (const host of this.#hosts) host.tick();
-    this.#forwarding.tick();
+    for (const host of this.hosts) host.tick();
+    this.forwarding.tick();
     if (now - this.#lastAuditAt >= AUDIT_EVERY_MS) {
       this.#lastAuditAt = now;
-      for (const host of this.#hosts) host.auditResting();
+      for (const host of this.hosts) host.auditResting();
       this.#notices.pump();
-      this.#compaction.maybeRun(this.#hosts);
+      this.#compaction.maybeRun(this.hosts);
     }
     if (now - this.#lastSweepAt >= this.#options.retentionSweepMs) {
       this.#lastSweepAt = now;
@@ -255,7 +220,7 @@ class LocalReplica implements Replica {
 
   #sweepRetention(): void {
     const { offsetsRetentionMs } = this.groupSettings;
-    for (const host of this.#hosts) {
+    for (const host of this.hosts) {
       if (!host.leadership.serving || host.machine.groups.groupCount === 0) continue;
       host.submit({ kind: 'group.expireOffsets', offsetsRetentionMs }, () => undefined);
     }
@@ -274,7 +239,7 @@ class LocalReplica implements Replica {
     });
   }
 
-  /** Whatever throws in here is a defect of ours: the replica stops instead of going on with a state it cannot trust. */
+  /** A throw in here is a defect of Quorate: the replica stops, because its state can no longer be trusted. */
   #guard(action: () => void): void {
     if (this.#state === 'dead') return;
     try {
@@ -310,16 +275,15 @@ class LocalReplica implements Replica {
   }
 
   #peerUp(peer: ReplicaId, hello: Hello): void {
-    this.#up.set(peer, hello);
-    this.#met.set(peer, hello);
+    this.peers.linkUp(peer, hello);
     this.#reconsiderStanding();
-    this.#forwarding.retry();
+    this.forwarding.retry();
   }
 
   #peerDown(peer: ReplicaId, reason: string): void {
-    if (this.#up.delete(peer) && this.#state === 'running')
+    if (this.peers.linkDown(peer) && this.#state === 'running')
       this.#options.log.warn(`lost replica ${peer}: ${reason}`);
-    this.#forwarding.peerDown(peer);
+    this.forwarding.peerDown(peer);
     this.#snapshotReceiver.peerDown(peer);
   }
 
@@ -338,32 +302,32 @@ class LocalReplica implements Replica {
     const frame = decodeFrame(bytes);
     switch (frame.kind) {
       case 'paxos':
-        for (const { shard, message } of frame.messages) this.#hosts[shard]?.receive(from, message);
+        for (const { shard, message } of frame.messages) this.hosts[shard]?.receive(from, message);
         return;
       case 'forward':
-        return this.#forwarding.asked(from, frame);
+        return this.forwarding.asked(from, frame);
       case 'forwarded':
-        return this.#forwarding.answered(frame);
+        return this.forwarding.answered(frame);
       case 'snapshot': {
         const whole = this.#snapshotReceiver.receive(from, frame);
         if (whole !== undefined) this.#installSnapshot(frame.shard, frame.through, whole);
         return;
       }
       case 'audit':
-        return this.#hosts[frame.shard]?.hashHeard(from, frame.slot, frame.hash);
+        return this.hosts[frame.shard]?.hashHeard(from, frame.slot, frame.hash);
     }
   }
 
   #sendSnapshot(host: ShardHost, to: ReplicaId): void {
     this.#snapshotSender
-      .send(host.shard, to, () => this.#up.has(to))
+      .send(host.shard, to, () => this.peers.isUp(to))
       .catch((error: unknown) => {
         this.#fatal(`the snapshot of shard ${host.shard} cannot be read: ${String(error)}`);
       });
   }
 
   #installSnapshot(shard: ShardId, through: Slot, bytes: Buffer): void {
-    const host = this.#hosts[shard];
+    const host = this.hosts[shard];
     if (host === undefined || through <= host.machine.appliedThrough) return;
     this.#options.storage.storage.writeSnapshot(shard, through, [bytes], () =>
       this.#guard(() => host.install(bytes)),
@@ -372,94 +336,22 @@ class LocalReplica implements Replica {
 
   #tellHash(shard: ShardId, at: Slot, hash: number): void {
     const frame = encodeFrame({ kind: 'audit', shard, slot: at, hash });
-    for (const peer of this.#up.keys()) this.#options.transport.send(peer, frame, 'droppable');
+    for (const peer of this.peers.up) this.#options.transport.send(peer, frame, 'droppable');
   }
 
   // ---- what happened ----
 
   #applied(host: ShardHost, news: readonly News[]): void {
     const { serving } = host.leadership;
-    for (const listener of this.#newsListeners) listener(host.shard, news, serving);
+    this.news.tell(host.shard, news, serving);
     if (serving && host.shard === 0 && news.some(({ kind }) => kind === 'topic-deleted'))
       this.#notices.pump();
   }
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {
     if (before.leader === after.leader && before.serving === after.serving) return;
-    for (const listener of this.#leadershipListeners)
-      listener(host.shard, { leader: after.leader, serving: after.serving });
-    this.#forwarding.retry();
-  }
-
-  // ---- Coordinator ----
-
-  brokers(): readonly BrokerAddress[] {
-    return this.#options.replicas.map(({ id, kafka }) => {
-      const heard = this.#up.get(id);
-      const { host, port } = heard?.kafka ?? kafka;
-      return { id, host, port, up: id === this.self || heard !== undefined };
-    });
-  }
-
-  shardOf(group: GroupId): ShardId {
-    return shardId(crc32c(Buffer.from(group)) % this.shards);
-  }
-  leaderOf(shard: ShardId): ReplicaId | undefined {
-    return this.#hosts[shard]?.leadership.leader;
-  }
-  serves(shard: ShardId): boolean {
-    return this.#state === 'running' && this.#hosts[shard]?.leadership.serving === true;
-  }
-  leaseHolds(shard: ShardId): boolean {
-    return this.#state === 'running' && this.#hosts[shard]?.leaseHolds() === true;
-  }
-  now(): MonotonicMs {
-    return this.#clock.monotonic();
-  }
-
-  submit<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<ReplyTo<C>>) => void): void {
-    const host = this.#hosts[shard];
-    if (host === undefined || this.#state !== 'running')
-      return done({ kind: 'not-leader', leader: undefined });
-    // The machine answers a command with the reply of its kind (Machine.apply), which a map by id cannot say.
-    host.submit(command, done as (outcome: Outcome<Reply>) => void);
-  }
-
-  submitAnywhere<C extends ForwardableCommand>(
-    shard: ShardId,
-    command: C,
-    done: (outcome: Outcome<ReplyTo<C>>) => void,
-  ): void {
-    this.#forwarding.submit(shard, command, done);
-  }
-
-  read(shard: ShardId, done: (outcome: ReadOutcome) => void): void {
-    const host = this.#hosts[shard];
-    if (host === undefined || this.#state !== 'running')
-      return done({ kind: 'not-leader', leader: undefined });
-    host.read(done);
-  }
-
-  peek(shard: ShardId): MachineView {
-    return this.#hosts[shard]?.machine ?? this.#blank;
-  }
-  heard(group: GroupId, member: MemberId): boolean {
-    return this.#hosts[this.shardOf(group)]?.heard(group, member) ?? false;
-  }
-  touch(group: GroupId, member: MemberId): void {
-    this.#hosts[this.shardOf(group)]?.touch(group, member);
-  }
-  uuid(): string {
-    return this.#options.entropy.uuid();
-  }
-
-  onNews(listener: (shard: ShardId, news: readonly News[], serving: boolean) => void): () => void {
-    this.#newsListeners.add(listener);
-    return () => this.#newsListeners.delete(listener);
-  }
-  onLeadership(listener: (shard: ShardId, change: LeadershipChange) => void): () => void {
-    this.#leadershipListeners.add(listener);
-    return () => this.#leadershipListeners.delete(listener);
+    this.leadership.tell(host.shard, { leader: after.leader, serving: after.serving });
+    this.forwarding.retry();
   }
 
   status(): ReplicaStatus {
@@ -468,11 +360,9 @@ class LocalReplica implements Replica {
       clusterId: this.clusterId,
       standing: this.#standing.kind,
       missing: this.#standing.kind === 'forming' ? this.#standing.missing : [],
-      peers: this.#options.replicas
-        .filter(({ id }) => id !== this.self)
-        .map(({ id }) => ({ id, up: this.#up.has(id) })),
+      peers: this.peers.status(),
       logBytes: this.#options.storage.storage.logBytes(),
-      shards: this.#hosts.map((host) => ({
+      shards: this.hosts.map((host) => ({
         ...host.status(),
         shard: host.shard,
         hash: host.machine.hash,

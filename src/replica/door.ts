@@ -1,0 +1,121 @@
+import {
+  crc32c,
+  type GroupId,
+  type MemberId,
+  type MonotonicMs,
+  type ReplicaId,
+  type ShardId,
+  shardId,
+} from '../kernel/index.js';
+import {
+  type Command,
+  createMachine,
+  type GroupSettings,
+  type MachineView,
+  type News,
+  type Reply,
+  type ReplyTo,
+} from '../machine/index.js';
+import type {
+  BrokerAddress,
+  Coordinator,
+  ForwardableCommand,
+  LeadershipChange,
+  Outcome,
+  ReadOutcome,
+} from './coordinator.js';
+import type { Forwarding } from './forwarding.js';
+import { Listeners } from './listeners.js';
+import type { ReplicaOptions } from './options.js';
+import { Peers } from './peers.js';
+import type { ShardHost } from './shard-host.js';
+
+/** What the broker and the admin side may ask of a replica: each question goes to the shard it concerns. */
+export abstract class ReplicaDoor implements Coordinator {
+  readonly clusterId: string;
+  readonly self: ReplicaId;
+  readonly shards: number;
+  readonly groupSettings: GroupSettings;
+  protected readonly peers: Peers;
+  protected readonly news = new Listeners<[shard: ShardId, news: readonly News[], serving: boolean]>();
+  protected readonly leadership = new Listeners<[shard: ShardId, change: LeadershipChange]>();
+  /** One for each shard, by its number; none until the cluster has formed. */
+  protected hosts: readonly ShardHost[] = [];
+  readonly #options: ReplicaOptions;
+  /** Stands in for the machines until the cluster has formed. */
+  readonly #blank: MachineView;
+
+  protected abstract readonly forwarding: Forwarding;
+  protected abstract get running(): boolean;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    this.clusterId = options.clusterId;
+    this.self = options.self;
+    this.shards = options.shards;
+    this.groupSettings = options.groupSettings;
+    this.peers = new Peers(options.self, options.replicas);
+    this.#blank = createMachine({ shard: shardId(0), shards: options.shards });
+  }
+
+  brokers(): readonly BrokerAddress[] {
+    return this.peers.brokers();
+  }
+
+  shardOf(group: GroupId): ShardId {
+    return shardId(crc32c(Buffer.from(group)) % this.shards);
+  }
+  leaderOf(shard: ShardId): ReplicaId | undefined {
+    return this.hosts[shard]?.leadership.leader;
+  }
+  serves(shard: ShardId): boolean {
+    return this.running && this.hosts[shard]?.leadership.serving === true;
+  }
+  leaseHolds(shard: ShardId): boolean {
+    return this.running && this.hosts[shard]?.leaseHolds() === true;
+  }
+  now(): MonotonicMs {
+    return this.#options.clock.monotonic();
+  }
+
+  submit<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<ReplyTo<C>>) => void): void {
+    const host = this.hosts[shard];
+    if (host === undefined || !this.running) return done({ kind: 'not-leader', leader: undefined });
+    // The machine answers a command with the reply of its kind (Machine.apply), which a map by id cannot say.
+    host.submit(command, done as (outcome: Outcome<Reply>) => void);
+  }
+
+  submitAnywhere<C extends ForwardableCommand>(
+    shard: ShardId,
+    command: C,
+    done: (outcome: Outcome<ReplyTo<C>>) => void,
+  ): void {
+    this.forwarding.submit(shard, command, done);
+  }
+
+  read(shard: ShardId, done: (outcome: ReadOutcome) => void): void {
+    const host = this.hosts[shard];
+    if (host === undefined || !this.running) return done({ kind: 'not-leader', leader: undefined });
+    host.read(done);
+  }
+
+  peek(shard: ShardId): MachineView {
+    return this.hosts[shard]?.machine ?? this.#blank;
+  }
+  heard(group: GroupId, member: MemberId): boolean {
+    return this.hosts[this.shardOf(group)]?.heard(group, member) ?? false;
+  }
+  touch(group: GroupId, member: MemberId): void {
+    this.hosts[this.shardOf(group)]?.touch(group, member);
+  }
+  uuid(): string {
+    return this.#options.entropy.uuid();
+  }
+
+  onNews(listener: (shard: ShardId, news: readonly News[], serving: boolean) => void): () => void {
+    return this.news.add(listener);
+  }
+  onLeadership(listener: (shard: ShardId, change: LeadershipChange) => void): () => void {
+    return this.leadership.add(listener);
+  }
+}

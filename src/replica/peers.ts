@@ -1,0 +1,55 @@
+import type { ReplicaId } from '../kernel/index.js';
+import type { BrokerAddress } from './coordinator.js';
+import type { ReplicaAddress } from './options.js';
+import type { Hello } from './ports.js';
+
+/** The other replicas: which have a link now, and what each said in its Hello. */
+export class Peers {
+  readonly #self: ReplicaId;
+  readonly #replicas: readonly ReplicaAddress[];
+  readonly #up = new Map<ReplicaId, Hello>();
+  readonly #met = new Map<ReplicaId, Hello>();
+
+  constructor(self: ReplicaId, replicas: readonly ReplicaAddress[]) {
+    this.#self = self;
+    this.#replicas = replicas;
+  }
+
+  /** Those with a link now. */
+  get up(): Iterable<ReplicaId> {
+    return this.#up.keys();
+  }
+  get upCount(): number {
+    return this.#up.size;
+  }
+  /** The newest Hello of each peer that had a link since this process started. */
+  get met(): ReadonlyMap<ReplicaId, Hello> {
+    return this.#met;
+  }
+
+  isUp(peer: ReplicaId): boolean {
+    return this.#up.has(peer);
+  }
+  linkUp(peer: ReplicaId, hello: Hello): void {
+    this.#up.set(peer, hello);
+    this.#met.set(peer, hello);
+  }
+  /** False when it had no link. */
+  linkDown(peer: ReplicaId): boolean {
+    return this.#up.delete(peer);
+  }
+
+  /** Every replica of the configuration with the address that clients use: as it said itself, else as configured. */
+  brokers(): readonly BrokerAddress[] {
+    return this.#replicas.map(({ id, kafka }) => {
+      const hello = this.#up.get(id);
+      const { host, port } = hello?.kafka ?? kafka;
+      return { id, host, port, up: id === this.#self || hello !== undefined };
+    });
+  }
+  status(): readonly { readonly id: ReplicaId; readonly up: boolean }[] {
+    return this.#replicas
+      .filter(({ id }) => id !== this.#self)
+      .map(({ id }) => ({ id, up: this.#up.has(id) }));
+  }
+}
