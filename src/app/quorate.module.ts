@@ -12,6 +12,7 @@ import { ReplicaNode } from './node.js';
 import type { Settings } from './settings.js';
 
 export const QUORATE_NODE = Symbol('quorate:node');
+const QUORATE_ADMIN_SOURCE = Symbol('quorate:admin-source');
 
 export interface QuorateModuleOptions {
   /** Checked settings, e.g. of `checkSettings`. */
@@ -38,10 +39,21 @@ export class QuorateModule implements OnApplicationBootstrap, BeforeApplicationS
     const core: DynamicModule = {
       module: QuorateModule,
       global: true,
-      providers: [{ provide: QUORATE_NODE, useFactory: () => ReplicaNode.open(settings, log, onFatal) }],
-      exports: [QUORATE_NODE],
+      providers: [
+        { provide: QUORATE_NODE, useFactory: () => ReplicaNode.open(settings, log, onFatal) },
+        {
+          provide: QUORATE_ADMIN_SOURCE,
+          inject: [QUORATE_NODE],
+          useFactory: (node: ReplicaNode) => node.admin,
+        },
+      ],
+      exports: [QUORATE_NODE, QUORATE_ADMIN_SOURCE],
     };
-    return { module: QuorateRoot, imports: [core, AdminModule.over(QUORATE_NODE, [core])], exports: [core] };
+    return {
+      module: QuorateRoot,
+      imports: [core, AdminModule.over(QUORATE_ADMIN_SOURCE, [core])],
+      exports: [core],
+    };
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -55,7 +67,7 @@ export class QuorateModule implements OnApplicationBootstrap, BeforeApplicationS
 @Module({})
 class QuorateRoot {}
 
-/** EX_SOFTWARE of sysexits.h: whoever restarts processes will, and the disk tells what may be trusted. */
+/** EX_SOFTWARE of sysexits.h. The supervisor restarts the process, which recovers from its disk. */
 function exitAtOnce(): void {
   process.exit(70);
 }

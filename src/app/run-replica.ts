@@ -2,7 +2,8 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ProblemFilter } from '../admin/nest/index.js';
-import { type AppLog, createLog, NestLog } from './log.js';
+import type { Log } from '../kernel/index.js';
+import { createLog, NestLog } from './log.js';
 import { QuorateModule, type QuorateModuleOptions } from './quorate.module.js';
 
 /** A transaction over many records is the largest thing that is sent here. */
@@ -45,10 +46,7 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   return { stop };
 }
 
-async function createApplication(
-  options: QuorateModuleOptions,
-  log: AppLog,
-): Promise<NestExpressApplication> {
+async function createApplication(options: QuorateModuleOptions, log: Log): Promise<NestExpressApplication> {
   // Not at the top: an application that runs QuorateModule over Fastify has no Express, and Nest's own search for it would
   // end the process.
   const { ExpressAdapter } = await import('@nestjs/platform-express');
@@ -67,7 +65,7 @@ async function createApplication(
 }
 
 /** The first signal stops the replica, within `timeoutMs`; a second one ends the process at once. */
-function stopOnSignals(stop: () => Promise<void>, timeoutMs: number, log: AppLog): void {
+function stopOnSignals(stop: () => Promise<void>, timeoutMs: number, log: Log): void {
   let stopping = false;
   const onSignal = (): void => {
     if (stopping) process.exit(1);

@@ -1,0 +1,111 @@
+import {
+  type GroupId,
+  groupId,
+  type ReplicaId,
+  replicaId,
+  type ShardId,
+  shardId,
+  topicId,
+  topicName,
+} from '../kernel/index.js';
+import type { AdminSource, Readiness, TopicOutcome } from '../admin/index.js';
+import type { Broker } from '../broker/index.js';
+import type {
+  MachineView,
+  RegisterCommand,
+  RegisterReply,
+  TopicCommand,
+  TopicReply,
+} from '../machine/index.js';
+import type { Outcome, ReadOutcome, Refusal, Replica, ReplicaStatus } from '../replica/index.js';
+import type { Settings } from './settings.js';
+
+/** What the HTTP side asks of one replica. */
+export class ReplicaAdminSource implements AdminSource {
+  readonly self: ReplicaId;
+  readonly clusterId: string;
+  readonly shards: number;
+  readonly defaultPartitions: number;
+  readonly #settings: Settings;
+  readonly #replica: Replica;
+  readonly #broker: Broker;
+  readonly #readiness: () => Readiness;
+
+  constructor(settings: Settings, replica: Replica, broker: Broker, readiness: () => Readiness) {
+    this.#settings = settings;
+    this.#replica = replica;
+    this.#broker = broker;
+    this.#readiness = readiness;
+    this.self = replica.self;
+    this.clusterId = replica.clusterId;
+    this.shards = replica.shards;
+    this.defaultPartitions = settings.autoCreatePartitions;
+  }
+
+  readiness(): Readiness {
+    return this.#readiness();
+  }
+  status(): ReplicaStatus {
+    return this.#replica.status();
+  }
+  shardOf(group: GroupId): ShardId {
+    return this.#replica.shardOf(group);
+  }
+  leaderOf(shard: ShardId): ReplicaId | undefined {
+    return this.#replica.leaderOf(shard);
+  }
+  serves(shard: ShardId): boolean {
+    return this.#replica.serves(shard);
+  }
+  view(shard: ShardId): MachineView {
+    return this.#replica.peek(shard);
+  }
+  httpAddresses(): readonly { readonly id: ReplicaId; readonly url: string | undefined }[] {
+    return this.#settings.replicas.map(({ id, host, httpPort }) => ({
+      id: replicaId(id),
+      url: httpPort === undefined ? undefined : `http://${host}:${httpPort}`,
+    }));
+  }
+  brokerCounters(): Readonly<Record<string, number>> {
+    return flat(this.#broker.snapshot());
+  }
+  createTopic(name: string, partitions: number): Promise<TopicOutcome> {
+    const newId = topicId(this.#replica.uuid());
+    const { topicPartitionsMax: partitionsMax } = this.#settings;
+    return this.#topic({ kind: 'topic.create', name: topicName(name), newId, partitions, partitionsMax });
+  }
+  deleteTopic(name: string): Promise<TopicOutcome> {
+    return this.#topic({ kind: 'topic.delete', name: topicName(name), id: topicId('') });
+  }
+  read(shard: ShardId): Promise<ReadOutcome> {
+    return new Promise((resolve) => this.#replica.read(shard, resolve));
+  }
+  shardOfSpace(space: string): ShardId {
+    return this.#replica.shardOf(groupId(space));
+  }
+  changeRecords(command: RegisterCommand): Promise<RegisterReply | Refusal> {
+    return new Promise((resolve) => {
+      this.#replica.submitAnywhere(this.shardOfSpace(command.space), command, (outcome) => {
+        resolve(outcome.kind === 'ok' ? outcome.reply : outcome);
+      });
+    });
+  }
+  #topic(command: TopicCommand): Promise<TopicOutcome> {
+    return new Promise((resolve) => {
+      this.#replica.submitAnywhere(shardId(0), command, (outcome: Outcome<TopicReply>) => {
+        resolve(outcome.kind === 'ok' ? outcome.reply : outcome);
+      });
+    });
+  }
+}
+
+/** { a: 1, b: { c: 2 } } -> { a: 1, b_c: 2 } */
+function flat(counters: object, prefix = ''): Record<string, number> {
+  const result: Record<string, number> = {};
+  for (const [key, value] of Object.entries(counters) as [string, unknown][]) {
+    if (typeof value === 'number') result[prefix + key] = value;
+    else if (typeof value === 'object' && value !== null)
+      Object.assign(result, flat(value, `${prefix}${key}_`));
+  }
+  return result;
+}
