@@ -11,7 +11,7 @@ import { freePorts } from './tcp-ports.js';
 import { eventually } from './waiting.js';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
 const LOG_LINES_SHOWN = 60;
 
 export interface ReplicaProcess {

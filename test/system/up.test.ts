@@ -36,12 +36,23 @@ describe('quorate up', () => {
       await threeConsecutivePorts(),
       await threeConsecutivePorts(),
     ];
-    const args = [join(ROOT, 'bin/quorate.js'), 'up', '--kafka-port', kafka, '--http-port', http, '--peer-port', peer];
+    const args = [
+      join(ROOT, 'bin/quorate.js'),
+      'up',
+      '--kafka-port',
+      kafka,
+      '--http-port',
+      http,
+      '--peer-port',
+      peer,
+    ];
     const child = new Child('quorate up', process.execPath, args, { cwd });
     children.push(child);
     await eventually('three replicas are ready', 30_000, async () => {
       const answers = await Promise.all(
-        [0, 1, 2].map((i) => fetch(`http://127.0.0.1:${Number(http) + i}/health/ready`).catch(() => undefined)),
+        [0, 1, 2].map((i) =>
+          fetch(`http://127.0.0.1:${Number(http) + i}/health/ready`).catch(() => undefined),
+        ),
       );
       return answers.every((answer) => answer?.status === 200);
     });
@@ -50,14 +61,21 @@ describe('quorate up', () => {
     const second = new Child('quorate up, again', process.execPath, args, { cwd: directory() });
     children.push(second);
     await second.exited;
-    expect(second.lines.join("\n")).toContain("quorate up --kafka-port N");
+    expect(second.lines.join('\n')).toContain('quorate up --kafka-port N');
   }, 60_000);
 });
 
 describe('the quorate command in a checkout', () => {
   it('builds once when nothing is built yet, and keeps the output of the command clean', async () => {
     const checkout = directory();
-    for (const name of ['src', 'bin', 'package.json', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json'])
+    for (const name of [
+      'src',
+      'bin',
+      'package.json',
+      'nest-cli.json',
+      'tsconfig.json',
+      'tsconfig.build.json',
+    ])
       cpSync(join(ROOT, name), join(checkout, name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
     const child = new Child('quorate', process.execPath, ['bin/quorate.js', 'cluster-id'], { cwd: checkout });
