@@ -5,7 +5,7 @@ import type { Coordinator } from './coordinator.js';
 import type { Standing } from './formation.js';
 import type { Clock, Entropy, OpenedStorage, Transport } from './ports.js';
 
-interface ReplicaAddress {
+export interface ReplicaAddress {
   readonly id: ReplicaId;
   /** Where clients reach it. */
   readonly kafka: { readonly host: string; readonly port: number };
