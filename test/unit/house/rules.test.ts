@@ -91,7 +91,7 @@ describe('the import table', () => {
     [
       'nothing ships with a development dependency',
       'src/admin/planted.ts',
-      `import 'kafkajs';`,
+      `import 'kysely';`,
       'no-dev-dependency',
     ],
   ] as const;
