@@ -63,6 +63,19 @@ consumer.on(consumer.events.CRASH, ({ payload }) => {
   );
 });
 
+/**
+ * partition -> { offset, generation } of the last commit that the coordinator acknowledged. kafkajs' commitOffsets also
+ * resolves, with nothing committed, while its consumer has crashed and has not started again: only this event counts.
+ */
+const acknowledged = new Map();
+consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
+  for (const { topic: name, partitions } of payload.topics) {
+    if (name !== topic) continue;
+    for (const { partition, offset } of partitions)
+      acknowledged.set(partition, { offset: Number(offset), generation: payload.groupGenerationId });
+  }
+});
+
 await consumer.connect();
 await consumer.subscribe({ topics: [topic] });
 await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
@@ -77,9 +90,12 @@ const work = (async () => {
       try {
         if (!done.has(partition)) done.set(partition, await committed(partition));
         offset = done.get(partition) + 1;
+        acknowledged.delete(partition);
         await consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
+        const commit = acknowledged.get(partition);
+        if (commit?.offset !== offset) throw new Error('the consumer has crashed: nothing was committed');
         done.set(partition, offset);
-        say({ kind: 'committed', partition, offset, generation });
+        say({ kind: 'committed', partition, offset, generation: commit.generation });
       } catch (error) {
         // Not ours any more, or its outcome is unknown: what counts is what the group remembers.
         done.delete(partition);

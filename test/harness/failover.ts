@@ -105,6 +105,13 @@ export class FailoverScene {
     consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
       this.#kafkaGenerations.add(payload.groupGenerationId);
     });
+    // commitOffsets also resolves when the consumer has crashed and nothing was committed: this event counts.
+    consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
+      for (const { partitions } of payload.topics)
+        for (const { partition, offset } of partitions)
+          this.#acknowledged.get(this.#kafkajsGroup)!.set(partition, Number(offset));
+      this.#kafkajsCommits++;
+    });
     await consumer.connect();
     await consumer.subscribe({ topics: [TOPIC] });
     await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
@@ -132,10 +139,6 @@ export class FailoverScene {
       const partition = offset % PARTITIONS;
       try {
         await this.#kafka!.commitOffsets([{ topic: TOPIC, partition, offset: String(offset) }]);
-        // It also returns, without having committed anything, when the consumer does not run.
-        if (!this.#working) return;
-        this.#acknowledged.get(this.#kafkajsGroup)!.set(partition, offset);
-        this.#kafkajsCommits++;
       } catch {
         // It tries again by itself; what it gave up was not acknowledged.
       }

@@ -23,6 +23,8 @@ consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
   say('owns', { partitions: payload.memberAssignment[topic] ?? [] }),
 );
 consumer.on(consumer.events.REBALANCING, () => say('stops'));
+let commits = 0;
+consumer.on(consumer.events.COMMIT_OFFSETS, () => void commits++);
 await consumer.connect();
 await consumer.subscribe({ topics: [topic] });
 await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
@@ -31,7 +33,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const [command, partition, offset] = line.split(' ');
   try {
     if (command === 'commit') {
+      const before = commits;
       await consumer.commitOffsets([{ topic, partition: Number(partition), offset }]);
+      if (commits === before) throw new Error('the consumer has crashed: nothing was committed');
       say('committed', { partition: Number(partition), offset: Number(offset) });
     } else {
       const admin = kafka.admin();
