@@ -1,5 +1,3 @@
 export type * from './port.js';
 export type * from './shapes.js';
 export { AdminClient, AdminClientError } from './client.js';
-export { metricsText } from './metrics.js';
-export * as present from './present.js';

@@ -52,7 +52,7 @@ function factsOf(news: News): Readonly<Record<string, unknown>> {
 }
 
 /** Undefined: nothing worth a line. */
-export function lineFor(news: News): string | undefined {
+function lineFor(news: News): string | undefined {
   switch (news.kind) {
     case 'member-joined':
       return `${news.group}: ${news.memberId} joined from ${news.clientHost}`;
@@ -103,7 +103,7 @@ function partitionsText(topics: readonly TopicPartitions[]): string {
 }
 
 /** 0,1,2,5 -> 0-2,5 */
-export function ranges(partitions: readonly number[]): string {
+function ranges(partitions: readonly number[]): string {
   const sorted = [...partitions].sort((a, b) => a - b);
   const parts: string[] = [];
   for (let i = 0; i < sorted.length;) {

@@ -188,7 +188,7 @@ function hint(wrong: string, names: readonly string[]): string {
 }
 
 /** The name with the fewest letters to change, when that is less than a third of it. */
-export function nearest(wrong: string, names: readonly string[]): string | undefined {
+function nearest(wrong: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.floor(wrong.length / 3) + 1;
   for (const name of names) {

@@ -11,7 +11,7 @@ import { createLog } from './log.js';
 import { ReplicaNode } from './node.js';
 import type { Settings } from './settings.js';
 
-export const QUORATE_NODE = Symbol('quorate:node');
+const QUORATE_NODE = Symbol('quorate:node');
 const QUORATE_ADMIN_SOURCE = Symbol('quorate:admin-source');
 
 export interface QuorateModuleOptions {

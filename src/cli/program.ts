@@ -26,44 +26,56 @@ interface Common {
   readonly url?: string;
 }
 
+/** Asks a replica and prints its answer: the JSON of the HTTP API, or what `show` makes of it. */
+type Ask = <T>(
+  options: Common,
+  ask: (client: AdminClient) => Promise<T>,
+  show: (answer: T) => string,
+) => Promise<void>;
+
 /** The commands that talk to a running cluster. */
 export function createProgram(around: CliSurroundings): Command {
-  const program = new Command('quorate')
-    .description("Kafka's consumer-group protocol without Kafka")
-    .showHelpAfterError();
-  const common = (command: Command): Command =>
-    command
-      .option('--json', 'print the JSON of the HTTP API instead of a table')
-      .option('--url <urls>', `where replicas answer HTTP (or QUORATE_URL); default ${DEFAULT_URLS}`);
-  const run = async <T>(
-    options: Common,
-    ask: (client: AdminClient) => Promise<T>,
-    show: (answer: T) => string,
-  ): Promise<void> => {
+  const ask: Ask = async (options, request, show) => {
     const urls = options.url ?? around.environmentUrl ?? DEFAULT_URLS;
     try {
-      const answer = await ask(new AdminClient(urls.split(',')));
+      const answer = await request(new AdminClient(urls.split(',')));
       around.print(options.json === true ? JSON.stringify(answer, null, 2) : show(answer));
     } catch (error) {
       if (!(error instanceof AdminClientError)) throw error;
       around.fail(error.message, error.status === 0 ? 3 : 1);
     }
   };
+  const program = new Command('quorate')
+    .description("Kafka's consumer-group protocol without Kafka")
+    .showHelpAfterError();
+  addStatus(program, ask);
+  addGroups(program, ask);
+  addTopics(program, ask, around.fail);
+  return program;
+}
 
-  common(
+const withCommonOptions = (command: Command): Command =>
+  command
+    .option('--json', 'print the JSON of the HTTP API instead of a table')
+    .option('--url <urls>', `where replicas answer HTTP (or QUORATE_URL); default ${DEFAULT_URLS}`);
+
+function addStatus(program: Command, ask: Ask): void {
+  withCommonOptions(
     program.command('status').description('replicas, leaders and shards, as one replica sees them'),
   ).action((options: Common) =>
-    run(options, (admin) => admin.request<StatusJson>('GET', '/status'), statusText),
+    ask(options, (admin) => admin.request<StatusJson>('GET', '/status'), statusText),
   );
+}
 
-  const groups = common(program.command('groups').description('the groups there are')).action(
-    (options: Common) => run(options, (admin) => admin.request<GroupsJson>('GET', '/groups'), groupsText),
+function addGroups(program: Command, ask: Ask): void {
+  const groups = withCommonOptions(program.command('groups').description('the groups there are')).action(
+    (options: Common) => ask(options, (admin) => admin.request<GroupsJson>('GET', '/groups'), groupsText),
   );
-  common(
+  withCommonOptions(
     groups.command('describe').description('members, partitions and offsets of a group').argument('<group>'),
   ).action((group: string, _options: Common, command: Command) => {
     const path = `/groups/${encodeURIComponent(group)}`;
-    return run(
+    return ask(
       command.optsWithGlobals<Common>(),
       async (admin) => {
         const detail = await admin.request<GroupDetailJson>('GET', path);
@@ -73,12 +85,14 @@ export function createProgram(around: CliSurroundings): Command {
       (answer) => groupText(answer, answer.offsets),
     );
   });
+}
 
+function addTopics(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
   const topics = program.command('topics').description('named partition sets');
-  common(topics.command('list').description('the topics there are')).action((options: Common) =>
-    run(options, (admin) => admin.request<TopicsJson>('GET', '/topics'), topicsText),
+  withCommonOptions(topics.command('list').description('the topics there are')).action((options: Common) =>
+    ask(options, (admin) => admin.request<TopicsJson>('GET', '/topics'), topicsText),
   );
-  common(
+  withCommonOptions(
     topics
       .command('create')
       .description('make a topic')
@@ -87,27 +101,26 @@ export function createProgram(around: CliSurroundings): Command {
   ).action((name: string, options: Common & { readonly partitions?: string }) => {
     const partitions = options.partitions === undefined ? undefined : Number(options.partitions);
     if (partitions !== undefined && !Number.isInteger(partitions)) {
-      return around.fail(`--partitions takes an integer, not "${options.partitions}"`, 2);
+      return fail(`--partitions takes an integer, not "${options.partitions}"`, 2);
     }
-    return run(
+    return ask(
       options,
       (admin) => admin.request<TopicJson>('POST', '/topics', { name, partitions }),
       (topic) => `topic ${topic.name} has ${topic.partitions} partitions`,
     );
   });
-  common(
+  withCommonOptions(
     topics
       .command('delete')
       .description('delete a topic, and the offsets committed for it')
       .argument('<name>'),
   ).action((name: string, options: Common) =>
-    run(
+    ask(
       options,
       (admin) => admin.request<TopicJson>('DELETE', `/topics/${encodeURIComponent(name)}`),
       (topic) => `topic ${topic.name} is deleted`,
     ),
   );
-  return program;
 }
 
 function statusText(status: StatusJson): string {
