@@ -41,7 +41,7 @@ export const SETTINGS = {
     schema: z.array(replicaEntry).min(1).max(9),
     accepts:
       'a list of 1 to 9 replicas such as [{"id":1,"host":"10.0.0.1","peerPort":9192,"kafkaPort":9092,"httpPort":8080}]',
-    help: 'All replicas of the cluster, this one included, the same on every replica. `kafkaHost` is the name clients use when it differs from `host`.',
+    help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. `kafkaHost` is the name clients use when it differs from `host`.',
   }),
   dataDir: text({
     preset: './data',
@@ -88,7 +88,7 @@ export const SETTINGS = {
     min: 50,
     max: 60_000,
     preset: 300,
-    help: 'A leader not heard of for this long is replaced.',
+    help: 'A leader not heard of for this long is replaced. The same on every replica.',
   }),
   heartbeatIntervalMs: integer({
     unit: 'ms',
@@ -102,13 +102,13 @@ export const SETTINGS = {
     min: 50,
     max: 60_000,
     preset: 300,
-    help: 'How long a leader may answer reads on its own after a quorum acknowledged it. At most `electionTimeoutMs`.',
+    help: 'How long a leader may answer reads on its own after a quorum acknowledged it. At most `electionTimeoutMs`. The same on every replica.',
   }),
   clockDriftRatio: ratio({
     min: 0,
     max: 0.5,
     preset: 0.05,
-    help: 'The share of a lease given up for clocks that run at different speeds.',
+    help: 'The share of a lease given up for clocks that run at different speeds. The same on every replica.',
   }),
   windowEntriesMax: integer({
     unit: 'entries',

@@ -1,3 +1,4 @@
+export { agreementFound, differences } from './agreement.js';
 export type * from './ports.js';
 export type * from './coordinator.js';
 export type { PaxosSettings, Replica, ReplicaStatus } from './options.js';

@@ -1,4 +1,5 @@
 import type { MonotonicMs, ReplicaId, ShardId, Slot, WallMs } from '../kernel/index.js';
+import type { Agreement } from './agreement.js';
 
 /** The clock of the process. `monotonic` runs on while the process is paused and never goes back. */
 export interface Clock {
@@ -46,6 +47,8 @@ export interface DiskIdentity {
   readonly incarnation: string;
   /** The incarnations of all replicas this one formed the cluster with; empty before that. By replica id. */
   readonly formedWith: Readonly<Record<string, string>>;
+  /** The settings it last ran with that all replicas have alike. Absent in files of version 0.1.0. */
+  readonly agreement?: Agreement;
 }
 
 /** The durable memory of one replica: one log for all shards, a snapshot a shard. */
@@ -99,6 +102,8 @@ export interface Hello {
   readonly incarnation: string;
   /** The formedWith of its identity. */
   readonly formedWith: Readonly<Record<string, string>>;
+  /** What all replicas must have alike, as this one has it. Absent in version 0.1.0. */
+  readonly agreement?: Agreement;
   /** Addresses that clients reach it under. */
   readonly kafka: { readonly host: string; readonly port: number };
   readonly http: { readonly host: string; readonly port: number } | undefined;

@@ -1,8 +1,9 @@
 import { shardId } from '../kernel/index.js';
+import { type Agreement, agreementFound, agreementOf, differences } from './agreement.js';
 import type { ReplicaOptions } from './options.js';
 import type { DiskIdentity, LogRecord } from './ports.js';
 
-/** The data directory belongs to another replica, cluster or shard count. */
+/** The data directory belongs to another replica or cluster, or to a cluster of other replicas or shards. */
 class ForeignDiskError extends Error {
   override readonly name = 'ForeignDiskError';
 }
@@ -11,25 +12,15 @@ class ForeignDiskError extends Error {
 export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> {
   const { storage, self, clusterId, shards, entropy, log } = options;
   const found = storage.identity;
+  const agreement = agreementOf(options);
   if (found === undefined) {
-    const identity = { clusterId, replicaId: self, shards, incarnation: entropy.uuid(), formedWith: {} };
+    const incarnation = entropy.uuid();
+    const identity = { clusterId, replicaId: self, shards, incarnation, formedWith: {}, agreement };
     await storage.storage.saveIdentity(identity);
     return identity;
   }
-  const problems = [
-    found.clusterId === clusterId
-      ? ''
-      : `cluster ${found.clusterId}, and the configuration says ${clusterId}`,
-    found.replicaId === self ? '' : `replica ${found.replicaId}, and the configuration says ${self}`,
-    found.shards === shards
-      ? ''
-      : `a cluster of ${found.shards} shards, and the configuration says ${shards} (it is fixed when a cluster is first started)`,
-  ].filter((problem) => problem !== '');
-  if (problems.length > 0) {
-    throw new ForeignDiskError(
-      `this data directory belongs to ${problems.join('; to ')}. Correct the configuration or give another directory.`,
-    );
-  }
+  refuseForeign(found, agreement, options);
+  let claimed = found;
   if (
     storage.condition.kind === 'corrupt' ||
     (storage.condition.kind === 'blank' && found.formedWith[self] !== undefined)
@@ -38,11 +29,35 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
     log.error('acknowledged records are lost: this replica will follow, but must not vote', {
       condition: storage.condition,
     });
-    const renamed = { ...found, incarnation: entropy.uuid() };
-    await storage.storage.saveIdentity(renamed);
-    return renamed;
+    claimed = { ...claimed, incarnation: entropy.uuid() };
   }
-  return found;
+  const changed = found.agreement === undefined || differences(found.agreement, agreement).length > 0;
+  if (changed) claimed = { ...claimed, agreement };
+  if (claimed !== found) await storage.storage.saveIdentity(claimed);
+  return claimed;
+}
+
+function refuseForeign(found: DiskIdentity, agreement: Agreement, options: ReplicaOptions): void {
+  const { self, clusterId, shards } = options;
+  const problems = [
+    found.clusterId === clusterId
+      ? ''
+      : `cluster ${found.clusterId}, and the configuration says ${clusterId}`,
+    found.replicaId === self ? '' : `replica ${found.replicaId}, and the configuration says ${self}`,
+    found.shards === shards
+      ? ''
+      : `a cluster of ${found.shards} shards, and the configuration says ${shards} (it is fixed when a cluster is first started)`,
+    ...differences(agreementFound(found), agreement)
+      .filter(({ fixed }) => fixed)
+      .map(
+        ({ name, theirs, ours }) =>
+          `a cluster with ${name}: ${theirs}, and the configuration says ${ours} (it is fixed when a cluster is first started)`,
+      ),
+  ].filter((problem) => problem !== '');
+  if (problems.length === 0) return;
+  throw new ForeignDiskError(
+    `this data directory belongs to ${problems.join('; to ')}. Correct the configuration or give another directory.`,
+  );
 }
 
 export interface Recovered {

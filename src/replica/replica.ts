@@ -123,7 +123,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       case 'learner':
         log.error(
           `replica ${now.reportedBy} remembers another data directory of this replica (${now.expected}): this one follows the others and does not vote. ` +
-            'Bring the old data directory back, or readmit the replica under a new id.',
+            'Stop it and bring the old data directory back. Without its vote the cluster survives one failure fewer.',
         );
         return this.#openShards(false);
       case 'voter':
@@ -262,13 +262,14 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #hello(): Hello {
     const identity = this.#identity!;
     const own = this.#options.replicas.find(({ id }) => id === this.self)!;
-    const { clusterId, replicaId, shards, incarnation, formedWith } = identity;
+    const { clusterId, replicaId, shards, incarnation, formedWith, agreement } = identity;
     return {
       clusterId,
       replicaId,
       shards,
       incarnation,
       formedWith,
+      ...(agreement && { agreement }),
       kafka: own.kafka,
       http: this.#options.http,
     };

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, MalformedBytesError, type ReplicaId, replicaId } from '../kernel/index.js';
-import type { Hello } from '../replica/index.js';
+import { agreementFound, differences, type Hello } from '../replica/index.js';
 
 /**
  * The first frame from either end: the sender's id and the id that it wants to reach. A later hello frame updates it.
@@ -52,15 +52,18 @@ function parsed(text: string): unknown {
 /** Checks every field of a Hello from the network, because the replica relies on each. */
 function isHello(value: unknown): value is Hello {
   if (!isRecord(value)) return false;
-  const { clusterId, replicaId: id, shards, incarnation, formedWith, kafka, http } = value;
+  const { clusterId, replicaId: id, shards, incarnation, formedWith, agreement, kafka, http } = value;
   return (
     [clusterId, incarnation].every((text) => typeof text === 'string') &&
     [id, shards].every(Number.isInteger) &&
-    isRecord(formedWith) &&
-    Object.values(formedWith).every((text) => typeof text === 'string') &&
+    isTexts(formedWith) &&
+    (agreement === undefined || isTexts(agreement)) &&
     isAddress(kafka) &&
     (http === undefined || isAddress(http))
   );
+}
+function isTexts(value: unknown): boolean {
+  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 function isAddress(value: unknown): boolean {
   return isRecord(value) && typeof value['host'] === 'string' && Number.isInteger(value['port']);
@@ -94,11 +97,24 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
     return `${them} answers at the address that ${us} has for replica ${called}: correct the address there`;
   if (theirs.target !== own.replicaId)
     return `${us} answers at the address that ${them} has for replica ${theirs.target}: correct the address there`;
+  const disagree = disagreement(own, hello, us, them);
+  if (disagree !== undefined) return disagree;
   if (!peers.has(theirs.self))
-    return `${them} is not in the configuration of ${us}: add it there, or stop ${them}`;
+    return `${them} is not in the configuration of ${us}: start all replicas with the list that the cluster was first started with, or stop ${them}`;
   if (called === undefined && theirs.self < own.replicaId)
     return `${them} called ${us}, and of two replicas the one with the higher id calls: run the same version on both`;
   if (hello.shards !== own.shards)
     return `${them} has ${hello.shards} shards, ${us} has ${own.shards}: start both with the number that the cluster was first started with`;
   return undefined;
+}
+
+/** A difference in what all replicas must have alike: it could make two quorums that do not meet, or two leases at once. */
+function disagreement(own: Hello, hello: Hello, us: string, them: string): string | undefined {
+  const found = differences(agreementFound(hello), agreementFound(own));
+  if (found.length === 0) return undefined;
+  const texts = found.map(({ name, theirs, ours }) => `${name} ${theirs}, ${us} ${ours}`);
+  const remedy = found[0]!.fixed
+    ? 'start both with what the cluster was first started with'
+    : 'start both with the same';
+  return `${them} has ${texts.join('; and ')}: ${remedy}`;
 }

@@ -8,6 +8,7 @@ import {
 } from '../../src/kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from '../../src/machine/index.js';
 import { majority } from '../../src/paxos/index.js';
+import { refusal } from '../../src/transport/handshake.js';
 import {
   type Clock,
   createReplica,
@@ -69,7 +70,12 @@ export class VirtualTime {
 /** Links that deliver in order after a delay, and can be cut. */
 export class SimulatedNetwork {
   readonly #time: VirtualTime;
-  readonly #nodes = new Map<ReplicaId, { hello: () => Hello; handler: TransportHandler }>();
+  readonly #nodes = new Map<
+    ReplicaId,
+    { hello: () => Hello; handler: TransportHandler; peers: ReadonlySet<ReplicaId> }
+  >();
+  /** Why links were refused. */
+  readonly refusals: string[] = [];
   readonly #cut = new Set<string>();
   delayMs = 0.2;
 
@@ -77,12 +83,13 @@ export class SimulatedNetwork {
     this.#time = time;
   }
 
-  connect(self: ReplicaId): Transport {
+  /** `peers`: as the configuration of `self` has them. */
+  connect(self: ReplicaId, peers: ReadonlySet<ReplicaId>): Transport {
     const reach = (peer: ReplicaId): boolean =>
       this.#nodes.has(peer) && this.#nodes.has(self) && !this.#cut.has(key(self, peer));
     return {
       start: (hello, handler) => {
-        this.#nodes.set(self, { hello, handler });
+        this.#nodes.set(self, { hello, handler, peers });
         for (const peer of this.#nodes.keys()) if (peer !== self) this.#introduce(self, peer);
         return Promise.resolve();
       },
@@ -109,8 +116,14 @@ export class SimulatedNetwork {
     this.#time.after(this.delayMs, () => {
       const [first, second] = [this.#nodes.get(a), this.#nodes.get(b)];
       if (first === undefined || second === undefined || this.#cut.has(key(a, b))) return;
-      first.handler.onUp(b, second.hello());
-      second.handler.onUp(a, first.hello());
+      const [called, caller] = a < b ? [first, second] : [second, first];
+      const [to, from] = [called.hello(), caller.hello()];
+      const reason =
+        refusal(to, introduction(from, to.replicaId), { called: undefined, peers: called.peers }) ??
+        refusal(from, introduction(to, from.replicaId), { called: to.replicaId, peers: caller.peers });
+      if (reason !== undefined) return void this.refusals.push(reason);
+      caller.handler.onUp(to.replicaId, to);
+      called.handler.onUp(from.replicaId, from);
     });
   }
 
@@ -135,6 +148,12 @@ export class SimulatedNetwork {
   }
 }
 
+const introduction = (hello: Hello, target: ReplicaId) => ({
+  version: 1,
+  self: hello.replicaId,
+  target,
+  hello,
+});
 const key = (a: ReplicaId, b: ReplicaId): string => `${a}-${b}`;
 
 export interface SimulatedClusterOptions {
@@ -143,6 +162,12 @@ export interface SimulatedClusterOptions {
   readonly seed?: number;
   readonly compactionBytes?: number;
   readonly groupSettings?: Partial<GroupSettings>;
+}
+
+/** What one replica has otherwise than the others. */
+interface OwnConfiguration {
+  readonly ids?: readonly ReplicaId[];
+  readonly paxos?: Partial<PaxosSettings>;
 }
 
 /** A cluster of real replica shells over simulated clock, chance, disk and network. */
@@ -170,7 +195,9 @@ export class SimulatedCluster {
     await this.time.advance(2_000);
   }
 
-  async start(id: ReplicaId): Promise<Replica> {
+  /** Starts a replica, with a configuration of its own if one is given. Its promise is rejected when it refuses to start. */
+  async start(id: ReplicaId, own: OwnConfiguration = {}): Promise<Replica> {
+    const ids = own.ids ?? this.ids;
     const life = (this.#lives.get(id) ?? 0) + 1;
     this.#lives.set(id, life);
     const alive = (): boolean => this.#lives.get(id) === life;
@@ -196,15 +223,15 @@ export class SimulatedCluster {
       self: id,
       clusterId: 'simulated-cluster-0000',
       shards: this.#options.shards ?? 2,
-      replicas: this.ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
-      quorums: majority(this.ids),
+      replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
+      quorums: majority(ids),
       http: undefined,
-      paxos: PAXOS_SETTINGS,
+      paxos: { ...PAXOS_SETTINGS, ...own.paxos },
       groupSettings: { ...DEFAULT_GROUP_SETTINGS, ...this.#options.groupSettings },
       retentionSweepMs: 600_000,
       compactionBytes: this.#options.compactionBytes ?? 1 << 30,
       storage,
-      transport: this.network.connect(id),
+      transport: this.network.connect(id, new Set(ids.filter((peer) => peer !== id))),
       clock,
       entropy,
       log: logTo((_level, message) => this.logs.push(`${id}: ${message}`)),

@@ -29,6 +29,29 @@ describe('replicas that must not talk', () => {
     );
   });
 
+  it('have another list of replicas, or other times', async () => {
+    const agreement = { replicas: '1, 2, 3', quorums: 'majority of 3', leaseMs: '300' };
+    const five = { replicas: '1, 2, 3, 4, 5', quorums: 'majority of 5', leaseMs: '300' };
+    await bothRefuse(
+      [helloOf(1, { agreement }), helloOf(2, { agreement: five })],
+      'replica 2 has replicas 1, 2, 3, 4, 5, replica 1 1, 2, 3; and quorums majority of 5, replica 1 majority of 3: start both with what the cluster was first started with',
+    );
+    await bothRefuse(
+      [helloOf(1, { agreement }), helloOf(2, { agreement: { ...agreement, leaseMs: '900' } })],
+      'replica 2 has leaseMs 900, replica 1 300: start both with the same',
+    );
+  });
+
+  it('formed the cluster with others, which is all that version 0.1.0 says', async () => {
+    await bothRefuse(
+      [
+        helloOf(1, { agreement: { replicas: '1, 2' } }),
+        helloOf(2, { formedWith: { 1: 'a', 2: 'b', 3: 'c' } }),
+      ],
+      'replica 2 has replicas 1, 2, 3, replica 1 1, 2: start both with what the cluster was first started with',
+    );
+  });
+
   it('are not who they are taken for', async () => {
     await bothRefuse(
       [helloOf(0), helloOf(2)],
@@ -46,7 +69,7 @@ describe('replicas that must not talk', () => {
   it('are not configured as peers', async () => {
     await bothRefuse(
       [helloOf(1), helloOf(9)],
-      'replica 9 is not in the configuration of replica 1: add it there, or stop replica 9',
+      'replica 9 is not in the configuration of replica 1: start all replicas with the list that the cluster was first started with, or stop replica 9',
     );
   });
 });
@@ -68,6 +91,11 @@ describe('a replica that is called', () => {
     ['a hello of somebody else', rawIntroduction({ ...good, self: 3 }), NOT_OURS],
     ['a hello with a broken address', introductionOf(2, 1, { kafka: 'here' as never }), NOT_OURS],
     ['a hello with a broken formation', introductionOf(2, 1, { formedWith: { 1: 1 as never } }), NOT_OURS],
+    [
+      'a hello with a broken agreement',
+      introductionOf(2, 1, { agreement: { leaseMs: 1 as never } }),
+      NOT_OURS,
+    ],
     ['a hello cut short', introductionOf(2, 1).subarray(0, 40), NOT_OURS],
     [
       'a caller with the lower id',
