@@ -33,7 +33,7 @@ export type DiskCondition =
   | { readonly kind: 'blank' }
   /** Everything acknowledged is here. `droppedBytes`: an unacknowledged tail that a crash tore off. */
   | { readonly kind: 'intact'; readonly droppedBytes: number }
-  /** Acknowledged records are unreadable. This replica must not vote under its old name. */
+  /** Acknowledged records are lost. The identity on disk has a new incarnation: this replica must not vote under its old name. */
   | { readonly kind: 'corrupt'; readonly file: string; readonly offset: number; readonly detail: string };
 
 /** Who owns a data directory. Written once, checked at every start. */
@@ -88,7 +88,10 @@ export type StorageMark = number & { readonly __storageMark: unique symbol };
 /** What opening a directory found. `records` streams the log in order; it must be consumed before the first append. */
 export interface OpenedStorage {
   readonly storage: Storage;
+  /** As it is on disk: after corruption it has a new incarnation already. */
   readonly identity: DiskIdentity | undefined;
+  /** What the log says this disk is, for a new identity. Undefined when it does not say. */
+  readonly incarnation: string | undefined;
   readonly condition: DiskCondition;
   readonly records: Iterable<LogRecord>;
   readonly snapshots: ReadonlyMap<ShardId, Slot>;

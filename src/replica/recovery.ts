@@ -14,22 +14,18 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
   const found = storage.identity;
   const agreement = agreementOf(options);
   if (found === undefined) {
-    const incarnation = entropy.uuid();
+    const incarnation = storage.incarnation ?? entropy.uuid();
     const identity = { clusterId, replicaId: self, shards, incarnation, formedWith: {}, agreement };
     await storage.storage.saveIdentity(identity);
     return identity;
   }
   refuseForeign(found, agreement, options);
   let claimed = found;
-  if (
-    storage.condition.kind === 'corrupt' ||
-    (storage.condition.kind === 'blank' && found.formedWith[self] !== undefined)
-  ) {
-    // What this disk promised is lost. It is from now on another disk, and the peers know it by the incarnation.
+  if (storage.condition.kind === 'corrupt') {
+    // What this disk promised is lost. It is another disk since it was opened, and the peers know it by the incarnation.
     log.error('acknowledged records are lost: this replica will follow, but must not vote', {
       condition: storage.condition,
     });
-    claimed = { ...claimed, incarnation: entropy.uuid() };
   }
   const changed = found.agreement === undefined || differences(found.agreement, agreement).length > 0;
   if (changed) claimed = { ...claimed, agreement };

@@ -64,8 +64,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   async start(): Promise<void> {
     const { storage, transport } = this.#options;
-    this.#identity = await claimDisk(this.#options);
     storage.storage.onFailure((error) => this.#fatal(`the disk failed: ${error.message}`));
+    this.#identity = await claimDisk(this.#options);
     this.#recovered = await recover(this.#options);
     this.#state = 'running';
     this.#reconsiderStanding();

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ShardId, Slot } from '../kernel/index.js';
 import type {
@@ -30,6 +31,8 @@ export interface FileStorageOptions {
   readonly zeroAheadBytes?: number;
   /** A seam for tests. */
   readonly fileSystem?: FileSystem;
+  /** Makes the incarnation of a new disk. A seam for tests. */
+  readonly uuid?: () => string;
 }
 
 interface Found {
@@ -48,26 +51,25 @@ export function openFileStorage(options: FileStorageOptions): Promise<OpenedStor
 }
 
 function open(options: FileStorageOptions): OpenedStorage {
-  const { directory } = options;
-  const log: LogOptions = {
-    directory,
-    segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
-    zeroAheadBytes: options.zeroAheadBytes ?? 1024 * 1024,
-    fileSystem: options.fileSystem ?? nodeFileSystem,
-  };
+  const { directory, fileSystem = nodeFileSystem } = options;
   prepareDirectory(directory);
   const unlock = lockDirectory(directory);
   try {
-    const identity = readIdentity(directory);
-    const { found, condition } = examine(directory);
-    const snapshots = new SnapshotFiles(directory, log.fileSystem);
-    if (condition.kind === 'corrupt') setAside(directory);
-    const usable = condition.kind === 'corrupt' ? [] : found;
+    const found = claim(directory, fileSystem, options.uuid ?? randomUUID);
+    const { identity, incarnation, condition, usable } = found;
+    const log: LogOptions = {
+      directory,
+      segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
+      zeroAheadBytes: options.zeroAheadBytes ?? 1024 * 1024,
+      fileSystem,
+      incarnation,
+    };
+    const snapshots = new SnapshotFiles(directory, fileSystem);
     const segments = usable.map(({ segment }) => segment);
     const end = usable.at(-1)?.end;
     if (end === undefined) segments.push(WriteAheadLog.createSegment(log, 1, 1, 0));
     else if (condition.kind === 'intact' && condition.droppedBytes > 0)
-      eraseTail(log.fileSystem, segments.at(-1)!.path, end.offset);
+      eraseTail(fileSystem, segments.at(-1)!.path, end.offset);
     const writer = new WriteAheadLog(
       log,
       segments,
@@ -76,6 +78,7 @@ function open(options: FileStorageOptions): OpenedStorage {
     return {
       storage: new FileStorage(log, writer, snapshots, unlock),
       identity,
+      incarnation,
       condition,
       records: readAll(usable),
       snapshots: snapshots.newest,
@@ -86,29 +89,69 @@ function open(options: FileStorageOptions): OpenedStorage {
   }
 }
 
+/**
+ * Reads identity and log. A disk that has lost acknowledged records is another disk from now on: that is durable before
+ * the log is touched, so that no later start can take what is left for everything this replica ever promised.
+ */
+function claim(
+  directory: string,
+  fileSystem: FileSystem,
+  uuid: () => string,
+): {
+  readonly identity: DiskIdentity | undefined;
+  readonly incarnation: string;
+  readonly condition: DiskCondition;
+  readonly usable: readonly Found[];
+} {
+  const identity = readIdentity(directory);
+  const { found, condition } = examine(directory, identity);
+  if (condition.kind !== 'corrupt') {
+    const incarnation = identity?.incarnation ?? found.at(-1)?.header.incarnation ?? uuid();
+    return { identity, incarnation, condition, usable: found };
+  }
+  const incarnation = uuid();
+  const renamed = identity === undefined ? undefined : { ...identity, incarnation };
+  if (renamed !== undefined) writeIdentity(fileSystem, directory, renamed);
+  setAside(directory);
+  return { identity: renamed, incarnation, condition, usable: [] };
+}
+
 function* readAll(found: readonly Found[]): Iterable<LogRecord> {
   for (const { segment, header, end } of found) yield* recordsOf(segment.path, header, end);
 }
 
-function examine(directory: string): { readonly found: readonly Found[]; readonly condition: DiskCondition } {
-  const numbers = fs
-    .readdirSync(directory)
-    .map((name) => /^log-(\d{10})\.wal$/.exec(name)?.[1])
-    .filter((digits) => digits !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b);
+function examine(directory: string, identity: DiskIdentity | undefined): Examined {
+  const examined = examineSegments(directory, identity?.incarnation);
+  if (examined.condition.kind === 'corrupt' || identity === undefined) return examined;
+  // Pair: FileStorage.saveIdentity writes a group before it writes that this replica has formed its cluster.
+  const votes = identity.formedWith[identity.replicaId] === identity.incarnation;
+  const empty = examined.found.every(({ header, end }) => end.sequence === header.firstSequence);
+  if (!votes || !empty) return examined;
+  const detail = 'the log of a replica that has formed its cluster holds nothing';
+  return {
+    found: [],
+    condition: { kind: 'corrupt', file: join(directory, segmentName(1)), offset: 0, detail },
+  };
+}
+
+interface Examined {
+  readonly found: readonly Found[];
+  readonly condition: DiskCondition;
+}
+
+/** `incarnation`: of this disk; undefined when it has no name yet. */
+function examineSegments(directory: string, incarnation: string | undefined): Examined {
+  const numbers = segmentNumbers(directory);
   const found: Found[] = [];
   let dropped = 0;
   for (const [index, number] of numbers.entries()) {
     const path = join(directory, segmentName(number));
-    const isLast = index === numbers.length - 1;
-    const missing = index > 0 && number !== numbers[index - 1]! + 1;
-    if (missing)
-      return {
-        found,
-        condition: { kind: 'corrupt', file: path, offset: 0, detail: 'a segment before it is missing' },
-      };
-    const scan = scanSegment(readSegment(path), found.at(-1)?.end, isLast);
+    const corrupt = (offset: number, detail: string): Examined => ({
+      found,
+      condition: { kind: 'corrupt', file: path, offset, detail },
+    });
+    if (index > 0 && number !== numbers[index - 1]! + 1) return corrupt(0, 'a segment before it is missing');
+    const scan = scanSegment(readSegment(path), found.at(-1), index === numbers.length - 1);
     switch (scan.kind) {
       case 'newer':
         throw new DataDirectoryError(
@@ -119,11 +162,10 @@ function examine(directory: string): { readonly found: readonly Found[]; readonl
         syncDirectory(directory);
         continue;
       case 'corrupt':
-        return {
-          found,
-          condition: { kind: 'corrupt', file: path, offset: scan.offset, detail: scan.detail },
-        };
+        return corrupt(scan.offset, scan.detail);
       case 'valid':
+        if (incarnation !== undefined && (scan.header.incarnation ?? incarnation) !== incarnation)
+          return corrupt(0, 'the segment was written by another data directory');
         dropped = scan.dropped;
         found.push({ segment: { number, path, used: scan.end.offset }, header: scan.header, end: scan.end });
     }
@@ -133,6 +175,15 @@ function examine(directory: string): { readonly found: readonly Found[]; readonl
     found,
     condition: numbers.length === 0 ? { kind: 'blank' } : { kind: 'intact', droppedBytes: dropped },
   };
+}
+
+function segmentNumbers(directory: string): readonly number[] {
+  return fs
+    .readdirSync(directory)
+    .map((name) => /^log-(\d{10})\.wal$/.exec(name)?.[1])
+    .filter((digits) => digits !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 /** The rest of an unfinished group must go: once valid records follow it, the next start would call it corrupt. */
@@ -212,8 +263,11 @@ class FileStorage implements Storage {
   logBytes(): number {
     return this.#log.bytes();
   }
-  saveIdentity(identity: DiskIdentity): Promise<void> {
-    return Promise.resolve().then(() => writeIdentity(this.#fileSystem, this.#directory, identity));
+  async saveIdentity(identity: DiskIdentity): Promise<void> {
+    // Pair: `examine` takes an empty log of a replica that has formed its cluster for a lost one.
+    if (identity.formedWith[identity.replicaId] === identity.incarnation && this.#log.empty)
+      await new Promise<void>((written) => this.#log.append([], true, written));
+    writeIdentity(this.#fileSystem, this.#directory, identity);
   }
   onFailure(handler: (error: Error) => void): void {
     this.#onFailure = handler;

@@ -5,6 +5,7 @@ import type { LogRecord } from '../replica/index.js';
  * The bytes of the write-ahead log. All integers are little-endian; every record begins at a multiple of 8.
  *
  *   segment = header (64 bytes), then records, then zeros
+ *   header  = magic | u32 format | u32 0 | f64 first sequence number | u32 chain | 32 bytes incarnation | u32 crc
  *   record  = u32 length of the payload | u32 crc | u8 type | u8 0 | u16 shard | u32 low half of the sequence number |
  *             payload | zeros up to a multiple of 8
  *
@@ -16,7 +17,10 @@ const MAGIC = Buffer.from('QUORWAL1', 'latin1');
 export const HEADER_BYTES = 64;
 const RECORD_HEADER_BYTES = 16;
 export const MARKER = 255;
-const FORMAT_VERSION = 1;
+/** Format 1 has no incarnation. */
+const FORMAT_VERSION = 2;
+const INCARNATION_AT = 28;
+const INCARNATION_BYTES = 32;
 export const RECORD_TYPE_MAX = 127;
 /** The shard of a marker: no record has it. */
 export const MARKER_SHARD = 0xffff;
@@ -25,6 +29,8 @@ export interface SegmentHeader {
   readonly firstSequence: number;
   /** The chain as the previous segment left it. */
   readonly chain: number;
+  /** The disk that it was written on: `DiskIdentity.incarnation`. Undefined in format 1, which does not say. */
+  readonly incarnation: string | undefined;
 }
 
 export function encodeHeader(header: SegmentHeader): Buffer {
@@ -33,6 +39,8 @@ export function encodeHeader(header: SegmentHeader): Buffer {
   bytes.writeUInt32LE(FORMAT_VERSION, 8);
   bytes.writeDoubleLE(header.firstSequence, 16);
   bytes.writeUInt32LE(header.chain, 24);
+  // 32 bytes: a UUID without its dashes.
+  bytes.write((header.incarnation ?? '').replaceAll('-', ''), INCARNATION_AT, INCARNATION_BYTES, 'latin1');
   bytes.writeUInt32LE(crc32c(bytes, 0, 0, 60), 60);
   return bytes;
 }
@@ -48,11 +56,20 @@ export function decodeHeader(bytes: Buffer): HeaderReading {
   if (bytes.readUInt32LE(60) !== crc32c(bytes, 0, 0, 60)) return { kind: 'broken' };
   const version = bytes.readUInt32LE(8);
   if (!bytes.subarray(0, 8).equals(MAGIC)) return { kind: 'broken' };
-  if (version !== FORMAT_VERSION) return { kind: 'newer', version };
+  if (version > FORMAT_VERSION) return { kind: 'newer', version };
   return {
     kind: 'header',
-    header: { firstSequence: bytes.readDoubleLE(16), chain: bytes.readUInt32LE(24) },
+    header: {
+      firstSequence: bytes.readDoubleLE(16),
+      chain: bytes.readUInt32LE(24),
+      incarnation: version === 1 ? undefined : readIncarnation(bytes),
+    },
   };
+}
+
+function readIncarnation(bytes: Buffer): string {
+  const digits = bytes.toString('latin1', INCARNATION_AT, INCARNATION_AT + INCARNATION_BYTES);
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 export const paddedBytes = (payload: number): number => RECORD_HEADER_BYTES + ((payload + 7) & ~7);

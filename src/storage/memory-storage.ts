@@ -32,6 +32,7 @@ export function openMemoryStorage(options: MemoryStorageOptions): Promise<Opened
   return Promise.resolve({
     storage: new MemoryStorage(options),
     identity: disk.identity,
+    incarnation: undefined,
     condition: blank ? { kind: 'blank' } : { kind: 'intact', droppedBytes: 0 },
     records: [...disk.synced],
     snapshots: new Map([...disk.snapshots].map(([shard, { through }]) => [shard, through])),

@@ -20,6 +20,11 @@ export interface LogEnd {
   readonly sequence: number;
 }
 
+export interface ScannedSegment {
+  readonly header: SegmentHeader;
+  readonly end: LogEnd;
+}
+
 export type SegmentScan =
   /** Valid up to `end`; `dropped` bytes behind it were never acknowledged. */
   | { readonly kind: 'valid'; readonly header: SegmentHeader; readonly end: LogEnd; readonly dropped: number }
@@ -28,13 +33,15 @@ export type SegmentScan =
   | { readonly kind: 'corrupt'; readonly offset: number; readonly detail: string }
   | { readonly kind: 'newer'; readonly version: number };
 
-/** Checks one segment. `expected` is where the previous segment ended; undefined for the first one there is. */
-export function scanSegment(bytes: Buffer, expected: LogEnd | undefined, isLast: boolean): SegmentScan {
+/** Checks one segment. `before` is the previous one; undefined for the first one there is. */
+export function scanSegment(bytes: Buffer, before: ScannedSegment | undefined, isLast: boolean): SegmentScan {
+  const expected = before?.end;
   const reading = decodeHeader(bytes);
   if (reading.kind === 'newer') return reading;
   if (reading.kind !== 'header') {
     const empty = isZero(bytes, 0, bytes.length) || bytes.length < HEADER_BYTES;
-    if (isLast && empty) return { kind: 'incomplete' };
+    // Format 1 gave a segment its name before it had a header. A later one that has none has lost it.
+    if (isLast && empty && before?.header.incarnation === undefined) return { kind: 'incomplete' };
     return { kind: 'corrupt', offset: 0, detail: 'the header of the segment is damaged' };
   }
   const { header } = reading;

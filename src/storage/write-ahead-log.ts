@@ -22,6 +22,8 @@ export interface LogOptions {
   /** How far ahead of the end a segment is filled with zeros. Bytes. */
   readonly zeroAheadBytes: number;
   readonly fileSystem: FileSystem;
+  /** Of this disk; stands in the header of each segment. */
+  readonly incarnation: string;
 }
 
 export interface Segment {
@@ -68,19 +70,28 @@ export class WriteAheadLog {
     this.#zeroedThrough = fs.fstatSync(this.#file).size;
   }
 
-  /** Creates a segment on disk, header and first zeros included, durable with its directory entry. */
+  /**
+   * Creates a segment on disk, header and first zeros included, durable with its directory entry. It gets its name when
+   * it is whole: a segment without a header has lost it.
+   */
   static createSegment(options: LogOptions, number: number, firstSequence: number, chain: number): Segment {
-    const path = join(options.directory, segmentName(number));
-    const file = fs.openSync(path, 'w');
+    const { directory, fileSystem, incarnation } = options;
+    const path = join(directory, segmentName(number));
+    const temporary = `${path}.tmp`;
+    const file = fs.openSync(temporary, 'w');
     try {
       const zeros = Math.max(0, Math.min(options.zeroAheadBytes, options.segmentBytes) - HEADER_BYTES);
-      writeFullySync(options.fileSystem, file, encodeHeader({ firstSequence, chain }), 0);
-      writeFullySync(options.fileSystem, file, Buffer.alloc(zeros), HEADER_BYTES);
+      writeFullySync(fileSystem, file, encodeHeader({ firstSequence, chain, incarnation }), 0);
+      writeFullySync(fileSystem, file, Buffer.alloc(zeros), HEADER_BYTES);
       fs.fsyncSync(file);
+      fs.renameSync(temporary, path);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
     } finally {
       fs.closeSync(file);
     }
-    syncDirectory(options.directory);
+    syncDirectory(directory);
     return { number, path, used: HEADER_BYTES };
   }
 
@@ -256,6 +267,11 @@ export class WriteAheadLog {
       removed = true;
     }
     if (removed) syncDirectory(this.#options.directory);
+  }
+
+  /** Whether no group was ever written. */
+  get empty(): boolean {
+    return this.#segments.length === 1 && this.#segments[0]!.used === HEADER_BYTES;
   }
 
   /** Bytes in use over all segments: what a restart reads. */

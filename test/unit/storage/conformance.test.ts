@@ -55,8 +55,8 @@ describe.each(Object.entries(subjects))('%s storage', (_name, subject) => {
       clusterId: 'c',
       replicaId: 1 as never,
       shards: 8,
-      incarnation: 'i',
-      formedWith: { 1: 'i' },
+      incarnation: first.incarnation ?? 'i',
+      formedWith: { 1: first.incarnation ?? 'i' },
     };
     await first.storage.saveIdentity(identity);
     await first.storage.close();

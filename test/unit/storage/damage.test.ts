@@ -168,10 +168,19 @@ describe('a damaged log', () => {
     const second = Buffer.from(files.get(names[1]!)!);
     torn.set(names[1]!, second.fill(0, HEADER_BYTES + 8));
     expect(await conditionOf(torn)).toMatchObject({ kind: 'corrupt' });
-    // The process died while it created this segment.
-    const incomplete = new Map(files);
-    incomplete.set(`log-${String(names.length + 1).padStart(10, '0')}.wal`, Buffer.alloc(100));
-    expect(await conditionOf(incomplete)).toMatchObject({ kind: 'intact' });
+    // A segment gets its name when it is whole: the last one, too, held acknowledged records.
+    for (const bytes of [Buffer.alloc(0), Buffer.alloc(100), Buffer.alloc(512)]) {
+      const zeroed = new Map(files);
+      zeroed.set(names.at(-1)!, bytes);
+      expect(await conditionOf(zeroed)).toMatchObject({
+        kind: 'corrupt',
+        file: expect.stringMatching(/\.wal$/),
+      });
+    }
+    // The process died while it created this one.
+    const unfinished = new Map(files);
+    unfinished.set(`log-${String(names.length + 1).padStart(10, '0')}.wal.tmp`, Buffer.alloc(100));
+    expect(await conditionOf(unfinished)).toEqual({ kind: 'intact', droppedBytes: 0 });
   });
 
   it('that is corrupt, is set aside and kept', async () => {
@@ -188,10 +197,10 @@ describe('a damaged log', () => {
   it('of a newer version, is refused with what to do', async () => {
     const { files } = await write(1);
     const bytes = Buffer.from(files.get(LOG)!);
-    bytes.writeUInt32LE(2, 8);
+    bytes.writeUInt32LE(3, 8);
     bytes.writeUInt32LE(crc32c(bytes, 0, 0, 60), 60);
     await expect(open(directoryWith(new Map([[LOG, bytes]])))).rejects.toThrow(
-      /written by a newer version \(format 2\): upgrade/,
+      /written by a newer version \(format 3\): upgrade/,
     );
   });
 });

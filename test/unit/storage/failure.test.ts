@@ -233,13 +233,7 @@ describe('group commit', () => {
 });
 
 describe('a data directory', () => {
-  const identity = {
-    clusterId: 'pJ0m3vVZQ5mB1yNwq0c9Tg',
-    replicaId: 1 as never,
-    shards: 8,
-    incarnation: 'a',
-    formedWith: {},
-  };
+  const owner = { clusterId: 'pJ0m3vVZQ5mB1yNwq0c9Tg', replicaId: 1 as never, shards: 8, formedWith: {} };
 
   it('is used by one process at a time', async () => {
     const { storage } = await open(nodeFileSystem);
@@ -267,12 +261,13 @@ describe('a data directory', () => {
   });
 
   it('whose identity is damaged is refused', async () => {
-    const { storage } = await open(nodeFileSystem);
+    const { storage, incarnation } = await open(nodeFileSystem);
+    const identity = { ...owner, incarnation: incarnation! };
     await storage.saveIdentity(identity);
     await storage.close();
     const path = join(directory, 'identity.json');
     const text = readFileSync(path, 'utf8');
-    for (const damaged of [text.replace('"a"', '"b"'), text.slice(0, 20), '']) {
+    for (const damaged of [text.replace('"shards": 8', '"shards": 9'), text.slice(0, 20), '']) {
       writeFileSync(path, damaged);
       await expect(open(nodeFileSystem)).rejects.toThrow(/identity\.json cannot be read/);
     }
