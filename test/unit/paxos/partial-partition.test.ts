@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { replicaId } from '../../../src/kernel/index.js';
-import { ELECTION_TIMEOUT_MS, type Weather, World } from './world.js';
+import type { Weather } from './weather.js';
+import { ELECTION_TIMEOUT_MS, World } from './world.js';
 
 /** Partial partitions: links are cut, replicas are not. Which ones may then lead follows from who hears whom. */
 interface Partition {

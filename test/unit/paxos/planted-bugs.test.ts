@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { planted } from './mutants.js';
-import { type Mutant, Violation, World } from './world.js';
+import { Violation } from './checks.js';
+import { type Mutant, World } from './world.js';
 
 /** Of the 20,000 seeds that random-*.test.ts run, every planted bug must fall within these. */
 const SEEDS_MAX = 5000;

@@ -2,7 +2,6 @@ import {
   assertNever,
   type MonotonicMs,
   monotonicMs,
-  type ReplicaId,
   replicaId,
   type Slot,
   slot,
@@ -13,16 +12,17 @@ import {
   type Effect,
   encodeMessage,
   formatBallot,
-  type HardRecord,
   type Input,
   majority,
   type Message,
-  type Paxos,
   type PaxosOptions,
   type PaxosStatus,
   type Send,
 } from '../../../src/paxos/index.js';
-import { tellEffects, tellInput, tellMessage, tellRecord } from './story.js';
+import { type Actor, newActor, type Persist } from './actor.js';
+import { Schedule } from './schedule.js';
+import { tellMessage, tellRecord } from './story.js';
+import { isBeat, Telling } from './telling.js';
 
 /** A message on its way. */
 export interface Letter {
@@ -32,20 +32,6 @@ export interface Letter {
 }
 /** What the network does with a letter: brings it, loses it, keeps it until told, or brings it twice. */
 export type Post = 'deliver' | 'lose' | 'hold' | 'double';
-
-type Persist = Extract<Effect, { kind: 'persist' }>;
-
-interface Actor {
-  readonly id: ReplicaId;
-  core: Paxos | undefined;
-  life: number;
-  disk: HardRecord[];
-  writes: Persist[];
-  writesBegun: number;
-  diskStopped: boolean;
-  values: string[];
-  serving: boolean;
-}
 
 interface StageOptions {
   readonly replicas?: number;
@@ -67,26 +53,20 @@ const BOUNDS = {
   retainedEntries: 4,
 };
 
-const isBeat = (message: Message): boolean =>
-  message.kind === 'heartbeat' || message.kind === 'heartbeatReply';
-
 /**
  * Pure cores whose network, disks and clocks a scenario directs by hand. Everything takes exactly a millisecond, so a
- * run has no chance in it, and what happens is written down. Steps that only carry heartbeats are counted, not told.
+ * run has no chance in it, and what happens is written down.
  */
 export class Stage {
   readonly #actors: Actor[] = [];
   readonly #options: Required<StageOptions>;
-  readonly #lines: string[] = [];
-  #events: { readonly at: number; readonly run: () => void }[] = [];
+  readonly #schedule = new Schedule();
+  readonly #telling: Telling;
   #held: Letter[] = [];
   readonly #cut = new Set<string>();
   #post: (letter: Letter) => Post = () => 'deliver';
   #plans: { readonly holds: () => boolean; readonly act: () => void }[] = [];
-  #quietSteps = 0;
-  #muted = false;
   #nextId = 1;
-  time = 0;
   /** What any replica has called chosen, by slot. */
   readonly chosen = new Map<number, string>();
   /** What clients were told, in order: `a chosen`, `b outcome-unknown`, `read 3 ready` ... */
@@ -102,40 +82,32 @@ export class Stage {
       priorities: options.priorities ?? Array.from({ length: replicas }, (_, i) => replicas - 1 - i),
       chunkBytesMax: options.chunkBytesMax ?? 1024,
     };
-    this.#lines.push(title, '='.repeat(title.length));
+    this.#telling = new Telling(title, () => this.time);
     for (let id = 1; id <= replicas; id++) {
-      this.#actors.push({
-        id: replicaId(id),
-        core: undefined,
-        life: 0,
-        disk: [],
-        writes: [],
-        writesBegun: 0,
-        diskStopped: false,
-        values: [],
-        serving: false,
-      });
+      this.#actors.push(newActor(replicaId(id)));
     }
     for (const actor of this.#actors) this.#boot(actor);
+  }
+
+  get time(): number {
+    return this.#schedule.now;
   }
 
   // ---- what a scenario may do ----
 
   /** A sentence of the story. */
   say(sentence: string): void {
-    this.#settleQuiet();
-    if (!this.#muted) this.#lines.push('', `# ${sentence}`);
+    this.#telling.say(sentence);
   }
 
   /** Plays without writing down, for scenes that were told before. */
   mute(muted: boolean): void {
-    this.#settleQuiet();
-    this.#muted = muted;
+    this.#telling.mute(muted);
   }
 
   /** A line of the trace that no step tells. */
   note(line: string): void {
-    this.#lines.push(line);
+    this.#telling.note(line);
   }
 
   /** Acts once, right after the first event after which something holds. */
@@ -176,7 +148,10 @@ export class Stage {
     actor.core = undefined;
     actor.life++;
     for (const { records } of actor.writes.slice(0, survives)) actor.disk.push(...records);
-    this.#tell(actor, `CRASH, ${actor.writes.length} writes under way, ${survives} of them reach the disk`);
+    this.#telling.tell(
+      actor.id,
+      `CRASH, ${actor.writes.length} writes under way, ${survives} of them reach the disk`,
+    );
     actor.writes = [];
   }
 
@@ -184,8 +159,8 @@ export class Stage {
     const actor = this.#actor(id);
     this.#boot(actor);
     const { promised, lastSlot, chosenThrough } = this.status(id);
-    this.#tell(
-      actor,
+    this.#telling.tell(
+      actor.id,
       `RESTART: remembers promise ${formatBallot(promised)}, log through ${lastSlot}, chosen ${chosenThrough}`,
     );
   }
@@ -254,8 +229,7 @@ export class Stage {
   }
 
   text(): string {
-    this.#settleQuiet();
-    return `${this.#lines.join('\n')}\n`;
+    return this.#telling.text();
   }
 
   // ---- the machinery ----
@@ -294,21 +268,12 @@ export class Stage {
   }
 
   #at(delay: number, run: () => void): void {
-    const event = { at: this.time + delay, run };
-    const place = this.#events.findIndex(({ at }) => at > event.at);
-    this.#events.splice(place < 0 ? this.#events.length : place, 0, event);
+    this.#schedule.after(delay, run);
   }
 
   #until(holds: () => boolean, end: number): boolean {
     while (!holds()) {
-      const next = this.#events[0];
-      if (next === undefined || next.at > end) {
-        this.time = end;
-        return holds();
-      }
-      this.#events.shift();
-      this.time = next.at;
-      next.run();
+      if (!this.#schedule.runNext(end)) return holds();
       const due = this.#plans.filter((plan) => plan.holds());
       this.#plans = this.#plans.filter((plan) => !due.includes(plan));
       for (const plan of due) plan.act();
@@ -319,7 +284,7 @@ export class Stage {
   #step(actor: Actor, input: Input): void {
     if (actor.core === undefined) return;
     const effects = actor.core.step(input, this.#now());
-    this.#tellStep(actor, input, effects);
+    this.#telling.tellStep(actor.id, input, effects);
     for (const effect of effects) this.#perform(actor, effect);
   }
 
@@ -377,8 +342,8 @@ export class Stage {
     const letter: Letter = { from: actor.id, to, message: decodeMessage(encodeMessage(message)) };
     const fate = this.#cut.has(`${actor.id}>${to}`) ? 'lose' : this.#post(letter);
     if (fate !== 'deliver' && !isBeat(message))
-      this.#tell(
-        actor,
+      this.#telling.tell(
+        actor.id,
         `-> r${to}  ${{ lose: 'LOST', hold: 'HELD', double: 'DOUBLED' }[fate]}: ${tellMessage(message)}`,
       );
     if (fate === 'hold') this.#held.push(letter);
@@ -409,33 +374,5 @@ export class Stage {
       if (ours !== undefined) this.answers.push(`${this.#proposed.get(`${actor.id}/${ours}`)} chosen`);
     });
     this.#step(actor, { kind: 'applied', through: slot(actor.values.length) });
-  }
-
-  // ---- writing down ----
-
-  #tellStep(actor: Actor, input: Input, effects: readonly Effect[]): void {
-    const routine =
-      input.kind === 'tick' ||
-      input.kind === 'applied' ||
-      (input.kind === 'message' && isBeat(input.message));
-    const beats = effects.every((effect) => effect.kind === 'send' && isBeat(effect.message));
-    if (routine && beats) {
-      if (input.kind !== 'applied') this.#quietSteps++;
-      return;
-    }
-    this.#tell(actor, tellInput(input));
-    if (!this.#muted) for (const line of tellEffects(effects)) this.#lines.push(`            ${line}`);
-  }
-
-  #tell(actor: Actor, what: string): void {
-    this.#settleQuiet();
-    if (!this.#muted) this.#lines.push(`${String(this.time).padStart(5)}  r${actor.id}  ${what}`);
-  }
-
-  #settleQuiet(): void {
-    // A few between two lines of the story would only tear it apart.
-    if (this.#quietSteps < 6) return;
-    if (!this.#muted) this.#lines.push(`       ..  ${this.#quietSteps} steps of heartbeats and ticks`);
-    this.#quietSteps = 0;
   }
 }

@@ -1,66 +1,27 @@
 import {
   type MonotonicMs,
-  monotonicMs,
   type Random,
   type ReplicaId,
   replicaId,
   seededRandom,
-  type Slot,
   slot,
 } from '../../../src/kernel/index.js';
 import {
-  type Ballot,
-  BALLOT_ZERO,
-  compareBallots,
   createPaxos,
   decodeMessage,
   type Effect,
   encodeMessage,
-  type Entry,
   formatBallot,
-  type HardRecord,
   type Input,
   type Leadership,
   majority,
-  maxBallot,
-  type Message,
-  type Paxos,
   type PaxosOptions,
-  type PersistId,
   type Send,
 } from '../../../src/paxos/index.js';
-
-/** What may go wrong in a run; every seed draws its own mixture. Probabilities are per event. */
-export interface Weather {
-  readonly replicas: number;
-  readonly drop: number;
-  readonly duplicate: number;
-  readonly delayMsMax: number;
-  readonly longDelay: number;
-  readonly crash: number;
-  readonly cut: number;
-  readonly transfer: number;
-  readonly snapshot: number;
-  readonly slowDisk: number;
-  readonly pause: number;
-}
-
-export function drawWeather(random: Random): Weather {
-  const sometimes = (most: number): number => (random.chance(0.5) ? random.next() * most : 0);
-  return {
-    replicas: random.chance(0.85) ? 3 : 5,
-    drop: sometimes(0.3),
-    duplicate: sometimes(0.3),
-    delayMsMax: 1 + random.below(8),
-    longDelay: sometimes(0.1),
-    crash: sometimes(0.03),
-    cut: sometimes(0.03),
-    transfer: sometimes(0.02),
-    snapshot: sometimes(0.03),
-    slowDisk: sometimes(0.3),
-    pause: sometimes(0.02),
-  };
-}
+import { Checks } from './checks.js';
+import { Node } from './node.js';
+import { Schedule } from './schedule.js';
+import { drawWeather, type Weather } from './weather.js';
 
 /** A planted bug: changes what goes into or comes out of a core. For showing that the checks can fail. */
 export interface Mutant {
@@ -69,38 +30,6 @@ export interface Mutant {
   effects?(effects: readonly Effect[], world: World, self: ReplicaId): readonly Effect[];
   /** Changes how the core is set up. */
   options?(options: PaxosOptions): PaxosOptions;
-}
-
-interface Node {
-  readonly id: ReplicaId;
-  /** How fast its clock runs. */
-  readonly rate: number;
-  core: Paxos | undefined;
-  life: number;
-  pausedUntil: number;
-  disk: HardRecord[];
-  snapshotThrough: Slot;
-  pending: {
-    readonly id: PersistId;
-    readonly records: readonly HardRecord[];
-    readonly sync: boolean;
-    readonly then: readonly Send[];
-  }[];
-  diskBusy: boolean;
-  applied: number;
-  /** The highest ballot that it revealed to anyone. */
-  revealed: Ballot;
-  durable: { promised: Ballot; accepted: Map<Slot, Ballot> };
-}
-
-interface Event {
-  readonly at: number;
-  readonly order: number;
-  readonly run: () => void;
-}
-
-export class Violation extends Error {
-  override readonly name = 'Violation';
 }
 
 const BASE: Omit<PaxosOptions, 'self' | 'configuration' | 'priority' | 'seed'> = {
@@ -125,22 +54,14 @@ export class World {
   readonly nodes: Node[] = [];
   readonly #weather: Weather;
   readonly #mutant: Mutant | undefined;
-  readonly #events: Event[] = [];
+  readonly #schedule = new Schedule();
+  readonly #checks = new Checks(() => this.time);
   readonly #cut = new Set<string>();
   readonly #throughBytes: boolean;
   #healed = false;
   #quiet = false;
-  #order = 0;
-  time = 0;
   steps = 0;
-  /** What is chosen, by slot, as any replica has ever said. */
-  readonly chosen = new Map<number, string>();
-  readonly #proposed = new Set<string>();
-  readonly #open = new Map<string, { slotWhenAcked: number }>();
-  readonly #reads = new Map<string, number>();
   #nextId = 1;
-  /** The highest slot whose proposer was told that it is chosen. */
-  acknowledged = 0;
   /** Who campaigned and who led, in order: for counting elections. */
   readonly campaigns: { readonly at: number; readonly replica: ReplicaId }[] = [];
   readonly terms: { readonly at: number; readonly replica: ReplicaId; readonly ballot: string }[] = [];
@@ -152,23 +73,13 @@ export class World {
     this.#mutant = mutant;
     this.#throughBytes = seed % 4 === 0;
     for (let i = 0; i < this.#weather.replicas; i++) {
-      const node: Node = {
-        id: replicaId(i + 1),
-        rate: 0.97 + this.random.next() * 0.06,
-        core: undefined,
-        life: 0,
-        pausedUntil: 0,
-        disk: [],
-        snapshotThrough: slot(0),
-        pending: [],
-        diskBusy: false,
-        applied: 0,
-        revealed: BALLOT_ZERO,
-        durable: { promised: BALLOT_ZERO, accepted: new Map() },
-      };
-      this.nodes.push(node);
+      this.nodes.push(new Node(replicaId(i + 1), 0.97 + this.random.next() * 0.06));
     }
     for (const node of this.nodes) this.#boot(node);
+  }
+
+  get time(): number {
+    return this.#schedule.now;
   }
 
   // ---- running ----
@@ -183,7 +94,7 @@ export class World {
     // Followers learn of the last slots with the next heartbeat.
     this.#quiet = true;
     this.#until(faultsMs + healedMs);
-    this.#checkLiveness();
+    this.#checks.liveness(this.nodes, this.serving());
   }
 
   // ---- for tests that direct the faults themselves ----
@@ -213,20 +124,15 @@ export class World {
   }
 
   #until(end: number): void {
-    while (this.#events.length > 0 && this.#events[0]!.at <= end) {
-      const event = pop(this.#events);
-      this.time = event.at;
-      event.run();
-    }
-    this.time = end;
+    while (this.#schedule.runNext(end));
   }
 
   #at(delay: number, run: () => void): void {
-    push(this.#events, { at: this.time + delay, order: this.#order++, run });
+    this.#schedule.after(delay, run);
   }
 
   now(node: Node): MonotonicMs {
-    return monotonicMs(this.time * node.rate);
+    return node.clock(this.time);
   }
 
   #boot(node: Node): void {
@@ -249,12 +155,7 @@ export class World {
       { records: node.disk, snapshotThrough: node.snapshotThrough },
       this.now(node),
     );
-    const { promised } = node.core.status(this.now(node));
-    if (compareBallots(promised, node.revealed) < 0) {
-      this.#fail(
-        `replica ${node.id} promised ${formatBallot(node.revealed)} and remembers ${formatBallot(promised)} after a restart`,
-      );
-    }
+    this.#checks.restarted(node);
     const tick = (): void => {
       if (node.life !== life || node.core === undefined) return;
       this.#step(node, { kind: 'tick' });
@@ -270,25 +171,12 @@ export class World {
     // Of what was not acknowledged, a prefix may have reached the disk.
     const unsynced = node.pending.flatMap(({ records }) => records);
     const survives = this.random.below(unsynced.length + 1);
-    this.#store(node, unsynced.slice(0, survives));
+    node.store(unsynced.slice(0, survives));
     node.pending = [];
     this.reached.restarts++;
     this.#at(this.#healed ? 0 : this.random.below(60), () => {
       if (node.core === undefined) this.#boot(node);
     });
-  }
-
-  #store(node: Node, records: readonly HardRecord[]): void {
-    for (const record of records) {
-      node.disk.push(record);
-      if (record.kind === 'promised') node.durable.promised = maxBallot(node.durable.promised, record.ballot);
-      if (record.kind === 'accepted') {
-        node.durable.promised = maxBallot(node.durable.promised, record.ballot);
-        record.entries.forEach((_, i) =>
-          node.durable.accepted.set(slot(record.firstSlot + i), record.ballot),
-        );
-      }
-    }
   }
 
   // ---- steps and effects ----
@@ -306,7 +194,7 @@ export class World {
     const effects = node.core.step(used, this.now(node));
     for (const effect of this.#mutant?.effects?.(effects, this, node.id) ?? effects)
       this.#perform(node, effect);
-    this.#checkLease();
+    this.#checks.leases(this.nodes);
   }
 
   #perform(node: Node, effect: Effect): void {
@@ -317,11 +205,12 @@ export class World {
         node.pending.push(effect);
         return this.#spinDisk(node);
       case 'chosen':
-        return this.#apply(node, effect.firstSlot, effect.entries, effect.proposals);
+        return this.#apply(node, effect);
       case 'proposalsFailed':
         return;
       case 'readReady':
-        for (const id of effect.ids) this.#checkRead(node, id);
+        for (const id of effect.ids) this.#checks.answersRead(node, id);
+        this.reached.reads += effect.ids.length;
         return;
       case 'readsFailed':
         return;
@@ -331,7 +220,7 @@ export class World {
       case 'snapshotNeeded':
         return this.#sendSnapshot(node, effect.to);
       case 'fatal':
-        return this.#fail(effect.reason);
+        return this.#checks.fail(effect.reason);
     }
   }
 
@@ -354,10 +243,7 @@ export class World {
       if (node.life !== life) return;
       node.diskBusy = false;
       const done = node.pending.splice(0, batch);
-      this.#store(
-        node,
-        done.flatMap(({ records }) => records),
-      );
+      node.store(done.flatMap(({ records }) => records));
       for (const { id, sync, then } of done) {
         for (const send of then) this.#send(node, send);
         if (sync) this.#step(node, { kind: 'persisted', id });
@@ -367,7 +253,7 @@ export class World {
   }
 
   #send(from: Node, { to, message }: Send): void {
-    this.#checkDurable(from, message);
+    this.#checks.sends(from, message);
     // Through bytes for one seed in four: the codec has tests of its own, and costs a third of the time.
     const bytes = this.#throughBytes ? encodeMessage(message) : undefined;
     const copies = !this.#healed && this.random.chance(this.#weather.duplicate) ? 2 : 1;
@@ -400,97 +286,10 @@ export class World {
     });
   }
 
-  #apply(
-    node: Node,
-    firstSlot: Slot,
-    entries: readonly Entry[],
-    proposals: readonly (number | undefined)[],
-  ): void {
-    if (firstSlot !== node.applied + 1)
-      this.#fail(`replica ${node.id} stands at ${node.applied} and is told to apply ${firstSlot}`);
-    entries.forEach((entry, i) => {
-      const position = firstSlot + i;
-      const value = entry.kind === 'noop' ? '' : Buffer.from(entry.payload).toString();
-      const known = this.chosen.get(position);
-      if (known === undefined) this.chosen.set(position, value);
-      else if (known !== value)
-        this.#fail(`slot ${position} is "${known}", and replica ${node.id} has "${value}"`);
-      if (value !== '' && !this.#proposed.has(value))
-        this.#fail(`"${value}" in slot ${position} was never proposed`);
-      if (proposals[i] !== undefined) {
-        if (!this.#open.has(`${node.id}/${node.life}/${proposals[i]}/${value}`))
-          this.#fail(`proposal ${proposals[i]} is not "${value}"`);
-        this.acknowledged = Math.max(this.acknowledged, position);
-      }
-    });
-    node.applied = firstSlot + entries.length - 1;
+  #apply(node: Node, effect: Extract<Effect, { kind: 'chosen' }>): void {
+    this.#checks.applies(node, effect);
+    node.applied = effect.firstSlot + effect.entries.length - 1;
     this.#step(node, { kind: 'applied', through: slot(node.applied) });
-  }
-
-  // ---- checks ----
-
-  /** Nothing leaves before the state that it reports is on disk. */
-  #checkDurable(node: Node, message: Message): void {
-    const { durable } = node;
-    const reveals = (ballot: Ballot): void => {
-      if (compareBallots(durable.promised, ballot) < 0)
-        this.#fail(`replica ${node.id} reveals ${formatBallot(ballot)} before it is durable`);
-      node.revealed = maxBallot(node.revealed, ballot);
-    };
-    if (message.kind === 'promise') reveals(message.ballot);
-    if (message.kind === 'heartbeatReply' && message.follows) reveals(message.ballot);
-    if (message.kind === 'accepted') {
-      reveals(message.ballot);
-      for (let position = message.through; position > node.applied; position = slot(position - 1)) {
-        const at = durable.accepted.get(position);
-        // A later acceptance may have overwritten it in the same sync; an earlier one may not stand for it.
-        if (at === undefined || compareBallots(at, message.ballot) < 0) {
-          if (!this.chosen.has(position))
-            this.#fail(`replica ${node.id} reports slot ${position} accepted before it is durable`);
-        }
-      }
-    }
-  }
-
-  /** At one true instant at most one replica may serve reads by itself. */
-  #checkLease(): void {
-    let holder: Node | undefined;
-    for (const node of this.nodes) {
-      if (node.core?.leaseHolds(this.now(node)) !== true) continue;
-      if (holder !== undefined) this.#fail(`replicas ${holder.id} and ${node.id} hold a lease at once`);
-      holder = node;
-      if (node.applied < this.acknowledged) {
-        this.#fail(
-          `replica ${node.id} holds a lease at slot ${node.applied}, and slot ${this.acknowledged} was acknowledged`,
-        );
-      }
-    }
-  }
-
-  #checkRead(node: Node, id: number): void {
-    const must = this.#reads.get(`${node.id}/${node.life}/${id}`);
-    if (must === undefined) return;
-    this.reached.reads++;
-    if (node.applied < must)
-      this.#fail(
-        `replica ${node.id} serves a read at ${node.applied} that began after ${must} was acknowledged`,
-      );
-  }
-
-  #checkLiveness(): void {
-    const serving = this.serving();
-    if (serving.length !== 1) this.#fail(`after the faults ${serving.length} replicas serve`);
-    const top = Math.max(...this.nodes.map(({ applied }) => applied));
-    for (const node of this.nodes) {
-      if (node.applied < top)
-        this.#fail(`after the faults replica ${node.id} stands at ${node.applied}, not at ${top}`);
-    }
-    if (serving[0] !== replicaId(1))
-      this.#fail(`after the faults replica ${serving[0]} leads, which is not the preferred leader`);
-  }
-
-  #fail(what: string): never {
-    throw new Violation(`${what} (at ${this.time.toFixed(1)} ms)`);
   }
 
   // ---- clients and troubles ----
@@ -511,8 +310,7 @@ export class World {
     const proposals = Array.from({ length: 1 + this.random.below(3) }, () => {
       const id = this.#nextId++;
       const value = `v${id}`;
-      this.#proposed.add(value);
-      this.#open.set(`${node.id}/${node.life}/${id}/${value}`, { slotWhenAcked: 0 });
+      this.#checks.proposes(node, id, value);
       return { id, payload: Buffer.from(value) };
     });
     this.#step(node, { kind: 'propose', proposals });
@@ -520,7 +318,7 @@ export class World {
 
   #read(node: Node): void {
     const id = this.#nextId++;
-    this.#reads.set(`${node.id}/${node.life}/${id}`, this.acknowledged);
+    this.#checks.reads(node, id);
     this.#step(node, { kind: 'read', id });
   }
 
@@ -552,7 +350,7 @@ export class World {
   #rewrite(node: Node): void {
     if (node.pending.length > 0 || node.diskBusy) return;
     node.disk = [];
-    this.#store(node, node.core!.hardState());
+    node.store(node.core!.hardState());
   }
 
   #heal(): void {
@@ -563,37 +361,4 @@ export class World {
       if (node.core === undefined) this.#boot(node);
     }
   }
-}
-
-// ---- a binary heap by time, then by order of insertion ----
-
-const before = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
-
-function push(heap: Event[], event: Event): void {
-  let i = heap.length;
-  heap.push(event);
-  while (i > 0) {
-    const parent = (i - 1) >> 1;
-    if (before(heap[parent]!, event)) break;
-    heap[i] = heap[parent]!;
-    i = parent;
-  }
-  heap[i] = event;
-}
-
-function pop(heap: Event[]): Event {
-  const top = heap[0]!;
-  const last = heap.pop()!;
-  if (heap.length === 0) return top;
-  let i = 0;
-  for (;;) {
-    let child = 2 * i + 1;
-    if (child >= heap.length) break;
-    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-    if (before(last, heap[child]!)) break;
-    heap[i] = heap[child]!;
-    i = child;
-  }
-  heap[i] = last;
-  return top;
 }

@@ -1,0 +1,60 @@
+import { type MonotonicMs, monotonicMs, type ReplicaId, type Slot, slot } from '../../../src/kernel/index.js';
+import {
+  type Ballot,
+  BALLOT_ZERO,
+  type HardRecord,
+  maxBallot,
+  type Paxos,
+  type PersistId,
+  type Send,
+} from '../../../src/paxos/index.js';
+
+interface PendingWrite {
+  readonly id: PersistId;
+  readonly records: readonly HardRecord[];
+  readonly sync: boolean;
+  readonly then: readonly Send[];
+}
+
+/** A replica of the simulated cluster: its core with its clock and its disk. */
+export class Node {
+  core: Paxos | undefined;
+  /** Counts its starts: what an earlier life has scheduled no longer happens. */
+  life = 0;
+  pausedUntil = 0;
+  disk: HardRecord[] = [];
+  snapshotThrough: Slot = slot(0);
+  pending: PendingWrite[] = [];
+  diskBusy = false;
+  applied = 0;
+  /** The highest ballot that it revealed to anyone. */
+  revealed: Ballot = BALLOT_ZERO;
+  /** What its disk holds, kept apart from the core so that the core can be checked against it. */
+  readonly durable: { promised: Ballot; readonly accepted: Map<Slot, Ballot> } = {
+    promised: BALLOT_ZERO,
+    accepted: new Map(),
+  };
+
+  constructor(
+    readonly id: ReplicaId,
+    /** How fast its clock runs. */
+    readonly rate: number,
+  ) {}
+
+  /** Its clock at the true time `time`. */
+  clock(time: number): MonotonicMs {
+    return monotonicMs(time * this.rate);
+  }
+
+  store(records: readonly HardRecord[]): void {
+    const { durable } = this;
+    for (const record of records) {
+      this.disk.push(record);
+      if (record.kind === 'promised') durable.promised = maxBallot(durable.promised, record.ballot);
+      if (record.kind === 'accepted') {
+        durable.promised = maxBallot(durable.promised, record.ballot);
+        record.entries.forEach((_, i) => durable.accepted.set(slot(record.firstSlot + i), record.ballot));
+      }
+    }
+  }
+}
