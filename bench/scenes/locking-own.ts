@@ -1,7 +1,6 @@
 import { QuorateStore, type RecordStore } from '../../src/locking/index.js';
 import type { Cluster } from '../../test/harness/cluster.js';
 import { GroupClient } from '../../test/harness/group-client.js';
-import { WireStore } from '../../test/harness/wire-store.js';
 import { median } from '../../test/harness/waiting.js';
 import { type SceneContext, startCluster } from './load.js';
 
@@ -50,7 +49,6 @@ async function waysOf(cluster: Cluster, inFlight: number): Promise<readonly Way[
   const ways = [
     { name: 'offset commits', steps: committers(cluster, inFlight) },
     { name: 'over HTTP', steps: await setters(() => store, inFlight, 'h') },
-    { name: 'RecordWrite', steps: await setters(wireStores(cluster), inFlight, 'w') },
   ];
   if (inFlight === 1) return ways;
   // As if each were a process of its own: nothing is there to share a request with.
@@ -105,11 +103,6 @@ async function measure(cluster: Cluster, steps: readonly Step[]): Promise<Rates>
     replicaMicros: (replicaCpu() - replicaCpuBefore) / times.length,
   };
 }
-
-const wireStores =
-  (cluster: Cluster): (() => RecordStore) =>
-  () =>
-    new WireStore(new GroupClient({ bootstrap: cluster.bootstrap, group: SPACE }));
 
 /** One record each, so that nobody waits for anybody's version. */
 async function setters(store: () => RecordStore, count: number, prefix: string): Promise<readonly Step[]> {

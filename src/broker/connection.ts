@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { ShardId } from '../kernel/index.js';
 import {
-  type ApiKey,
+  type ApiByName,
+  type ApiName,
   decodeRequestHeader,
   findApi,
   FrameSplitter,
@@ -27,8 +28,8 @@ export interface ConnectionHost {
   closed(connection: Connection, cause: CloseCause, detail: string): void;
 }
 
-/** Metadata, OffsetFetch, DescribeGroups, ListGroups, RecordRead: a short request for an answer as long as the cluster is large. */
-const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16, 20_001]);
+/** Metadata, OffsetFetch, DescribeGroups, ListGroups: a short request for an answer as long as the cluster is large. */
+const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
 /** With so much unread by the client nothing more is read from it. Bytes. */
 const UNREAD_PAUSE_BYTES = 256 * 1024;
 const WRITER_BYTES = 64 * 1024;
@@ -141,7 +142,7 @@ export class Connection implements ExchangeOwner {
     return (
       this.#inFlight < maxInFlightPerConnection &&
       this.#inFlightBytes + frame.length <= frameBytesMax &&
-      !LONG_ANSWERS.has(this.#head.key) &&
+      !LONG_ANSWERS.has(this.#head.api.key) &&
       !LONG_ANSWERS.has(frame.length < 2 ? -1 : frame.readInt16BE(0))
     );
   }
@@ -161,7 +162,7 @@ export class Connection implements ExchangeOwner {
         return this.close('unsupported', `asked for ${what}, which is not spoken here`);
       }
       this.#host.dispatch(
-        this.open(api.key, header.apiVersion, header.correlationId, frame.length),
+        this.open(api, header.apiVersion, header.correlationId, frame.length),
         frame,
         header.bodyOffset,
       );
@@ -176,8 +177,13 @@ export class Connection implements ExchangeOwner {
   }
 
   /** Takes the next place in the order of answers. */
-  open<K extends ApiKey>(key: K, version: number, correlationId: number, requestBytes: number): Exchange<K> {
-    const exchange = new Exchange(this, key, version, correlationId, requestBytes);
+  open<N extends ApiName>(
+    api: ApiByName[N],
+    version: number,
+    correlationId: number,
+    requestBytes: number,
+  ): Exchange<N> {
+    const exchange = new Exchange<N>(this, api, version, correlationId, requestBytes);
     const last = exchange as unknown as Exchange;
     if (this.#tail === null) this.#head = last;
     else this.#tail.next = last;

@@ -1,7 +1,7 @@
 import type { GroupId, MemberId } from '../kernel/index.js';
 import type { GroupNews } from '../machine/index.js';
 import type { Coordinator } from '../replica/index.js';
-import type { ApiKey, RequestByKey } from '../wire/index.js';
+import type { ApiName, RequestOf } from '../wire/index.js';
 import type { ClusterFacts } from './cluster-facts.js';
 import type { Counters } from './counters.js';
 import type { Exchange } from './exchange.js';
@@ -30,10 +30,10 @@ export interface BrokerContext {
 }
 
 /** Answers the exchange now or later, exactly once. What it keeps of the request keeps the frame's memory alive. */
-export type Handler<K extends ApiKey> = (
-  request: RequestByKey[K],
-  exchange: Exchange<K>,
+export type Handler<N extends ApiName> = (
+  request: RequestOf<N>,
+  exchange: Exchange<N>,
   context: BrokerContext,
 ) => void;
 /** Does not compile while an API of the registry has no handler. */
-export type Handlers = { readonly [K in ApiKey]: Handler<K> };
+export type Handlers = { readonly [N in ApiName]: Handler<N> };

@@ -1,9 +1,9 @@
 import type { ShardId } from '../kernel/index.js';
 import {
   type Api,
-  type ApiKey,
-  APIS,
-  type ReplyByKey,
+  type ApiByName,
+  type ApiName,
+  type ReplyOf,
   type WireWriter,
   writeResponseFrame,
 } from '../wire/index.js';
@@ -27,18 +27,18 @@ export type Leased = ShardId | readonly ShardId[];
  * One request on its way to its answer. Answers leave in the order of the requests of their connection; encoding waits
  * until the answer leaves, because only then is it known whether the lease it was read under still holds.
  */
-export class Exchange<K extends ApiKey = ApiKey> {
+export class Exchange<N extends ApiName = ApiName> {
   /** The next request of the same connection. */
   next: Exchange | null = null;
-  #reply: ReplyByKey[K] | Buffer | undefined;
+  #reply: ReplyOf<N> | Buffer | undefined;
   #leased: Leased | null = null;
-  #refused: (() => ReplyByKey[K]) | null = null;
+  #refused: (() => ReplyOf<N>) | null = null;
   #parked: Parked | null = null;
   #abandoned = false;
 
   constructor(
     readonly owner: ExchangeOwner,
-    readonly key: K,
+    readonly api: ApiByName[N],
     readonly version: number,
     readonly correlationId: number,
     /** The length of the request's frame. */
@@ -53,14 +53,14 @@ export class Exchange<K extends ApiKey = ApiKey> {
     return this.#abandoned;
   }
 
-  answer(reply: ReplyByKey[K]): void {
+  answer(reply: ReplyOf<N>): void {
     if (this.#abandoned || this.#reply !== undefined) return;
     this.#reply = reply;
     this.#parked = null;
     this.owner.answered();
   }
   /** An answer read from applied state: `refused` takes its place if the lease of a shard is gone when it leaves. */
-  answerUnderLease(leased: Leased, reply: ReplyByKey[K], refused: () => ReplyByKey[K]): void {
+  answerUnderLease(leased: Leased, reply: ReplyOf<N>, refused: () => ReplyOf<N>): void {
     this.#leased = leased;
     this.#refused = refused;
     this.answer(reply);
@@ -97,9 +97,9 @@ export class Exchange<K extends ApiKey = ApiKey> {
     this.encode(writer, this.#refused!());
     return true;
   }
-  encode(writer: WireWriter, reply: ReplyByKey[K]): void {
-    // The key and its API are one pair of the registry; the compiler cannot follow that through the union.
-    writeResponseFrame(writer, APIS[this.key] as Api, this, reply);
+  encode(writer: WireWriter, reply: ReplyOf<N>): void {
+    // An API and its replies belong together; the compiler cannot follow that through the union.
+    writeResponseFrame(writer, this.api as unknown as Api, this, reply);
   }
 }
 

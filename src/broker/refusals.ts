@@ -2,7 +2,7 @@ import type { Refusal } from '../replica/index.js';
 import { type ErrorCode, errorCode, type ErrorName } from '../wire/index.js';
 
 /** Requests that clients retry alike. */
-type RequestClass = 'membership' | 'heartbeat' | 'commit' | 'read' | 'topics' | 'records';
+export type RequestClass = 'membership' | 'heartbeat' | 'commit' | 'read' | 'topics';
 
 /**
  * What a client is told when the replica did not do what it asked, by what its retry looks like:
@@ -13,7 +13,6 @@ type RequestClass = 'membership' | 'heartbeat' | 'commit' | 'read' | 'topics' | 
  * - Heartbeat and commit. 16 makes kafkajs rejoin, which is right when the lead moved and wrong when this replica is only
  *   busy: 15 is retried in place after a back-off. A commit that may have been done is repeated with the same offsets.
  * - Read. Old clients do not retry 15 for OffsetFetch; Kafka answers 16 there for that reason.
- * - Records. Our own: 7 says that the outcome is not known, which must not be confused with nothing having happened.
  * - Topics. Any replica passes them on; 41 and 7 are retried by every admin client.
  *
  * 14 is never used: nothing here is loading while it serves (docs/clients.md#lost-leadership).
@@ -42,11 +41,6 @@ const TABLE: Readonly<Record<RequestClass, Readonly<Record<Refusal['kind'], Erro
   topics: {
     'not-leader': 'NOT_CONTROLLER',
     overloaded: 'REQUEST_TIMED_OUT',
-    'outcome-unknown': 'REQUEST_TIMED_OUT',
-  },
-  records: {
-    'not-leader': 'NOT_COORDINATOR',
-    overloaded: 'COORDINATOR_NOT_AVAILABLE',
     'outcome-unknown': 'REQUEST_TIMED_OUT',
   },
 };

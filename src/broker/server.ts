@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
+import { apiNamed } from '../wire/index.js';
 import { ClusterFacts } from './cluster-facts.js';
 import { Connection, type ConnectionHost, peerOf, SharedWriter } from './connection.js';
 import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
@@ -40,7 +41,7 @@ export function createBroker(options: BrokerOptions): Broker {
   return new TcpBroker(options);
 }
 
-const API_VERSIONS = 18;
+const API_VERSIONS = apiNamed('ApiVersions');
 /** Dead peers are found by the kernel: a client that is merely silent is not one. Milliseconds. */
 const KEEP_ALIVE_MS = 60_000;
 const STOP_POLL_MS = 10;
@@ -158,8 +159,8 @@ class TcpBroker implements Broker, ConnectionHost {
     dispatch(exchange, frame, bodyOffset, this.#context);
   }
   dispatchUnsupported(...[connection, header]: Parameters<ConnectionHost['dispatchUnsupported']>): boolean {
-    if (header.apiKey !== API_VERSIONS) return false;
-    this.counters.request(API_VERSIONS);
+    if (header.apiKey !== API_VERSIONS.key) return false;
+    this.counters.request(API_VERSIONS.key);
     connection.open(API_VERSIONS, 0, header.correlationId, 0).answer(UNKNOWN_API_VERSIONS);
     return true;
   }

@@ -1,24 +1,33 @@
 import { InvariantError } from './assert.js';
 
-/** A growing buffer of big-endian values. Log records, peer messages and snapshots are written with it. */
-export class ByteWriter {
+/** A buffer that grows as it is written. Whoever extends it says what stands in the bytes. */
+export abstract class GrowingBytes {
   #buffer: Buffer;
   #length = 0;
 
-  constructor(initialBytes = 256) {
+  constructor(initialBytes: number) {
     this.#buffer = Buffer.allocUnsafe(initialBytes);
   }
 
   get length(): number {
     return this.#length;
   }
+  /** Valid until the next `reserve`. */
+  protected get buffer(): Buffer {
+    return this.#buffer;
+  }
 
   /** Forgets what was written and keeps the memory. Views from `view()` become stale. */
   reset(): void {
     this.#length = 0;
   }
+  /** Forgets what was written behind the first `length` bytes. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
 
-  #reserve(bytes: number): number {
+  /** Makes room for the next bytes; returns where they stand. */
+  protected reserve(bytes: number): number {
     const at = this.#length;
     const needed = at + bytes;
     if (needed > this.#buffer.length) {
@@ -30,21 +39,45 @@ export class ByteWriter {
     return at;
   }
 
+  raw(value: Uint8Array): void {
+    const at = this.reserve(value.length);
+    this.#buffer.set(value, at);
+  }
+  /** Overwrites four bytes written before: a length that was not known yet. */
+  protected patch32(at: number, value: number): void {
+    this.#buffer.writeInt32BE(value | 0, at);
+  }
+  /** What was written, without a copy; stale after the next write. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+  /** What was written, as a copy of its own. */
+  copy(): Buffer {
+    return Buffer.from(this.view());
+  }
+}
+
+/** Big-endian values. Log records, peer messages and snapshots are written with it. */
+export class ByteWriter extends GrowingBytes {
+  constructor(initialBytes = 256) {
+    super(initialBytes);
+  }
+
   u8(value: number): void {
-    const at = this.#reserve(1);
-    this.#buffer[at] = value;
+    const at = this.reserve(1);
+    this.buffer[at] = value;
   }
   u32(value: number): void {
-    const at = this.#reserve(4);
-    this.#buffer.writeUInt32BE(value, at);
+    const at = this.reserve(4);
+    this.buffer.writeUInt32BE(value, at);
   }
   i32(value: number): void {
-    const at = this.#reserve(4);
-    this.#buffer.writeInt32BE(value, at);
+    const at = this.reserve(4);
+    this.buffer.writeInt32BE(value, at);
   }
   f64(value: number): void {
-    const at = this.#reserve(8);
-    this.#buffer.writeDoubleBE(value, at);
+    const at = this.reserve(8);
+    this.buffer.writeDoubleBE(value, at);
   }
   /**
    * Unsigned integer up to 2^53, seven bits a byte, low bits first. Anything else would be read back as something
@@ -67,28 +100,15 @@ export class ByteWriter {
   string(value: string): void {
     const bytes = Buffer.byteLength(value);
     this.varint(bytes);
-    const at = this.#reserve(bytes);
-    this.#buffer.write(value, at, bytes, 'utf8');
+    const at = this.reserve(bytes);
+    this.buffer.write(value, at, bytes, 'utf8');
   }
   bytes(value: Uint8Array): void {
     this.varint(value.length);
     this.raw(value);
   }
-  raw(value: Uint8Array): void {
-    const at = this.#reserve(value.length);
-    this.#buffer.set(value, at);
-  }
-  /** Overwrites four bytes written before, e.g. a length that was not known yet. */
   patchU32(at: number, value: number): void {
-    this.#buffer.writeUInt32BE(value, at);
-  }
-  /** What was written, without a copy; stale after the next write. */
-  view(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
-  }
-  /** What was written, as a copy of its own. */
-  copy(): Buffer {
-    return Buffer.from(this.view());
+    this.patch32(at, value);
   }
 }
 
@@ -97,46 +117,84 @@ export class MalformedBytesError extends Error {
   override readonly name = 'MalformedBytesError';
 }
 
-/** Reads what ByteWriter wrote. Every method throws MalformedBytesError when the bytes end too early. */
-export class ByteReader {
-  readonly #buffer: Buffer;
-  #at = 0;
+/** A place in bytes that moves on as they are read, never past their end. Whoever extends it says what stands there. */
+export abstract class ByteCursor {
+  readonly buffer: Buffer;
+  #at: number;
+  #end: number;
 
-  constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.isBuffer(bytes)
+  constructor(bytes: Uint8Array, offset = 0) {
+    this.buffer = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = offset;
+    this.#end = this.buffer.length;
   }
 
-  get remaining(): number {
-    return this.#buffer.length - this.#at;
-  }
   get offset(): number {
     return this.#at;
   }
+  get remaining(): number {
+    return this.#end - this.#at;
+  }
+  /** Goes back to where the reader has been, to read the same bytes another way. */
+  rewind(offset: number): void {
+    this.#at = offset;
+  }
 
-  #take(bytes: number): number {
+  /** What is thrown when the bytes are not what they must be. */
+  abstract error(problem: string): Error;
+
+  /** Steps over the next bytes; returns where they begin. */
+  protected take(bytes: number): number {
     const at = this.#at;
-    if (bytes > this.#buffer.length - at) {
-      throw new MalformedBytesError(
-        `${bytes} bytes wanted at offset ${at}, ${this.#buffer.length - at} left`,
-      );
-    }
+    if (bytes > this.#end - at) throw this.error(`${bytes} bytes wanted, ${this.#end - at} left`);
     this.#at = at + bytes;
     return at;
   }
+  /** A view of the next `length` bytes. */
+  raw(length: number): Buffer {
+    const at = this.take(length);
+    return this.buffer.subarray(at, at + length);
+  }
+  protected text(length: number): string {
+    if (length === 0) return '';
+    const at = this.take(length);
+    return this.buffer.toString('utf8', at, at + length);
+  }
+  /** Reads exactly the next `length` bytes with `read`; neither more nor fewer. */
+  bounded<T>(length: number, read: () => T): T {
+    const outer = this.#end;
+    if (length > outer - this.#at) throw this.error(`${length} bytes wanted, ${outer - this.#at} left`);
+    this.#end = this.#at + length;
+    const value = read();
+    if (this.#at !== this.#end) throw this.error(`${this.#end - this.#at} bytes too many in a tagged field`);
+    this.#end = outer;
+    return value;
+  }
+}
+
+/** Reads what ByteWriter wrote. Every method throws MalformedBytesError when the bytes end too early. */
+export class ByteReader extends ByteCursor {
+  constructor(bytes: Uint8Array) {
+    super(bytes);
+  }
+
+  override error(problem: string): MalformedBytesError {
+    return new MalformedBytesError(`${problem} (offset ${this.offset})`);
+  }
 
   u8(): number {
-    return this.#buffer[this.#take(1)]!;
+    return this.buffer[this.take(1)]!;
   }
   u32(): number {
-    return this.#buffer.readUInt32BE(this.#take(4));
+    return this.buffer.readUInt32BE(this.take(4));
   }
   i32(): number {
-    return this.#buffer.readInt32BE(this.#take(4));
+    return this.buffer.readInt32BE(this.take(4));
   }
   f64(): number {
-    return this.#buffer.readDoubleBE(this.#take(8));
+    return this.buffer.readDoubleBE(this.take(8));
   }
   varint(): number {
     let value = 0;
@@ -154,17 +212,11 @@ export class ByteReader {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
   string(): string {
-    const bytes = this.varint();
-    const at = this.#take(bytes);
-    return this.#buffer.toString('utf8', at, at + bytes);
+    return this.text(this.varint());
   }
   /** A view into the source, not a copy. */
   bytes(): Buffer {
     return this.raw(this.varint());
-  }
-  raw(length: number): Buffer {
-    const at = this.#take(length);
-    return this.#buffer.subarray(at, at + length);
   }
   /** Throws unless everything was read. */
   end(): void {

@@ -2,7 +2,7 @@ export * from './ids.js';
 export { assert, assertNever, InvariantError } from './assert.js';
 export { seededRandom, type Random } from './random.js';
 export { crc32c, crc32cWord } from './crc32c.js';
-export { ByteReader, ByteWriter, MalformedBytesError } from './bytes.js';
+export { ByteCursor, ByteReader, ByteWriter, GrowingBytes, MalformedBytesError } from './bytes.js';
 export * as codec from './codec.js';
 export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';

@@ -27,9 +27,16 @@ export interface FastPath<Req, ResIn> {
  * says, and for values that it cannot carry. Byte fields of a decoded message are views of the buffer it was read from:
  * copy what outlives the request. Bytes after the message are ignored, as Kafka does.
  */
-export interface Api<Key extends number = number, Req = unknown, Res = unknown, ReqIn = Req, ResIn = Res> {
+export interface Api<
+  Key extends number = number,
+  Name extends string = string,
+  Req = unknown,
+  Res = unknown,
+  ReqIn = Req,
+  ResIn = Res,
+> {
   readonly key: Key;
-  readonly name: string;
+  readonly name: Name;
   readonly minVersion: number;
   readonly maxVersion: number;
   /** The first version with compact types, tagged fields and the longer headers; null: none (KIP-482). */
@@ -44,12 +51,12 @@ export interface Api<Key extends number = number, Req = unknown, Res = unknown, 
   encodeRequest(writer: WireWriter, version: number, request: ReqIn): void;
   encodeResponse(writer: WireWriter, version: number, response: ResIn): void;
   /** The same API with codecs by hand for its hot versions. */
-  withFast(fast: FastPath<Req, ResIn>): Api<Key, Req, Res, ReqIn, ResIn>;
+  withFast(fast: FastPath<Req, ResIn>): Api<Key, Name, Req, Res, ReqIn, ResIn>;
 }
 
-interface ApiTable<Key extends number, Q extends Fields, P extends Fields> {
+interface ApiTable<Key extends number, Name extends string, Q extends Fields, P extends Fields> {
   readonly key: Key;
-  readonly name: string;
+  readonly name: Name;
   /** The first and the last version spoken and advertised. */
   readonly versions: readonly [number, number];
   readonly flexibleFrom: number | null;
@@ -58,10 +65,15 @@ interface ApiTable<Key extends number, Q extends Fields, P extends Fields> {
 }
 
 /** Makes an API out of its table. Codecs of a version are compiled when it is first used, then kept. */
-export function api<const Key extends number, const Q extends Fields, const P extends Fields>(
-  table: ApiTable<Key, Q, P>,
+export function api<
+  const Key extends number,
+  const Name extends string,
+  const Q extends Fields,
+  const P extends Fields,
+>(
+  table: ApiTable<Key, Name, Q, P>,
   fast?: FastPath<Decoded<Q>, Encodable<P>>,
-): Api<Key, Decoded<Q>, Decoded<P>, Encodable<Q>, Encodable<P>> {
+): Api<Key, Name, Decoded<Q>, Decoded<P>, Encodable<Q>, Encodable<P>> {
   const { key, name, flexibleFrom } = table;
   const [minVersion, maxVersion] = table.versions;
   const request = structShape(table.request);
@@ -179,7 +191,11 @@ function fastWriter<ResIn>(
 }
 
 /** What decoding a request (response) of an API yields, and what encoding one takes. */
-export type RequestOf<A> = A extends Api<number, infer Req, infer _1, infer _2, infer _3> ? Req : never;
-export type ResponseOf<A> = A extends Api<number, infer _1, infer Res, infer _2, infer _3> ? Res : never;
-export type RequestInputOf<A> = A extends Api<number, infer _1, infer _2, infer In, infer _3> ? In : never;
-export type ResponseInputOf<A> = A extends Api<number, infer _1, infer _2, infer _3, infer In> ? In : never;
+export type DecodedRequest<A> =
+  A extends Api<number, string, infer Req, infer _1, infer _2, infer _3> ? Req : never;
+export type DecodedResponse<A> =
+  A extends Api<number, string, infer _1, infer Res, infer _2, infer _3> ? Res : never;
+export type RequestInput<A> =
+  A extends Api<number, string, infer _1, infer _2, infer In, infer _3> ? In : never;
+export type ResponseInput<A> =
+  A extends Api<number, string, infer _1, infer _2, infer _3, infer In> ? In : never;

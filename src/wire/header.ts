@@ -38,7 +38,7 @@ export function decodeRequestHeader(frame: Buffer): RequestHeader {
 
 /** A whole request frame, length included. */
 export function encodeRequestFrame<ReqIn>(
-  api: Api<number, unknown, unknown, ReqIn>,
+  api: Api<number, string, unknown, unknown, ReqIn>,
   header: { readonly version: number; readonly correlationId: number; readonly clientId: string | null },
   request: ReqIn,
 ): Buffer {
@@ -57,7 +57,7 @@ export function encodeRequestFrame<ReqIn>(
 /** Appends a whole response frame, length included, so that many answers can leave in one write. */
 export function writeResponseFrame<ResIn>(
   writer: WireWriter,
-  api: Api<number, unknown, unknown, unknown, ResIn>,
+  api: Api<number, string, unknown, unknown, unknown, ResIn>,
   header: { readonly version: number; readonly correlationId: number },
   response: ResIn,
 ): void {
@@ -70,7 +70,7 @@ export function writeResponseFrame<ResIn>(
 }
 /** A whole response frame, length included. */
 export function encodeResponseFrame<ResIn>(
-  api: Api<number, unknown, unknown, unknown, ResIn>,
+  api: Api<number, string, unknown, unknown, unknown, ResIn>,
   header: { readonly version: number; readonly correlationId: number },
   response: ResIn,
 ): Buffer {
@@ -81,7 +81,7 @@ export function encodeResponseFrame<ResIn>(
 
 /** Reads a response frame (without its length) to a request of which the caller knows API and version. */
 export function decodeResponseFrame<Res>(
-  api: Api<number, unknown, Res>,
+  api: Api<number, string, unknown, Res>,
   version: number,
   frame: Buffer,
 ): { readonly correlationId: number; readonly response: Res } {

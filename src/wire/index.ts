@@ -1,4 +1,3 @@
-export * from './apis/index.js';
 export type { Api } from './api.js';
 export { errorByCode, errorCode, ERRORS, type ErrorCode, type ErrorName } from './errors.js';
 export { FrameSplitter } from './frames.js';
@@ -14,12 +13,16 @@ export { WireReader } from './reader.js';
 export {
   advertisedVersions,
   API_KEYS,
+  type ApiByName,
   type ApiKey,
+  apiNamed,
+  type ApiName,
   APIS,
   findApi,
-  type ReplyByKey,
+  type ReplyOf,
   type RequestByKey,
   type RequestInputByKey,
+  type RequestOf,
   type ResponseByKey,
   unsupportedApiVersionsReply,
 } from './registry.js';

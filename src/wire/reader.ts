@@ -1,3 +1,4 @@
+import { ByteCursor } from '../kernel/index.js';
 import { WireError } from './wire-error.js';
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -9,56 +10,32 @@ const NULL_LENGTH = -1;
  * Kafka's primitive types, read from a buffer that may hold anything. Every method throws WireError when the bytes end
  * too early or say something impossible, before it allocates. Strings are copied out; byte fields are views.
  */
-export class WireReader {
-  readonly buffer: Buffer;
-  #at: number;
-  #end: number;
+export class WireReader extends ByteCursor {
   /** Items of arrays that may still come: an item of one byte becomes an object of hundreds. */
   #itemsLeft: number;
 
   constructor(buffer: Buffer, offset = 0, itemsMax = Number.POSITIVE_INFINITY) {
-    this.buffer = buffer;
-    this.#at = offset;
-    this.#end = buffer.length;
+    super(buffer, offset);
     this.#itemsLeft = itemsMax;
   }
 
-  get offset(): number {
-    return this.#at;
-  }
-  get remaining(): number {
-    return this.#end - this.#at;
-  }
-
-  /** Goes back to where the reader has been, to read the same bytes another way. */
-  rewind(offset: number): void {
-    this.#at = offset;
-  }
-
-  #take(bytes: number): number {
-    const at = this.#at;
-    if (bytes > this.#end - at) throw this.error(`${bytes} bytes wanted, ${this.#end - at} left`);
-    this.#at = at + bytes;
-    return at;
-  }
-
-  error(problem: string): WireError {
-    return new WireError(problem, this.#at);
+  override error(problem: string): WireError {
+    return new WireError(problem, this.offset);
   }
 
   /** Kafka reads any byte but 0 as true. */
   boolean(): boolean {
-    return this.buffer[this.#take(1)] !== 0;
+    return this.buffer[this.take(1)] !== 0;
   }
   int8(): number {
-    return this.buffer.readInt8(this.#take(1));
+    return this.buffer.readInt8(this.take(1));
   }
   int16(): number {
-    const at = this.#take(2);
+    const at = this.take(2);
     return ((this.buffer[at]! << 24) >> 16) | this.buffer[at + 1]!;
   }
   int32(): number {
-    const at = this.#take(4);
+    const at = this.take(4);
     const b = this.buffer;
     return (b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!;
   }
@@ -72,7 +49,7 @@ export class WireReader {
   }
   /** Canonical text form, lower case. */
   uuid(): string {
-    const at = this.#take(16);
+    const at = this.take(16);
     const b = this.buffer;
     let text = '';
     for (let i = 0; i < 16; i++) {
@@ -86,7 +63,7 @@ export class WireReader {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 5; i++) {
-      const byte = this.buffer[this.#take(1)]!;
+      const byte = this.buffer[this.take(1)]!;
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
         if (value > 0xffffffff) throw this.error('a varint of more than 32 bits');
@@ -112,9 +89,7 @@ export class WireReader {
   #text(length: number): string {
     // Kafka: strings are bounded by a signed 16-bit length in both encodings.
     if (length > 0x7fff) throw this.error(`a string of ${length} bytes`);
-    if (length === 0) return '';
-    const at = this.#take(length);
-    return this.buffer.toString('utf8', at, at + length);
+    return this.text(length);
   }
 
   /** A view into the frame: whoever keeps it beyond the request copies it. */
@@ -129,12 +104,6 @@ export class WireReader {
     if (length < 0) throw this.error(`bytes of length ${length}`);
     return this.raw(length);
   }
-  /** A view of the next `length` bytes. */
-  raw(length: number): Buffer {
-    const at = this.#take(length);
-    return this.buffer.subarray(at, at + length);
-  }
-
   /** The length of an array whose items take at least `itemBytesMin` each; -1 for null. Refused when it cannot fit. */
   nullableArrayLength(compact: boolean, itemBytesMin: number): number {
     const length = compact ? this.uvarint() - 1 : this.int32();
@@ -153,22 +122,11 @@ export class WireReader {
     return length;
   }
 
-  /** Reads exactly the next `length` bytes with `read`; neither more nor fewer. */
-  bounded<T>(length: number, read: () => T): T {
-    const outer = this.#end;
-    if (length > outer - this.#at) throw this.error(`${length} bytes wanted, ${outer - this.#at} left`);
-    this.#end = this.#at + length;
-    const value = read();
-    if (this.#at !== this.#end) throw this.error(`${this.#end - this.#at} bytes too many in a tagged field`);
-    this.#end = outer;
-    return value;
-  }
-
   /** Skips a tagged-fields section without looking (KIP-482: unknown tags are ignored). */
   skipTaggedFields(): void {
     for (let left = this.uvarint(); left > 0; left--) {
       this.uvarint();
-      this.#take(this.uvarint());
+      this.take(this.uvarint());
     }
   }
 }

@@ -1,60 +1,32 @@
+import { GrowingBytes } from '../kernel/index.js';
 import { WireError } from './wire-error.js';
 
-/** Kafka's primitive types, written into one growing buffer. Values that do not fit their type throw WireError. */
-export class WireWriter {
-  #buffer: Buffer;
-  #length = 0;
-
+/** Kafka's primitive types, written into growing bytes. Values that do not fit their type throw WireError. */
+export class WireWriter extends GrowingBytes {
   constructor(initialBytes = 512) {
-    this.#buffer = Buffer.allocUnsafe(initialBytes);
-  }
-
-  get length(): number {
-    return this.#length;
-  }
-
-  /** Forgets what was written and keeps the memory. Views from `view()` become stale. */
-  reset(): void {
-    this.#length = 0;
-  }
-
-  /** Forgets what was written behind the first `length` bytes. */
-  truncate(length: number): void {
-    this.#length = length;
-  }
-
-  #reserve(bytes: number): number {
-    const at = this.#length;
-    const needed = at + bytes;
-    if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
-      this.#buffer.copy(grown, 0, 0, at);
-      this.#buffer = grown;
-    }
-    this.#length = needed;
-    return at;
+    super(initialBytes);
   }
 
   boolean(value: boolean): void {
-    const at = this.#reserve(1);
-    this.#buffer[at] = value ? 1 : 0;
+    const at = this.reserve(1);
+    this.buffer[at] = value ? 1 : 0;
   }
   int8(value: number): void {
     if (value !== (value << 24) >> 24) throw new WireError(`${value} is no int8`);
-    const at = this.#reserve(1);
-    this.#buffer[at] = value;
+    const at = this.reserve(1);
+    this.buffer[at] = value;
   }
   int16(value: number): void {
     if (value !== (value << 16) >> 16) throw new WireError(`${value} is no int16`);
-    const at = this.#reserve(2);
-    const b = this.#buffer;
+    const at = this.reserve(2);
+    const b = this.buffer;
     b[at] = value >> 8;
     b[at + 1] = value;
   }
   int32(value: number): void {
     if (value !== (value | 0)) throw new WireError(`${value} is no int32`);
-    const at = this.#reserve(4);
-    const b = this.#buffer;
+    const at = this.reserve(4);
+    const b = this.buffer;
     b[at] = value >> 24;
     b[at + 1] = value >> 16;
     b[at + 2] = value >> 8;
@@ -70,19 +42,19 @@ export class WireWriter {
   uuid(value: string): void {
     const hex = value.replaceAll('-', '');
     if (value.length !== 36 || !/^[0-9a-fA-F]{32}$/.test(hex)) throw new WireError(`"${value}" is no UUID`);
-    const at = this.#reserve(16);
-    this.#buffer.write(hex, at, 16, 'hex');
+    const at = this.reserve(16);
+    this.buffer.write(hex, at, 16, 'hex');
   }
   /** Unsigned, below 2^32. */
   uvarint(value: number): void {
     let rest = value;
     while (rest >= 0x80) {
-      const at = this.#reserve(1);
-      this.#buffer[at] = (rest & 0x7f) | 0x80;
+      const at = this.reserve(1);
+      this.buffer[at] = (rest & 0x7f) | 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    const at = this.#reserve(1);
-    this.#buffer[at] = rest;
+    const at = this.reserve(1);
+    this.buffer[at] = rest;
   }
 
   string(value: string, compact: boolean): void {
@@ -91,8 +63,8 @@ export class WireWriter {
     if (compact) this.uvarint(bytes + 1);
     else this.int16(bytes);
     if (bytes === 0) return;
-    const at = this.#reserve(bytes);
-    this.#buffer.write(value, at, bytes, 'utf8');
+    const at = this.reserve(bytes);
+    this.buffer.write(value, at, bytes, 'utf8');
   }
   nullableString(value: string | null, compact: boolean): void {
     if (value !== null) this.string(value, compact);
@@ -114,21 +86,9 @@ export class WireWriter {
     if (compact) this.uvarint(length + 1);
     else this.int32(length);
   }
-  raw(value: Uint8Array): void {
-    const at = this.#reserve(value.length);
-    this.#buffer.set(value, at);
-  }
 
   /** Overwrites four bytes written before: a length that was not known yet. */
   patchInt32(at: number, value: number): void {
-    this.#buffer.writeInt32BE(value, at);
-  }
-  /** What was written, without a copy; stale after the next write. */
-  view(): Buffer {
-    return this.#buffer.subarray(0, this.#length);
-  }
-  /** What was written, as a copy of its own. */
-  copy(): Buffer {
-    return Buffer.from(this.view());
+    this.patch32(at, value);
   }
 }

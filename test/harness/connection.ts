@@ -74,7 +74,7 @@ export class KafkaConnection {
   request<K extends ApiKey>(key: K, version: number, body: RequestInputByKey[K]): Promise<ResponseByKey[K]> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     const correlationId = this.#nextCorrelationId++;
-    const api: Api<number, unknown, unknown, RequestInputByKey[K]> = APIS[key] as never;
+    const api: Api<number, string, unknown, unknown, RequestInputByKey[K]> = APIS[key] as never;
     const frame = encodeRequestFrame(api, { version, correlationId, clientId: this.#clientId }, body);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, version, correlationId, resolve, reject });

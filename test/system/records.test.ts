@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { OutcomeUnknownError, QuorateStore, Records } from '../../src/locking/index.js';
 import { Cluster } from '../harness/cluster.js';
-import { GroupClient } from '../harness/group-client.js';
 import { storeConformance } from '../harness/store-conformance.js';
 import { ownersInterleaved, storeRace, type Writer } from '../harness/store-races.js';
 import { eventually } from '../harness/waiting.js';
-import { WireStore } from '../harness/wire-store.js';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -26,16 +24,6 @@ storeConformance('Quorate records', () =>
     close: () => Promise.resolve(),
   }),
 );
-
-storeConformance("Quorate records over the wire's own commands", () => {
-  const client = new GroupClient({ bootstrap: cluster.bootstrap, group: 'bank-2' });
-  return Promise.resolve({
-    store: new WireStore(client),
-    main: 'accounts',
-    part: 'lines',
-    close: () => Promise.resolve(client.disconnect()),
-  });
-});
 
 describe('records over HTTP', () => {
   const at = (path: string, replica = 1): string => `${cluster.replica(replica).http}/${path}`;

@@ -1,15 +1,15 @@
 import { type GroupId, groupId, shardId, topicName } from '../../kernel/index.js';
 import type { GroupDescription, GroupSummary } from '../../machine/index.js';
-import { type ErrorCode, errorCode, type ReplyByKey, type RequestByKey } from '../../wire/index.js';
+import { type ErrorCode, errorCode, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
-import { NOT_COORDINATOR, refusalCode } from '../refusals.js';
-import { unexpectedReply } from './unexpected.js';
+import { NOT_COORDINATOR } from '../refusals.js';
+import { settle, settleRead } from '../settle.js';
 
-type Described = ReplyByKey[15]['groups'][number];
+type Described = ReplyOf<'DescribeGroups'>['groups'][number];
 const NO_BYTES = Buffer.alloc(0);
 
-export const describeGroups: Handler<15> = (request, exchange, context) => {
-  const { coordinator, counters } = context;
+export const describeGroups: Handler<'DescribeGroups'> = (request, exchange, context) => {
+  const { coordinator } = context;
   const groups: Described[] = [];
   const names = [...new Set(request.groups)];
   const leased = names
@@ -19,18 +19,22 @@ export const describeGroups: Handler<15> = (request, exchange, context) => {
   if (open === 0) return exchange.answer({ groups });
   names.forEach((name, index) => {
     const group = groupId(name);
-    coordinator.read(coordinator.shardOf(group), (outcome) => {
-      if (outcome.kind === 'ok') {
-        groups[index] = description(group, outcome.view.groups.describe(group), exchange.version);
-      } else {
-        counters.refusal(outcome.kind);
-        groups[index] = undescribed(name, '', refusalCode('read', outcome));
-      }
+    const answered = (each: Described): void => {
+      groups[index] = each;
       if (--open > 0) return;
       exchange.answerUnderLease(leased, { groups }, () => ({
-        groups: names.map((each) => undescribed(each, '', NOT_COORDINATOR)),
+        groups: names.map((asked) => undescribed(asked, '', NOT_COORDINATOR)),
       }));
-    });
+    };
+    coordinator.read(
+      coordinator.shardOf(group),
+      settleRead(
+        context,
+        'read',
+        (view) => answered(description(group, view.groups.describe(group), exchange.version)),
+        (code) => answered(undescribed(name, '', code)),
+      ),
+    );
   });
 };
 
@@ -77,7 +81,7 @@ function description(group: GroupId, found: GroupDescription | undefined, versio
 }
 
 /** Kafka: each broker lists the groups it coordinates; a client asks them all and joins the lists. */
-export const listGroups: Handler<16> = (request, exchange, context) => {
+export const listGroups: Handler<'ListGroups'> = (request, exchange, context) => {
   const { coordinator } = context;
   const wanted = (filter: readonly string[], value: string): boolean =>
     filter.length === 0 || filter.some((each) => each.toLowerCase() === value.toLowerCase());
@@ -108,36 +112,38 @@ export const listGroups: Handler<16> = (request, exchange, context) => {
   }
 };
 
-export const deleteGroups: Handler<42> = (request, exchange, context) => {
-  const { coordinator, counters } = context;
+export const deleteGroups: Handler<'DeleteGroups'> = (request, exchange, context) => {
+  const { coordinator } = context;
   const results: { groupId: string; errorCode: number }[] = [];
   let open = request.groupsNames.length;
   if (open === 0) return exchange.answer({ results });
-  const settle = (index: number, name: string, code: ErrorCode): void => {
+  const deleted = (index: number, name: string, code: ErrorCode): void => {
     results[index] = { groupId: name, errorCode: code };
     if (--open === 0) exchange.answer({ results });
   };
   request.groupsNames.forEach((name, index) => {
-    if (name === '') return settle(index, name, errorCode('INVALID_GROUP_ID'));
+    if (name === '') return deleted(index, name, errorCode('INVALID_GROUP_ID'));
     const group = groupId(name);
-    coordinator.submit(coordinator.shardOf(group), { kind: 'group.delete', group }, (outcome) => {
-      if (outcome.kind !== 'ok') {
-        counters.refusal(outcome.kind);
-        return settle(index, name, refusalCode('commit', outcome));
-      }
-      const { reply } = outcome;
-      if (reply.kind !== 'delete') return unexpectedReply('group.delete', reply.kind);
-      settle(index, name, errorCode(reply.error));
-    });
+    coordinator.submit(
+      coordinator.shardOf(group),
+      { kind: 'group.delete', group },
+      settle(
+        context,
+        'commit',
+        ['delete'],
+        ({ error }) => deleted(index, name, errorCode(error)),
+        (code) => deleted(index, name, code),
+      ),
+    );
   });
 };
 
 /** Kafka's numbers for what a setting belongs to. */
 const RESOURCE = { topic: 2, broker: 4, group: 32 } as const;
-type ConfigsResult = ReplyByKey[32]['results'][number];
+type ConfigsResult = ReplyOf<'DescribeConfigs'>['results'][number];
 
 /** The cluster's settings under Kafka's names, as far as Kafka has one. Topics and groups have none of their own. */
-export const describeConfigs: Handler<32> = (request, exchange, context) => {
+export const describeConfigs: Handler<'DescribeConfigs'> = (request, exchange, context) => {
   const resources = new Map(
     request.resources.map((each) => [`${each.resourceType} ${each.resourceName}`, each]),
   );
@@ -145,7 +151,7 @@ export const describeConfigs: Handler<32> = (request, exchange, context) => {
 };
 
 function configsOf(
-  { resourceType, resourceName, configurationKeys }: RequestByKey[32]['resources'][number],
+  { resourceType, resourceName, configurationKeys }: RequestOf<'DescribeConfigs'>['resources'][number],
   context: BrokerContext,
 ): ConfigsResult {
   const result = (code: ErrorCode, errorMessage: string | null, configs: ConfigsResult['configs']) => ({
@@ -202,7 +208,7 @@ function brokerConfigs({ coordinator, settings }: BrokerContext): ConfigsResult[
 }
 
 /** No setting can be changed over the wire yet: each one asked for is refused by its name. */
-export const incrementalAlterConfigs: Handler<44> = (request, exchange) => {
+export const incrementalAlterConfigs: Handler<'IncrementalAlterConfigs'> = (request, exchange) => {
   exchange.answer({
     responses: request.resources.map(({ resourceType, resourceName, configs }) => {
       const refused = configs.map(({ name }) => `"${name}"`).join(', ');

@@ -1,12 +1,6 @@
 import { groupId, topicId, topicName } from '../../kernel/index.js';
 import type { Topic } from '../../machine/index.js';
-import {
-  advertisedVersions,
-  errorCode,
-  NO_UUID,
-  type ReplyByKey,
-  type RequestByKey,
-} from '../../wire/index.js';
+import { advertisedVersions, errorCode, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import { PartitionLeaders } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
 
@@ -21,7 +15,7 @@ const FEATURES = {
   finalizedFeatures: [{ name: 'group.version', maxVersionLevel: 1, minVersionLevel: 1 }],
 };
 
-export const apiVersions: Handler<18> = (request, exchange) => {
+export const apiVersions: Handler<'ApiVersions'> = (request, exchange) => {
   // Kafka: KIP-511. From v3 on a client must say what it is.
   const named = [request.clientSoftwareName, request.clientSoftwareVersion];
   if (exchange.version >= 3 && !named.every((name) => SOFTWARE_NAME.test(name)))
@@ -36,7 +30,7 @@ export const apiVersions: Handler<18> = (request, exchange) => {
 
 const GROUP = 0;
 
-export const findCoordinator: Handler<10> = (request, exchange, context) => {
+export const findCoordinator: Handler<'FindCoordinator'> = (request, exchange, context) => {
   // v4 asks for many at once, and the answer moves into an array (docs/clients.md#fields-that-move).
   if (exchange.version >= 4) {
     const { coordinatorKeys, keyType } = request;
@@ -63,10 +57,10 @@ function found(key: string, keyType: number, { facts }: BrokerContext) {
   return { key, nodeId: id, host, port, errorCode: 0, errorMessage: null };
 }
 
-type AskedTopic = NonNullable<RequestByKey[3]['topics']>[number];
-type TopicReply = NonNullable<ReplyByKey[3]['topics']>[number];
+type AskedTopic = NonNullable<RequestOf<'Metadata'>['topics']>[number];
+type TopicReply = NonNullable<ReplyOf<'Metadata'>['topics']>[number];
 
-export const metadata: Handler<3> = (request, exchange, context) => {
+export const metadata: Handler<'Metadata'> = (request, exchange, context) => {
   const { coordinator, facts } = context;
   const { version } = exchange;
   const reply = (topics: readonly TopicReply[]): void => {
@@ -143,7 +137,7 @@ function described(topic: Topic, leaders: PartitionLeaders, { facts }: BrokerCon
 
 const BROKERS = 1;
 
-export const describeCluster: Handler<60> = (request, exchange, context) => {
+export const describeCluster: Handler<'DescribeCluster'> = (request, exchange, context) => {
   const { coordinator, facts } = context;
   const brokers = facts.brokers();
   const common = { clusterId: coordinator.clusterId, endpointType: request.endpointType };

@@ -10,18 +10,18 @@ import {
   type TopicName,
 } from '../../kernel/index.js';
 import type { GroupReply, JoinAnswer, SyncAnswer } from '../../machine/index.js';
-import { errorCode, type ErrorName, type ReplyByKey, type RequestByKey } from '../../wire/index.js';
+import { errorCode, type ErrorName, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import { awaitedKey, type AwaitedNews, type BrokerContext, type Handler } from '../context.js';
 import type { Exchange } from '../exchange.js';
 import type { ParkedKind, Release } from '../parked.js';
-import { NOT_COORDINATOR, refusalCode } from '../refusals.js';
-import { unexpectedReply } from './unexpected.js';
+import { NOT_COORDINATOR } from '../refusals.js';
+import { settle, settleRead } from '../settle.js';
 
 const NO_GENERATION = -1;
 const NO_BYTES = Buffer.alloc(0);
 const instanceOf = (name: string | null): InstanceId | null => (name === null ? null : instanceId(name));
 
-export const joinGroup: Handler<11> = (request, exchange, context) => {
+export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
   const { sessionTimeoutMsMin, sessionTimeoutMsMax } = coordinator.groupSettings;
   // Kafka: in this order, before anything about the group is known.
@@ -57,23 +57,23 @@ export const joinGroup: Handler<11> = (request, exchange, context) => {
       resuming: isResuming(request, group, context),
       settings: coordinator.groupSettings,
     },
-    (outcome) => {
-      if (outcome.kind !== 'ok') {
-        context.counters.refusal(outcome.kind);
-        return refused(refusalCode('membership', outcome));
-      }
-      const { reply } = outcome;
-      if (reply.kind === 'join') {
-        if (reply.answer.error === 'NONE') coordinator.touch(group, reply.answer.memberId);
-        return exchange.answer(joinReply(reply.answer));
-      }
-      if (reply.kind !== 'join-parked') return unexpectedReply('group.join', reply.kind);
-      park(context, exchange, 'join', shard, awaitedKey('join-answer', group, reply.memberId), (how) => {
-        if (how.kind === 'news' && how.news.kind === 'join-answer')
-          exchange.answer(joinReply(how.news.answer));
-        else refused(NOT_COORDINATOR);
-      });
-    },
+    settle(
+      context,
+      'membership',
+      ['join', 'join-parked'],
+      (reply) => {
+        if (reply.kind === 'join') {
+          if (reply.answer.error === 'NONE') coordinator.touch(group, reply.answer.memberId);
+          return exchange.answer(joinReply(reply.answer));
+        }
+        park(context, exchange, 'join', shard, awaitedKey('join-answer', group, reply.memberId), (how) => {
+          if (how.kind === 'news' && how.news.kind === 'join-answer')
+            exchange.answer(joinReply(how.news.answer));
+          else refused(NOT_COORDINATOR);
+        });
+      },
+      refused,
+    ),
   );
 };
 
@@ -83,7 +83,7 @@ export const joinGroup: Handler<11> = (request, exchange, context) => {
  * still has as many partitions, nothing calls for new assignments.
  */
 function isResuming(
-  { memberId, reason }: RequestByKey[11],
+  { memberId, reason }: RequestOf<'JoinGroup'>,
   group: GroupId,
   { coordinator, facts }: BrokerContext,
 ): boolean {
@@ -98,7 +98,7 @@ function isResuming(
   return [...shared].every(([topic, partitions]) => facts.topics.byName(topic)?.partitions === partitions);
 }
 
-export const syncGroup: Handler<14> = (request, exchange, context) => {
+export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
   const refused = (code: number): void => exchange.answer(syncError(code));
   if (request.groupId === '') return refused(errorCode('INVALID_GROUP_ID'));
@@ -122,20 +122,20 @@ export const syncGroup: Handler<14> = (request, exchange, context) => {
         assignment,
       })),
     },
-    (outcome) => {
-      if (outcome.kind !== 'ok') {
-        context.counters.refusal(outcome.kind);
-        return refused(refusalCode('membership', outcome));
-      }
-      const { reply } = outcome;
-      if (reply.kind === 'sync') return exchange.answer(syncReply(reply.answer));
-      if (reply.kind !== 'sync-parked') return unexpectedReply('group.sync', reply.kind);
-      park(context, exchange, 'sync', shard, awaitedKey('sync-answer', group, reply.memberId), (how) => {
-        if (how.kind === 'news' && how.news.kind === 'sync-answer')
-          exchange.answer(syncReply(how.news.answer));
-        else refused(NOT_COORDINATOR);
-      });
-    },
+    settle(
+      context,
+      'membership',
+      ['sync', 'sync-parked'],
+      (reply) => {
+        if (reply.kind === 'sync') return exchange.answer(syncReply(reply.answer));
+        park(context, exchange, 'sync', shard, awaitedKey('sync-answer', group, reply.memberId), (how) => {
+          if (how.kind === 'news' && how.news.kind === 'sync-answer')
+            exchange.answer(syncReply(how.news.answer));
+          else refused(NOT_COORDINATOR);
+        });
+      },
+      refused,
+    ),
   );
 };
 
@@ -145,7 +145,7 @@ export const syncGroup: Handler<14> = (request, exchange, context) => {
  */
 function park(
   context: BrokerContext,
-  exchange: Exchange<11> | Exchange<14>,
+  exchange: Exchange<'JoinGroup'> | Exchange<'SyncGroup'>,
   kind: ParkedKind,
   shard: ShardId,
   key: string,
@@ -160,7 +160,7 @@ function park(
  * The request that must cost least: no promise, no closure, no log entry, no disk. Answered from applied state under the
  * lease; without it by a read that costs a round trip.
  */
-export const heartbeat: Handler<12> = (request, exchange, context) => {
+export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
   const { coordinator } = context;
   if (request.groupId === '') return exchange.answer(heartbeatReply(errorCode('INVALID_GROUP_ID')));
   const group = groupId(request.groupId);
@@ -177,25 +177,30 @@ export const heartbeat: Handler<12> = (request, exchange, context) => {
     if (renew) coordinator.touch(group, member);
     return exchange.answerUnderLease(shard, heartbeatReply(errorCode(error)), heartbeatRefused);
   }
-  coordinator.read(shard, (outcome) => {
-    if (outcome.kind !== 'ok') {
-      context.counters.refusal(outcome.kind);
-      return exchange.answer(heartbeatReply(refusalCode('heartbeat', outcome)));
-    }
-    const { error, renew } = outcome.view.groups.heartbeat(question);
-    if (renew) coordinator.touch(group, member);
-    exchange.answer(heartbeatReply(errorCode(error)));
-  });
+  const answer = (code: number): void => exchange.answer(heartbeatReply(code));
+  coordinator.read(
+    shard,
+    settleRead(
+      context,
+      'heartbeat',
+      ({ groups }) => {
+        const { error, renew } = groups.heartbeat(question);
+        if (renew) coordinator.touch(group, member);
+        answer(errorCode(error));
+      },
+      answer,
+    ),
+  );
 };
 
-const HEARTBEAT_OK: ReplyByKey[12] = { errorCode: 0 };
-const HEARTBEAT_REFUSED: ReplyByKey[12] = { errorCode: NOT_COORDINATOR };
-const heartbeatRefused = (): ReplyByKey[12] => HEARTBEAT_REFUSED;
-function heartbeatReply(code: number): ReplyByKey[12] {
+const HEARTBEAT_OK: ReplyOf<'Heartbeat'> = { errorCode: 0 };
+const HEARTBEAT_REFUSED: ReplyOf<'Heartbeat'> = { errorCode: NOT_COORDINATOR };
+const heartbeatRefused = (): ReplyOf<'Heartbeat'> => HEARTBEAT_REFUSED;
+function heartbeatReply(code: number): ReplyOf<'Heartbeat'> {
   return code === 0 ? HEARTBEAT_OK : { errorCode: code };
 }
 
-export const leaveGroup: Handler<13> = (request, exchange, context) => {
+export const leaveGroup: Handler<'LeaveGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
   const batch = exchange.version >= 3;
   const leaving = batch
@@ -214,15 +219,13 @@ export const leaveGroup: Handler<13> = (request, exchange, context) => {
         reason,
       })),
     },
-    (outcome) => {
-      if (outcome.kind !== 'ok') {
-        context.counters.refusal(outcome.kind);
-        return exchange.answer({ errorCode: refusalCode('membership', outcome) });
-      }
-      const { reply } = outcome;
-      if (reply.kind !== 'leave') return unexpectedReply('group.leave', reply.kind);
-      exchange.answer(batch ? batchLeft(reply) : { errorCode: errorCode(oneLeft(reply)) });
-    },
+    settle(
+      context,
+      'membership',
+      ['leave'],
+      (reply) => exchange.answer(batch ? batchLeft(reply) : { errorCode: errorCode(oneLeft(reply)) }),
+      (code) => exchange.answer({ errorCode: code }),
+    ),
   );
 };
 
@@ -231,7 +234,7 @@ type LeaveReply = Extract<GroupReply, { kind: 'leave' }>;
 function oneLeft(reply: LeaveReply): ErrorName {
   return reply.error !== 'NONE' ? reply.error : (reply.members[0]?.error ?? 'NONE');
 }
-function batchLeft(reply: LeaveReply): ReplyByKey[13] {
+function batchLeft(reply: LeaveReply): ReplyOf<'LeaveGroup'> {
   return {
     errorCode: errorCode(reply.error),
     members: reply.members.map(({ memberId, instanceId: instance, error }) => ({
@@ -242,7 +245,7 @@ function batchLeft(reply: LeaveReply): ReplyByKey[13] {
   };
 }
 
-function joinReply(answer: JoinAnswer): ReplyByKey[11] {
+function joinReply(answer: JoinAnswer): ReplyOf<'JoinGroup'> {
   return {
     errorCode: errorCode(answer.error),
     generationId: answer.generation,
@@ -258,7 +261,7 @@ function joinReply(answer: JoinAnswer): ReplyByKey[11] {
     })),
   };
 }
-function joinError(code: number, member: MemberId | string): ReplyByKey[11] {
+function joinError(code: number, member: MemberId | string): ReplyOf<'JoinGroup'> {
   return {
     errorCode: code,
     generationId: NO_GENERATION,
@@ -268,7 +271,7 @@ function joinError(code: number, member: MemberId | string): ReplyByKey[11] {
     members: [],
   };
 }
-function syncReply(answer: SyncAnswer): ReplyByKey[14] {
+function syncReply(answer: SyncAnswer): ReplyOf<'SyncGroup'> {
   return {
     errorCode: errorCode(answer.error),
     protocolType: answer.protocolType,
@@ -276,6 +279,6 @@ function syncReply(answer: SyncAnswer): ReplyByKey[14] {
     assignment: answer.assignment,
   };
 }
-function syncError(code: number): ReplyByKey[14] {
+function syncError(code: number): ReplyOf<'SyncGroup'> {
   return { errorCode: code, assignment: NO_BYTES };
 }

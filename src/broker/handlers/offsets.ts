@@ -8,17 +8,23 @@ import {
   type TopicName,
   topicName,
 } from '../../kernel/index.js';
-import type { CommittedOffset, GroupsView, OffsetToCommit, Topic } from '../../machine/index.js';
-import { errorCode, NO_UUID, type ReplyByKey, type RequestByKey } from '../../wire/index.js';
+import type {
+  CommittedOffset,
+  GroupReply as MachineReply,
+  GroupsView,
+  OffsetToCommit,
+  Topic,
+} from '../../machine/index.js';
+import { errorCode, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 import type { Leased } from '../exchange.js';
-import { NOT_COORDINATOR, refusalCode } from '../refusals.js';
-import { unexpectedReply } from './unexpected.js';
+import { NOT_COORDINATOR } from '../refusals.js';
+import { settle, settleRead } from '../settle.js';
 
 /** Goes to the machine, which will give its verdict. */
 const ASKED = Number.NaN;
 
-export const offsetCommit: Handler<8> = (request, exchange, context) => {
+export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context) => {
   const { coordinator, facts } = context;
   const byId = exchange.version >= 10;
   const group = groupId(request.groupId);
@@ -45,6 +51,7 @@ export const offsetCommit: Handler<8> = (request, exchange, context) => {
   }
   const answer = (verdict: (index: number) => number): void =>
     exchange.answer(commitReply(request, codes, verdict));
+  const refused = (code: number): void => answer(() => code);
   if (offsets.length === 0) return answer(() => 0);
   coordinator.submit(
     coordinator.shardOf(group),
@@ -59,21 +66,17 @@ export const offsetCommit: Handler<8> = (request, exchange, context) => {
       offsetMetadataBytesMax: coordinator.groupSettings.offsetMetadataBytesMax,
       offsets,
     },
-    (outcome) => {
-      if (outcome.kind !== 'ok') {
-        context.counters.refusal(outcome.kind);
-        const code = refusalCode('commit', outcome);
-        return answer(() => code);
-      }
-      const { reply } = outcome;
-      if (reply.kind !== 'commit') return unexpectedReply('group.commit', reply.kind);
-      if (reply.error !== 'NONE') {
-        const code = errorCode(reply.error);
-        return answer(() => code);
-      }
-      noteEnds(context, offsets, reply.errors);
-      answer((index) => errorCode(reply.errors[index] ?? 'NONE'));
-    },
+    settle(
+      context,
+      'commit',
+      ['commit'],
+      ({ error, errors }) => {
+        if (error !== 'NONE') return refused(errorCode(error));
+        noteEnds(context, offsets, errors);
+        answer((index) => errorCode(errors[index] ?? 'NONE'));
+      },
+      refused,
+    ),
   );
 };
 
@@ -100,10 +103,10 @@ function noteEnds(
 }
 
 function commitReply(
-  request: RequestByKey[8],
+  request: RequestOf<'OffsetCommit'>,
   codes: readonly number[],
   verdict: (index: number) => number,
-): ReplyByKey[8] {
+): ReplyOf<'OffsetCommit'> {
   let at = 0;
   let asked = 0;
   return {
@@ -121,12 +124,12 @@ function commitReply(
 /** What is asked of one group, whichever version asked. */
 interface GroupQuestion {
   readonly groupId: string;
-  readonly topics: RequestByKey[9]['groups'][number]['topics'];
+  readonly topics: RequestOf<'OffsetFetch'>['groups'][number]['topics'];
 }
-type GroupReply = NonNullable<ReplyByKey[9]['groups']>[number];
+type GroupReply = NonNullable<ReplyOf<'OffsetFetch'>['groups']>[number];
 
 /** Linearizable, also with requireStable: there are no open transactions that an offset could hang on (KIP-447). */
-export const offsetFetch: Handler<9> = (request, exchange, context) => {
+export const offsetFetch: Handler<'OffsetFetch'> = (request, exchange, context) => {
   const { coordinator } = context;
   const batch = exchange.version >= 8;
   const questions: readonly GroupQuestion[] = batch
@@ -145,7 +148,7 @@ export const offsetFetch: Handler<9> = (request, exchange, context) => {
     .filter((shard) => coordinator.leaseHolds(shard));
   let open = questions.length;
   const finish = (): void => {
-    const refused = (): ReplyByKey[9] =>
+    const refused = (): ReplyOf<'OffsetFetch'> =>
       whole(
         questions.map((question) => failed(question, NOT_COORDINATOR, exchange.version)),
         batch,
@@ -156,15 +159,19 @@ export const offsetFetch: Handler<9> = (request, exchange, context) => {
   if (open === 0) return finish();
   questions.forEach((question, index) => {
     const group = groupId(question.groupId);
-    coordinator.read(coordinator.shardOf(group), (outcome) => {
-      if (outcome.kind === 'ok') {
-        answers[index] = fetched(question, group, outcome.view.groups, context, exchange.version);
-      } else {
-        context.counters.refusal(outcome.kind);
-        answers[index] = failed(question, refusalCode('read', outcome), exchange.version);
-      }
+    const answered = (answer: GroupReply): void => {
+      answers[index] = answer;
       if (--open === 0) finish();
-    });
+    };
+    coordinator.read(
+      coordinator.shardOf(group),
+      settleRead(
+        context,
+        'read',
+        ({ groups }) => answered(fetched(question, group, groups, context, exchange.version)),
+        (code) => answered(failed(question, code, exchange.version)),
+      ),
+    );
   });
 };
 
@@ -174,7 +181,7 @@ function wholeGroupsOnce(questions: readonly GroupQuestion[]): readonly GroupQue
   return questions.filter(({ groupId: id, topics }) => topics !== null || (!seen.has(id) && seen.add(id)));
 }
 
-function whole(groups: readonly GroupReply[], batch: boolean): ReplyByKey[9] {
+function whole(groups: readonly GroupReply[], batch: boolean): ReplyOf<'OffsetFetch'> {
   if (batch) return { groups };
   const { topics, errorCode: code } = groups[0]!;
   return {
@@ -266,7 +273,9 @@ const noOffset = (partitionIndex: number, code: number) => ({
   errorCode: code,
 });
 
-export const offsetDelete: Handler<47> = (request, exchange, context) => {
+type DeletedOffsets = Extract<MachineReply, { kind: 'deleteOffsets' }>;
+
+export const offsetDelete: Handler<'OffsetDelete'> = (request, exchange, context) => {
   const { coordinator, facts } = context;
   const group = groupId(request.groupId);
   const fail = (code: number): void => exchange.answer({ errorCode: code, topics: [] });
@@ -284,31 +293,38 @@ export const offsetDelete: Handler<47> = (request, exchange, context) => {
   coordinator.submit(
     coordinator.shardOf(group),
     { kind: 'group.deleteOffsets', group, topics },
-    (outcome) => {
-      if (outcome.kind !== 'ok') {
-        context.counters.refusal(outcome.kind);
-        return fail(refusalCode('commit', outcome));
-      }
-      const { reply } = outcome;
-      if (reply.kind !== 'deleteOffsets') return unexpectedReply('group.deleteOffsets', reply.kind);
-      if (reply.error !== 'NONE') return fail(errorCode(reply.error));
-      const verdicts = new Map(
-        reply.topics.map(({ topic, partitions }) => [
-          topic,
-          new Map(partitions.map(({ partition, error }) => [partition, errorCode(error)])),
-        ]),
-      );
-      exchange.answer({
-        errorCode: 0,
-        topics: request.topics.map(({ name, partitions }) => ({
-          name,
-          partitions: partitions.map(({ partitionIndex }) => ({
-            partitionIndex,
-            errorCode:
-              verdicts.get(topicName(name))?.get(partitionIndex) ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
-          })),
-        })),
-      });
-    },
+    settle(
+      context,
+      'commit',
+      ['deleteOffsets'],
+      (reply) =>
+        reply.error === 'NONE'
+          ? exchange.answer(deleteReply(request, reply.topics))
+          : fail(errorCode(reply.error)),
+      fail,
+    ),
   );
 };
+
+function deleteReply(
+  request: RequestOf<'OffsetDelete'>,
+  deleted: DeletedOffsets['topics'],
+): ReplyOf<'OffsetDelete'> {
+  const verdicts = new Map(
+    deleted.map(({ topic, partitions }) => [
+      topic,
+      new Map(partitions.map(({ partition, error }) => [partition, errorCode(error)])),
+    ]),
+  );
+  return {
+    errorCode: 0,
+    topics: request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        errorCode:
+          verdicts.get(topicName(name))?.get(partitionIndex) ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+      })),
+    })),
+  };
+}

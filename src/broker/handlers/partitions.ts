@@ -1,5 +1,5 @@
 import { monotonicMs, topicId, topicName } from '../../kernel/index.js';
-import { errorCode, type ReplyByKey, type RequestByKey, WireWriter } from '../../wire/index.js';
+import { errorCode, type ReplyOf, type RequestOf, WireWriter } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 
 /** What clients do with the partitions themselves. There are no records: every answer here is about an empty log. */
@@ -13,7 +13,7 @@ const FAULTY_FETCH_HOLD_MS = 100;
  * the request or later, never an OFFSET_OUT_OF_RANGE (docs/clients.md#no-out-of-range). Only the encoded answer waits; nothing of the
  * request is kept.
  */
-export const fetch: Handler<1> = (request, exchange, context) => {
+export const fetch: Handler<'Fetch'> = (request, exchange, context) => {
   // Kafka: KIP-227. No session is ever given out (id 0), so a client that names one has it from somebody else.
   if (request.sessionId !== 0)
     return exchange.answer({ errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND'), responses: [] });
@@ -34,9 +34,9 @@ export const fetch: Handler<1> = (request, exchange, context) => {
 };
 
 function emptyFetch(
-  request: RequestByKey[1],
+  request: RequestOf<'Fetch'>,
   { facts, ends }: BrokerContext,
-): { readonly reply: ReplyByKey[1]; readonly faulty: boolean } {
+): { readonly reply: ReplyOf<'Fetch'>; readonly faulty: boolean } {
   let faulty = false;
   const responses = request.topics.map(({ topic: name, partitions }) => {
     // @platformatic/kafka 1.35 writes the topic's id, as text, where Fetch 12 has its name.
@@ -70,7 +70,7 @@ const EARLIEST = -2;
 /** Kafka: KIP-405. With nothing tiered away the local log starts where the log does. */
 const EARLIEST_LOCAL = -4;
 
-export const listOffsets: Handler<2> = (request, exchange, context) => {
+export const listOffsets: Handler<'ListOffsets'> = (request, exchange, context) => {
   const asksForEnds = request.topics.some(({ partitions }) =>
     partitions.some(({ timestamp }) => timestamp === LATEST),
   );
@@ -79,7 +79,7 @@ export const listOffsets: Handler<2> = (request, exchange, context) => {
   else answer();
 };
 
-function listed(request: RequestByKey[2], { facts, ends }: BrokerContext): ReplyByKey[2] {
+function listed(request: RequestOf<'ListOffsets'>, { facts, ends }: BrokerContext): ReplyOf<'ListOffsets'> {
   return {
     topics: request.topics.map(({ name, partitions }) => {
       const topic = facts.topics.byName(topicName(name));
@@ -108,7 +108,7 @@ const NO_RECORDS_HERE =
   'Quorate coordinates consumer groups; its topics are named partition sets without records. Produce to your Kafka cluster.';
 
 /** Refused with an error that no client retries. */
-export const produce: Handler<0> = (request, exchange) => {
+export const produce: Handler<'Produce'> = (request, exchange) => {
   // Kafka: acks 0 expects no answer, so an error can only be told by ending the connection.
   if (request.acks === 0)
     return exchange.owner.closeSilently('produced records without waiting for an answer');

@@ -1,9 +1,15 @@
 import { topicId, type TopicName, topicName } from '../../kernel/index.js';
-import { type Topic, type TopicCommand, type TopicError, topicNameProblem } from '../../machine/index.js';
-import { errorCode, type ErrorName, NO_UUID, type RequestByKey } from '../../wire/index.js';
+import {
+  type Topic,
+  type TopicCommand,
+  type TopicError,
+  topicNameProblem,
+  type TopicReply,
+} from '../../machine/index.js';
+import { errorCode, type ErrorName, NO_UUID, type RequestOf } from '../../wire/index.js';
 import { FACTS } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
-import { refusalCode } from '../refusals.js';
+import { settle } from '../settle.js';
 
 /** What became of one topic of a request. */
 type TopicVerdict =
@@ -31,24 +37,24 @@ function decideAll(
   const verdicts: TopicVerdict[] = [];
   let open = decisions.length;
   if (open === 0) return done(verdicts);
-  const settle = (index: number, verdict: TopicVerdict): void => {
+  const decided = (index: number, verdict: TopicVerdict): void => {
     verdicts[index] = verdict;
     if (--open === 0) done(verdicts);
   };
   decisions.forEach((decision, index) => {
-    if (decision.kind !== 'submit') return settle(index, decision);
-    context.coordinator.submitAnywhere(FACTS, decision.command, (outcome) => {
-      if (outcome.kind !== 'ok') {
-        context.counters.refusal(outcome.kind);
-        const message = 'the cluster could not decide it now; try again';
-        return settle(index, { kind: 'failed', code: refusalCode('topics', outcome), message });
-      }
-      const { reply } = outcome;
-      settle(
+    if (decision.kind !== 'submit') return decided(index, decision);
+    const done = (reply: TopicReply): void =>
+      decided(
         index,
         reply.error === 'NONE' ? { kind: 'done', topic: reply.topic } : failure(reply.error, reply.message),
       );
-    });
+    const refused = (code: number): void =>
+      decided(index, { kind: 'failed', code, message: 'the cluster could not decide it now; try again' });
+    context.coordinator.submitAnywhere(
+      FACTS,
+      decision.command,
+      settle(context, 'topics', ['topic'], done, refused),
+    );
   });
 }
 
@@ -59,10 +65,10 @@ function repeated(names: readonly string[]): ReadonlySet<string> {
 const twice = (name: string): TopicVerdict =>
   failure('INVALID_REQUEST', `"${name}" stands more than once in the request`);
 
-type NewTopic = RequestByKey[19]['topics'][number];
+type NewTopic = RequestOf<'CreateTopics'>['topics'][number];
 
 /** Replication factor and configuration are about records; they are taken and change nothing. */
-export const createTopics: Handler<19> = (request, exchange, context) => {
+export const createTopics: Handler<'CreateTopics'> = (request, exchange, context) => {
   const doubled = repeated(request.topics.map(({ name }) => name));
   const decisions = request.topics.map((asked) =>
     doubled.has(asked.name) ? twice(asked.name) : creation(asked, request.validateOnly, context),
@@ -120,7 +126,7 @@ interface TopicToDelete {
   readonly id: string;
 }
 
-export const deleteTopics: Handler<20> = (request, exchange, context) => {
+export const deleteTopics: Handler<'DeleteTopics'> = (request, exchange, context) => {
   // v6 names topics by name or by id, each in an object; older versions only list names (docs/clients.md#fields-that-move).
   const asked: readonly TopicToDelete[] =
     exchange.version >= 6
@@ -154,7 +160,7 @@ function deletion({ name, id }: TopicToDelete, doubled: ReadonlySet<string>): De
   return { kind: 'submit', command };
 }
 
-export const createPartitions: Handler<37> = (request, exchange, context) => {
+export const createPartitions: Handler<'CreatePartitions'> = (request, exchange, context) => {
   const doubled = repeated(request.topics.map(({ name }) => name));
   const decisions = request.topics.map(({ name, count, assignments }): Decision => {
     if (doubled.has(name)) return twice(name);

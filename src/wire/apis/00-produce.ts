@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, bytes, field, int16, int32, int64, nullable, string, struct } from '../schema.js';
 
 /**
@@ -60,9 +60,3 @@ export const produce = api({
     throttleTimeMs: field(int32, { default: 0 }),
   },
 });
-
-export type ProduceRequest = RequestOf<typeof produce>;
-/** As decoded. */
-export type ProduceResponse = ResponseOf<typeof produce>;
-/** As given to the encoder: fields with a default may be left out. */
-export type ProduceReply = ResponseInputOf<typeof produce>;

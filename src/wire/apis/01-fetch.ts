@@ -1,18 +1,5 @@
 import { api } from '../api.js';
-import {
-  array,
-  bytes,
-  field,
-  int16,
-  int32,
-  int64,
-  int8,
-  nullable,
-  string,
-  struct,
-  type Decoded,
-  type Encodable,
-} from '../schema.js';
+import { array, bytes, field, int16, int32, int64, int8, nullable, string, struct } from '../schema.js';
 
 const request = {
   clusterId: field(nullable(string), { since: 12, tag: 0, default: null }),
@@ -110,9 +97,3 @@ export const fetch = api({
   request,
   response,
 });
-
-export type FetchRequest = Decoded<typeof request>;
-/** As decoded. */
-export type FetchResponse = Decoded<typeof response>;
-/** As given to the encoder: fields with a default may be left out. */
-export type FetchReply = Encodable<typeof response>;

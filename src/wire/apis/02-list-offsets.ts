@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, field, int16, int32, int64, int8, string, struct } from '../schema.js';
 
 /**
@@ -57,9 +57,3 @@ export const listOffsets = api({
     ),
   },
 });
-
-export type ListOffsetsRequest = RequestOf<typeof listOffsets>;
-/** As decoded. */
-export type ListOffsetsResponse = ResponseOf<typeof listOffsets>;
-/** As given to the encoder: fields with a default may be left out. */
-export type ListOffsetsReply = ResponseInputOf<typeof listOffsets>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { NO_UUID, array, boolean, field, int16, int32, nullable, string, struct, uuid } from '../schema.js';
 
 /**
@@ -79,9 +79,3 @@ export const metadata = api({
     errorCode: field(int16, { since: 13, default: 0 }),
   },
 });
-
-export type MetadataRequest = RequestOf<typeof metadata>;
-/** As decoded. */
-export type MetadataResponse = ResponseOf<typeof metadata>;
-/** As given to the encoder: fields with a default may be left out. */
-export type MetadataReply = ResponseInputOf<typeof metadata>;

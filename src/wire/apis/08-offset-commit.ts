@@ -1,18 +1,5 @@
 import { api } from '../api.js';
-import {
-  NO_UUID,
-  array,
-  field,
-  int16,
-  int32,
-  int64,
-  nullable,
-  string,
-  struct,
-  uuid,
-  type Decoded,
-  type Encodable,
-} from '../schema.js';
+import { NO_UUID, array, field, int16, int32, int64, nullable, string, struct, uuid } from '../schema.js';
 
 const request = {
   groupId: field(string),
@@ -68,9 +55,3 @@ export const offsetCommit = api({
   request,
   response,
 });
-
-export type OffsetCommitRequest = Decoded<typeof request>;
-/** As decoded. */
-export type OffsetCommitResponse = Decoded<typeof response>;
-/** As given to the encoder: fields with a default may be left out. */
-export type OffsetCommitReply = Encodable<typeof response>;

@@ -11,8 +11,6 @@ import {
   string,
   struct,
   uuid,
-  type Decoded,
-  type Encodable,
 } from '../schema.js';
 
 const request = {
@@ -113,9 +111,3 @@ export const offsetFetch = api({
   request,
   response,
 });
-
-export type OffsetFetchRequest = Decoded<typeof request>;
-/** As decoded. */
-export type OffsetFetchResponse = Decoded<typeof response>;
-/** As given to the encoder: fields with a default may be left out. */
-export type OffsetFetchReply = Encodable<typeof response>;

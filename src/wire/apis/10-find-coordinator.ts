@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, field, int16, int32, int8, nullable, string, struct } from '../schema.js';
 
 /**
@@ -41,9 +41,3 @@ export const findCoordinator = api({
     ),
   },
 });
-
-export type FindCoordinatorRequest = RequestOf<typeof findCoordinator>;
-/** As decoded. */
-export type FindCoordinatorResponse = ResponseOf<typeof findCoordinator>;
-/** As given to the encoder: fields with a default may be left out. */
-export type FindCoordinatorReply = ResponseInputOf<typeof findCoordinator>;

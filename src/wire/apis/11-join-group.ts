@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, boolean, bytes, field, int16, int32, nullable, string, struct } from '../schema.js';
 
 /**
@@ -45,9 +45,3 @@ export const joinGroup = api({
     ),
   },
 });
-
-export type JoinGroupRequest = RequestOf<typeof joinGroup>;
-/** As decoded. */
-export type JoinGroupResponse = ResponseOf<typeof joinGroup>;
-/** As given to the encoder: fields with a default may be left out. */
-export type JoinGroupReply = ResponseInputOf<typeof joinGroup>;

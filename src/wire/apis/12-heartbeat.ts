@@ -1,5 +1,5 @@
 import { api } from '../api.js';
-import { field, int16, int32, nullable, string, type Decoded, type Encodable } from '../schema.js';
+import { field, int16, int32, nullable, string } from '../schema.js';
 
 const request = {
   groupId: field(string),
@@ -27,9 +27,3 @@ export const heartbeat = api({
   request,
   response,
 });
-
-export type HeartbeatRequest = Decoded<typeof request>;
-/** As decoded. */
-export type HeartbeatResponse = Decoded<typeof response>;
-/** As given to the encoder: fields with a default may be left out. */
-export type HeartbeatReply = Encodable<typeof response>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, field, int16, int32, nullable, string, struct } from '../schema.js';
 
 /**
@@ -43,9 +43,3 @@ export const leaveGroup = api({
     ),
   },
 });
-
-export type LeaveGroupRequest = RequestOf<typeof leaveGroup>;
-/** As decoded. */
-export type LeaveGroupResponse = ResponseOf<typeof leaveGroup>;
-/** As given to the encoder: fields with a default may be left out. */
-export type LeaveGroupReply = ResponseInputOf<typeof leaveGroup>;

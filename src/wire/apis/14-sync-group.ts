@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, bytes, field, int16, int32, nullable, string, struct } from '../schema.js';
 
 /**
@@ -31,9 +31,3 @@ export const syncGroup = api({
     assignment: field(bytes),
   },
 });
-
-export type SyncGroupRequest = RequestOf<typeof syncGroup>;
-/** As decoded. */
-export type SyncGroupResponse = ResponseOf<typeof syncGroup>;
-/** As given to the encoder: fields with a default may be left out. */
-export type SyncGroupReply = ResponseInputOf<typeof syncGroup>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, boolean, bytes, field, int16, int32, nullable, string, struct } from '../schema.js';
 
 /**
@@ -47,9 +47,3 @@ export const describeGroups = api({
     ),
   },
 });
-
-export type DescribeGroupsRequest = RequestOf<typeof describeGroups>;
-/** As decoded. */
-export type DescribeGroupsResponse = ResponseOf<typeof describeGroups>;
-/** As given to the encoder: fields with a default may be left out. */
-export type DescribeGroupsReply = ResponseInputOf<typeof describeGroups>;

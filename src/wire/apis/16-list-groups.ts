@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, field, int16, int32, string, struct } from '../schema.js';
 
 /**
@@ -33,9 +33,3 @@ export const listGroups = api({
     ),
   },
 });
-
-export type ListGroupsRequest = RequestOf<typeof listGroups>;
-/** As decoded. */
-export type ListGroupsResponse = ResponseOf<typeof listGroups>;
-/** As given to the encoder: fields with a default may be left out. */
-export type ListGroupsReply = ResponseInputOf<typeof listGroups>;

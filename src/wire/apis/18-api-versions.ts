@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, boolean, field, int16, int32, int64, string, struct } from '../schema.js';
 
 /**
@@ -37,9 +37,3 @@ export const apiVersions = api({
     zkMigrationReady: field(boolean, { since: 3, tag: 3, default: false }),
   },
 });
-
-export type ApiVersionsRequest = RequestOf<typeof apiVersions>;
-/** As decoded. */
-export type ApiVersionsResponse = ResponseOf<typeof apiVersions>;
-/** As given to the encoder: fields with a default may be left out. */
-export type ApiVersionsReply = ResponseInputOf<typeof apiVersions>;

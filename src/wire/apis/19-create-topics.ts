@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import {
   NO_UUID,
   array,
@@ -72,9 +72,3 @@ export const createTopics = api({
     ),
   },
 });
-
-export type CreateTopicsRequest = RequestOf<typeof createTopics>;
-/** As decoded. */
-export type CreateTopicsResponse = ResponseOf<typeof createTopics>;
-/** As given to the encoder: fields with a default may be left out. */
-export type CreateTopicsReply = ResponseInputOf<typeof createTopics>;

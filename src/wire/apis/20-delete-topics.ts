@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { NO_UUID, array, field, int16, int32, nullable, string, struct, uuid } from '../schema.js';
 
 /**
@@ -37,9 +37,3 @@ export const deleteTopics = api({
     ),
   },
 });
-
-export type DeleteTopicsRequest = RequestOf<typeof deleteTopics>;
-/** As decoded. */
-export type DeleteTopicsResponse = ResponseOf<typeof deleteTopics>;
-/** As given to the encoder: fields with a default may be left out. */
-export type DeleteTopicsReply = ResponseInputOf<typeof deleteTopics>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, boolean, field, int16, int32, int8, nullable, string, struct } from '../schema.js';
 
 /**
@@ -56,9 +56,3 @@ export const describeConfigs = api({
     ),
   },
 });
-
-export type DescribeConfigsRequest = RequestOf<typeof describeConfigs>;
-/** As decoded. */
-export type DescribeConfigsResponse = ResponseOf<typeof describeConfigs>;
-/** As given to the encoder: fields with a default may be left out. */
-export type DescribeConfigsReply = ResponseInputOf<typeof describeConfigs>;

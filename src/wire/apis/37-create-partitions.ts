@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, boolean, field, int16, int32, nullable, string, struct } from '../schema.js';
 
 /**
@@ -37,9 +37,3 @@ export const createPartitions = api({
     ),
   },
 });
-
-export type CreatePartitionsRequest = RequestOf<typeof createPartitions>;
-/** As decoded. */
-export type CreatePartitionsResponse = ResponseOf<typeof createPartitions>;
-/** As given to the encoder: fields with a default may be left out. */
-export type CreatePartitionsReply = ResponseInputOf<typeof createPartitions>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, field, int16, int32, string, struct } from '../schema.js';
 
 /**
@@ -19,9 +19,3 @@ export const deleteGroups = api({
     results: field(array(struct({ groupId: field(string), errorCode: field(int16) }))),
   },
 });
-
-export type DeleteGroupsRequest = RequestOf<typeof deleteGroups>;
-/** As decoded. */
-export type DeleteGroupsResponse = ResponseOf<typeof deleteGroups>;
-/** As given to the encoder: fields with a default may be left out. */
-export type DeleteGroupsReply = ResponseInputOf<typeof deleteGroups>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, boolean, field, int16, int32, int8, nullable, string, struct } from '../schema.js';
 
 /**
@@ -41,9 +41,3 @@ export const incrementalAlterConfigs = api({
     ),
   },
 });
-
-export type IncrementalAlterConfigsRequest = RequestOf<typeof incrementalAlterConfigs>;
-/** As decoded. */
-export type IncrementalAlterConfigsResponse = ResponseOf<typeof incrementalAlterConfigs>;
-/** As given to the encoder: fields with a default may be left out. */
-export type IncrementalAlterConfigsReply = ResponseInputOf<typeof incrementalAlterConfigs>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, field, int16, int32, string, struct } from '../schema.js';
 
 /**
@@ -32,9 +32,3 @@ export const offsetDelete = api({
     ),
   },
 });
-
-export type OffsetDeleteRequest = RequestOf<typeof offsetDelete>;
-/** As decoded. */
-export type OffsetDeleteResponse = ResponseOf<typeof offsetDelete>;
-/** As given to the encoder: fields with a default may be left out. */
-export type OffsetDeleteReply = ResponseInputOf<typeof offsetDelete>;

@@ -1,4 +1,4 @@
-import { api, type RequestOf, type ResponseInputOf, type ResponseOf } from '../api.js';
+import { api } from '../api.js';
 import { array, boolean, field, int16, int32, int8, nullable, string, struct } from '../schema.js';
 
 /**
@@ -35,9 +35,3 @@ export const describeCluster = api({
     clusterAuthorizedOperations: field(int32, { default: -2147483648 }),
   },
 });
-
-export type DescribeClusterRequest = RequestOf<typeof describeCluster>;
-/** As decoded. */
-export type DescribeClusterResponse = ResponseOf<typeof describeCluster>;
-/** As given to the encoder: fields with a default may be left out. */
-export type DescribeClusterReply = ResponseInputOf<typeof describeCluster>;

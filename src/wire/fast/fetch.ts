@@ -1,13 +1,16 @@
-import type { FastPath } from '../api.js';
-import type { FetchReply, FetchRequest } from '../apis/01-fetch.js';
+import type { DecodedRequest, FastPath, ResponseInput } from '../api.js';
+import type { fetch } from '../apis/01-fetch.js';
 import type { WireReader } from '../reader.js';
 
-type Topic = FetchRequest['topics'][number];
+type Request = DecodedRequest<typeof fetch>;
+type Reply = ResponseInput<typeof fetch>;
+
+type Topic = Request['topics'][number];
 type Partition = Topic['partitions'][number];
-type Forgotten = FetchRequest['forgottenTopicsData'][number];
+type Forgotten = Request['forgottenTopicsData'][number];
 
 /** v11 (kafkajs, librdkafka) and v12 (Java, librdkafka). Declines tagged fields, which only other servers send. */
-export const fetchFast: FastPath<FetchRequest, FetchReply> = {
+export const fetchFast: FastPath<Request, Reply> = {
   versions: [11, 12],
   readRequest: (reader, version) => {
     const compact = version >= 12;

@@ -1,8 +1,11 @@
-import type { FastPath } from '../api.js';
-import type { HeartbeatReply, HeartbeatRequest } from '../apis/12-heartbeat.js';
+import type { DecodedRequest, FastPath, ResponseInput } from '../api.js';
+import type { heartbeat } from '../apis/12-heartbeat.js';
+
+type Request = DecodedRequest<typeof heartbeat>;
+type Reply = ResponseInput<typeof heartbeat>;
 
 /** v3 (kafkajs, librdkafka) and v4 (Java). */
-export const heartbeatFast: FastPath<HeartbeatRequest, HeartbeatReply> = {
+export const heartbeatFast: FastPath<Request, Reply> = {
   versions: [3, 4],
   readRequest: (reader, version) => {
     const compact = version >= 4;

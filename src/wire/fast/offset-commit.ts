@@ -1,13 +1,16 @@
-import type { FastPath } from '../api.js';
-import type { OffsetCommitReply, OffsetCommitRequest } from '../apis/08-offset-commit.js';
+import type { DecodedRequest, FastPath, ResponseInput } from '../api.js';
+import type { offsetCommit } from '../apis/08-offset-commit.js';
 import type { WireReader } from '../reader.js';
 import { NO_UUID } from '../schema.js';
 
-type Topic = OffsetCommitRequest['topics'][number];
+type Request = DecodedRequest<typeof offsetCommit>;
+type Reply = ResponseInput<typeof offsetCommit>;
+
+type Topic = Request['topics'][number];
 type Partition = Topic['partitions'][number];
 
 /** v5 (kafkajs) to v9 (Java, librdkafka): topics by name, no retention time. */
-export const offsetCommitFast: FastPath<OffsetCommitRequest, OffsetCommitReply> = {
+export const offsetCommitFast: FastPath<Request, Reply> = {
   versions: [5, 9],
   readRequest: (reader, version) => {
     const compact = version >= 8;

@@ -1,17 +1,20 @@
-import type { FastPath } from '../api.js';
-import type { OffsetFetchReply, OffsetFetchRequest } from '../apis/09-offset-fetch.js';
+import type { DecodedRequest, FastPath, ResponseInput } from '../api.js';
+import type { offsetFetch } from '../apis/09-offset-fetch.js';
 import type { WireReader } from '../reader.js';
 import { NO_UUID } from '../schema.js';
 import type { WireWriter } from '../writer.js';
 
-type Group = OffsetFetchRequest['groups'][number];
-type NamedTopic = NonNullable<OffsetFetchRequest['topics']>[number];
+type Request = DecodedRequest<typeof offsetFetch>;
+type Reply = ResponseInput<typeof offsetFetch>;
+
+type Group = Request['groups'][number];
+type NamedTopic = NonNullable<Request['topics']>[number];
 type GroupTopic = NonNullable<Group['topics']>[number];
-type GroupReply = NonNullable<OffsetFetchReply['groups']>[number];
-type TopicReply = NonNullable<OffsetFetchReply['topics']>[number] | GroupReply['topics'][number];
+type GroupReply = NonNullable<Reply['groups']>[number];
+type TopicReply = NonNullable<Reply['topics']>[number] | GroupReply['topics'][number];
 
 /** v4 (kafkajs) to v7 (librdkafka) for one group, v8 and v9 (Java, librdkafka) for many, by name. */
-export const offsetFetchFast: FastPath<OffsetFetchRequest, OffsetFetchReply> = {
+export const offsetFetchFast: FastPath<Request, Reply> = {
   versions: [4, 9],
   readRequest: (reader, version) => {
     const compact = version >= 6;

@@ -3,11 +3,8 @@ import { generation, groupId, memberId } from '../../../src/kernel/index.js';
 import { API_KEYS, APIS, errorCode, NO_UUID } from '../../../src/wire/index.js';
 import { bench } from './broker-bench.js';
 import { turns } from './client.js';
-import { joinAnswer, syncAnswer } from './fake-coordinator.js';
+import { joinAnswer } from './fake-coordinator.js';
 import { commitOf, endOf, fetchOf, fetchOffsetsOf, heartbeatOf, joinOf, syncOf } from './requests.js';
-
-/** Quorate's own commands have keys from 20000 on. */
-const KAFKAS_KEYS = API_KEYS.filter((key) => key < 20_000);
 
 /** What the answers to real clients must be: a test for each heading of that part of the page. */
 describe('docs/clients.md', () => {
@@ -105,28 +102,6 @@ describe('docs/clients.md', () => {
     }
   });
 
-  it('#lost-leadership: answers parked requests 16 at once when the lead is lost', async () => {
-    const { coordinator, broker, client } = await bench();
-    coordinator.onCommand = (command) => {
-      if (command.kind === 'group.join') return { kind: 'join-parked', memberId: memberId('m-1') };
-      if (command.kind === 'group.sync') return { kind: 'sync-parked', memberId: memberId('m-1') };
-      return undefined;
-    };
-    const [joiner, syncer] = [await client(), await client()];
-    const join = joiner.call(11, 5, joinOf('billing'));
-    const sync = syncer.call(14, 3, syncOf('billing'));
-    expect(await joiner.silent(join)).toBe(true);
-    expect(broker.snapshot().parked).toEqual({ join: 1, sync: 1, fetch: 0 });
-    coordinator.moveLead(2);
-    expect((await join).errorCode).toBe(16);
-    expect((await sync).errorCode).toBe(16);
-    expect(broker.snapshot().parked).toEqual({ join: 0, sync: 0, fetch: 0 });
-    // And so is everything that comes after.
-    expect((await joiner.call(12, 3, heartbeatOf('billing'))).errorCode).toBe(16);
-    expect((await joiner.call(9, 4, fetchOffsetsOf('billing', 'tenants'))).errorCode).toBe(16);
-    expect((await joiner.call(15, 2, { groups: ['billing'] })).groups[0]!.errorCode).toBe(16);
-  });
-
   it('#order-of-answers: keeps the order of answers, and lets a parked head block its own connection only', async () => {
     const { coordinator, client } = await bench();
     coordinator.onCommand = (command) =>
@@ -144,24 +119,6 @@ describe('docs/clients.md', () => {
     expect(await join).toMatchObject({ errorCode: 0, generationId: 4, memberId: 'm-1' });
     expect((await behind).errorCode).toBe(0);
     expect(blocked.order).toEqual([1, 2]);
-  });
-
-  it('#empty-assignment: hands the encoded empty assignment of a follower through, never zero bytes', async () => {
-    const { coordinator, client } = await bench();
-    const { assignment } = syncAnswer();
-    coordinator.onCommand = (command) =>
-      command.kind === 'group.sync' ? { kind: 'sync-parked', memberId: memberId('m-1') } : undefined;
-    const kafka = await client();
-    const sync = kafka.call(14, 3, syncOf('billing'));
-    await kafka.silent(sync);
-    const group = groupId('billing');
-    coordinator.tell(group, {
-      kind: 'sync-answer',
-      group,
-      memberId: memberId('m-1'),
-      answer: syncAnswer(),
-    });
-    expect(Buffer.from((await sync).assignment)).toEqual(Buffer.from(assignment));
   });
 
   it('#no-out-of-range: never answers OFFSET_OUT_OF_RANGE: the log ends at or behind the position asked for', async () => {
@@ -253,97 +210,8 @@ describe('docs/clients.md', () => {
       clientSoftwareName: 'librdkafka',
       clientSoftwareVersion: '2.12.0',
     });
-    expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual(KAFKAS_KEYS);
+    expect(apiKeys.map(({ apiKey }) => apiKey)).toEqual(API_KEYS);
     expect(apiKeys.map(({ apiKey }) => apiKey)).not.toContain(68);
-  });
-
-  it('#failover: keeps nothing of a member here: after the lead came back its old generation goes on', async () => {
-    const { coordinator, client } = await bench();
-    coordinator.onHeartbeat = ({ generation }) =>
-      generation === 7 ? { error: 'NONE', renew: true } : { error: 'ILLEGAL_GENERATION', renew: false };
-    const kafka = await client();
-    coordinator.moveLead(2);
-    expect((await kafka.call(12, 3, heartbeatOf('billing', 'm-1', 7))).errorCode).toBe(16);
-    coordinator.moveLead(1);
-    expect((await kafka.call(12, 3, heartbeatOf('billing', 'm-1', 7))).errorCode).toBe(0);
-    expect((await kafka.call(12, 3, heartbeatOf('billing', 'm-1', 6))).errorCode).toBe(22);
-    expect(coordinator.touched).toEqual(['billing/m-1']);
-  });
-
-  it('#failover: tells a JoinGroup that only followed the lead from one that asks for a rebalance', async () => {
-    const { coordinator, client } = await bench();
-    coordinator.onCommand = () => ({ kind: 'join', answer: joinAnswer('m-1') });
-    const kafka = await client();
-    const resuming = async (request: Parameters<typeof joinOf>[1]): Promise<boolean | undefined> => {
-      await kafka.call(11, 9, joinOf('billing', request));
-      const last = coordinator.commands.at(-1)!.command;
-      return last.kind === 'group.join' ? last.resuming : undefined;
-    };
-    coordinator.unheard.add('billing/m-1');
-    expect(await resuming({ memberId: 'm-1' })).toBe(true);
-    expect(await resuming({ memberId: 'm-1', reason: 'rebalance enforced by user' })).toBe(false);
-    expect(await resuming({ memberId: '' })).toBe(false);
-    expect(await resuming({ memberId: 'm-2' })).toBe(false);
-    // A topic that was shared out has grown since: the leader may have come for that.
-    coordinator.addTopic('tenants', 9);
-    coordinator.descriptions = [
-      {
-        group: groupId('billing'),
-        memberDetails: [{ partitions: [{ topic: 'tenants', partitions: [0, 1, 2, 3, 4, 5, 6, 7] }] }],
-      } as never,
-    ];
-    expect(await resuming({ memberId: 'm-1' })).toBe(false);
-  });
-
-  it('#join-barrier: answers every parked JoinGroup whose barrier ended, however it ended', async () => {
-    const { coordinator, client } = await bench();
-    coordinator.onCommand = (command) =>
-      command.kind === 'group.join' ? { kind: 'join-parked', memberId: command.memberId } : undefined;
-    const [stayer, expired] = [await client(), await client()];
-    const group = groupId('billing');
-    const stays = stayer.call(11, 5, joinOf('billing', { memberId: 'stays' }));
-    const goes = expired.call(11, 5, joinOf('billing', { memberId: 'goes' }));
-    await stayer.silent(stays);
-    // One command removed a member and thereby ended the barrier for the other.
-    coordinator.tell(
-      group,
-      {
-        kind: 'join-answer',
-        group,
-        memberId: memberId('goes'),
-        answer: joinAnswer('goes', { error: 'UNKNOWN_MEMBER_ID', generation: generation(-1) }),
-      },
-      { kind: 'join-answer', group, memberId: memberId('stays'), answer: joinAnswer('stays') },
-    );
-    expect((await goes).errorCode).toBe(25);
-    expect((await stays).errorCode).toBe(0);
-  });
-
-  it('#assignors: tells a group without a common protocol 23', async () => {
-    const { coordinator, client } = await bench();
-    coordinator.onCommand = () => ({
-      kind: 'join',
-      answer: joinAnswer('', { error: 'INCONSISTENT_GROUP_PROTOCOL', protocolName: null }),
-    });
-    const kafka = await client();
-    const protocols = [{ name: 'RoundRobinAssigner', metadata: Buffer.alloc(0) }];
-    expect((await kafka.call(11, 5, joinOf('billing', { protocols }))).errorCode).toBe(23);
-  });
-
-  it('#generation-in-kafkajs: carries the generation in JoinGroup, Heartbeat and OffsetCommit', async () => {
-    const { coordinator, client } = await bench();
-    coordinator.addTopic('tenants', 1);
-    coordinator.onCommand = (command) =>
-      command.kind === 'group.join'
-        ? { kind: 'join', answer: joinAnswer('m-1', { generation: generation(12) }) }
-        : undefined;
-    const kafka = await client();
-    const { generationId } = await kafka.call(11, 5, joinOf('billing'));
-    expect(generationId).toBe(12);
-    await kafka.call(12, 3, heartbeatOf('billing', 'm-1', generationId));
-    await kafka.call(8, 5, commitOf('billing', 'tenants', 3, { generationIdOrMemberEpoch: generationId }));
-    expect(coordinator.heartbeats[0]!.generation).toBe(12);
-    expect(coordinator.commandsOf('group.commit')[0]!.generation).toBe(12);
   });
 
   it('#unknown-offsets: tells offsets unknown from offsets never committed, and carries a commit of -1', async () => {
@@ -431,7 +299,7 @@ describe('docs/clients.md', () => {
       await client()
     ).call(18, 3, { clientSoftwareName: 'java', clientSoftwareVersion: '4.0' });
     expect(apiKeys).toEqual(
-      KAFKAS_KEYS.map((apiKey) => ({
+      API_KEYS.map((apiKey) => ({
         apiKey,
         minVersion: APIS[apiKey].minVersion,
         maxVersion: APIS[apiKey].maxVersion,

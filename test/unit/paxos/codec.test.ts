@@ -24,7 +24,7 @@ function refusal(decode: () => unknown): string {
 }
 
 /** What is said of bytes that end too early: the place and what is missing, or a length that cannot be. */
-const TOO_SHORT = /bytes wanted at offset \d+, \d+ left|an array of \d+ items in \d+ bytes/;
+const TOO_SHORT = /bytes wanted, \d+ left \(offset \d+\)|an array of \d+ items in \d+ bytes/;
 
 describe('messages in bytes', () => {
   it.each(Object.entries(messages))('%s comes back as it was', (_kind, make) => {
