@@ -131,17 +131,21 @@ export function readRecord(
 }
 
 /**
- * Whether a marker of a later sequence stands anywhere behind `at`: then bytes before it were acknowledged, and what
- * cannot be read is corruption, not a torn tail. The chain of such a marker cannot be followed. So the search compares
- * its fixed bytes: type, shard, length, a later sequence number and the seal.
+ * Whether the marker of a later group than the one that begins at `at` stands behind it. A group is written when the one
+ * before it is durable: only then was the group at `at` acknowledged, and what cannot be read is corruption. The marker of
+ * that group itself proves nothing: the sectors of one write reach the disk in any order. The chain of such a marker
+ * cannot be followed. So the search compares its fixed bytes: type, shard, length, a later sequence number and the seal;
+ * how many bytes it closes says where its group begins.
  */
-export function laterMarkerBehind(bytes: Buffer, at: number, sequence: number): boolean {
+export function laterGroupBehind(bytes: Buffer, at: number, sequence: number): boolean {
   for (let i = at; i + RECORD_HEADER_BYTES + 8 <= bytes.length; i += 8) {
     if (bytes[i + 8] !== MARKER || bytes[i + 9] !== 0 || bytes.readUInt16LE(i + 10) !== MARKER_SHARD)
       continue;
     if (bytes.readUInt32LE(i) !== 8) continue;
     const behind = (bytes.readUInt32LE(i + 12) - (sequence >>> 0)) >>> 0;
-    if (behind < 0x8000_0000 && bytes.readUInt32LE(i + 20) === MARKER_SEAL) return true;
+    if (behind >= 0x8000_0000 || bytes.readUInt32LE(i + 20) !== MARKER_SEAL) continue;
+    const own = [at, at + MARKER_BYTES].includes(i - bytes.readUInt32LE(i + 16));
+    if (!own) return true;
   }
   return false;
 }

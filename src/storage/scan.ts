@@ -4,7 +4,7 @@ import {
   decodeHeader,
   HEADER_BYTES,
   isZero,
-  laterMarkerBehind,
+  laterGroupBehind,
   MARKER,
   MARKER_BYTES,
   readRecord,
@@ -53,7 +53,7 @@ export function scanSegment(bytes: Buffer, before: ScannedSegment | undefined, i
   }
   const end = followChain(bytes, header);
   if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0 };
-  if (!isLast || laterMarkerBehind(bytes, end.offset, end.sequence)) {
+  if (!isLast || laterGroupBehind(bytes, end.offset, end.sequence)) {
     return {
       kind: 'corrupt',
       offset: end.offset,

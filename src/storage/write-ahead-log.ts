@@ -248,7 +248,14 @@ export class WriteAheadLog {
   #fail(what: string, error: Error, path = this.#segments.at(-1)!.path): void {
     if (this.#dead) return;
     this.#dead = true;
+    this.#idle();
     this.#onFailure?.(new Error(`cannot ${what} ${path}: ${error.message}`, { cause: error }));
+  }
+
+  /** Resolves when nothing is under way. */
+  async #settled(): Promise<void> {
+    if (this.#dead || !(this.#syncing || this.#scheduled || this.#wanted)) return;
+    await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   #idle(): void {
@@ -280,10 +287,13 @@ export class WriteAheadLog {
   }
 
   async close(): Promise<void> {
-    if (!this.#dead) {
-      if (this.#groupBytes > 0) this.append([], true, undefined);
-      if (this.#syncing || this.#scheduled || this.#wanted)
-        await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    if (!this.#dead && this.#groupBytes > 0) this.append([], true, undefined);
+    await this.#settled();
+    if (!this.#dead && !this.empty) {
+      // An empty group: it proves that the one before it was acknowledged. Without it, all is durable nevertheless.
+      this.#onFailure = undefined;
+      this.append([], true, undefined);
+      await this.#settled();
     }
     this.#dead = true;
     fs.closeSync(this.#file);

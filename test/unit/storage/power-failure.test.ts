@@ -1,0 +1,113 @@
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { seededRandom, shardId } from '../../../src/kernel/index.js';
+import type { OpenedStorage } from '../../../src/replica/index.js';
+import { openFileStorage } from '../../../src/storage/index.js';
+
+const LOG = 'log-0000000001.wal';
+const SECTOR_BYTES = 512;
+
+const directories: string[] = [];
+function emptyDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'quorate-power-'));
+  directories.push(directory);
+  return directory;
+}
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+const open = (directory: string): Promise<OpenedStorage> =>
+  openFileStorage({ directory, zeroAheadBytes: 65_536 });
+const group = ({ storage }: OpenedStorage, texts: readonly string[]): Promise<void> =>
+  new Promise((done) =>
+    storage.append(
+      texts.map((text) => ({ shard: shardId(0), type: 1, payload: Buffer.from(text) })),
+      true,
+      done,
+    ),
+  );
+const read = ({ records }: OpenedStorage): string[] =>
+  [...records].map(({ payload }) => Buffer.from(payload).toString());
+
+/** Sectors whose bytes differ between two images of the disk. */
+function sectorsWritten(before: Buffer, after: Buffer): readonly number[] {
+  return Array.from({ length: after.length / SECTOR_BYTES }, (_, index) => index * SECTOR_BYTES).filter(
+    (at) => !before.subarray(at, at + SECTOR_BYTES).equals(after.subarray(at, at + SECTOR_BYTES)),
+  );
+}
+
+describe('a power failure', () => {
+  const FIRST = ['first'];
+  const LAST = Array.from({ length: 9 }, (_, i) => `last ${i} ${'x'.repeat(400)}`);
+  /** The log before the last group was written, behind it, and behind one more. */
+  const images: Buffer[] = [];
+  beforeEach(async () => {
+    images.length = 0;
+    const directory = emptyDirectory();
+    const opened = await open(directory);
+    for (const texts of [FIRST, LAST, ['one more']]) {
+      await group(opened, texts);
+      const copy = join(directory, 'copy');
+      copyFileSync(join(directory, LOG), copy);
+      images.push(readFileSync(copy));
+    }
+    await opened.storage.close();
+  });
+  const openImage = async (image: Buffer): Promise<{ directory: string; opened: OpenedStorage }> => {
+    const directory = emptyDirectory();
+    writeFileSync(join(directory, LOG), image);
+    return { directory, opened: await open(directory) };
+  };
+
+  it('may keep any of the sectors of the group that was being written: the log is not corrupt', async () => {
+    const [before, after] = images as [Buffer, Buffer];
+    const sectors = sectorsWritten(before, after);
+    expect(sectors.length).toBeGreaterThan(6);
+    const random = seededRandom(3);
+    const lost = [
+      ...sectors.map((sector) => [sector]),
+      ...Array.from({ length: 40 }, () => sectors.filter(() => random.below(2) === 0)),
+    ];
+    for (const missing of lost) {
+      const image = Buffer.from(after);
+      for (const at of missing) before.copy(image, at, at, at + SECTOR_BYTES);
+      const { directory, opened } = await openImage(image);
+      expect(opened.condition.kind).toBe('intact');
+      const survived = read(opened);
+      expect([FIRST, [...FIRST, ...LAST]]).toContainEqual(survived);
+      await group(opened, ['next']);
+      await opened.storage.close();
+      const again = await open(directory);
+      expect(again.condition).toEqual({ kind: 'intact', droppedBytes: 0 });
+      expect(read(again)).toEqual([...survived, 'next']);
+      await again.storage.close();
+    }
+  });
+
+  it('takes nothing of a group that a later one follows: a missing sector there is corruption', async () => {
+    const [before, after, later] = images as [Buffer, Buffer, Buffer];
+    for (const at of sectorsWritten(before, after).slice(1, -1)) {
+      const image = Buffer.from(later);
+      before.copy(image, at, at, at + SECTOR_BYTES);
+      const { opened } = await openImage(image);
+      expect(opened.condition.kind).toBe('corrupt');
+      await opened.storage.close();
+    }
+  });
+
+  it('behind a clean stop is told from corruption: stopping proves the last group', async () => {
+    const directory = emptyDirectory();
+    const opened = await open(directory);
+    await group(opened, FIRST);
+    await group(opened, LAST);
+    await opened.storage.close();
+    const image = readFileSync(join(directory, LOG));
+    image.fill(0, 1_024, 1_536);
+    const again = await openImage(image);
+    expect(again.opened.condition.kind).toBe('corrupt');
+    await again.opened.storage.close();
+  });
+});
