@@ -107,7 +107,7 @@ async function inspect(description, { anna, bert }) {
 
 function table(results) {
   const rows = [
-    ['store', 'tokens', 'journal lines', 'expected balance', 'balance', 'old epoch refused'],
+    ['store', 'tokens', 'journal lines', 'expected balance', 'balance', 'old owner refused'],
     ...results.map(({ store, tokens, lines, balance, refusals }) => [
       store,
       tokens,
@@ -167,7 +167,7 @@ async function demo(directory) {
     for (const { store, balance, lines, refusals } of fenced) {
       if (balance !== 10 * lines) problems.push(`${store}: with fencing the balance is wrong`);
       if (!refusals.some(({ error }) => error === 'StaleEpochError'))
-        problems.push(`${store}: the old epoch was not refused`);
+        problems.push(`${store}: the old owner was not refused`);
     }
     const unfenced = await run('off', cluster, storesOf('off'));
     table(unfenced);
@@ -184,5 +184,5 @@ async function demo(directory) {
 await stage.perform(
   demo,
   problems,
-  'With fencing no row was touched by the old epoch. Without, deposits were lost.',
+  'With fencing the old owner changed no row. Without, deposits were lost.',
 );

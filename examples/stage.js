@@ -39,12 +39,12 @@ export async function freePorts(count) {
 
 export class Stage {
   #began = Date.now();
-  #patienceMs;
+  #timeoutMs;
   #children = new Set();
 
   /** How long `eventually` waits. Milliseconds. */
-  constructor(patienceMs) {
-    this.#patienceMs = patienceMs;
+  constructor(timeoutMs) {
+    this.#timeoutMs = timeoutMs;
   }
 
   say = (who, text, at = Date.now()) =>
@@ -52,7 +52,7 @@ export class Stage {
   sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
   async eventually(what, probe) {
-    for (const until = Date.now() + this.#patienceMs; Date.now() < until; await this.sleep(20)) {
+    for (const until = Date.now() + this.#timeoutMs; Date.now() < until; await this.sleep(20)) {
       try {
         const found = await probe();
         if (found) return found;
@@ -60,7 +60,7 @@ export class Stage {
         // Not yet.
       }
     }
-    throw new Error(`waited ${this.#patienceMs / 1000} s in vain: ${what}`);
+    throw new Error(`waited ${this.#timeoutMs / 1000} s for: ${what}`);
   }
 
   start(args, onLine) {

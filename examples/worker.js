@@ -48,7 +48,7 @@ consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
 });
 consumer.on(consumer.events.REBALANCING, () => {
   owned = [];
-  say({ kind: 'stops' }, 'stops: the group is about to share anew');
+  say({ kind: 'stops' }, 'stops: the group rebalances');
 });
 consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
   if (payload.groupGenerationId === generation) return;

@@ -77,7 +77,7 @@ export interface RebalanceJson {
   readonly stableAt: string | null;
   /** From the call to stop until every member had stopped. */
   readonly stopMs: number | null;
-  /** From the new epoch until its assignment was handed out. */
+  /** From the new generation until its assignment was handed out. */
   readonly alignMs: number | null;
   readonly totalMs: number | null;
   readonly members: number;
@@ -103,7 +103,7 @@ export interface RebalancesJson {
 export interface FencesJson {
   readonly asOf: AsOf;
   readonly group: string;
-  /** The present generation; a grant may be older than it. */
+  /** The current generation; a grant may be older than it. */
   readonly generation: number;
   readonly state: string;
   readonly fences: readonly {

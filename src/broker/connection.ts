@@ -87,7 +87,7 @@ export class Connection implements ExchangeOwner {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('drain', () => this.#resume());
     socket.on('error', (error) => this.close('socket-error', error.message));
-    // A client that ends its side has left; what it waits for would hold its place for nobody.
+    // A client that ends its side has left; what it waits for would hold its place in vain.
     socket.on('end', () => this.close('client', 'closed by the client'));
     socket.on('close', () => this.close('client', 'closed by the client'));
   }

@@ -15,7 +15,7 @@ export type CloseCause =
   | 'refused-silently'
   | 'defect';
 
-/** What has happened since the broker started; `snapshot` is a copy for whoever shows it. */
+/** What has happened since the broker started; `snapshot` is a copy for status and metrics. */
 export interface BrokerCounters {
   /** By the name of the API. */
   readonly requests: Readonly<Record<string, number>>;

@@ -75,7 +75,7 @@ export function onCatchUp(s: State, { peer, message: { fromSlot } }: Received<'c
   });
 }
 
-/** Chosen values need no promise and no sync: whoever loses them can learn them again. */
+/** Chosen values need no promise and no sync: a replica that loses them can learn them again. */
 export function onChosenEntries(s: State, { message }: Received<'chosenEntries'>): void {
   const { firstSlot, entries, chosenThrough } = message;
   if (firstSlot > s.chosenThrough + 1) return;

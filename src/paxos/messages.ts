@@ -21,7 +21,7 @@ export type MessageBody =
       readonly round: number;
       /** What the replier has promised; equal to the heartbeat's when it follows. */
       readonly ballot: Ballot;
-      /** The replier grants the sender a lease: it will promise nobody else for leaseMs. */
+      /** The replier grants the sender a lease: it promises no other replica anything for leaseMs. */
       readonly follows: boolean;
       /** The replier leads, or follows a leader that does well. */
       readonly content: boolean;
@@ -38,7 +38,7 @@ export type MessageBody =
       readonly kind: 'prepare';
       readonly ballot: Ballot;
       readonly fromSlot: Slot;
-      /** The ballot of a leader that hands over: whoever granted it a lease is released from it. */
+      /** The ballot of a leader that hands over: a replica that granted it a lease is released from the grant. */
       readonly consent: Ballot | undefined;
     }
   /** Phase 1b. */
@@ -71,7 +71,7 @@ export type MessageBody =
     }
   /** Somebody holds a higher promise. */
   | { readonly kind: 'rejected'; readonly ballot: Ballot }
-  /** A laggard asks whoever has more. */
+  /** A replica that lags asks one that has more. */
   | { readonly kind: 'catchUp'; readonly fromSlot: Slot }
   | {
       readonly kind: 'chosenEntries';

@@ -2,7 +2,7 @@ import type { ReplicaId, ShardId } from '../kernel/index.js';
 import type { DiskIdentity, Hello } from './ports.js';
 
 /**
- * May this replica vote? A disk that was lost took promises with it, so whoever comes back with another disk must not
+ * May this replica vote? A disk that was lost took promises with it, so a replica that comes back with another disk must not
  * vote under the old name (Paxos Made Live, 5.1). Disks are told apart by their incarnation:
  * - a cluster forms once, when every configured replica has met every other with the disk it will keep;
  * - from then on each remembers all incarnations, and a replica whose disk is another one is told so by its peers.

@@ -3,7 +3,7 @@ import { encodeMessage, isDroppable, type Message, type Send } from '../paxos/in
 import { PaxosBundle } from './frames.js';
 import type { Transport } from './ports.js';
 
-/** The most one frame carries before it is sent off and another begun. Bytes. */
+/** The most one frame carries before it is sent and the next one starts. Bytes. */
 const BUNDLE_BYTES_MAX = 4 * 1024 * 1024;
 
 /**

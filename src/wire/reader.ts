@@ -92,7 +92,7 @@ export class WireReader extends ByteCursor {
     return this.text(length);
   }
 
-  /** A view into the frame: whoever keeps it beyond the request copies it. */
+  /** A view into the frame: code that keeps it beyond the request copies it. */
   bytes(compact: boolean): Buffer {
     const length = compact ? this.uvarint() - 1 : this.int32();
     if (length < 0) throw this.error('null or a negative length where bytes must stand');

@@ -36,14 +36,14 @@ export class GroupClient {
 
   /**
    * The answer of the coordinator. `code` picks the error by which a moved coordinator shows.
-   * `patienceMs`: how long one attempt may be parked (a join takes up to its rebalance timeout).
+   * `attemptTimeoutMs`: how long one attempt may be parked (a join takes up to its rebalance timeout).
    */
   async ask<K extends ApiKey>(
     key: K,
     version: number,
     body: RequestInputByKey[K],
     code: (response: ResponseByKey[K]) => number,
-    options: { readonly withinMs?: number; readonly patienceMs?: number } = {},
+    options: { readonly withinMs?: number; readonly attemptTimeoutMs?: number } = {},
   ): Promise<ResponseByKey[K]> {
     const end = performance.now() + (options.withinMs ?? 15_000);
     let last = 'nothing tried';
@@ -53,7 +53,7 @@ export class GroupClient {
         const response = await this.#bounded(
           connection,
           connection.request(key, version, body),
-          options.patienceMs ?? this.#requestTimeoutMs,
+          options.attemptTimeoutMs ?? this.#requestTimeoutMs,
         );
         if (!isCoordinatorMoved(code(response))) return response;
         last = `error ${code(response)}`;

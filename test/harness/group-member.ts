@@ -156,7 +156,7 @@ export class GroupMember {
           protocols: [{ name: protocol, metadata: encodeSubscription([topic]) }],
         },
         ({ errorCode }) => errorCode,
-        { withinMs: 60_000, patienceMs: rebalanceTimeoutMs + 10_000 },
+        { withinMs: 60_000, attemptTimeoutMs: rebalanceTimeoutMs + 10_000 },
       );
       if (joined.errorCode === MEMBER_ID_REQUIRED) this.memberId = joined.memberId;
       else if (joined.errorCode === UNKNOWN_MEMBER_ID) this.memberId = '';
@@ -187,7 +187,7 @@ export class GroupMember {
           })),
         },
         ({ errorCode }) => errorCode,
-        { withinMs: 60_000, patienceMs: rebalanceTimeoutMs + 10_000 },
+        { withinMs: 60_000, attemptTimeoutMs: rebalanceTimeoutMs + 10_000 },
       );
       if (synced.errorCode === UNKNOWN_MEMBER_ID) this.memberId = '';
       if ([UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION].includes(synced.errorCode)) continue;

@@ -16,7 +16,7 @@ import {
 const TOPIC = 'tenants';
 const PARTITIONS = 6;
 const ALL = [0, 1, 2, 3, 4, 5];
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 describe('classic groups with foreign clients', () => {
   let cluster: Cluster;
@@ -47,7 +47,7 @@ describe('classic groups with foreign clients', () => {
   };
   /** Each member owns as many partitions as told, and together they own every partition exactly once. */
   const shared = (members: readonly ForeignMember[], shares: readonly number[]): Promise<boolean> =>
-    eventually(`${members.map(({ name }) => name).join(', ')} own ${shares.join(', ')}`, PATIENCE_MS, () => {
+    eventually(`${members.map(({ name }) => name).join(', ')} own ${shares.join(', ')}`, TIMEOUT_MS, () => {
       const owned = members.map((member) => member.owned() ?? []);
       const together = owned.flat().sort((a, b) => a - b);
       return (
@@ -71,7 +71,7 @@ describe('classic groups with foreign clients', () => {
   };
 
   const stableWith = (group: string, members: number): Promise<{ generation: number }> =>
-    eventually(`${group} is stable with ${members}`, PATIENCE_MS, async () => {
+    eventually(`${group} is stable with ${members}`, TIMEOUT_MS, async () => {
       const seen = await groupSeen(group);
       return seen.state === 'Stable' && seen.members === members && seen;
     });
@@ -96,7 +96,7 @@ describe('classic groups with foreign clients', () => {
     await cleo.leave();
     await eventually(
       'the group is empty',
-      PATIENCE_MS,
+      TIMEOUT_MS,
       async () => (await groupSeen(scene.group)).state === 'Empty',
     );
   };
@@ -138,7 +138,7 @@ describe('classic groups with foreign clients', () => {
       await ours.leave();
       const theirs = begin(kcat, scene, 'kcat');
       await shared([theirs], [6]);
-      const from = await eventually('kcat reads partition 3', PATIENCE_MS, () =>
+      const from = await eventually('kcat reads partition 3', TIMEOUT_MS, () =>
         kcatReadFrom(theirs, TOPIC, 3),
       );
       expect(from).toBe(1_234);

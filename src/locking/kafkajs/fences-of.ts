@@ -34,7 +34,7 @@ export interface PartitionFence extends Fence {
 }
 
 export interface ConsumerFences {
-  /** The partition as of the present assignment. Ask again after each rebalance; an old one never comes to life again. */
+  /** The partition as of the current assignment. Ask again after each rebalance: the object of an earlier assignment stays ended. */
   partition(topic: string, partition: number): PartitionFence;
   /** Waits until the token is known. Rejects with NotOwnedError when the partition is not, or no longer, assigned here. */
   ready(topic: string, partition: number): Promise<PartitionFence>;
