@@ -3,6 +3,7 @@ import {
   generation,
   type Generation,
   type GroupId,
+  type MemberId,
   type TopicName,
   type WallMs,
   wallMs,
@@ -12,9 +13,10 @@ import { join } from './classic/join.js';
 import { expire, heartbeat, leave, mayCommit, sync } from './classic/requests.js';
 import { type ClassicGroup, newClassicGroup } from './classic/state.js';
 import type { ClassicState } from './classic/states.js';
+import { sharedOut, subscriptionOf } from './classic/subscriptions.js';
 import { sessionMs } from './classic/timers.js';
 import { type Step, turnOf } from './classic/turn.js';
-import { assignedPartitions, CONSUMER_PROTOCOL_TYPE, subscribedTopics } from './consumer-protocol.js';
+import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from './consumer-protocol.js';
 import type { StoredOffset } from './offsets.js';
 import type { GroupCommand } from './types/commands.js';
 import type { RebalanceRecord } from './types/history.js';
@@ -41,6 +43,9 @@ export interface GroupsState {
 type Handlers = {
   [K in GroupCommand['kind']]: (command: Extract<GroupCommand, { kind: K }>, step: Step) => GroupReply;
 };
+
+type LeavingMember = Extract<GroupCommand, { kind: 'group.leave' }>['members'][number];
+type LeftMember = Extract<GroupReply, { kind: 'leave' }>['members'][number];
 
 export function createGroups(
   state: GroupsState = { groups: new Map(), generationFloor: generation(0) },
@@ -80,15 +85,15 @@ export class ShardGroups implements Groups {
     'group.leave': (command, step) => {
       const group = this.#group(command.group);
       return group === undefined
-        ? { kind: 'leave', error: 'UNKNOWN_MEMBER_ID', members: [] }
+        ? { kind: 'leave', error: 'NONE', members: command.members.map(unknownLeaver) }
         : leave(turnOf(group, step), command);
     },
     'group.commit': (command, step) => this.#commit(command, step),
     'group.delete': (command, step) => {
       const group = this.#group(command.group);
       if (group === undefined) return { kind: 'delete', error: 'GROUP_ID_NOT_FOUND' };
-      if (group.state !== 'Empty' || group.pending.size > 0)
-        return { kind: 'delete', error: 'NON_EMPTY_GROUP' };
+      // Kafka: ids that were only handed out do not count.
+      if (group.state !== 'Empty') return { kind: 'delete', error: 'NON_EMPTY_GROUP' };
       this.#drop(group, step);
       return { kind: 'delete', error: 'NONE' };
     },
@@ -163,11 +168,14 @@ export class ShardGroups implements Groups {
     return { kind: 'deleteOffsets', error: 'NONE', topics };
   }
 
-  /** Kafka: KIP-211. The retention of an offset starts when the group, or the topic in the group, is no longer in use. */
+  /**
+   * Kafka: KIP-211. The retention of an offset starts when the group, or the topic in the group, is no longer in use.
+   * Not Kafka (KAFKA-14987): a commit into a group that is empty already starts it again.
+   */
   #expireOffsets(group: ClassicGroup, retentionMs: number, step: Step): void {
     const subscribed = group.members.size > 0 ? subscriptionOf(group) : undefined;
     const unusedSince = (offset: StoredOffset): WallMs | undefined => {
-      if (group.state === 'Empty') return group.emptySince ?? offset.committedAt;
+      if (group.state === 'Empty') return wallMs(Math.max(group.emptySince ?? 0, offset.committedAt));
       if (subscribed === undefined || group.state !== 'Stable') return undefined;
       return subscribed.has(offset.topic) ? undefined : offset.committedAt;
     };
@@ -226,6 +234,11 @@ export class ShardGroups implements Groups {
   fences(id: GroupId): readonly FenceGrant[] {
     return this.#group(id)?.fences.all() ?? [];
   }
+  sharedOut(id: GroupId, leader: MemberId): ReadonlyMap<TopicName, number> | undefined {
+    const group = this.#group(id);
+    if (group?.leader !== leader || group.state !== 'Stable') return undefined;
+    return sharedOut(group);
+  }
 
   timers(): readonly Extract<TimerChange, { kind: 'arm' }>[] {
     const armed: Extract<TimerChange, { kind: 'arm' }>[] = [];
@@ -276,6 +289,13 @@ export class ShardGroups implements Groups {
 /** The numbers of the states in a fingerprint. Replicas of different versions compare them: never change the order. */
 const STATES: readonly ClassicState[] = ['Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable'];
 
+/** Kafka: KIP-345. From v3 on a missing group is no error of the whole answer. */
+const unknownLeaver = ({ memberId, instanceId }: LeavingMember): LeftMember => ({
+  memberId,
+  instanceId,
+  error: 'UNKNOWN_MEMBER_ID',
+});
+
 function summary(group: ClassicGroup): GroupSummary {
   return {
     group: group.id,
@@ -285,18 +305,4 @@ function summary(group: ClassicGroup): GroupSummary {
     members: group.members.size,
     generation: group.generation,
   };
-}
-
-/** The topics that the members subscribe to; undefined when the protocol is opaque. */
-function subscriptionOf(group: ClassicGroup): Set<TopicName> | undefined {
-  if (group.protocolType !== CONSUMER_PROTOCOL_TYPE) return undefined;
-  const topics = new Set<TopicName>();
-  for (const { protocols } of group.members.values()) {
-    for (const { metadata } of protocols) {
-      const subscribed = subscribedTopics(metadata);
-      if (subscribed === undefined) return undefined;
-      for (const topic of subscribed) topics.add(topic);
-    }
-  }
-  return topics;
 }

@@ -4,12 +4,13 @@ import { WireReader, WireWriter } from '../../src/wire/index.js';
 export type Assignment = Readonly<Record<string, readonly number[]>>;
 
 /** What members of protocol type "consumer" put into JoinGroup and SyncGroup: ConsumerProtocol v0, which all can read. */
-export function encodeSubscription(topics: readonly string[]): Buffer {
+export function encodeSubscription(topics: readonly string[], userData?: Uint8Array): Buffer {
   const writer = new WireWriter();
   writer.int16(0);
   writer.int32(topics.length);
   for (const topic of topics) writer.nullableString(topic, false);
-  writer.int32(-1);
+  writer.int32(userData?.length ?? -1);
+  if (userData !== undefined) writer.raw(Buffer.from(userData));
   return Buffer.from(writer.view());
 }
 export function decodeSubscription(bytes: Buffer): readonly string[] {

@@ -122,7 +122,7 @@ export const deleteGroups: Handler<'DeleteGroups'> = (request, exchange, context
     if (--open === 0) exchange.answer({ results });
   };
   request.groupsNames.forEach((name, index) => {
-    if (name === '') return deleted(index, name, errorCode('INVALID_GROUP_ID'));
+    // Kafka: the group with the empty name can be made by a commit, so it can be deleted.
     const group = groupId(name);
     coordinator.submit(
       coordinator.shardOf(group),

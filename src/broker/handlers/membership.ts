@@ -7,7 +7,6 @@ import {
   memberId as asMemberId,
   type MemberId,
   type ShardId,
-  type TopicName,
 } from '../../kernel/index.js';
 import type { GroupReply, JoinAnswer, SyncAnswer } from '../../machine/index.js';
 import { errorCode, type ErrorName, type ReplyOf, type RequestOf } from '../../wire/index.js';
@@ -79,8 +78,8 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
 
 /**
  * kafkajs answers NOT_COORDINATOR with a JoinGroup, and the JoinGroup of a group's leader begins a rebalance. When such a
- * join is the member's first word since the shard changed its leader, gives no reason, and every topic that was shared out
- * still has as many partitions, nothing calls for new assignments.
+ * join is the member's first word since the shard changed its leader, gives no reason, and every subscribed topic still has
+ * as many partitions as were shared out, nothing calls for new assignments. A topic that appeared since had none.
  */
 function isResuming(
   { memberId, reason }: RequestOf<'JoinGroup'>,
@@ -89,13 +88,11 @@ function isResuming(
 ): boolean {
   const member = asMemberId(memberId);
   if (memberId === '' || (reason ?? '') !== '' || coordinator.heard(group, member)) return false;
-  const shared = new Map<TopicName, number>();
-  for (const { partitions } of coordinator.peek(coordinator.shardOf(group)).groups.describe(group)
-    ?.memberDetails ?? []) {
-    for (const { topic, partitions: owned } of partitions ?? [])
-      shared.set(topic, (shared.get(topic) ?? 0) + owned.length);
-  }
-  return [...shared].every(([topic, partitions]) => facts.topics.byName(topic)?.partitions === partitions);
+  const shared = coordinator.peek(coordinator.shardOf(group)).groups.sharedOut(group, member);
+  if (shared === undefined) return false;
+  return [...shared].every(
+    ([topic, partitions]) => (facts.topics.byName(topic)?.partitions ?? 0) === partitions,
+  );
 }
 
 export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {

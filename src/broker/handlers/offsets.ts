@@ -72,6 +72,8 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
       ['commit'],
       ({ error, errors }) => {
         if (error !== 'NONE') return refused(errorCode(error));
+        // Kafka: validateOffsetCommit. Who commits is alive.
+        if (request.generationIdOrMemberEpoch >= 0) coordinator.touch(group, memberId(request.memberId));
         noteEnds(context, offsets, errors);
         answer((index) => errorCode(errors[index] ?? 'NONE'));
       },

@@ -35,10 +35,16 @@ export function becomeStable(turn: Turn): void {
   endRecord(turn, { outcome: 'stable', stableAt: at, assignment, partitionsMoved });
 }
 
-/** Another rebalance starts before the assignment arrived: members that wait for it join again. */
+/**
+ * Another rebalance starts before the assignment arrived: members that wait for it join again. While they waited they
+ * could not send heartbeats, and their sessions may be over at this very moment: they start anew with the answer.
+ */
 export function abandonAssignment(turn: Turn): void {
   for (const member of turn.group.members.values()) {
-    if (member.awaitingAssignment) answerSync(turn, member, 'REBALANCE_IN_PROGRESS');
+    if (member.awaitingAssignment) {
+      answerSync(turn, member, 'REBALANCE_IN_PROGRESS');
+      armSession(turn, member);
+    }
     member.assignment = new Uint8Array(0);
     member.pendingSync = false;
   }

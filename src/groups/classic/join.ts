@@ -7,6 +7,7 @@ import { memberArrived, prepareRebalance } from './barrier.js';
 import { commonProtocols, voteForProtocol } from './generation.js';
 import { announceJoined, announceLeft, refuseJoin } from './members.js';
 import type { ClassicGroup, ClassicMember } from './state.js';
+import { sameSubscription } from './subscriptions.js';
 import { armPending, armSession, cancelPending, cancelSession } from './timers.js';
 import type { Turn } from './turn.js';
 
@@ -28,8 +29,10 @@ export function join(turn: Turn, request: Join): GroupReply {
 }
 
 /** Kafka: acceptJoiningMember. In PreparingRebalance only the members at the barrier count. */
-function hasRoom(group: ClassicGroup, { memberId: id, settings }: Join): boolean {
-  const member = group.members.get(id);
+function hasRoom(group: ClassicGroup, { memberId: id, instanceId, settings }: Join): boolean {
+  // Not Kafka (KAFKA-20601): a static member that comes back takes its own place and needs no other.
+  const holder = id === '' && instanceId !== null ? group.staticMembers.get(instanceId) : id;
+  const member = group.members.get(holder ?? id);
   switch (group.state) {
     case 'Empty':
       return true;
@@ -186,7 +189,10 @@ function replaceStatic(turn: Turn, old: ClassicMember, request: Join): GroupRepl
     case 'PreparingRebalance':
       return waitAtBarrier(turn, member, request);
     case 'Stable':
-      if (voteForProtocol(group) === group.protocolName)
+      if (
+        voteForProtocol(group) === group.protocolName &&
+        sameSubscription(group, old.protocols, member.protocols)
+      )
         return { kind: 'join', answer: takeOverAnswer(group, old, member, request) };
       return rejoin(turn, member, request, 'static-replaced');
     case 'CompletingRebalance':

@@ -83,6 +83,11 @@ export interface GroupsView {
   /** Newest last. Includes the one that runs. */
   rebalances(group: GroupId): readonly RebalanceRecord[];
   fences(group: GroupId): readonly FenceGrant[];
+  /**
+   * How many partitions of each subscribed topic the members have; 0 for a topic that had none when they were assigned.
+   * Undefined when `leader` does not lead a stable group, and when subscriptions or assignments cannot be read.
+   */
+  sharedOut(group: GroupId, leader: MemberId): ReadonlyMap<TopicName, number> | undefined;
   /** All armed timers, for a new leader. Each starts again with its full time. */
   timers(): readonly Extract<TimerChange, { kind: 'arm' }>[];
   readonly groupCount: number;

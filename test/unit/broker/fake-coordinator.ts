@@ -144,6 +144,8 @@ export class FakeCoordinator implements Coordinator {
   heard(group: GroupId, member: MemberId): boolean {
     return !this.unheard.has(`${group}/${member}`);
   }
+  /** By `group/leader`. */
+  readonly sharedOut = new Map<string, ReadonlyMap<TopicName, number>>();
   touch(group: GroupId, member: MemberId): void {
     this.touched.push(`${group}/${member}`);
   }
@@ -210,6 +212,7 @@ export class FakeCoordinator implements Coordinator {
         describe: (group) => this.descriptions.find((each) => each.group === group),
         rebalances: () => [],
         fences: () => [],
+        sharedOut: (group, leader) => this.sharedOut.get(`${group}/${leader}`),
         timers: () => [],
         groupCount: 0,
         memberCount: 0,

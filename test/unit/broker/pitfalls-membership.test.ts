@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { generation, groupId, memberId } from '../../../src/kernel/index.js';
+import { generation, groupId, memberId, topicName } from '../../../src/kernel/index.js';
 import { bench } from './broker-bench.js';
 import { joinAnswer, syncAnswer } from './fake-coordinator.js';
 import { commitOf, fetchOffsetsOf, heartbeatOf, joinOf, syncOf } from './requests.js';
@@ -69,19 +69,44 @@ describe('docs/clients.md', () => {
       return last.kind === 'group.join' ? last.resuming : undefined;
     };
     coordinator.unheard.add('billing/m-1');
+    coordinator.addTopic('tenants', 8);
+    coordinator.sharedOut.set(
+      'billing/m-1',
+      new Map([
+        [topicName('tenants'), 8],
+        [topicName('late'), 0],
+      ]),
+    );
     expect(await resuming({ memberId: 'm-1' })).toBe(true);
     expect(await resuming({ memberId: 'm-1', reason: 'rebalance enforced by user' })).toBe(false);
     expect(await resuming({ memberId: '' })).toBe(false);
     expect(await resuming({ memberId: 'm-2' })).toBe(false);
     // A topic that was shared out has grown since: the leader may have come for that.
+    coordinator.topics.delete(topicName('tenants'));
     coordinator.addTopic('tenants', 9);
-    coordinator.descriptions = [
-      {
-        group: groupId('billing'),
-        memberDetails: [{ partitions: [{ topic: 'tenants', partitions: [0, 1, 2, 3, 4, 5, 6, 7] }] }],
-      } as never,
-    ];
     expect(await resuming({ memberId: 'm-1' })).toBe(false);
+    // A topic that did not exist when the partitions were shared out exists now.
+    coordinator.topics.delete(topicName('tenants'));
+    coordinator.addTopic('tenants', 8);
+    expect(await resuming({ memberId: 'm-1' })).toBe(true);
+    coordinator.addTopic('late', 1);
+    expect(await resuming({ memberId: 'm-1' })).toBe(false);
+    // Nobody can tell what the payloads say.
+    coordinator.sharedOut.clear();
+    expect(await resuming({ memberId: 'm-1' })).toBe(false);
+  });
+
+  it('renews the session of a member that commits, and of nobody else', async () => {
+    const { coordinator, client } = await bench();
+    coordinator.addTopic('tenants', 1);
+    const kafka = await client();
+    const commit = (member: object) => kafka.call(8, 7, { ...commitOf('billing', 'tenants', 5), ...member });
+    await commit({ generationIdOrMemberEpoch: 3, memberId: 'm-1' });
+    expect(coordinator.touched).toEqual(['billing/m-1']);
+    coordinator.onCommand = () => ({ kind: 'commit', error: 'ILLEGAL_GENERATION', errors: [] });
+    await commit({ generationIdOrMemberEpoch: 2, memberId: 'm-1' });
+    await commit({});
+    expect(coordinator.touched).toHaveLength(1);
   });
 
   it('#join-barrier: answers every parked JoinGroup whose barrier ended, however it ended', async () => {

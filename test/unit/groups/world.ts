@@ -36,6 +36,8 @@ export interface JoinOptions {
   readonly protocols?: readonly string[];
   readonly protocolType?: string;
   readonly topics?: readonly string[];
+  /** Instead of the subscription to `topics`. */
+  readonly metadata?: Uint8Array;
   readonly idRequired?: boolean;
   readonly sessionMs?: number;
   readonly rebalanceMs?: number;
@@ -120,7 +122,7 @@ export class GroupsWorld {
       protocolType: options.protocolType ?? 'consumer',
       protocols: (options.protocols ?? ['range']).map((name) => ({
         name,
-        metadata: encodeSubscription(topics),
+        metadata: options.metadata ?? encodeSubscription(topics),
       })),
       memberIdRequired: options.idRequired ?? false,
       canSkipAssignment: options.canSkipAssignment ?? false,
