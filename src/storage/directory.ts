@@ -68,11 +68,11 @@ function startOf(pid: number): string {
 
 const IDENTITY = 'identity.json';
 
-export function readIdentity(directory: string): DiskIdentity | undefined {
+export function readIdentity(fileSystem: FileSystem, directory: string): DiskIdentity | undefined {
   const path = join(directory, IDENTITY);
-  if (!fs.existsSync(path)) return undefined;
+  if (!fileSystem.existsSync(path)) return undefined;
   try {
-    const { crc, identity } = JSON.parse(fs.readFileSync(path, 'utf8')) as {
+    const { crc, identity } = JSON.parse(fileSystem.readFileSync(path).toString()) as {
       crc: number;
       identity: DiskIdentity;
     };

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ShardId, Slot } from '../kernel/index.js';
@@ -29,9 +28,13 @@ export interface FileStorageOptions {
   readonly segmentBytes?: number;
   /** Default 1 MiB. */
   readonly zeroAheadBytes?: number;
-  /** A seam for tests. */
+  /** A seam for tests and the simulator, as are those below. */
   readonly fileSystem?: FileSystem;
-  /** Makes the incarnation of a new disk. A seam for tests. */
+  /** Calls back at the end of this turn of the loop. */
+  readonly soon?: (run: () => void) => void;
+  /** Makes sure that the directory can be used, and that nobody else uses it. Returns what gives it back. */
+  readonly claimDirectory?: (directory: string) => () => void;
+  /** Makes the incarnation of a new disk. */
   readonly uuid?: () => string;
 }
 
@@ -52,8 +55,8 @@ export function openFileStorage(options: FileStorageOptions): Promise<OpenedStor
 
 function open(options: FileStorageOptions): OpenedStorage {
   const { directory, fileSystem = nodeFileSystem } = options;
-  prepareDirectory(directory);
-  const unlock = lockDirectory(directory);
+  const { soon = setImmediate, claimDirectory = claimForThisProcess } = options;
+  const unlock = claimDirectory(directory);
   try {
     const found = claim(directory, fileSystem, options.uuid ?? randomUUID);
     const { identity, incarnation, condition, usable } = found;
@@ -62,6 +65,7 @@ function open(options: FileStorageOptions): OpenedStorage {
       segmentBytes: options.segmentBytes ?? 64 * 1024 * 1024,
       zeroAheadBytes: options.zeroAheadBytes ?? 1024 * 1024,
       fileSystem,
+      soon,
       incarnation,
     };
     const snapshots = new SnapshotFiles(directory, fileSystem);
@@ -80,13 +84,18 @@ function open(options: FileStorageOptions): OpenedStorage {
       identity,
       incarnation,
       condition,
-      records: readAll(usable),
+      records: readAll(fileSystem, usable),
       snapshots: snapshots.newest,
     };
   } catch (error) {
     unlock();
     throw error;
   }
+}
+
+function claimForThisProcess(directory: string): () => void {
+  prepareDirectory(directory);
+  return lockDirectory(directory);
 }
 
 /**
@@ -103,8 +112,8 @@ function claim(
   readonly condition: DiskCondition;
   readonly usable: readonly Found[];
 } {
-  const identity = readIdentity(directory);
-  const { found, condition } = examine(directory, identity);
+  const identity = readIdentity(fileSystem, directory);
+  const { found, condition } = examine(fileSystem, directory, identity);
   if (condition.kind !== 'corrupt') {
     const incarnation = identity?.incarnation ?? found.at(-1)?.header.incarnation ?? uuid();
     return { identity, incarnation, condition, usable: found };
@@ -112,16 +121,16 @@ function claim(
   const incarnation = uuid();
   const renamed = identity === undefined ? undefined : { ...identity, incarnation };
   if (renamed !== undefined) writeIdentity(fileSystem, directory, renamed);
-  setAside(directory);
+  setAside(fileSystem, directory);
   return { identity: renamed, incarnation, condition, usable: [] };
 }
 
-function* readAll(found: readonly Found[]): Iterable<LogRecord> {
-  for (const { segment, header, end } of found) yield* recordsOf(segment.path, header, end);
+function* readAll(fileSystem: FileSystem, found: readonly Found[]): Iterable<LogRecord> {
+  for (const { segment, header, end } of found) yield* recordsOf(fileSystem, segment.path, header, end);
 }
 
-function examine(directory: string, identity: DiskIdentity | undefined): Examined {
-  const examined = examineSegments(directory, identity?.incarnation);
+function examine(fileSystem: FileSystem, directory: string, identity: DiskIdentity | undefined): Examined {
+  const examined = examineSegments(fileSystem, directory, identity?.incarnation);
   if (examined.condition.kind === 'corrupt' || identity === undefined) return examined;
   // Pair: FileStorage.saveIdentity writes a group before it writes that this replica has formed its cluster.
   const votes = identity.formedWith[identity.replicaId] === identity.incarnation;
@@ -140,8 +149,12 @@ interface Examined {
 }
 
 /** `incarnation`: of this disk; undefined when it has no name yet. */
-function examineSegments(directory: string, incarnation: string | undefined): Examined {
-  const numbers = segmentNumbers(directory);
+function examineSegments(
+  fileSystem: FileSystem,
+  directory: string,
+  incarnation: string | undefined,
+): Examined {
+  const numbers = segmentNumbers(fileSystem, directory);
   const found: Found[] = [];
   let dropped = 0;
   for (const [index, number] of numbers.entries()) {
@@ -151,15 +164,15 @@ function examineSegments(directory: string, incarnation: string | undefined): Ex
       condition: { kind: 'corrupt', file: path, offset, detail },
     });
     if (index > 0 && number !== numbers[index - 1]! + 1) return corrupt(0, 'a segment before it is missing');
-    const scan = scanSegment(readSegment(path), found.at(-1), index === numbers.length - 1);
+    const scan = scanSegment(readSegment(fileSystem, path), found.at(-1), index === numbers.length - 1);
     switch (scan.kind) {
       case 'newer':
         throw new DataDirectoryError(
           `${path} was written by a newer version (format ${scan.version}): upgrade this one.`,
         );
       case 'incomplete':
-        fs.rmSync(path);
-        syncDirectory(directory);
+        fileSystem.rmSync(path);
+        syncDirectory(fileSystem, directory);
         continue;
       case 'corrupt':
         return corrupt(scan.offset, scan.detail);
@@ -177,8 +190,8 @@ function examineSegments(directory: string, incarnation: string | undefined): Ex
   };
 }
 
-function segmentNumbers(directory: string): readonly number[] {
-  return fs
+function segmentNumbers(fileSystem: FileSystem, directory: string): readonly number[] {
+  return fileSystem
     .readdirSync(directory)
     .map((name) => /^log-(\d{10})\.wal$/.exec(name)?.[1])
     .filter((digits) => digits !== undefined)
@@ -188,31 +201,32 @@ function segmentNumbers(directory: string): readonly number[] {
 
 /** The rest of an unfinished group must go: once valid records follow it, the next start would call it corrupt. */
 function eraseTail(fileSystem: FileSystem, path: string, from: number): void {
-  const file = fs.openSync(path, 'r+');
+  const file = fileSystem.openSync(path, 'r+');
   try {
-    const { size } = fs.fstatSync(file);
+    const { size } = fileSystem.fstatSync(file);
     writeFullySync(fileSystem, file, Buffer.alloc(size - from), from);
-    fs.fdatasyncSync(file);
+    fileSystem.fdatasyncSync(file);
   } finally {
-    fs.closeSync(file);
+    fileSystem.closeSync(file);
   }
 }
 
 /** Keeps a corrupt log for inspection. The replica starts a new one. */
-function setAside(directory: string): void {
+function setAside(fileSystem: FileSystem, directory: string): void {
   let number = 1;
-  while (fs.existsSync(join(directory, `corrupt-${number}`))) number++;
+  while (fileSystem.existsSync(join(directory, `corrupt-${number}`))) number++;
   const aside = join(directory, `corrupt-${number}`);
-  fs.mkdirSync(aside);
-  for (const name of fs.readdirSync(directory)) {
-    if (name.endsWith('.wal')) fs.renameSync(join(directory, name), join(aside, name));
+  fileSystem.mkdirSync(aside);
+  for (const name of fileSystem.readdirSync(directory)) {
+    if (name.endsWith('.wal')) fileSystem.renameSync(join(directory, name), join(aside, name));
   }
-  syncDirectory(directory);
+  syncDirectory(fileSystem, directory);
 }
 
 class FileStorage implements Storage {
   readonly #directory: string;
   readonly #fileSystem: FileSystem;
+  readonly #soon: LogOptions['soon'];
   readonly #log: WriteAheadLog;
   readonly #snapshots: SnapshotFiles;
   readonly #unlock: () => void;
@@ -221,6 +235,7 @@ class FileStorage implements Storage {
   constructor(options: LogOptions, log: WriteAheadLog, snapshots: SnapshotFiles, unlock: () => void) {
     this.#directory = options.directory;
     this.#fileSystem = options.fileSystem;
+    this.#soon = options.soon;
     this.#log = log;
     this.#snapshots = snapshots;
     this.#unlock = unlock;
@@ -241,7 +256,7 @@ class FileStorage implements Storage {
       );
       return;
     }
-    setImmediate(done);
+    this.#soon(done);
   }
 
   readSnapshot(

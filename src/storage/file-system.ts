@@ -1,8 +1,25 @@
 import * as fs from 'node:fs';
 import { crc32c } from '../kernel/index.js';
 
-/** The part of node:fs that makes data durable. Tests replace it to inject failures. A write may be short. */
+/**
+ * What this room asks of a file system, under Node's names. Tests replace it to inject failures, the simulator to be the
+ * disk. A write may be short.
+ */
 export interface FileSystem {
+  openSync(path: string, flags: 'r' | 'r+' | 'w' | 'w+'): number;
+  closeSync(file: number): void;
+  /** Returns how many bytes were read: 0 at the end of the file. */
+  readSync(file: number, into: Uint8Array, offset: number, length: number, position: number): number;
+  fstatSync(file: number): { readonly size: number };
+  fsyncSync(file: number): void;
+  fdatasyncSync(file: number): void;
+  renameSync(from: string, to: string): void;
+  rmSync(path: string, options?: { readonly force: boolean }): void;
+  unlinkSync(path: string): void;
+  existsSync(path: string): boolean;
+  mkdirSync(path: string): void;
+  readdirSync(path: string): string[];
+  readFileSync(path: string): Buffer;
   write(
     file: number,
     bytes: Uint8Array,
@@ -15,6 +32,7 @@ export interface FileSystem {
 }
 
 export const nodeFileSystem: FileSystem = {
+  ...fs,
   write: (file, bytes, position, done) => fs.write(file, bytes, 0, bytes.length, position, done),
   writeSync: (file, bytes, position) => fs.writeSync(file, bytes, 0, bytes.length, position),
   datasync: (file, done) => fs.fdatasync(file, done),
@@ -52,12 +70,12 @@ export function writeFullySync(
 const nothingWritten = (bytes: number): Error => new Error(`the system wrote none of ${bytes} bytes`);
 
 /** Makes a change of a directory's entries (create, rename, remove) durable. */
-export function syncDirectory(path: string): void {
-  const directory = fs.openSync(path, 'r');
+export function syncDirectory(fileSystem: FileSystem, path: string): void {
+  const directory = fileSystem.openSync(path, 'r');
   try {
-    fs.fsyncSync(directory);
+    fileSystem.fsyncSync(directory);
   } finally {
-    fs.closeSync(directory);
+    fileSystem.closeSync(directory);
   }
 }
 
@@ -73,7 +91,7 @@ export function replaceFile(
 ): void {
   const path = `${directory}/${name}`;
   const temporary = `${path}.tmp`;
-  const file = fs.openSync(temporary, 'w+');
+  const file = fileSystem.openSync(temporary, 'w+');
   try {
     let bytes = 0;
     let crc = 0;
@@ -82,28 +100,28 @@ export function replaceFile(
       bytes += chunk.length;
       crc = crc32c(chunk, crc);
     }
-    fs.fdatasyncSync(file);
-    verify(file, bytes, crc);
+    fileSystem.fdatasyncSync(file);
+    verify(fileSystem, file, bytes, crc);
   } catch (error) {
     // The space is given back: on a full disk an unfinished file would keep the log from going on.
-    fs.rmSync(temporary, { force: true });
+    fileSystem.rmSync(temporary, { force: true });
     throw error;
   } finally {
-    fs.closeSync(file);
+    fileSystem.closeSync(file);
   }
-  fs.renameSync(temporary, path);
-  syncDirectory(directory);
+  fileSystem.renameSync(temporary, path);
+  syncDirectory(fileSystem, directory);
 }
 
 const READ_BACK_BYTES = 1024 * 1024;
 
 /** Reads the file back: length and checksum must be those of what was written. */
-function verify(file: number, bytes: number, crc: number): void {
+function verify(fileSystem: FileSystem, file: number, bytes: number, crc: number): void {
   const part = Buffer.allocUnsafe(Math.min(READ_BACK_BYTES, bytes + 1));
   let at = 0;
   let found = 0;
   for (;;) {
-    const read = fs.readSync(file, part, 0, part.length, at);
+    const read = fileSystem.readSync(file, part, 0, part.length, at);
     if (read === 0) break;
     found = crc32c(part.subarray(0, read), found);
     at += read;

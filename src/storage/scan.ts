@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { assert } from '../kernel/index.js';
+import type { FileSystem } from './file-system.js';
 import {
   decodeHeader,
   HEADER_BYTES,
@@ -101,8 +101,13 @@ function lastNonZero(bytes: Buffer): number {
 }
 
 /** The records of a segment that has been scanned, up to the end found then. Payloads are views of one buffer a segment. */
-export function* recordsOf(path: string, header: SegmentHeader, end: LogEnd): Iterable<LogRecord> {
-  const bytes = readSegment(path);
+export function* recordsOf(
+  fileSystem: FileSystem,
+  path: string,
+  header: SegmentHeader,
+  end: LogEnd,
+): Iterable<LogRecord> {
+  const bytes = readSegment(fileSystem, path);
   let offset = HEADER_BYTES;
   let groupAt = offset;
   let { chain, firstSequence: sequence } = header;
@@ -129,4 +134,4 @@ export function* recordsOf(path: string, header: SegmentHeader, end: LogEnd): It
   }
 }
 
-export const readSegment = (path: string): Buffer => readFileSync(path);
+export const readSegment = (fileSystem: FileSystem, path: string): Buffer => fileSystem.readFileSync(path);

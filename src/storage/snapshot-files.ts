@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { crc32c, type ShardId, shardId, type Slot, slot } from '../kernel/index.js';
 import { type FileSystem, replaceFile } from './file-system.js';
@@ -16,8 +15,8 @@ export class SnapshotFiles {
   constructor(directory: string, fileSystem: FileSystem) {
     this.#directory = directory;
     this.#fileSystem = fileSystem;
-    for (const name of fs.readdirSync(directory)) {
-      if (name.endsWith('.tmp')) fs.rmSync(join(directory, name));
+    for (const name of fileSystem.readdirSync(directory)) {
+      if (name.endsWith('.tmp')) fileSystem.rmSync(join(directory, name));
       const match = /^snapshot-(\d+)-(\d+)$/.exec(name);
       if (match === null) continue;
       const shard = shardId(Number(match[1]));
@@ -45,7 +44,8 @@ export class SnapshotFiles {
     header.writeDoubleLE(through, 16);
     replaceFile(this.#fileSystem, this.#directory, snapshotName(shard, through), [header, ...body]);
     this.newest.set(shard, through);
-    if (older !== undefined && older !== through) fs.rmSync(this.#path(shard, older), { force: true });
+    if (older !== undefined && older !== through)
+      this.#fileSystem.rmSync(this.#path(shard, older), { force: true });
   }
 
   /** The body, checked. Throws when it is damaged. */
@@ -53,7 +53,7 @@ export class SnapshotFiles {
     const through = this.newest.get(shard);
     if (through === undefined) return undefined;
     const path = this.#path(shard, through);
-    const bytes = fs.readFileSync(path);
+    const bytes = this.#fileSystem.readFileSync(path);
     const body = bytes.subarray(HEADER_BYTES);
     const intact =
       bytes.length >= HEADER_BYTES &&

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '../kernel/index.js';
 import type { LogRecord, StorageMark } from '../replica/index.js';
@@ -22,6 +21,8 @@ export interface LogOptions {
   /** How far ahead of the end a segment is filled with zeros. Bytes. */
   readonly zeroAheadBytes: number;
   readonly fileSystem: FileSystem;
+  /** Calls back at the end of this turn of the loop. */
+  readonly soon: (run: () => void) => void;
   /** Of this disk; stands in the header of each segment. */
   readonly incarnation: string;
 }
@@ -66,8 +67,8 @@ export class WriteAheadLog {
     this.#segments = segments;
     this.#end = end;
     const last = segments.at(-1)!;
-    this.#file = fs.openSync(last.path, 'r+');
-    this.#zeroedThrough = fs.fstatSync(this.#file).size;
+    this.#file = options.fileSystem.openSync(last.path, 'r+');
+    this.#zeroedThrough = options.fileSystem.fstatSync(this.#file).size;
   }
 
   /**
@@ -78,20 +79,20 @@ export class WriteAheadLog {
     const { directory, fileSystem, incarnation } = options;
     const path = join(directory, segmentName(number));
     const temporary = `${path}.tmp`;
-    const file = fs.openSync(temporary, 'w');
+    const file = fileSystem.openSync(temporary, 'w');
     try {
       const zeros = Math.max(0, Math.min(options.zeroAheadBytes, options.segmentBytes) - HEADER_BYTES);
       writeFullySync(fileSystem, file, encodeHeader({ firstSequence, chain, incarnation }), 0);
       writeFullySync(fileSystem, file, Buffer.alloc(zeros), HEADER_BYTES);
-      fs.fsyncSync(file);
-      fs.renameSync(temporary, path);
+      fileSystem.fsyncSync(file);
+      fileSystem.renameSync(temporary, path);
     } catch (error) {
-      fs.rmSync(temporary, { force: true });
+      fileSystem.rmSync(temporary, { force: true });
       throw error;
     } finally {
-      fs.closeSync(file);
+      fileSystem.closeSync(file);
     }
-    syncDirectory(directory);
+    syncDirectory(fileSystem, directory);
     return { number, path, used: HEADER_BYTES };
   }
 
@@ -108,7 +109,7 @@ export class WriteAheadLog {
     if (this.#syncing || this.#scheduled) return;
     this.#scheduled = true;
     // After all that this turn appends.
-    setImmediate(() => {
+    this.#options.soon(() => {
       this.#scheduled = false;
       if (!this.#syncing) this.#writeGroup();
     });
@@ -231,7 +232,7 @@ export class WriteAheadLog {
       const segment = WriteAheadLog.createSegment(this.#options, last.number + 1, sequence, chain);
       this.#file = this.#swapFile(segment.path);
       this.#segments.push(segment);
-      this.#zeroedThrough = fs.fstatSync(this.#file).size;
+      this.#zeroedThrough = this.#options.fileSystem.fstatSync(this.#file).size;
       this.#end = { ...this.#end, offset: HEADER_BYTES };
     } catch (error) {
       this.#fail('create', error as Error, join(this.#options.directory, segmentName(last.number + 1)));
@@ -240,8 +241,8 @@ export class WriteAheadLog {
 
   /** Opens the next segment before the old one is closed: when that fails, the log still has a file to close. */
   #swapFile(path: string): number {
-    const next = fs.openSync(path, 'r+');
-    fs.closeSync(this.#file);
+    const next = this.#options.fileSystem.openSync(path, 'r+');
+    this.#options.fileSystem.closeSync(this.#file);
     return next;
   }
 
@@ -270,10 +271,10 @@ export class WriteAheadLog {
     assert(mark <= this.#segments.at(-1)!.number, 'a mark lies within the log');
     let removed = false;
     while (this.#segments.length > 1 && this.#segments[0]!.number < mark) {
-      fs.unlinkSync(this.#segments.shift()!.path);
+      this.#options.fileSystem.unlinkSync(this.#segments.shift()!.path);
       removed = true;
     }
-    if (removed) syncDirectory(this.#options.directory);
+    if (removed) syncDirectory(this.#options.fileSystem, this.#options.directory);
   }
 
   /** Whether no group was ever written. */
@@ -296,6 +297,6 @@ export class WriteAheadLog {
       await this.#settled();
     }
     this.#dead = true;
-    fs.closeSync(this.#file);
+    this.#options.fileSystem.closeSync(this.#file);
   }
 }

@@ -26,8 +26,10 @@ const turns = async (count = 50): Promise<void> => {
 };
 const rest = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
 
+type Writing = Pick<FileSystem, 'write' | 'writeSync' | 'datasync'>;
+
 /** Counts what goes to the disk, and fails or holds on command. */
-class Faulty implements FileSystem {
+class Faulty implements Writing {
   writes = 0;
   syncs = 0;
   writeError: Error | null = null;
@@ -66,8 +68,15 @@ class Faulty implements FileSystem {
   }
 }
 
-const open = (fileSystem: FileSystem, segmentBytes = 1_048_576): Promise<OpenedStorage> =>
-  openFileStorage({ directory, segmentBytes, zeroAheadBytes: 4_096, fileSystem });
+const open = (disk: Writing, segmentBytes = 1_048_576): Promise<OpenedStorage> => {
+  const fileSystem: FileSystem = {
+    ...nodeFileSystem,
+    write: (file, bytes, position, done) => disk.write(file, bytes, position, done),
+    writeSync: (file, bytes, position) => disk.writeSync(file, bytes, position),
+    datasync: (file, done) => disk.datasync(file, done),
+  };
+  return openFileStorage({ directory, segmentBytes, zeroAheadBytes: 4_096, fileSystem });
+};
 const ioError = (code: string): Error => Object.assign(new Error(`${code}: i/o error`), { code });
 
 describe('a disk that fails', () => {
