@@ -12,7 +12,7 @@ export class AdminClientError extends Error {
   }
 }
 
-/** Asks the first replica that answers. */
+/** Asks the first replica that answers and can. */
 export class AdminClient {
   readonly #urls: readonly string[];
 
@@ -23,6 +23,7 @@ export class AdminClient {
   /** Throws AdminClientError. */
   async request<T>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<T> {
     const failures: string[] = [];
+    let unavailable: AdminClientError | undefined;
     for (const url of this.#urls) {
       let response: Response;
       try {
@@ -40,11 +41,15 @@ export class AdminClient {
       }
       const answer: unknown = await response.json();
       if (response.ok) return answer as T;
-      throw new AdminClientError(
+      const refusal = new AdminClientError(
         (answer as Partial<ProblemJson>).detail ?? `status ${response.status}`,
         response.status,
       );
+      if (response.status !== 503) throw refusal;
+      // This one does not know or cannot; the next one may.
+      unavailable ??= refusal;
     }
+    if (unavailable !== undefined) throw unavailable;
     throw new AdminClientError(
       `no replica answers. Start one (npm start), or say where they are with --url or QUORATE_URL.\n  ${failures.join('\n  ')}`,
       0,

@@ -49,6 +49,15 @@ function group(source: AdminSource, summary: GroupSummary, shard: ShardId): Grou
 const partitions = (topics: readonly TopicPartitions[]): TopicPartitionsJson[] =>
   topics.map(({ topic, partitions: numbers }) => ({ topic, partitions: numbers }));
 
+/** Shards of which nothing can be said: no leader is known, or the one that was cannot be heard. */
+export function unknownShards(source: AdminSource, shards = everyShard(source)): readonly ShardId[] {
+  const up = new Set(source.status().peers.flatMap((peer) => (peer.up ? [peer.id] : [])));
+  return shards.filter((shard) => {
+    const leader = source.leaderOf(shard);
+    return !source.serves(shard) && (leader === undefined || !up.has(leader));
+  });
+}
+
 export function groups(source: AdminSource): GroupsJson {
   const shards = everyShard(source);
   return {

@@ -1,13 +1,24 @@
-import { crc32c, type GroupId, shardId, type TopicName } from '../kernel/index.js';
+import {
+  crc32c,
+  type GroupId,
+  type MonotonicMs,
+  type ShardId,
+  shardId,
+  type TopicName,
+} from '../kernel/index.js';
 import type { BrokerAddress, Coordinator } from '../replica/index.js';
 import type { Topic, TopicsView } from '../machine/index.js';
 
 /** The shard that holds the cluster's facts. */
 export const FACTS = shardId(0);
 
+/** How long the answers of all replicas together may miss a shard whose leader has changed. Milliseconds. */
+const MOVED_LATELY_MS = 1_000;
+
 /** The replicas and what they lead, the same from every replica (docs/clients.md#replica-ids, docs/clients.md#every-replica-answers). */
 export class ClusterFacts {
   readonly #coordinator: Coordinator;
+  readonly #movedAt = new Map<ShardId, MonotonicMs>();
 
   constructor(coordinator: Coordinator) {
     this.#coordinator = coordinator;
@@ -28,6 +39,22 @@ export class ClusterFacts {
   controllerId(brokers: readonly BrokerAddress[]): number {
     const leader = this.#coordinator.leaderOf(FACTS);
     return brokers.find(({ id }) => id === leader)?.id ?? brokers[0]?.id ?? -1;
+  }
+
+  /** To be told of each change of a shard's leader. */
+  leadMoved(shard: ShardId): void {
+    this.#movedAt.set(shard, this.#coordinator.now());
+  }
+  /**
+   * Another replica that clients can reach leads the shard, and has done so for a while: whoever asks all replicas gets
+   * the shard's groups from that one. Right after a change two replicas may each believe that the other one leads.
+   */
+  settledElsewhere(shard: ShardId): boolean {
+    const leader = this.#coordinator.leaderOf(shard);
+    if (leader === undefined || leader === this.#coordinator.self) return false;
+    if (!this.brokers().some(({ id }) => id === leader)) return false;
+    const movedAt = this.#movedAt.get(shard);
+    return movedAt === undefined || this.#coordinator.now() - movedAt >= MOVED_LATELY_MS;
   }
 
   get topics(): TopicsView {

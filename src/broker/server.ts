@@ -95,6 +95,7 @@ class TcpBroker implements Broker, ConnectionHost {
             if (serving) for (const each of news) this.#news(each);
           }),
           coordinator.onLeadership((shard, { serving }) => {
+            this.#context.facts.leadMoved(shard);
             if (!serving) this.#context.parked.coordinatorLost(shard);
           }),
         ];

@@ -13,7 +13,7 @@ import {
   Res,
   UseFilters,
 } from '@nestjs/common';
-import { groupId } from '../../kernel/index.js';
+import { groupId, type ShardId, shardId } from '../../kernel/index.js';
 import { type Answer, freshView } from './fresh-view.js';
 import { Problem, ProblemFilter } from './problem.js';
 import { ADMIN_SOURCE } from './tokens.js';
@@ -76,37 +76,44 @@ export class AdminController {
   }
 
   @Get('groups')
-  groups(): GroupsJson {
+  groups(@Query('stale') stale?: string): GroupsJson {
+    this.#known(stale);
     return present.groups(this.#source);
   }
   @Get('groups/:id')
-  group(@Param('id') id: string): GroupDetailJson {
+  group(@Param('id') id: string, @Query('stale') stale?: string): GroupDetailJson {
+    this.#known(stale, this.#source.shardOf(groupId(id)));
     return found(() => present.groupDetail(this.#source, id));
   }
   @Get('groups/:id/offsets')
-  offsets(@Param('id') id: string): OffsetsJson {
+  offsets(@Param('id') id: string, @Query('stale') stale?: string): OffsetsJson {
+    this.#known(stale, this.#source.shardOf(groupId(id)));
     return found(() => present.offsets(this.#source, id));
   }
   @Get('groups/:id/rebalances')
-  rebalances(@Param('id') id: string): RebalancesJson {
+  rebalances(@Param('id') id: string, @Query('stale') stale?: string): RebalancesJson {
+    this.#known(stale, this.#source.shardOf(groupId(id)));
     return found(() => present.rebalances(this.#source, id));
   }
   @Get('groups/:id/fences')
   async fences(
     @Param('id') id: string,
     @Query('fresh') fresh: string | undefined,
+    @Query('stale') stale: string | undefined,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<FencesJson> {
+    const shard = this.#source.shardOf(groupId(id));
     // For those who act on it: as of now, not as of what this replica has applied.
-    if (fresh !== undefined) {
-      const shard = this.#source.shardOf(groupId(id));
+    if (fresh === undefined) this.#known(stale, shard);
+    else {
       await freshView(this.#source, shard, `groups/${encodeURIComponent(id)}/fences?fresh`, answer);
     }
     return found(() => present.fences(this.#source, id));
   }
 
   @Get('topics')
-  topics(): TopicsJson {
+  topics(@Query('stale') stale?: string): TopicsJson {
+    this.#known(stale, shardId(0));
     return present.topics(this.#source);
   }
 
@@ -126,6 +133,19 @@ export class AdminController {
   @HttpCode(200)
   async deleteTopic(@Param('name') name: string): Promise<TopicJson> {
     return topicOrProblem(await this.#source.deleteTopic(name));
+  }
+
+  /** Without a leader that is heard, what was applied here says nothing about what there is: "none" would be a guess. */
+  #known(stale: string | undefined, ...shards: ShardId[]): void {
+    if (stale !== undefined) return;
+    const unknown = present.unknownShards(this.#source, shards.length === 0 ? undefined : shards);
+    if (unknown.length === 0) return;
+    throw new Problem(
+      503,
+      'Not known',
+      `Replica ${this.#source.self} hears no leader of shard ${unknown.join(', ')}. Try again in a second, ask another ` +
+        'replica, or add ?stale to see what was applied here.',
+    );
   }
 }
 

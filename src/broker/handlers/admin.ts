@@ -1,5 +1,6 @@
-import { type GroupId, groupId, shardId, topicName } from '../../kernel/index.js';
+import { type GroupId, groupId, type ShardId, shardId, topicName } from '../../kernel/index.js';
 import type { GroupDescription, GroupSummary } from '../../machine/index.js';
+import type { Coordinator } from '../../replica/index.js';
 import { type ErrorCode, errorCode, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 import { NOT_COORDINATOR } from '../refusals.js';
@@ -80,17 +81,24 @@ function description(group: GroupId, found: GroupDescription | undefined, versio
   };
 }
 
-/** Kafka: each broker lists the groups it coordinates; a client asks them all and joins the lists. */
+/**
+ * Kafka: each broker lists the groups it coordinates; a client asks them all and joins the lists. While it is not known
+ * that somebody lists each shard, the answer is an error that clients retry, and no list: a shorter one would be wrong.
+ */
 export const listGroups: Handler<'ListGroups'> = (request, exchange, context) => {
-  const { coordinator } = context;
+  const { coordinator, facts } = context;
+  const unknown = (code: ErrorCode): void => exchange.answer({ errorCode: code, groups: [] });
   const wanted = (filter: readonly string[], value: string): boolean =>
     filter.length === 0 || filter.some((each) => each.toLowerCase() === value.toLowerCase());
   const groups: GroupSummary[] = [];
-  const served = Array.from({ length: coordinator.shards }, (_, shard) => shardId(shard)).filter((shard) =>
-    coordinator.serves(shard),
-  );
+  const shards = Array.from({ length: coordinator.shards }, (_, shard) => shardId(shard));
+  const served = shards.filter((shard) => coordinator.serves(shard));
+  const lost = shards.find((shard) => !coordinator.serves(shard) && !facts.settledElsewhere(shard));
+  if (lost !== undefined) return unknown(LISTED_NOWHERE[whoLeads(lost, coordinator)]);
   let open = served.length;
-  const finish = (): void =>
+  let refused = false;
+  const finish = (): void => {
+    if (refused) return unknown(LISTED_NOWHERE.nobody);
     exchange.answer({
       errorCode: 0,
       groups: groups
@@ -102,15 +110,24 @@ export const listGroups: Handler<'ListGroups'> = (request, exchange, context) =>
           groupType: type,
         })),
     });
+  };
   if (open === 0) return finish();
   for (const shard of served) {
     coordinator.read(shard, (outcome) => {
-      // Refused: the shard has just moved on, and whoever leads it now lists its groups.
       if (outcome.kind === 'ok') for (const group of outcome.view.groups.list()) groups.push(group);
+      else refused = true;
       if (--open === 0) finish();
     });
   }
 };
+
+/** 14: this replica leads the shard and does not serve it yet. 15: who leads it is not known, or has just changed. */
+const LISTED_NOWHERE = {
+  self: errorCode('COORDINATOR_LOAD_IN_PROGRESS'),
+  nobody: errorCode('COORDINATOR_NOT_AVAILABLE'),
+} as const;
+const whoLeads = (shard: ShardId, coordinator: Coordinator): keyof typeof LISTED_NOWHERE =>
+  coordinator.leaderOf(shard) === coordinator.self ? 'self' : 'nobody';
 
 export const deleteGroups: Handler<'DeleteGroups'> = (request, exchange, context) => {
   const { coordinator } = context;

@@ -8,24 +8,13 @@ import type { BrokerContext, Handler } from '../context.js';
 
 const SOFTWARE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
-/** Clients look at the keys, admin tools at the features: group.version 1 is the consumer group protocol (KIP-848). */
-const FEATURES = {
-  supportedFeatures: [{ name: 'group.version', minVersion: 0, maxVersion: 1 }],
-  finalizedFeaturesEpoch: 1,
-  finalizedFeatures: [{ name: 'group.version', maxVersionLevel: 1, minVersionLevel: 1 }],
-};
-
 export const apiVersions: Handler<'ApiVersions'> = (request, exchange) => {
   // Kafka: KIP-511. From v3 on a client must say what it is.
   const named = [request.clientSoftwareName, request.clientSoftwareVersion];
   if (exchange.version >= 3 && !named.every((name) => SOFTWARE_NAME.test(name)))
     return exchange.answer({ errorCode: errorCode('INVALID_REQUEST'), apiKeys: [] });
-  // Below v4 a feature whose least version is 0 must not be named (KIP-584).
-  const features =
-    exchange.version >= 4
-      ? FEATURES
-      : { ...FEATURES, supportedFeatures: FEATURES.supportedFeatures.map((f) => ({ ...f, minVersion: 1 })) };
-  exchange.answer({ errorCode: 0, apiKeys: advertisedVersions(), ...features });
+  // No features: group.version would promise the consumer group protocol (KIP-848), and keys 68 and 69 are not answered.
+  exchange.answer({ errorCode: 0, apiKeys: advertisedVersions() });
 };
 
 const GROUP = 0;

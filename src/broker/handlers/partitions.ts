@@ -10,7 +10,7 @@ const FAULTY_FETCH_HOLD_MS = 100;
 
 /**
  * Held for the client's own max_wait_ms, then answered empty (docs/clients.md#held-fetches). The end of the log is the position in
- * the request or later, never an OFFSET_OUT_OF_RANGE (docs/clients.md#no-out-of-range). Only the encoded answer waits; nothing of the
+ * the request: whoever reads to the end is there, and no position is an OFFSET_OUT_OF_RANGE (docs/clients.md#no-out-of-range). Only the encoded answer waits; nothing of the
  * request is kept.
  */
 export const fetch: Handler<'Fetch'> = (request, exchange, context) => {
@@ -35,7 +35,7 @@ export const fetch: Handler<'Fetch'> = (request, exchange, context) => {
 
 function emptyFetch(
   request: RequestOf<'Fetch'>,
-  { facts, ends }: BrokerContext,
+  { facts }: BrokerContext,
 ): { readonly reply: ReplyOf<'Fetch'>; readonly faulty: boolean } {
   let faulty = false;
   const responses = request.topics.map(({ topic: name, partitions }) => {
@@ -46,7 +46,7 @@ function emptyFetch(
       partitions: partitions.map(({ partition, fetchOffset }) => {
         const known = topic !== undefined && facts.hasPartition(topic, partition);
         faulty ||= !known;
-        const end = known ? Math.max(fetchOffset, ends.of(topic.id, partition)) : -1;
+        const end = known ? fetchOffset : -1;
         return {
           partitionIndex: partition,
           errorCode: known ? 0 : UNKNOWN_PARTITION,

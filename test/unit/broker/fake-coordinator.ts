@@ -105,8 +105,10 @@ export class FakeCoordinator implements Coordinator {
     const leader = this.leader(shard);
     return leader === undefined ? undefined : replicaId(leader);
   }
+  /** A shard that is led here and not served yet. */
+  loading: ShardId | undefined;
   serves(shard: ShardId): boolean {
-    return this.leader(shard) === this.self;
+    return this.leader(shard) === this.self && shard !== this.loading;
   }
   leaseHolds(shard: ShardId): boolean {
     return this.lease && this.serves(shard);
