@@ -114,7 +114,7 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
       if (s.role.kind === 'leader') beginTransfer(s, s.role, input.to, now);
       return;
     case 'snapshotTaken':
-      return trim(s, input.through);
+      return trim(s, input.through, input.keepFrom);
     case 'snapshotInstalled':
       return installed(s, input.through);
     default:

@@ -101,9 +101,10 @@ function checkAgreement(s: State, firstSlot: Slot, entries: readonly AcceptedEnt
 }
 
 /** A snapshot covers the log through a slot; a few entries stay for peers that lag a little. */
-export function trim(s: State, through: Slot): void {
+export function trim(s: State, through: Slot, keepFrom: Slot | undefined): void {
   const covered = Math.min(through, s.announcedThrough);
-  s.hard.log.trimBefore(slot(Math.max(1, covered + 1 - s.options.retainedEntries)));
+  const from = Math.min(covered + 1 - s.options.retainedEntries, keepFrom ?? Infinity);
+  s.hard.log.trimBefore(slot(Math.max(1, from)));
 }
 
 /** The machine has jumped to a snapshot of a peer. */

@@ -48,7 +48,12 @@ export type Input =
   /** Hand leadership to a replica (planned: shutdown, return to the preferred leader). Ignored unless leading. */
   | { readonly kind: 'transfer'; readonly to: ReplicaId }
   /** A durable snapshot of the machine covers the log through this slot; the log before it may be trimmed. */
-  | { readonly kind: 'snapshotTaken'; readonly through: Slot }
+  | {
+      readonly kind: 'snapshotTaken';
+      readonly through: Slot;
+      /** Slots from here on stay, for a peer that fetches the snapshot before them. */
+      readonly keepFrom?: Slot | undefined;
+    }
   /** A snapshot received from a peer is durable and the machine stands at this slot. */
   | { readonly kind: 'snapshotInstalled'; readonly through: Slot };
 

@@ -10,7 +10,16 @@ import {
 import { decodeMessage, type Message } from '../paxos/index.js';
 
 /** What replicas say to each other: one byte of kind, then the body. Numbers are on the wire: never change or reuse one. */
-const KIND = { paxos: 1, forward: 2, forwarded: 3, snapshot: 4, audit: 5 } as const;
+const KIND = {
+  paxos: 1,
+  forward: 2,
+  forwarded: 3,
+  // 4 was a snapshot pushed unasked, before version 0.1.0.
+  audit: 5,
+  snapshotOffer: 6,
+  snapshotAsk: 7,
+  snapshotChunk: 8,
+} as const;
 
 export type PeerFrame =
   /** Messages of the shards' Paxos cores, any number of shards in one frame. */
@@ -26,12 +35,27 @@ export type PeerFrame =
       readonly payload: Uint8Array;
     }
   | { readonly kind: 'forwarded'; readonly request: number; readonly outcome: string }
+  /** The receiver lacks slots that the sender's log does not hold any more: it may ask for a snapshot. */
+  | { readonly kind: 'snapshotOffer'; readonly shard: ShardId; readonly logBegins: Slot }
+  /** For the bytes from `offset` to `until` of the snapshot named; the newest one when it is not there. */
   | {
-      readonly kind: 'snapshot';
+      readonly kind: 'snapshotAsk';
       readonly shard: ShardId;
       readonly through: Slot;
-      readonly index: number;
-      readonly last: boolean;
+      readonly crc: number;
+      readonly offset: number;
+      readonly until: number;
+      /** Begins or resumes; what was asked for before counts no more. */
+      readonly first: boolean;
+    }
+  | {
+      readonly kind: 'snapshotChunk';
+      readonly shard: ShardId;
+      readonly through: Slot;
+      /** Of the whole snapshot. */
+      readonly size: number;
+      readonly crc: number;
+      readonly offset: number;
       readonly bytes: Uint8Array;
     }
   /** The rolling hash of what was applied, for comparison. */
@@ -79,11 +103,24 @@ export function encodeFrame(frame: Exclude<PeerFrame, { kind: 'paxos' }>): Buffe
       w.varint(frame.request);
       w.string(frame.outcome);
       break;
-    case 'snapshot':
+    case 'snapshotOffer':
+      w.varint(frame.shard);
+      w.varint(frame.logBegins);
+      break;
+    case 'snapshotAsk':
       w.varint(frame.shard);
       w.varint(frame.through);
-      w.varint(frame.index);
-      w.u8(frame.last ? 1 : 0);
+      w.u32(frame.crc);
+      w.varint(frame.offset);
+      w.varint(frame.until);
+      w.u8(frame.first ? 1 : 0);
+      break;
+    case 'snapshotChunk':
+      w.varint(frame.shard);
+      w.varint(frame.through);
+      w.varint(frame.size);
+      w.u32(frame.crc);
+      w.varint(frame.offset);
       w.raw(frame.bytes);
       break;
     case 'audit':
@@ -111,13 +148,26 @@ export function decodeFrame(bytes: Uint8Array): PeerFrame {
       };
     case KIND.forwarded:
       return { kind: 'forwarded', request: r.varint(), outcome: r.string() };
-    case KIND.snapshot:
+    case KIND.snapshotOffer:
+      return { kind: 'snapshotOffer', shard: shardId(r.varint()), logBegins: slot(r.varint()) };
+    case KIND.snapshotAsk:
       return {
-        kind: 'snapshot',
+        kind: 'snapshotAsk',
         shard: shardId(r.varint()),
         through: slot(r.varint()),
-        index: r.varint(),
-        last: r.u8() === 1,
+        crc: r.u32(),
+        offset: r.varint(),
+        until: r.varint(),
+        first: r.u8() === 1,
+      };
+    case KIND.snapshotChunk:
+      return {
+        kind: 'snapshotChunk',
+        shard: shardId(r.varint()),
+        through: slot(r.varint()),
+        size: r.varint(),
+        crc: r.u32(),
+        offset: r.varint(),
         bytes: r.raw(r.remaining),
       };
     case KIND.audit:

@@ -4,14 +4,15 @@ import type { Leadership } from '../paxos/index.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
 import { Forwarding } from './forwarding.js';
-import { decodeFrame, encodeFrame } from './frames.js';
+import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
 import { NoticePump } from './notice-pump.js';
 import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
 import { Outbox } from './outbox.js';
 import type { Clock, DiskIdentity, Hello } from './ports.js';
 import { claimDisk, recover, type Recovered } from './recovery.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
-import { Compaction, SnapshotReceiver, SnapshotSender } from './snapshots.js';
+import { SnapshotReceiver, SnapshotSource, type WholeSnapshot } from './snapshot-transfer.js';
+import { Compaction } from './snapshots.js';
 
 export function createReplica(options: ReplicaOptions): Replica {
   return new LocalReplica(options);
@@ -25,8 +26,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #outbox: Outbox;
   protected readonly forwarding: Forwarding;
   readonly #notices: NoticePump;
-  readonly #snapshotSender: SnapshotSender;
-  readonly #snapshotReceiver = new SnapshotReceiver();
+  readonly #snapshotSource: SnapshotSource;
+  readonly #snapshotReceiver: SnapshotReceiver;
   readonly #compaction: Compaction;
   #identity: DiskIdentity | undefined;
   #standing: Standing = { kind: 'forming', missing: [] };
@@ -48,8 +49,16 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#clock = options.clock;
     const { storage } = options.storage;
     this.#outbox = new Outbox(options.transport);
-    this.#snapshotSender = new SnapshotSender(storage, options.transport, options.clock);
-    this.#compaction = new Compaction(storage, options.compactionBytes);
+    const { transport, clock, compactionBytes } = options;
+    this.#snapshotSource = new SnapshotSource(storage, transport, clock, compactionBytes);
+    this.#snapshotReceiver = new SnapshotReceiver(
+      transport,
+      clock,
+      (shard) => this.hosts[shard]?.machine.appliedThrough,
+    );
+    this.#compaction = new Compaction(storage, compactionBytes, (host) =>
+      this.#snapshotSource.keepFrom(host),
+    );
     this.forwarding = new Forwarding({
       now: () => this.#clock.monotonic(),
       leaderOf: (shard) => this.leaderOf(shard),
@@ -164,7 +173,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       },
       applied: (host, news) => this.#applied(host, news),
       leadershipChanged: (host, before, after) => this.#leadershipChanged(host, before, after),
-      snapshotNeeded: (host, to) => this.#sendSnapshot(host, to),
+      snapshotNeeded: (host, to) => this.#snapshotSource.offer(host, to),
       audit: (host, at, hash) => this.#tellHash(host.shard, at, hash),
       fatal: (reason) => this.#fatal(reason),
     };
@@ -211,6 +220,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
       for (const host of this.hosts) host.auditResting();
       this.#notices.pump();
       this.#compaction.maybeRun(this.hosts);
+      this.#snapshotSource.tick();
+      this.#snapshotReceiver.tick();
     }
     if (now - this.#lastSweepAt >= this.#options.retentionSweepMs) {
       this.#lastSweepAt = now;
@@ -309,9 +320,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
         return this.forwarding.asked(from, frame);
       case 'forwarded':
         return this.forwarding.answered(frame);
-      case 'snapshot': {
-        const whole = this.#snapshotReceiver.receive(from, frame);
-        if (whole !== undefined) this.#installSnapshot(frame.shard, frame.through, whole);
+      case 'snapshotOffer':
+        return this.#snapshotReceiver.offered(from, frame);
+      case 'snapshotAsk':
+        return this.#snapshotAsked(from, frame);
+      case 'snapshotChunk': {
+        const whole = this.#snapshotReceiver.received(from, frame);
+        if (whole !== undefined) this.#installSnapshot(whole);
         return;
       }
       case 'audit':
@@ -319,15 +334,15 @@ class LocalReplica extends ReplicaDoor implements Replica {
     }
   }
 
-  #sendSnapshot(host: ShardHost, to: ReplicaId): void {
-    this.#snapshotSender
-      .send(host.shard, to, () => this.peers.isUp(to))
-      .catch((error: unknown) => {
-        this.#fatal(`the snapshot of shard ${host.shard} cannot be read: ${String(error)}`);
-      });
+  #snapshotAsked(from: ReplicaId, ask: Extract<PeerFrame, { kind: 'snapshotAsk' }>): void {
+    const host = this.hosts[ask.shard];
+    if (host === undefined) return;
+    this.#snapshotSource.asked(host, from, ask).catch((error: unknown) => {
+      this.#fatal(`the snapshot of shard ${host.shard} cannot be read: ${String(error)}`);
+    });
   }
 
-  #installSnapshot(shard: ShardId, through: Slot, bytes: Buffer): void {
+  #installSnapshot({ shard, through, bytes }: WholeSnapshot): void {
     const host = this.hosts[shard];
     if (host === undefined || through <= host.machine.appliedThrough) return;
     this.#options.storage.storage.writeSnapshot(shard, through, [bytes], () =>

@@ -6,6 +6,7 @@ import {
   type ReplicaId,
   type ShardId,
   type Slot,
+  slot,
 } from '../kernel/index.js';
 import {
   type Applied,
@@ -129,6 +130,15 @@ export class ShardHost {
   }
   status(): PaxosStatus {
     return this.#paxos.status(this.#around.clock.monotonic());
+  }
+  /** The first slot that the log still holds. */
+  logBegins(): Slot {
+    return this.status().firstSlot;
+  }
+  /** Through where a peer has it, as it said last. */
+  peerHas(peer: ReplicaId): Slot {
+    const known = this.status().peers.find(({ id }) => id === peer);
+    return slot(Math.max(known?.matched ?? 0, known?.chosenThrough ?? 0));
   }
   /** The records a restart needs for this shard, beside its snapshot: for rewriting them behind a log mark. */
   hardState(): readonly LogRecord[] {

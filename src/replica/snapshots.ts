@@ -1,83 +1,6 @@
-import type { ReplicaId, ShardId, Slot } from '../kernel/index.js';
-import { encodeFrame, type PeerFrame } from './frames.js';
-import type { Clock, Storage, StorageMark, Transport } from './ports.js';
+import type { Slot } from '../kernel/index.js';
+import type { Storage, StorageMark } from './ports.js';
 import type { ShardHost } from './shard-host.js';
-
-/** Between two tries to hand a chunk to a link whose queue is full. Milliseconds. */
-const FULL_LINK_PAUSE_MS = 20;
-
-/** Streams the newest snapshot of a shard to a peer that lags behind the log, at the speed of the link. */
-export class SnapshotSender {
-  readonly #storage: Storage;
-  readonly #transport: Transport;
-  readonly #clock: Clock;
-  readonly #active = new Set<string>();
-
-  constructor(storage: Storage, transport: Transport, clock: Clock) {
-    this.#storage = storage;
-    this.#transport = transport;
-    this.#clock = clock;
-  }
-
-  /** Does nothing while the same transfer runs. Rejects when the snapshot cannot be read. */
-  async send(shard: ShardId, to: ReplicaId, up: () => boolean): Promise<void> {
-    const key = `${shard}>${to}`;
-    if (this.#active.has(key)) return;
-    this.#active.add(key);
-    try {
-      const snapshot = await this.#storage.readSnapshot(shard);
-      if (snapshot === undefined) return;
-      let index = 0;
-      let held: Uint8Array | undefined;
-      const pass = (bytes: Uint8Array, last: boolean): Promise<boolean> =>
-        this.#push(
-          to,
-          encodeFrame({ kind: 'snapshot', shard, through: snapshot.through, index: index++, last, bytes }),
-          up,
-        );
-      for await (const chunk of snapshot.chunks) {
-        if (held !== undefined && !(await pass(held, false))) return;
-        held = Buffer.from(chunk);
-      }
-      if (held !== undefined) await pass(held, true);
-    } finally {
-      this.#active.delete(key);
-    }
-  }
-
-  async #push(to: ReplicaId, frame: Uint8Array, up: () => boolean): Promise<boolean> {
-    while (up()) {
-      if (this.#transport.send(to, frame, 'bulk')) return true;
-      await new Promise<void>((resume) => this.#clock.after(FULL_LINK_PAUSE_MS, resume));
-    }
-    return false;
-  }
-}
-
-/** Puts snapshots together that peers stream to us; a gap or a newer one starts over. */
-export class SnapshotReceiver {
-  readonly #partial = new Map<ShardId, { from: ReplicaId; through: Slot; chunks: Buffer[] }>();
-
-  /** Returns the whole snapshot with its last chunk. */
-  receive(from: ReplicaId, frame: Extract<PeerFrame, { kind: 'snapshot' }>): Buffer | undefined {
-    const { shard, through, index, last } = frame;
-    let partial = this.#partial.get(shard);
-    if (index === 0) {
-      partial = { from, through, chunks: [] };
-      this.#partial.set(shard, partial);
-    }
-    if (partial?.from !== from || partial.through !== through || partial.chunks.length !== index)
-      return undefined;
-    partial.chunks.push(Buffer.from(frame.bytes));
-    if (!last) return undefined;
-    this.#partial.delete(shard);
-    return Buffer.concat(partial.chunks);
-  }
-
-  peerDown(peer: ReplicaId): void {
-    for (const [shard, { from }] of this.#partial) if (from === peer) this.#partial.delete(shard);
-  }
-}
 
 /**
  * Keeps the log short: when it has grown past a threshold every shard writes a snapshot, appends again what a restart
@@ -86,10 +9,13 @@ export class SnapshotReceiver {
 export class Compaction {
   readonly #storage: Storage;
   readonly #thresholdBytes: number;
+  readonly #keepFrom: (host: ShardHost) => Slot | undefined;
   #running = false;
   #floorBytes = 0;
 
-  constructor(storage: Storage, thresholdBytes: number) {
+  /** `keepFrom`: the first slot of a shard's log that a peer still needs. */
+  constructor(storage: Storage, thresholdBytes: number, keepFrom: (host: ShardHost) => Slot | undefined) {
+    this.#keepFrom = keepFrom;
     this.#storage = storage;
     this.#thresholdBytes = thresholdBytes;
   }
@@ -115,7 +41,7 @@ export class Compaction {
     const through = host.machine.appliedThrough;
     if (through === 0) return next();
     this.#storage.writeSnapshot(host.shard, through, [...host.machine.snapshot()], () => {
-      host.step({ kind: 'snapshotTaken', through });
+      host.step({ kind: 'snapshotTaken', through, keepFrom: this.#keepFrom(host) });
       next();
     });
   }

@@ -67,7 +67,11 @@ export class VirtualTime {
   }
 }
 
-/** Links that deliver in order after a delay, and can be cut. */
+/** What may wait on a slow link, and the share of it that bulk may take. Bytes. */
+const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+const BULK_SHARE = 0.5;
+
+/** Links that deliver in order after a delay, can be slow, and can be cut. */
 export class SimulatedNetwork {
   readonly #time: VirtualTime;
   readonly #nodes = new Map<
@@ -78,6 +82,12 @@ export class SimulatedNetwork {
   readonly refusals: string[] = [];
   readonly #cut = new Set<string>();
   delayMs = 0.2;
+  /** How many bytes a millisecond takes to a peer; no limit where it is not set. */
+  readonly bytesPerMs = new Map<ReplicaId, number>();
+  /** Bytes sent to each peer so far, and those of them that were bulk. */
+  readonly bulkBytesTo = new Map<ReplicaId, number>();
+  readonly bytesTo = new Map<ReplicaId, number>();
+  readonly #freeAt = new Map<string, number>();
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -93,11 +103,15 @@ export class SimulatedNetwork {
         for (const peer of this.#nodes.keys()) if (peer !== self) this.#introduce(self, peer);
         return Promise.resolve();
       },
-      send: (peer, message) => {
+      send: (peer, message, urgency) => {
         if (!reach(peer)) return false;
+        const bulk = urgency === 'bulk';
+        const waitMs = this.#pass(self, peer, message.length, bulk ? BULK_SHARE : 1);
+        if (waitMs === undefined) return false;
+        if (bulk) this.bulkBytesTo.set(peer, (this.bulkBytesTo.get(peer) ?? 0) + message.length);
         const bytes = Buffer.from(message);
         const target = this.#nodes.get(peer)!;
-        this.#time.after(this.delayMs, () => {
+        this.#time.after(waitMs + this.delayMs, () => {
           if (reach(peer) && this.#nodes.get(peer) === target) target.handler.onMessage(self, bytes);
         });
         return true;
@@ -110,6 +124,18 @@ export class SimulatedNetwork {
         return Promise.resolve();
       },
     };
+  }
+
+  /** How long a message waits behind what was sent before; undefined when there is no room for it. */
+  #pass(self: ReplicaId, peer: ReplicaId, length: number, share: number): number | undefined {
+    const rate = this.bytesPerMs.get(peer) ?? Infinity;
+    const { now } = this.#time;
+    const freeAt = Math.max(now, this.#freeAt.get(key(self, peer)) ?? now);
+    if (rate < Infinity && (freeAt - now) * rate + length > QUEUE_BYTES_MAX * share) return undefined;
+    const doneAt = freeAt + length / rate;
+    this.#freeAt.set(key(self, peer), doneAt);
+    this.bytesTo.set(peer, (this.bytesTo.get(peer) ?? 0) + length);
+    return doneAt - now;
   }
 
   #introduce(a: ReplicaId, b: ReplicaId): void {

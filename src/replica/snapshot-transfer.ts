@@ -1,0 +1,364 @@
+import { crc32c, type MonotonicMs, type ReplicaId, type ShardId, type Slot, slot } from '../kernel/index.js';
+import { encodeFrame, type PeerFrame } from './frames.js';
+import type { Clock, Storage, Transport } from './ports.js';
+
+/** Small, so that a heartbeat never waits long behind one on a slow link. Bytes. */
+const CHUNK_BYTES = 64 * 1024;
+/** Between two tries to hand a chunk to a link whose queue is full. Milliseconds. */
+const FULL_LINK_PAUSE_MS = 5;
+/** How long a source keeps a snapshot, and the log behind it, for a receiver that makes no progress. Milliseconds. */
+const KEPT_MS = 60_000;
+/** The most log that is kept for a receiver. Bytes. */
+const HELD_BYTES_MAX = 256 * 1024 * 1024;
+/** How many snapshots a source holds in memory at once; others wait. */
+const SOURCES_MAX = 4;
+/** A source that sends nothing for so long is given up. Milliseconds. */
+const STALLED_MS = 15_000;
+/** After its link broke, a source may offer again for so long before another is asked. Milliseconds. */
+const RESUME_MS = 3_000;
+/** A peer repeats its offer while we need it; an older one is forgotten. Milliseconds. */
+const OFFER_MS = 5_000;
+
+type Offer = Extract<PeerFrame, { kind: 'snapshotOffer' }>;
+type Ask = Extract<PeerFrame, { kind: 'snapshotAsk' }>;
+type Chunk = Extract<PeerFrame, { kind: 'snapshotChunk' }>;
+
+/** What the transfers need of a shard. */
+interface TransferredShard {
+  readonly shard: ShardId;
+  /** The first slot that its log still holds. */
+  logBegins(): Slot;
+  /** Through where a peer has it, as it said last. */
+  peerHas(peer: ReplicaId): Slot;
+}
+
+interface Source {
+  readonly through: Slot;
+  readonly crc: number;
+  readonly body: Buffer;
+  /** The next byte to send, and up to where the receiver has asked. */
+  at: number;
+  until: number;
+  pumping: boolean;
+}
+
+/** A receiver needs the log behind this slot, once it has the snapshot. */
+interface Hold {
+  through: Slot;
+  progressAt: MonotonicMs;
+  /** How often the log was shortened with this in the way. */
+  rounds: number;
+}
+
+/**
+ * Sends snapshots as their receivers ask for them, and says from where on the log must stay for them: a log that is cut
+ * off before a receiver has its snapshot would make the whole transfer worthless.
+ */
+export class SnapshotSource {
+  readonly #storage: Storage;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #sources = new Map<string, Source>();
+  readonly #loading = new Set<string>();
+  readonly #holds = new Map<string, Hold>();
+  readonly #roundsMax: number;
+
+  /** `compactionBytes`: by how much the log grows between two rounds of shortening it. */
+  constructor(storage: Storage, transport: Transport, clock: Clock, compactionBytes: number) {
+    this.#roundsMax = Math.max(4, HELD_BYTES_MAX / compactionBytes);
+    this.#storage = storage;
+    this.#transport = transport;
+    this.#clock = clock;
+  }
+
+  /** Tells a peer that lags behind the log that it may ask for the snapshot. */
+  offer(of: TransferredShard, to: ReplicaId): void {
+    const frame = encodeFrame({ kind: 'snapshotOffer', shard: of.shard, logBegins: of.logBegins() });
+    this.#transport.send(to, frame, 'droppable');
+  }
+
+  /** Rejects when the snapshot cannot be read. */
+  async asked(of: TransferredShard, from: ReplicaId, ask: Ask): Promise<void> {
+    const key = transferKey(ask.shard, from);
+    const { through, crc, offset, until, first } = ask;
+    const known = this.#sources.get(key);
+    const wanted = known?.through === through && known.crc === crc;
+    // A request for more that comes when all was sent, or after a newer beginning, has had its answer.
+    if (!first && !wanted) return;
+    const source = wanted ? known : await this.#load(of, from);
+    if (source === undefined) return;
+    this.#renew(key, source.through);
+    // What is not there any more is answered with the newest, from its beginning.
+    const same = source.through === through && source.crc === crc;
+    if (first) source.at = same ? Math.min(offset, source.body.length) : 0;
+    source.until = Math.min(source.body.length, same ? until : until - offset);
+    this.#pump(key, ask.shard, from, source);
+  }
+
+  async #load(of: TransferredShard, peer: ReplicaId): Promise<Source | undefined> {
+    const key = transferKey(of.shard, peer);
+    if (this.#loading.has(key) || this.#sources.size + this.#loading.size >= SOURCES_MAX) return undefined;
+    this.#loading.add(key);
+    try {
+      for (;;) {
+        const snapshot = await this.#storage.readSnapshot(of.shard);
+        if (snapshot === undefined) return undefined;
+        const chunks: Buffer[] = [];
+        for await (const chunk of snapshot.chunks) chunks.push(Buffer.from(chunk));
+        // The log was shortened to a newer snapshot meanwhile.
+        if (of.logBegins() > snapshot.through + 1) continue;
+        const body = Buffer.concat(chunks);
+        const { through } = snapshot;
+        const source: Source = { through, crc: crc32c(body), body, at: 0, until: 0, pumping: false };
+        this.#sources.set(key, source);
+        return source;
+      }
+    } finally {
+      this.#loading.delete(key);
+    }
+  }
+
+  #renew(key: string, through: Slot): void {
+    const rounds = this.#holds.get(key)?.rounds ?? 0;
+    this.#holds.set(key, { through, progressAt: this.#clock.monotonic(), rounds });
+  }
+
+  #pump(key: string, shard: ShardId, to: ReplicaId, source: Source): void {
+    if (source.pumping) return;
+    const { through, crc, body } = source;
+    while (source.at < source.until && this.#sources.get(key) === source) {
+      const bytes = body.subarray(source.at, Math.min(source.until, source.at + CHUNK_BYTES));
+      const offset = source.at;
+      const frame = encodeFrame({
+        kind: 'snapshotChunk',
+        shard,
+        through,
+        size: body.length,
+        crc,
+        offset,
+        bytes,
+      });
+      if (!this.#transport.send(to, frame, 'bulk')) {
+        source.pumping = true;
+        this.#clock.after(FULL_LINK_PAUSE_MS, () => {
+          source.pumping = false;
+          this.#pump(key, shard, to, source);
+        });
+        return;
+      }
+      source.at += bytes.length;
+    }
+    if (source.at === body.length && this.#sources.get(key) === source) this.#sources.delete(key);
+  }
+
+  /**
+   * For each round of shortening the log: the first slot that a receiver still needs; undefined when none does. A
+   * receiver that makes no progress, or is slower than the log grows, is forgotten: the log must stay bounded.
+   */
+  keepFrom(of: TransferredShard): Slot | undefined {
+    const now = this.#clock.monotonic();
+    let first: number | undefined;
+    for (const [key, hold] of this.#holds) {
+      const { shard, peer } = transferOf(key);
+      if (shard !== of.shard) continue;
+      const has = of.peerHas(peer);
+      if (has > hold.through) {
+        this.#sources.delete(key);
+        hold.through = has;
+        hold.progressAt = now;
+      }
+      if (now - hold.progressAt > KEPT_MS || ++hold.rounds > this.#roundsMax) this.#forget(key);
+      else first = Math.min(first ?? Infinity, hold.through + 1);
+    }
+    return first === undefined ? undefined : slot(first);
+  }
+
+  /** Frees what nobody asks for any more. */
+  tick(): void {
+    const now = this.#clock.monotonic();
+    for (const [key, { progressAt }] of this.#holds) if (now - progressAt > KEPT_MS) this.#forget(key);
+  }
+  #forget(key: string): void {
+    this.#holds.delete(key);
+    this.#sources.delete(key);
+  }
+}
+
+const transferKey = (shard: ShardId, peer: ReplicaId): string => `${shard}>${peer}`;
+function transferOf(key: string): { shard: ShardId; peer: ReplicaId } {
+  const [shard, peer] = key.split('>').map(Number);
+  return { shard: shard as ShardId, peer: peer as ReplicaId };
+}
+
+/** What the bytes on the way may take: more would keep heartbeats waiting in the operating system's queue. */
+const WINDOW_BYTES_MAX = 4 * 1024 * 1024;
+const QUICK_MS = 25;
+const SLOW_MS = 100;
+
+/** How many bytes may be on their way: as many as the link takes within a blink. */
+class Window {
+  bytes = 2 * CHUNK_BYTES;
+  #probe: { readonly offset: number; readonly at: MonotonicMs } | undefined;
+  #quickestMs = Infinity;
+
+  asked(until: number, now: MonotonicMs): void {
+    this.#probe ??= { offset: until, at: now };
+  }
+  received(through: number, now: MonotonicMs): void {
+    if (this.#probe === undefined || through < this.#probe.offset) return;
+    const tookMs = now - this.#probe.at;
+    this.#probe = undefined;
+    this.#quickestMs = Math.min(this.#quickestMs, tookMs);
+    const queuedMs = tookMs - this.#quickestMs;
+    if (tookMs < QUICK_MS || queuedMs < QUICK_MS / 2) this.bytes = Math.min(WINDOW_BYTES_MAX, this.bytes * 2);
+    else if (queuedMs > SLOW_MS) this.bytes = Math.max(CHUNK_BYTES, this.bytes / 2);
+  }
+}
+
+interface Offered {
+  readonly logBegins: Slot;
+  readonly at: MonotonicMs;
+}
+
+interface Transfer {
+  readonly shard: ShardId;
+  readonly from: ReplicaId;
+  readonly window: Window;
+  asked: number;
+  heardAt: MonotonicMs;
+}
+
+/** What has come of a snapshot. It stays when its source goes, for another that has the same one. */
+interface Partial {
+  readonly from: ReplicaId;
+  brokenAt: MonotonicMs | undefined;
+  readonly through: Slot;
+  readonly crc: number;
+  readonly body: Buffer;
+  has: number;
+}
+
+export interface WholeSnapshot {
+  readonly shard: ShardId;
+  readonly through: Slot;
+  readonly bytes: Buffer;
+}
+
+/** Fetches snapshots: one at a time, from one source, resumed where it broke off. */
+export class SnapshotReceiver {
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #appliedThrough: (shard: ShardId) => Slot | undefined;
+  readonly #offers = new Map<ShardId, Map<ReplicaId, Offered>>();
+  readonly #partial = new Map<ShardId, Partial>();
+  /** Complete, though perhaps not written and installed yet. */
+  readonly #receivedThrough = new Map<ShardId, Slot>();
+  #transfer: Transfer | undefined;
+
+  /** `appliedThrough` of a shard; undefined when there is no such shard. */
+  constructor(transport: Transport, clock: Clock, appliedThrough: (shard: ShardId) => Slot | undefined) {
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#appliedThrough = appliedThrough;
+  }
+
+  offered(from: ReplicaId, { shard, logBegins }: Offer): void {
+    if (!this.#needs(shard, logBegins)) return;
+    const offers = this.#offers.get(shard) ?? new Map<ReplicaId, Offered>();
+    this.#offers.set(shard, offers);
+    offers.set(from, { logBegins, at: this.#clock.monotonic() });
+    this.#next();
+  }
+
+  #needs(shard: ShardId, logBegins: Slot): boolean {
+    const applied = this.#appliedThrough(shard);
+    return applied !== undefined && Math.max(applied, this.#receivedThrough.get(shard) ?? 0) + 1 < logBegins;
+  }
+
+  /** Returns the whole snapshot with its last chunk. */
+  received(from: ReplicaId, chunk: Chunk): WholeSnapshot | undefined {
+    const transfer = this.#transfer;
+    if (transfer?.from !== from || transfer.shard !== chunk.shard) return undefined;
+    const { shard, through, size, crc, offset, bytes } = chunk;
+    let partial = this.#partial.get(shard);
+    if (partial?.through !== through || partial.crc !== crc || partial.body.length !== size) {
+      if (offset !== 0) return undefined;
+      const body = Buffer.allocUnsafe(size);
+      partial = { from, brokenAt: undefined, through, crc, body, has: 0 };
+      this.#partial.set(shard, partial);
+      transfer.asked = 0;
+    }
+    if (offset !== partial.has || offset + bytes.length > size) return undefined;
+    partial.body.set(bytes, offset);
+    partial.has += bytes.length;
+    const now = this.#clock.monotonic();
+    transfer.heardAt = now;
+    transfer.window.received(partial.has, now);
+    if (partial.has < size) {
+      this.#ask(transfer, false);
+      return undefined;
+    }
+    this.#partial.delete(shard);
+    const intact = crc32c(partial.body) === crc;
+    if (intact) this.#receivedThrough.set(shard, through);
+    this.#end();
+    return intact ? { shard, through, bytes: partial.body } : undefined;
+  }
+
+  tick(): void {
+    const now = this.#clock.monotonic();
+    if (this.#transfer !== undefined && now - this.#transfer.heardAt > STALLED_MS) this.#end();
+    for (const [shard, { through }] of this.#partial) {
+      if (through > (this.#appliedThrough(shard) ?? through)) continue;
+      // The log has come from elsewhere.
+      this.#partial.delete(shard);
+      if (this.#transfer?.shard === shard) this.#end();
+    }
+    this.#next();
+  }
+
+  peerDown(peer: ReplicaId): void {
+    for (const offers of this.#offers.values()) offers.delete(peer);
+    if (this.#transfer?.from !== peer) return;
+    const partial = this.#partial.get(this.#transfer.shard);
+    if (partial?.from === peer) partial.brokenAt = this.#clock.monotonic();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#transfer !== undefined) this.#offers.get(this.#transfer.shard)?.delete(this.#transfer.from);
+    this.#transfer = undefined;
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#transfer !== undefined) return;
+    const now = this.#clock.monotonic();
+    for (const [shard, offers] of this.#offers) {
+      for (const [from, { logBegins, at }] of offers) {
+        const partial = this.#partial.get(shard);
+        const resumable = partial?.brokenAt !== undefined && now - partial.brokenAt < RESUME_MS;
+        if (resumable && partial.from !== from) continue;
+        offers.delete(from);
+        if (now - at > OFFER_MS || !this.#needs(shard, logBegins)) continue;
+        this.#transfer = { shard, from, window: new Window(), asked: 0, heardAt: now };
+        return this.#ask(this.#transfer, true);
+      }
+      if (offers.size === 0) this.#offers.delete(shard);
+    }
+  }
+
+  /** `first`: whatever this source was asked for before counts no more. */
+  #ask(transfer: Transfer, first: boolean): void {
+    const { shard, from, window } = transfer;
+    const partial = this.#partial.get(shard);
+    const { through, crc, has: offset } = partial ?? { through: slot(0), crc: 0, has: 0 };
+    const until = offset + window.bytes;
+    // Asked for early enough that the source never runs dry, and not with each chunk.
+    if (!first && until - transfer.asked < window.bytes / 4) return;
+    transfer.asked = until;
+    window.asked(Math.min(until, partial?.body.length ?? until), this.#clock.monotonic());
+    const frame = encodeFrame({ kind: 'snapshotAsk', shard, through, crc, offset, until, first });
+    this.#transport.send(from, frame, 'normal');
+  }
+}
