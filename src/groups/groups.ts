@@ -1,5 +1,6 @@
 import {
   crc32cWord,
+  fenceToken,
   generation,
   type Generation,
   type GroupId,
@@ -38,6 +39,8 @@ export interface GroupsState {
   readonly groups: Map<GroupId, ClassicGroup>;
   /** The highest generation of any deleted group. A new group starts above it, so generations never repeat. */
   generationFloor: Generation;
+  /** Fence tokens are above this. 0: the cluster was formed by version 0.1.0, and has not been told yet. */
+  tokensFrom: number;
 }
 
 type Handlers = {
@@ -48,7 +51,7 @@ type LeavingMember = Extract<GroupCommand, { kind: 'group.leave' }>['members'][n
 type LeftMember = Extract<GroupReply, { kind: 'leave' }>['members'][number];
 
 export function createGroups(
-  state: GroupsState = { groups: new Map(), generationFloor: generation(0) },
+  state: GroupsState = { groups: new Map(), generationFloor: generation(0), tokensFrom: 0 },
 ): Groups {
   return new ShardGroups(state);
 }
@@ -61,7 +64,8 @@ export class ShardGroups implements Groups {
   }
 
   apply(command: GroupCommand, context: ApplyContext): GroupOutcome {
-    const step: Step = { ...context, news: [], timers: [] };
+    const token = fenceToken(this.state.tokensFrom + context.slot);
+    const step: Step = { ...context, token, news: [], timers: [] };
     // The handler belongs to the command's kind by the type of the table.
     const handler = this.#handlers[command.kind] as (command: GroupCommand, step: Step) => GroupReply;
     const reply = handler(command, step);
@@ -106,6 +110,10 @@ export class ShardGroups implements Groups {
     'group.expireOffsets': (command, step) => {
       for (const group of [...this.state.groups.values()])
         this.#expireOffsets(group, command.offsetsRetentionMs, step);
+      return { kind: 'done' };
+    },
+    'group.startTokens': ({ from }) => {
+      this.state.tokensFrom = Math.max(this.state.tokensFrom, from);
       return { kind: 'done' };
     },
     'group.topicDeleted': (command) => {
@@ -257,6 +265,9 @@ export class ShardGroups implements Groups {
     return armed;
   }
 
+  get tokensFrom(): number {
+    return this.state.tokensFrom;
+  }
   get groupCount(): number {
     return this.state.groups.size;
   }

@@ -5,6 +5,7 @@ export type * from './types/replies.js';
 export * from './types/settings.js';
 export type * from './types/timers.js';
 export type * from './types/views.js';
+export { tokensFromNow } from './fences.js';
 export { createGroups } from './groups.js';
 export { groupCommandCodec } from './codecs.js';
 export { restoreGroups, snapshotGroups } from './snapshot.js';

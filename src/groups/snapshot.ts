@@ -22,7 +22,9 @@ import type { StoredOffset } from './offsets.js';
 import type { Groups } from './types/views.js';
 
 /** Grows with every change that an older version cannot read. */
-const FORMAT = 1;
+const FORMAT = 2;
+/** Without a start of tokens. Version 0.1.0 knows no other; written until there is one. */
+const FORMAT_WITHOUT_TOKENS = 1;
 const CHUNK_BYTES = 512 * 1024;
 
 const memberCodec = codec.struct<ClassicMember>({
@@ -79,8 +81,9 @@ export function* snapshotGroups(groups: Groups): Iterable<Uint8Array> {
     throw new TypeError('snapshotGroups takes only a value that createGroups returned');
   const { state } = groups;
   const writer = new ByteWriter(CHUNK_BYTES);
-  writer.u8(FORMAT);
+  writer.u8(state.tokensFrom === 0 ? FORMAT_WITHOUT_TOKENS : FORMAT);
   writer.varint(state.generationFloor);
+  if (state.tokensFrom !== 0) writer.varint(state.tokensFrom);
   writer.varint(state.groups.size);
   for (const group of state.groups.values()) {
     headCodec.write(writer, {
@@ -105,11 +108,12 @@ export function* snapshotGroups(groups: Groups): Iterable<Uint8Array> {
 export function restoreGroups(bytes: Uint8Array): Groups {
   const reader = new ByteReader(bytes);
   const format = reader.u8();
-  if (format !== FORMAT)
+  if (format !== FORMAT && format !== FORMAT_WITHOUT_TOKENS)
     throw new MalformedBytesError(
       `a snapshot of groups in format ${format}; this version reads format ${FORMAT}`,
     );
   const generationFloor = generationOf(reader.varint());
+  const tokensFrom = format === FORMAT_WITHOUT_TOKENS ? 0 : reader.varint();
   const groups = new Map<ClassicGroup['id'], ClassicGroup>();
   const count = reader.varint();
   for (let i = 0; i < count; i++) {
@@ -117,7 +121,7 @@ export function restoreGroups(bytes: Uint8Array): Groups {
     groups.set(group.id, group);
   }
   reader.end();
-  return createGroups({ groups, generationFloor });
+  return createGroups({ groups, generationFloor, tokensFrom });
 }
 
 function readGroup(reader: ByteReader): ClassicGroup {

@@ -75,9 +75,24 @@ export class StaleEpochError extends LockingError {
     readonly current: bigint,
   ) {
     super(
-      `the token ${token} of ${scope} is stale: ${current} has taken over. Stop working on it; what you did since is not wanted.`,
+      `the token ${token} of ${scope} is stale: ${current} has taken over. Stop working on it; what you did since is not wanted.${strangerNote(token, current)}`,
     );
   }
+}
+
+/** Tokens of a cluster begin with the second it was formed in, above these bits (groups/fences.ts). */
+const FORMED_BITS = 21n;
+const CLUSTERS_APART_S = 60n;
+
+/** Tokens of two clusters are far apart. Those of one are not, unless the first was given by version 0.1.0 (from 1 up). */
+function strangerNote(token: bigint, current: bigint): string {
+  const [own, other] = [token >> FORMED_BITS, current >> FORMED_BITS];
+  if (own === 0n || other - own < CLUSTERS_APART_S) return '';
+  const formed = (seconds: bigint): string => new Date(Number(seconds) * 1_000).toISOString();
+  return (
+    ` The store has seen a token that the cluster of this worker never gave: that cluster was formed at ${formed(own)}, and the token is of one formed at ${formed(other)}.` +
+    ' If the worker is connected to an older cluster, or one with a wrong clock, correct that first.'
+  );
 }
 
 /**

@@ -82,6 +82,15 @@ const commandCodec: Codec<Command> = {
   },
 };
 
+/** What this version of the machine knows. Grows with every kind of command that an older version cannot apply. */
+export const FEATURE_LEVEL = 2;
+/** Of version 0.1.0, which does not say it. */
+export const FIRST_FEATURE_LEVEL = 1;
+const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = { 'group.startTokens': 2 };
+
+/** A command may be proposed when every replica is at this level: each must be able to apply it. */
+export const levelOf = ({ kind }: Command): number => LEVELS[kind] ?? FIRST_FEATURE_LEVEL;
+
 const scratch = new ByteWriter(4096);
 
 /** The bytes of a command as the log carries them. */

@@ -12,6 +12,6 @@ export type {
 } from '../registers/index.js';
 export { RECORD_LIMITS, recordProblem } from '../registers/index.js';
 export { topicNameProblem } from '../topics/index.js';
-export { DEFAULT_GROUP_SETTINGS } from '../groups/index.js';
+export { DEFAULT_GROUP_SETTINGS, tokensFromNow } from '../groups/index.js';
 export { createMachine, restoreMachine, type Machine } from './machine.js';
-export { decodeCommand, encodeCommand } from './commands.js';
+export { decodeCommand, encodeCommand, FEATURE_LEVEL, FIRST_FEATURE_LEVEL, levelOf } from './commands.js';

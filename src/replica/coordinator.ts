@@ -14,7 +14,7 @@ import type {
 export type Refusal =
   /** Led elsewhere (or nowhere yet). Nothing happened; ask the leader. */
   | { readonly kind: 'not-leader'; readonly leader: ReplicaId | undefined }
-  /** Too much is waiting already. Nothing happened; come back later. */
+  /** Too much is waiting already, or a replica of an older version does not know the command. Nothing happened; come back later. */
   | { readonly kind: 'overloaded' }
   /** It was proposed and leadership was lost before the answer: it may or may not happen. Retrying is safe for Kafka's requests. */
   | { readonly kind: 'outcome-unknown' };

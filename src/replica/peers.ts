@@ -1,4 +1,5 @@
 import type { ReplicaId } from '../kernel/index.js';
+import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL } from '../machine/index.js';
 import type { BrokerAddress } from './coordinator.js';
 import type { ReplicaAddress } from './options.js';
 import type { Hello } from './ports.js';
@@ -37,6 +38,14 @@ export class Peers {
   /** False when it had no link. */
   linkDown(peer: ReplicaId): boolean {
     return this.#up.delete(peer);
+  }
+
+  /** What every replica of the cluster knows. A peer that was not met since the start of this process counts as the oldest. */
+  get featureLevel(): number {
+    const levels = this.#replicas
+      .filter(({ id }) => id !== this.#self)
+      .map(({ id }) => this.#met.get(id)?.featureLevel ?? FIRST_FEATURE_LEVEL);
+    return Math.min(FEATURE_LEVEL, ...levels);
   }
 
   /** Every replica of the configuration with the address that clients use: as it said itself, else as configured. */

@@ -107,6 +107,8 @@ export interface Hello {
   readonly formedWith: Readonly<Record<string, string>>;
   /** What all replicas must have alike, as this one has it. Absent in version 0.1.0. */
   readonly agreement?: Agreement;
+  /** Which commands its machine knows (machine/commands.ts). Absent in version 0.1.0. */
+  readonly featureLevel?: number;
   /** Addresses that clients reach it under. */
   readonly kafka: { readonly host: string; readonly port: number };
   readonly http: { readonly host: string; readonly port: number } | undefined;

@@ -1,5 +1,5 @@
 import { MalformedBytesError, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
-import type { News } from '../machine/index.js';
+import { FEATURE_LEVEL, levelOf, type News, tokensFromNow } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
@@ -171,6 +171,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
         this.#dirty.add(host);
         this.#scheduleTurn();
       },
+      allKnow: (command) => levelOf(command) <= this.peers.featureLevel,
       applied: (host, news) => this.#applied(host, news),
       leadershipChanged: (host, before, after) => this.#leadershipChanged(host, before, after),
       snapshotNeeded: (host, to) => this.#snapshotSource.offer(host, to),
@@ -217,7 +218,10 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.forwarding.tick();
     if (now - this.#lastAuditAt >= AUDIT_EVERY_MS) {
       this.#lastAuditAt = now;
-      for (const host of this.hosts) host.auditResting();
+      for (const host of this.hosts) {
+        host.auditResting();
+        this.#startTokens(host);
+      }
       this.#notices.pump();
       this.#compaction.maybeRun(this.hosts);
       this.#snapshotSource.tick();
@@ -281,6 +285,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       incarnation,
       formedWith,
       ...(agreement && { agreement }),
+      featureLevel: FEATURE_LEVEL,
       kafka: own.kafka,
       http: this.#options.http,
     };
@@ -366,8 +371,16 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {
     if (before.leader === after.leader && before.serving === after.serving) return;
+    this.#startTokens(host);
     this.leadership.tell(host.shard, { leader: after.leader, serving: after.serving });
     this.forwarding.retry();
+  }
+
+  /** Before the first command of a new cluster. Later in one that was formed by a version without it: when all have another. */
+  #startTokens(host: ShardHost): void {
+    if (!host.leadership.serving || host.machine.groups.tokensFrom !== 0) return;
+    const from = tokensFromNow(this.#clock.wall());
+    if (from > 0) host.submit({ kind: 'group.startTokens', from }, () => undefined);
   }
 
   status(): ReplicaStatus {

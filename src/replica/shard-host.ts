@@ -51,6 +51,8 @@ export interface ShardSurroundings {
   send(shard: ShardId, send: Send): void;
   /** Something is queued for the end of this turn. */
   touchTurn(host: ShardHost): void;
+  /** Whether every replica could apply it. */
+  allKnow(command: Command): boolean;
   applied(host: ShardHost, news: readonly News[]): void;
   leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void;
   snapshotNeeded(host: ShardHost, to: ReplicaId): void;
@@ -147,6 +149,7 @@ export class ShardHost {
 
   submit(command: Command, done: ProposalDone): void {
     if (!this.#leadership.serving) return done(this.#notLeader());
+    if (!this.#around.allKnow(command)) return done({ kind: 'overloaded' });
     const payload = encodeCommand({ at: this.#around.clock.wall(), command });
     const id = this.#nextId++;
     this.#proposalDone.set(id, done);

@@ -52,12 +52,23 @@ function parsed(text: string): unknown {
 /** Checks every field of a Hello from the network, because the replica relies on each. */
 function isHello(value: unknown): value is Hello {
   if (!isRecord(value)) return false;
-  const { clusterId, replicaId: id, shards, incarnation, formedWith, agreement, kafka, http } = value;
+  const {
+    clusterId,
+    replicaId: id,
+    shards,
+    incarnation,
+    formedWith,
+    agreement,
+    featureLevel,
+    kafka,
+    http,
+  } = value;
   return (
     [clusterId, incarnation].every((text) => typeof text === 'string') &&
     [id, shards].every(Number.isInteger) &&
     isTexts(formedWith) &&
     (agreement === undefined || isTexts(agreement)) &&
+    (featureLevel === undefined || Number.isInteger(featureLevel)) &&
     isAddress(kafka) &&
     (http === undefined || isAddress(http))
   );

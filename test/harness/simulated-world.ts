@@ -5,6 +5,7 @@ import {
   type ReplicaId,
   seededRandom,
   wallMs,
+  type WallMs,
 } from '../../src/kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from '../../src/machine/index.js';
 import { majority } from '../../src/paxos/index.js';
@@ -88,6 +89,8 @@ export class SimulatedNetwork {
   readonly bulkBytesTo = new Map<ReplicaId, number>();
   readonly bytesTo = new Map<ReplicaId, number>();
   readonly #freeAt = new Map<string, number>();
+  /** What becomes of a Hello on the way, e.g. that of an older version. */
+  hello: (hello: Hello) => Hello = (hello) => hello;
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -143,7 +146,7 @@ export class SimulatedNetwork {
       const [first, second] = [this.#nodes.get(a), this.#nodes.get(b)];
       if (first === undefined || second === undefined || this.#cut.has(key(a, b))) return;
       const [called, caller] = a < b ? [first, second] : [second, first];
-      const [to, from] = [called.hello(), caller.hello()];
+      const [to, from] = [this.hello(called.hello()), this.hello(caller.hello())];
       const reason =
         refusal(to, introduction(from, to.replicaId), { called: undefined, peers: called.peers }) ??
         refusal(from, introduction(to, from.replicaId), { called: to.replicaId, peers: caller.peers });
@@ -216,6 +219,10 @@ export class SimulatedCluster {
     for (const id of this.ids) this.disks.set(id, blankDisk());
   }
 
+  wall(): WallMs {
+    return wallMs(1_700_000_000_000 + this.time.now);
+  }
+
   async startAll(): Promise<void> {
     for (const id of this.ids) await this.start(id);
     await this.time.advance(2_000);
@@ -232,7 +239,7 @@ export class SimulatedCluster {
     };
     const clock: Clock = {
       monotonic: () => monotonicMs(this.time.now),
-      wall: () => wallMs(1_700_000_000_000 + this.time.now),
+      wall: () => this.wall(),
       after: (delayMs, callback) => this.time.after(delayMs, whileAlive(callback)),
       endOfTurn: (callback) => void this.time.after(0, whileAlive(callback)),
     };

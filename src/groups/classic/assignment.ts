@@ -17,7 +17,7 @@ export function answerSync({ group, news }: Turn, member: ClassicMember, verdict
 
 /** Resume. The leader's assignment is in force: every SyncGroup that waits gets its part, every partition its token. */
 export function becomeStable(turn: Turn): void {
-  const { group, slot, at } = turn;
+  const { group, token, at } = turn;
   enter(group, 'assignment-received');
   for (const member of group.members.values()) {
     if (!member.awaitingAssignment) continue;
@@ -25,7 +25,7 @@ export function becomeStable(turn: Turn): void {
     armSession(turn, member);
   }
   const ownerships = ownershipOf(group);
-  const granted = group.fences.assign(ownerships ?? opaqueOwnership(group), slot, group.generation);
+  const granted = group.fences.assign(ownerships ?? opaqueOwnership(group), token, group.generation);
   const assignment = [...group.members.values()].map(({ memberId, clientId, assignment: bytes }) => ({
     memberId,
     clientId,

@@ -180,7 +180,7 @@ function replaceStatic(turn: Turn, old: ClassicMember, request: Join): GroupRepl
   renameMember(group, old, member);
   if (wasLeader) group.leader = id;
   update(member, request);
-  group.fences.takeOver(old.memberId, id, turn.slot);
+  group.fences.takeOver(old.memberId, id, turn.token);
   cancelSession(turn, old.memberId);
   announceLeft(turn, old.memberId, 'replaced');
   announceJoined(turn, member);

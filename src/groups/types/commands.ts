@@ -100,5 +100,7 @@ export type GroupCommand =
   | { readonly kind: 'group.expire'; readonly group: GroupId; readonly timer: Timer; readonly token: number }
   /** Removes offsets past their retention, and groups with neither members nor offsets, in the whole shard. */
   | { readonly kind: 'group.expireOffsets'; readonly offsetsRetentionMs: number }
+  /** Tokens of the shard are above this from now on. The leader proposes it once, when the cluster is new (or new to it). */
+  | { readonly kind: 'group.startTokens'; readonly from: number }
   /** A topic was deleted: removes its offsets in every group of the shard. */
   | { readonly kind: 'group.topicDeleted'; readonly topic: TopicName; readonly topicId: string };

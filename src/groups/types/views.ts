@@ -90,6 +90,8 @@ export interface GroupsView {
   sharedOut(group: GroupId, leader: MemberId): ReadonlyMap<TopicName, number> | undefined;
   /** All armed timers, for a new leader. Each starts again with its full time. */
   timers(): readonly Extract<TimerChange, { kind: 'arm' }>[];
+  /** Fence tokens that this shard grants from now on are above this. 0: it has not been told where to start. */
+  readonly tokensFrom: number;
   readonly groupCount: number;
   readonly memberCount: number;
   readonly offsetCount: number;

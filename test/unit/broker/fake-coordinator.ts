@@ -218,6 +218,7 @@ export class FakeCoordinator implements Coordinator {
         timers: () => [],
         groupCount: 0,
         memberCount: 0,
+        tokensFrom: 0,
         offsetCount: 0,
       },
       appliedThrough: slot(this.factsThrough),

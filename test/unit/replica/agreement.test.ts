@@ -1,10 +1,11 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { groupId, type ReplicaId, replicaId } from '../../../src/kernel/index.js';
 import type { DiskIdentity } from '../../../src/replica/index.js';
 import { blankDisk } from '../../../src/storage/index.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
 const ids = (...numbers: number[]): ReplicaId[] => numbers.map(replicaId);
+jest.setTimeout(60_000);
 let cluster: SimulatedCluster;
 afterEach(() => expect(cluster.fatal).toEqual([]));
 
