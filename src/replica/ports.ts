@@ -69,12 +69,10 @@ export interface Storage {
     shard: ShardId,
   ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Uint8Array> } | undefined>;
   /**
-   * `keepFrom(shard)` records written so far and still needed are about to be appended again by the caller (a rewrite),
-   * or are covered by snapshots: segments that were closed before `mark` may go. See `mark()`.
+   * Shortens the log to the records that `records` gives and all that is appended later: a restart reads them, or all
+   * that was there before, and nothing between. `records` is asked once, at the moment that divides the two. One at a time.
    */
-  releaseBefore(mark: StorageMark): void;
-  /** The present end of the log; everything appended later stands after it. */
-  mark(): StorageMark;
+  rebase(records: () => readonly LogRecord[], done: () => void): void;
   /** Bytes of log on disk that a restart would read. */
   logBytes(): number;
   saveIdentity(identity: DiskIdentity): Promise<void>;
@@ -83,7 +81,6 @@ export interface Storage {
   /** Called once, with the file and the error, when a write or sync failed. Nothing is retried or acknowledged after. */
   onFailure(handler: (error: Error) => void): void;
 }
-export type StorageMark = number & { readonly __storageMark: unique symbol };
 
 /** What opening a directory found. `records` streams the log in order; it must be consumed before the first append. */
 export interface OpenedStorage {

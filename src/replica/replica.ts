@@ -1,6 +1,7 @@
 import { MalformedBytesError, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
 import { FEATURE_LEVEL, levelOf, type News, tokensFromNow } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
+import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
 import { Forwarding } from './forwarding.js';
@@ -12,7 +13,6 @@ import type { Clock, DiskIdentity, Hello } from './ports.js';
 import { claimDisk, recover, type Recovered } from './recovery.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
 import { SnapshotReceiver, SnapshotSource, type WholeSnapshot } from './snapshot-transfer.js';
-import { Compaction } from './snapshots.js';
 
 export function createReplica(options: ReplicaOptions): Replica {
   return new LocalReplica(options);

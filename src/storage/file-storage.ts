@@ -1,14 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ShardId, Slot } from '../kernel/index.js';
-import type {
-  DiskCondition,
-  DiskIdentity,
-  LogRecord,
-  OpenedStorage,
-  Storage,
-  StorageMark,
-} from '../replica/index.js';
+import type { DiskCondition, DiskIdentity, LogRecord, OpenedStorage, Storage } from '../replica/index.js';
 import {
   DataDirectoryError,
   lockDirectory,
@@ -269,11 +262,8 @@ class FileStorage implements Storage {
     });
   }
 
-  mark(): StorageMark {
-    return this.#log.mark();
-  }
-  releaseBefore(mark: StorageMark): void {
-    this.#log.releaseBefore(mark);
+  rebase(records: () => readonly LogRecord[], done: () => void): void {
+    this.#log.rebase(records, done);
   }
   logBytes(): number {
     return this.#log.bytes();

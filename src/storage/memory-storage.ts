@@ -1,5 +1,5 @@
 import type { ShardId, Slot } from '../kernel/index.js';
-import type { DiskIdentity, LogRecord, OpenedStorage, Storage, StorageMark } from '../replica/index.js';
+import type { DiskIdentity, LogRecord, OpenedStorage, Storage } from '../replica/index.js';
 
 /** What outlives a process: hand the same disk to the next `openMemoryStorage`. */
 export interface MemoryDisk {
@@ -42,6 +42,8 @@ export function openMemoryStorage(options: MemoryStorageOptions): Promise<Opened
 class MemoryStorage implements Storage {
   readonly #options: MemoryStorageOptions;
   #group: LogRecord[] = [];
+  /** Where in the group a base begins. */
+  #baseAt: number | undefined;
   #waiting: (() => void)[] = [];
   #wanted = false;
   #syncing = false;
@@ -73,7 +75,12 @@ class MemoryStorage implements Storage {
         this.#onFailure?.(new Error(`cannot sync memory: ${error.message}`));
         return;
       }
-      this.#options.disk.synced.push(...this.#group.splice(0));
+      const { disk } = this.#options;
+      const released = this.#baseAt === undefined ? 0 : disk.synced.length + this.#baseAt;
+      this.#baseAt = undefined;
+      disk.synced.push(...this.#group.splice(0));
+      disk.synced.splice(0, released);
+      disk.released += released;
       this.#wanted = false;
       this.#syncing = false;
       for (const done of this.#waiting.splice(0)) done();
@@ -100,14 +107,10 @@ class MemoryStorage implements Storage {
     );
   }
 
-  mark(): StorageMark {
-    return (this.#options.disk.released + this.#options.disk.synced.length) as StorageMark;
-  }
-  releaseBefore(mark: StorageMark): void {
-    const { disk } = this.#options;
-    const gone = Math.max(0, mark - disk.released);
-    disk.synced.splice(0, gone);
-    disk.released += gone;
+  rebase(records: () => readonly LogRecord[], done: () => void): void {
+    if (this.#dead) return;
+    this.#baseAt = this.#group.length;
+    this.append(records(), true, done);
   }
   logBytes(): number {
     return this.#options.disk.synced.reduce((sum, { payload }) => sum + payload.length + 16, 0);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { assert } from '../kernel/index.js';
-import type { LogRecord, StorageMark } from '../replica/index.js';
+import type { LogRecord } from '../replica/index.js';
 import { type FileSystem, syncDirectory, writeFully, writeFullySync } from './file-system.js';
 import {
   encodeHeader,
@@ -60,6 +60,13 @@ export class WriteAheadLog {
   #dead = false;
   #onFailure: ((error: Error) => void) | undefined;
   #onIdle: (() => void)[] = [];
+  /** Waits for a group of its own. */
+  #base: { readonly records: () => readonly LogRecord[]; readonly done: () => void } | undefined;
+  /** The group being gathered begins with a base: it begins a segment. */
+  #basing = false;
+  /** The segment that began with the last base. */
+  #baseSegment = 0;
+  #rebasing = false;
 
   /** `segments` in order; the last one is open for writing at `end`. */
   constructor(options: LogOptions, segments: Segment[], end: LogEnd) {
@@ -105,6 +112,37 @@ export class WriteAheadLog {
     for (const record of records) this.#put(record);
     if (!sync) return;
     if (done !== undefined) this.#waiting.push(done);
+    this.#want();
+  }
+
+  /**
+   * Begins a segment with the records that `records` gives; once they are durable, the segments before go. It is asked
+   * when all that was appended before stands in an earlier segment, and nothing appended later stands before it.
+   */
+  rebase(records: () => readonly LogRecord[], done: () => void): void {
+    if (this.#dead) return;
+    assert(!this.#rebasing, 'one base at a time');
+    this.#rebasing = true;
+    this.#base = { records, done };
+    if (this.#groupRecords === 0) this.#gatherBase();
+    this.#want();
+  }
+
+  #gatherBase(): void {
+    if (this.#base === undefined) return;
+    const { records, done } = this.#base;
+    this.#base = undefined;
+    this.#basing = true;
+    for (const record of records()) this.#put(record);
+    this.#waiting.push(() => {
+      this.#rebasing = false;
+      this.#releaseOlder();
+      if (!this.#dead) done();
+    });
+    this.#wanted = true;
+  }
+
+  #want(): void {
     this.#wanted = true;
     if (this.#syncing || this.#scheduled) return;
     this.#scheduled = true;
@@ -168,8 +206,10 @@ export class WriteAheadLog {
     this.#groupBytes = 0;
     this.#waiting = [];
     this.#wanted = false;
-    if (this.#end.offset + bytes.length > this.#options.segmentBytes && this.#end.offset > HEADER_BYTES)
-      this.#rotate();
+    const fits = this.#end.offset + bytes.length <= this.#options.segmentBytes;
+    if ((!fits || this.#basing) && this.#end.offset > HEADER_BYTES) this.#rotate();
+    if (this.#basing) this.#baseSegment = this.#segments.at(-1)!.number;
+    this.#basing = false;
     if (this.#dead) return;
     const at = this.#end.offset;
     assert(sequence === this.#end.sequence + this.#groupRecords, 'a group continues the sequence of the log');
@@ -179,6 +219,7 @@ export class WriteAheadLog {
     this.#tail = undefined;
     this.#segments.at(-1)!.used = this.#end.offset;
     this.#syncing = true;
+    this.#gatherBase();
     this.#toDisk(bytes, at, waiting);
   }
 
@@ -263,18 +304,16 @@ export class WriteAheadLog {
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  mark(): StorageMark {
-    return this.#segments.at(-1)!.number as StorageMark;
-  }
-
-  releaseBefore(mark: StorageMark): void {
-    assert(mark <= this.#segments.at(-1)!.number, 'a mark lies within the log');
-    let removed = false;
-    while (this.#segments.length > 1 && this.#segments[0]!.number < mark) {
-      this.#options.fileSystem.unlinkSync(this.#segments.shift()!.path);
-      removed = true;
+  /** The base is durable: nothing before its segment is needed any more. */
+  #releaseOlder(): void {
+    const { fileSystem, directory } = this.#options;
+    try {
+      while (this.#segments[0]!.number < this.#baseSegment)
+        fileSystem.unlinkSync(this.#segments.shift()!.path);
+      syncDirectory(fileSystem, directory);
+    } catch (error) {
+      this.#fail('shorten', error as Error, directory);
     }
-    if (removed) syncDirectory(this.#options.fileSystem, this.#options.directory);
   }
 
   /** Whether no group was ever written. */

@@ -124,20 +124,52 @@ describe.each(Object.entries(subjects))('%s storage', (_name, subject) => {
     await opened.storage.close();
   });
 
-  it('drops what stands before a mark, as far as whole segments go, and never what stands behind it', async () => {
+  it('begins anew with a base: nothing before it, everything after it, in order', async () => {
     const disk = fresh();
     const { storage } = await disk.open();
     for (let i = 0; i < 200; i++) await append(storage, [record(i)]);
     const before = storage.logBytes();
-    const mark = storage.mark();
-    for (let i = 200; i < 210; i++) await append(storage, [record(i)]);
-    storage.releaseBefore(mark);
-    expect(storage.logBytes()).toBeLessThan(before);
+    // Written under the old log when the base is asked for.
+    const earlier = append(storage, [record(200)]);
+    let asked = 0;
+    const rebased = new Promise<void>((resolve) =>
+      storage.rebase(() => {
+        asked++;
+        return [record(300), record(301)];
+      }, resolve),
+    );
+    const later = [append(storage, [record(400)]), append(storage, [record(401)])];
+    await Promise.all([earlier, rebased, ...later]);
+    await append(storage, [record(402)]);
+    expect(asked).toBe(1);
+    expect(storage.logBytes()).toBeLessThan(before / 2);
     await storage.close();
     const opened = await disk.open();
-    expect(opened.condition.kind).toBe('intact');
+    expect(opened.condition).toEqual({ kind: 'intact', droppedBytes: 0 });
     const left = texts(opened);
-    expect(left.slice(-10)).toEqual(Array.from({ length: 10 }, (_, i) => text(200 + i)));
+    // 400 and 401 were appended before the base was asked for, so they stand before it: the caller puts them into it.
+    expect(left.slice(0, 2)).toEqual([text(300), text(301)]);
+    expect(left.at(-1)).toBe(text(402));
+    expect(left).not.toContain(text(199));
+    await opened.storage.close();
+  });
+
+  it('begins anew as often as asked, while others append', async () => {
+    const disk = fresh();
+    const { storage } = await disk.open();
+    let newest = 0;
+    for (let round = 0; round < 20; round++) {
+      const writes = Array.from({ length: 30 }, () => append(storage, [record(++newest)]));
+      // The base says what the newest record was.
+      await new Promise<void>((resolve) => storage.rebase(() => [record(newest, 1)], resolve));
+      await Promise.all(writes);
+    }
+    await storage.close();
+    const opened = await disk.open();
+    const left = texts(opened);
+    const base = left.findLastIndex((each) => each.startsWith('1/'));
+    expect(base).toBe(0);
+    expect(left[0]).toBe(text(newest, 1));
     await opened.storage.close();
   });
 

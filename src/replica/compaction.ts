@@ -1,10 +1,10 @@
 import type { Slot } from '../kernel/index.js';
-import type { Storage, StorageMark } from './ports.js';
+import type { LogRecord, Storage } from './ports.js';
 import type { ShardHost } from './shard-host.js';
 
 /**
- * Keeps the log short: when it has grown past a threshold every shard writes a snapshot, appends again what a restart
- * needs beside it (promise, accepted and not yet covered values), and the segments before all that go.
+ * Keeps the log short: when it has grown past a threshold every shard writes a snapshot, and the log begins anew with
+ * what a restart needs beside it (promise, accepted and not yet covered values).
  */
 export class Compaction {
   readonly #storage: Storage;
@@ -29,15 +29,14 @@ export class Compaction {
     if (this.#running || hosts.length === 0) return;
     if (this.#storage.logBytes() - this.#floorBytes < this.#thresholdBytes) return;
     this.#running = true;
-    const mark = this.#storage.mark();
-    this.#shard(hosts, 0, mark);
+    this.#shard(hosts, 0);
   }
 
   /** One shard after the other, each in a turn of its own. */
-  #shard(hosts: readonly ShardHost[], index: number, mark: StorageMark): void {
+  #shard(hosts: readonly ShardHost[], index: number): void {
     const host = hosts[index];
-    if (host === undefined) return this.#release(hosts, mark);
-    const next = (): void => this.#shard(hosts, index + 1, mark);
+    if (host === undefined) return this.#rebase(hosts);
+    const next = (): void => this.#shard(hosts, index + 1);
     const through = host.machine.appliedThrough;
     if (through === 0) return next();
     this.#storage.writeSnapshot(host.shard, through, [...host.machine.snapshot()], () => {
@@ -46,10 +45,10 @@ export class Compaction {
     });
   }
 
-  #release(hosts: readonly ShardHost[], mark: StorageMark): void {
-    const records = hosts.flatMap((host) => host.hardState());
-    this.#storage.append(records, true, () => {
-      this.#storage.releaseBefore(mark);
+  #rebase(hosts: readonly ShardHost[]): void {
+    // What every shard holds at one moment: accepted values that no snapshot covers stand there without a gap.
+    const records = (): readonly LogRecord[] => hosts.flatMap((host) => host.hardState());
+    this.#storage.rebase(records, () => {
       this.#floorBytes = this.#storage.logBytes();
       this.#running = false;
     });
