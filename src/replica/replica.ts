@@ -1,11 +1,12 @@
 import { MalformedBytesError, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
-import { FEATURE_LEVEL, levelOf, type News, tokensFromNow } from '../machine/index.js';
+import { levelOf, type News, tokensFromNow } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
 import { Forwarding } from './forwarding.js';
 import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
+import { helloOf } from './hello.js';
 import { NoticePump } from './notice-pump.js';
 import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
 import { Outbox } from './outbox.js';
@@ -275,20 +276,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   // ---- peers ----
 
   #hello(): Hello {
-    const identity = this.#identity!;
-    const own = this.#options.replicas.find(({ id }) => id === this.self)!;
-    const { clusterId, replicaId, shards, incarnation, formedWith, agreement } = identity;
-    return {
-      clusterId,
-      replicaId,
-      shards,
-      incarnation,
-      formedWith,
-      ...(agreement && { agreement }),
-      featureLevel: FEATURE_LEVEL,
-      kafka: own.kafka,
-      http: this.#options.http,
-    };
+    return helloOf(this.#identity!, this.#options);
   }
 
   #peerUp(peer: ReplicaId, hello: Hello): void {

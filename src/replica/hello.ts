@@ -1,0 +1,20 @@
+import { FEATURE_LEVEL } from '../machine/index.js';
+import type { ReplicaOptions } from './options.js';
+import type { DiskIdentity, Hello } from './ports.js';
+
+/** What this replica says of itself to its peers. */
+export function helloOf(identity: DiskIdentity, { replicas, http }: ReplicaOptions): Hello {
+  const { clusterId, replicaId, shards, incarnation, formedWith, agreement } = identity;
+  const own = replicas.find(({ id }) => id === replicaId)!;
+  return {
+    clusterId,
+    replicaId,
+    shards,
+    incarnation,
+    formedWith,
+    ...(agreement && { agreement }),
+    featureLevel: FEATURE_LEVEL,
+    kafka: own.kafka,
+    http,
+  };
+}
