@@ -103,7 +103,16 @@ describe.each(versions)('what %s recorded', (version) => {
       seen.add(kind ?? link);
       for (const { message } of messages ?? []) seen.add(message.kind);
     }
-    const peer = ['hello', 'forward', 'forwarded', 'snapshot', 'audit', 'paxos'];
+    const peer = [
+      'hello',
+      'forward',
+      'forwarded',
+      'snapshotOffer',
+      'snapshotAsk',
+      'snapshotChunk',
+      'audit',
+      'paxos',
+    ];
     const paxos = ['heartbeat', 'heartbeatReply', 'prepare', 'promise', 'accept', 'accepted'];
     expect([...seen]).toEqual(expect.arrayContaining([...peer, ...paxos, 'catchUp', 'chosenEntries']));
   });
