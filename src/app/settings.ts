@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
+import { replicaIdFromText, replicasFromText } from './replica-list.js';
 import { choice, flag, integer, optional, ratio, shaped, type Setting, text } from './setting-kinds.js';
 
 const port = z.number().int().min(1).max(65_535);
@@ -27,22 +28,29 @@ export type ReplicaEntry = z.output<typeof replicaEntry>;
  * The name in a file is the key; in the environment it is QUORATE_ and the key in capitals (QUORATE_DATA_DIR).
  */
 export const SETTINGS = {
-  replicaId: integer({
-    min: 0,
-    max: REPLICA_ID_MAX,
-    help: 'Which of `replicas` this process is. Never give the same id to another machine while the first may come back.',
-  }),
+  replicaId: {
+    ...integer({
+      min: 0,
+      max: REPLICA_ID_MAX,
+      help: 'Which of `replicas` this process is. Never give the same id to another machine while the first may come back.',
+    }),
+    accepts: `an integer from 0 to ${REPLICA_ID_MAX}, or in the environment \`hostname\`: the number at the end of this host name (quorate-2 is 2)`,
+    fromText: replicaIdFromText,
+  },
   clusterId: text({
     pattern: /^[A-Za-z0-9_-]{22}$/,
     accepts: '22 characters of base64url, the same on every replica (make one with `quorate cluster-id`)',
     help: 'Names the cluster; replicas of another cluster are refused.',
   }),
-  replicas: shaped<readonly ReplicaEntry[]>({
-    schema: z.array(replicaEntry).min(1).max(9),
-    accepts:
-      'a list of 1 to 9 replicas such as [{"id":1,"host":"10.0.0.1","peerPort":9192,"kafkaPort":9092,"httpPort":8080}]',
-    help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. `kafkaHost` is the name clients use when it differs from `host`.',
-  }),
+  replicas: {
+    ...shaped<readonly ReplicaEntry[]>({
+      schema: z.array(replicaEntry).min(1).max(9),
+      accepts:
+        'a list of 1 to 9 replicas such as [{"id":1,"host":"10.0.0.1","peerPort":9192,"kafkaPort":9092,"httpPort":8080}], or in the environment host names such as 1@10.0.0.1,2@10.0.0.2 or quorate-0.quorate,quorate-1.quorate with the ports 9192, 9092 and 8080',
+      help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. `kafkaHost` is the name clients use when it differs from `host`.',
+    }),
+    fromText: replicasFromText,
+  },
   dataDir: text({
     preset: './data',
     accepts: 'the path of a directory',
