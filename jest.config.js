@@ -23,10 +23,10 @@ const project = (displayName, testMatch) => ({
 });
 
 /**
- * Six projects. `npm test` runs the first two, which Node alone can run; `.ci/run` runs all.
+ * Seven projects. `npm test` runs the first two, which Node alone can run; `.ci/run` runs all.
  * unit: pure rooms and adapters in one process. system: real processes started from dist.
  * interop: foreign clients (kcat, librdkafka ...). services: the databases that the locking module writes to.
- * package: what npm packs, installed as users install it. survival: long fault runs.
+ * package: what npm packs, installed as users install it. survival: long fault runs. integration: the image, in Docker.
  */
 export default {
   maxWorkers: 2,
@@ -37,5 +37,6 @@ export default {
     project('services', ['<rootDir>/test/services/**/*.test.ts']),
     project('package', ['<rootDir>/test/package/**/*.test.ts']),
     project('survival', ['<rootDir>/test/survival/**/*.test.ts']),
+    project('integration', ['<rootDir>/test/integration/**/*.test.ts']),
   ],
 };

@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { describe } from '@jest/globals';
+import {
+  type GenericContainer,
+  getContainerRuntimeClient,
+  Network,
+  type StartedNetwork,
+  type StartedTestContainer,
+} from 'testcontainers';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+/** Of each container, shown when it does not start. */
+const LINES_KEPT = 50;
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The base that the image is built on, and that clients run in: the public one, or one that has Node and npm. */
+export const BASE = process.env['QUORATE_TEST_BASE_IMAGE'] ?? 'node:24-bookworm-slim';
+/** The image under test. QUORATE_TEST_IMAGE names one that is built already. */
+export const IMAGE = process.env['QUORATE_TEST_IMAGE'] ?? 'quorate-integration';
+
+export const engine = async () => (await getContainerRuntimeClient()).container.dockerode;
+
+async function engineMissing(): Promise<string | undefined> {
+  try {
+    await (await engine()).ping();
+    return undefined;
+  } catch (error) {
+    return `no Docker engine answers: ${(error as Error).message}`;
+  }
+}
+const missing = await engineMissing();
+
+/** Skips loudly without a Docker engine; with REQUIRE_SERVICES=1 that is a failure. */
+export function describeWithDocker(name: string, tests: () => void): void {
+  if (missing === undefined) return describe(name, tests);
+  if (process.env['REQUIRE_SERVICES'] === '1') throw new Error(`${name}: ${missing}`);
+  console.warn(`SKIPPED ${name}: ${missing}`);
+  describe.skip(name, tests);
+}
+
+/** As docs and users build it, with the client of Docker. */
+export async function buildImage(): Promise<void> {
+  if (process.env['QUORATE_TEST_IMAGE'] !== undefined) return;
+  const args = ['build', '--build-arg', `BASE=${BASE}`, '-f', 'docker/Dockerfile', '-t', IMAGE, '.'];
+  // The classic builder, where there is no other.
+  const env = { DOCKER_BUILDKIT: '0', ...process.env };
+  await promisify(execFile)('docker', args, { cwd: ROOT, env, maxBuffer: OUTPUT_BYTES_MAX });
+}
+
+/** Containers of one test on a network of their own; `remove` leaves nothing of them. */
+export class Stage {
+  readonly #network: StartedNetwork;
+  readonly #started: StartedTestContainer[] = [];
+
+  private constructor(network: StartedNetwork) {
+    this.#network = network;
+  }
+  static async open(): Promise<Stage> {
+    return new Stage(await new Network().start());
+  }
+
+  /** Others on the network reach it as `host`. */
+  async start(host: string, container: GenericContainer): Promise<StartedTestContainer> {
+    const lines: string[] = [];
+    container.withLogConsumer((stream) => {
+      createInterface({ input: stream }).on('line', (line) => {
+        lines.push(line);
+        if (lines.length > LINES_KEPT) lines.shift();
+      });
+    });
+    try {
+      const named = container.withNetwork(this.#network).withNetworkAliases(host).withHostname(host);
+      const started = await named.start();
+      this.#started.push(started);
+      return started;
+    } catch (error) {
+      throw new Error(`${host} did not start: ${(error as Error).message}\n${lines.join('\n')}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async remove(): Promise<void> {
+    const docker = await engine();
+    for (const container of this.#started)
+      await docker.getContainer(container.getId()).remove({ force: true, v: true });
+    await this.#network.stop();
+  }
+}
