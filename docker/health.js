@@ -8,7 +8,7 @@ const listen = settings.httpListenHost ?? own.host;
 const host = listen === '0.0.0.0' || listen === '::' ? 'localhost' : listen;
 try {
   const response = await fetch(`http://${host}:${own.httpPort}/health/ready`, {
-    signal: AbortSignal.timeout(2_500),
+    signal: AbortSignal.timeout(5_000),
   });
   const text = await response.text();
   console.log(`${hostname()}: ${response.status} ${text}`);

@@ -51,7 +51,7 @@ describeWithDocker('the image', () => {
       const { Config, HostConfig } = await container.inspect();
       expect(Config.User).toBe('10001:10001');
       expect(HostConfig.ReadonlyRootfs).toBe(true);
-      await eventually('the health check passes', 30_000, async () => {
+      await eventually('the health check passes', 90_000, async () => {
         const { State } = await container.inspect();
         return State.Health?.Status === 'healthy';
       });
