@@ -24,7 +24,9 @@ export function announce(coordinator: Coordinator, log: Log): void {
     if (!serving) return;
     for (const item of news) {
       const line = lineFor(item);
-      if (line !== undefined) log.info(line, { shard, ...factsOf(item) });
+      if (line === undefined) continue;
+      if (item.kind === 'assigned-twice') log.warn(line, { shard, ...factsOf(item) });
+      else log.info(line, { shard, ...factsOf(item) });
     }
   });
 }
@@ -39,6 +41,10 @@ function factsOf(news: News): Readonly<Record<string, unknown>> {
     case 'rebalance-ended': {
       const { generation, outcome, trigger } = news.record;
       return { event: news.kind, group: news.group, generation, outcome, trigger };
+    }
+    case 'assigned-twice': {
+      const { group, assignor, leader, partitions, scope, owner, loser } = news;
+      return { event: news.kind, group, assignor, leader, partitions, scope, owner, loser };
     }
     case 'group-deleted':
       return { event: news.kind, group: news.group };
@@ -60,6 +66,11 @@ function lineFor(news: News): string | undefined {
       return `${news.group}: ${news.memberId} ${CAUSES[news.cause]}`;
     case 'rebalance-ended':
       return rebalanceLine(news.group, news.record);
+    case 'assigned-twice':
+      return (
+        `${news.group}: the assignor ${news.assignor ?? '?'} of the group leader ${news.leader ?? '?'} gave ${news.scope} to ` +
+        `two members: ${news.owner} owns it, ${news.loser} gets no token (${news.partitions} such partitions)`
+      );
     case 'group-empty':
       return undefined;
     case 'group-deleted':
@@ -86,13 +97,20 @@ const CAUSES = {
   removed: 'was removed',
 } as const;
 
+/** A line names so many members at most. The record of the rebalance has all of them. */
+const OWNERS_NAMED = 50;
+
 function rebalanceLine(group: string, record: RebalanceRecord): string | undefined {
   const { outcome, generation, startedAt, stableAt, assignment, partitionsMoved } = record;
   if (outcome === 'empty') return `${group}: generation ${generation}, no member is left`;
   if (outcome !== 'stable' || stableAt === null) return undefined;
-  const owners = assignment.map(
-    ({ clientId, memberId, topics }) => `${clientId === '' ? memberId : clientId} ${partitionsText(topics)}`,
-  );
+  const owners = assignment
+    .slice(0, OWNERS_NAMED)
+    .map(
+      ({ clientId, memberId, topics }) =>
+        `${clientId === '' ? memberId : clientId} ${partitionsText(topics)}`,
+    );
+  if (assignment.length > OWNERS_NAMED) owners.push(`and ${assignment.length - OWNERS_NAMED} more members`);
   const moved = partitionsMoved === null ? '' : `, ${partitionsMoved} moved`;
   return `${group}: generation ${generation} is stable after ${Math.round(stableAt - startedAt)} ms${moved}: ${owners.join('; ')}`;
 }

@@ -15,6 +15,13 @@ export interface Ownership {
   readonly instanceId: InstanceId | null;
 }
 
+/** A scope that an assignment gave to more than one member. */
+export interface Contest {
+  readonly scope: string;
+  readonly owner: MemberId;
+  readonly loser: MemberId;
+}
+
 /** How many tokens a second of a cluster's age leaves room for; a shard grants far fewer. */
 const TOKENS_A_SECOND = 2 ** 21;
 /** Of the year 2106. Tokens of a clock beyond it would not be below 2^53. */
@@ -27,8 +34,14 @@ const SECONDS_MAX = 2 ** 32 - 1_000_000;
 export const tokensFromNow = (now: WallMs): number =>
   Math.min(Math.max(0, Math.floor(now / 1_000)), SECONDS_MAX) * TOKENS_A_SECOND;
 
+const escaped = (name: string): string => name.replace(/[%/]/g, encodeURIComponent);
+
+/** Unambiguous: the last two parts have no slash. A topic has none by itself, but an assignment may hold any text. */
 export const partitionScope = (group: GroupId, topic: string, partition: number): string =>
-  `${group}/${topic}/${partition}`;
+  `${group}/${escaped(topic)}/${partition}`;
+
+/** The whole of a group with an opaque protocol. It has no slash, so it is never the scope of a partition. */
+export const groupScope = (group: GroupId): string => escaped(group);
 
 /**
  * The grants of one group. A token is the slot of the command that granted the scope to its owner, above the number that
@@ -36,7 +49,9 @@ export const partitionScope = (group: GroupId, topic: string, partition: number)
  * to members, groups or leaders in between.
  */
 export class Fences {
+  /** By scope; by scope and owner when several members hold the scope of the whole group. */
   readonly #grants = new Map<string, FenceGrant>();
+  readonly #keys = new Map<MemberId, Set<string>>();
 
   get size(): number {
     return this.#grants.size;
@@ -44,40 +59,91 @@ export class Fences {
   all(): readonly FenceGrant[] {
     return [...this.#grants.values()];
   }
+  /** Who owns a partition's scope. */
+  ownerOf(scope: string): MemberId | undefined {
+    return this.#grants.get(scope)?.owner;
+  }
 
   /**
    * A new assignment is in force. An owner that keeps a scope keeps its token. Every other owner gets a new token, also
-   * one that had the scope before and lost it. Returns the number of new grants.
+   * one that had the scope before and lost it. A scope that is given to several members stays with the one that has it,
+   * else goes to the first of them. Returns the number of new grants, and who got nothing though the assignment says so.
    */
-  assign(ownerships: readonly Ownership[], token: FenceToken, generation: Generation): number {
-    const wanted = new Set(ownerships.map(({ scope }) => scope));
-    for (const scope of this.#grants.keys()) if (!wanted.has(scope)) this.#grants.delete(scope);
+  assign(
+    ownerships: readonly Ownership[],
+    token: FenceToken,
+    generation: Generation,
+  ): { readonly granted: number; readonly contests: readonly Contest[] } {
+    const wanted = new Map<string, Ownership>();
+    const contests: Contest[] = [];
+    for (const claim of ownerships) {
+      const { scope } = claim;
+      const other = wanted.get(scope);
+      if (other === undefined) wanted.set(scope, claim);
+      else if (other.owner !== claim.owner) {
+        const keeps = this.ownerOf(scope) === claim.owner;
+        if (keeps) wanted.set(scope, claim);
+        const [owner, loser] = keeps ? [claim.owner, other.owner] : [other.owner, claim.owner];
+        contests.push({ scope, owner, loser });
+      }
+    }
+    for (const key of [...this.#grants.keys()]) if (!wanted.has(key)) this.#delete(key);
     let granted = 0;
-    for (const { scope, owner, instanceId } of ownerships) {
-      if (this.#grants.get(scope)?.owner === owner) continue;
-      this.#grants.set(scope, { scope, owner, instanceId, token, generation });
+    for (const [scope, { owner, instanceId }] of wanted) {
+      if (this.ownerOf(scope) === owner) continue;
+      this.#set(scope, { scope, owner, instanceId, token, generation });
       granted++;
     }
-    return granted;
+    return { granted, contests };
+  }
+
+  /** With an opaque protocol each generation is a new owner of the whole group: all that have a part share one token. */
+  assignWhole(ownerships: readonly Ownership[], token: FenceToken, generation: Generation): void {
+    this.clear();
+    this.restore(ownerships.map((ownership) => ({ ...ownership, token, generation })));
   }
 
   /** The owner was removed: its scopes have no owner. */
   release(owner: MemberId): void {
-    for (const [scope, grant] of this.#grants) if (grant.owner === owner) this.#grants.delete(scope);
+    for (const key of [...(this.#keys.get(owner) ?? [])]) this.#delete(key);
   }
 
   /** A new process took over a static member: the old process must not write any more. */
   takeOver(from: MemberId, to: MemberId, token: FenceToken): void {
-    for (const [scope, grant] of this.#grants) {
-      if (grant.owner === from) this.#grants.set(scope, { ...grant, owner: to, token });
-    }
+    for (const key of [...(this.#keys.get(from) ?? [])])
+      this.#set(key, { ...this.#grants.get(key)!, owner: to, token });
   }
 
   clear(): void {
     this.#grants.clear();
+    this.#keys.clear();
   }
 
   restore(grants: readonly FenceGrant[]): void {
-    for (const grant of grants) this.#grants.set(grant.scope, grant);
+    for (const grant of grants) {
+      const { scope, owner } = grant;
+      this.#set(this.#grants.has(scope) ? `${scope}\u0000${owner}` : scope, grant);
+    }
+  }
+
+  #set(key: string, grant: FenceGrant): void {
+    this.#unindex(key);
+    this.#grants.set(key, grant);
+    const keys = this.#keys.get(grant.owner);
+    if (keys === undefined) this.#keys.set(grant.owner, new Set([key]));
+    else keys.add(key);
+  }
+
+  #delete(key: string): void {
+    this.#unindex(key);
+    this.#grants.delete(key);
+  }
+
+  #unindex(key: string): void {
+    const owner = this.#grants.get(key)?.owner;
+    if (owner === undefined) return;
+    const keys = this.#keys.get(owner)!;
+    keys.delete(key);
+    if (keys.size === 0) this.#keys.delete(owner);
   }
 }

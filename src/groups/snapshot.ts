@@ -132,7 +132,7 @@ function readGroup(reader: ByteReader): ClassicGroup {
     history: [...history],
   };
   for (const member of members) {
-    group.members.set(member.memberId, member);
+    group.members.add(member);
     if (member.instanceId !== null) group.staticMembers.set(member.instanceId, member.memberId);
   }
   for (const { member, timeoutMs, token } of pending) group.pending.set(member, { timeoutMs, token });

@@ -1,5 +1,5 @@
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from '../consumer-protocol.js';
-import { type Ownership, partitionScope } from '../fences.js';
+import { groupScope, type Ownership, partitionScope } from '../fences.js';
 import type { Verdict } from '../types/replies.js';
 import { syncAnswer, syncRefused } from './answers.js';
 import { endRecord } from './history.js';
@@ -17,21 +17,19 @@ export function answerSync({ group, news }: Turn, member: ClassicMember, verdict
 
 /** Resume. The leader's assignment is in force: every SyncGroup that waits gets its part, every partition its token. */
 export function becomeStable(turn: Turn): void {
-  const { group, token, at } = turn;
+  const { group, at } = turn;
   enter(group, 'assignment-received');
   for (const member of group.members.values()) {
     if (!member.awaitingAssignment) continue;
     answerSync(turn, member, 'NONE');
     armSession(turn, member);
   }
-  const ownerships = ownershipOf(group);
-  const granted = group.fences.assign(ownerships ?? opaqueOwnership(group), token, group.generation);
+  const partitionsMoved = grantFences(turn);
   const assignment = [...group.members.values()].map(({ memberId, clientId, assignment: bytes }) => ({
     memberId,
     clientId,
     topics: assignedPartitions(bytes) ?? [],
   }));
-  const partitionsMoved = ownerships === undefined ? null : granted;
   endRecord(turn, { outcome: 'stable', stableAt: at, assignment, partitionsMoved });
 }
 
@@ -46,7 +44,7 @@ export function abandonAssignment(turn: Turn): void {
       armSession(turn, member);
     }
     member.assignment = new Uint8Array(0);
-    member.pendingSync = false;
+    turn.group.members.setPendingSync(member, false);
   }
 }
 
@@ -65,8 +63,26 @@ function ownershipOf(group: ClassicGroup): Ownership[] | undefined {
   return ownerships;
 }
 
-/** With an opaque protocol the whole group is one scope, and each generation is a new owner of it. */
+/** With an opaque protocol the whole group is one scope, and who was given anything holds it. */
 function opaqueOwnership(group: ClassicGroup): Ownership[] {
-  group.fences.clear();
-  return [{ scope: group.id, owner: group.leader!, instanceId: null }];
+  const scope = groupScope(group.id);
+  return [...group.members.values()]
+    .filter(({ assignment }) => assignment.length > 0)
+    .map(({ memberId, instanceId }) => ({ scope, owner: memberId, instanceId }));
+}
+
+/** How many partitions have a new owner; null when the assignment cannot be read. */
+function grantFences({ group, token, news }: Turn): number | null {
+  const ownerships = ownershipOf(group);
+  if (ownerships === undefined) {
+    group.fences.assignWhole(opaqueOwnership(group), token, group.generation);
+    return null;
+  }
+  const { granted, contests } = group.fences.assign(ownerships, token, group.generation);
+  const [first] = contests;
+  if (first !== undefined) {
+    const { id, protocolName: assignor, leader } = group;
+    news.push({ kind: 'assigned-twice', group: id, assignor, leader, partitions: contests.length, ...first });
+  }
+  return granted;
 }

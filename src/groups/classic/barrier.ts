@@ -1,4 +1,5 @@
-import { assert } from '../../kernel/index.js';
+import { assert, type MemberId } from '../../kernel/index.js';
+import type { JoinSettings } from '../types/commands.js';
 import type { RebalanceTrigger } from '../types/history.js';
 import { abandonAssignment } from './assignment.js';
 import { startGeneration } from './generation.js';
@@ -6,7 +7,7 @@ import { startRecord } from './history.js';
 import { removeMember } from './members.js';
 import type { ClassicGroup } from './state.js';
 import { enter } from './states.js';
-import { armGroupTimer, cancelGroupTimer, rebalanceTimeoutMs } from './timers.js';
+import { armGroupTimer, armPending, cancelGroupTimer, cancelPending, rebalanceTimeoutMs } from './timers.js';
 import type { Turn } from './turn.js';
 
 /** Stop. Members learn of the rebalance with their next heartbeat and send JoinGroup, which waits at the barrier. */
@@ -22,9 +23,25 @@ export function prepareRebalance(turn: Turn, trigger: RebalanceTrigger): void {
   else armGroupTimer(turn, 'join', rebalanceTimeoutMs(group));
 }
 
-/** A client that holds an issued id is about to join, so the barrier waits for it too. */
-const allWait = (group: ClassicGroup): boolean =>
-  group.pending.size === 0 && [...group.members.values()].every(({ waiting }) => waiting);
+/** A client that got an id a moment ago is about to join with it, so the barrier waits for it too, for the quiet time. */
+const allWait = ({ members, pending, timers }: ClassicGroup): boolean =>
+  members.waiting === members.size && (pending.size === 0 || !timers.has('initial'));
+
+/**
+ * Kafka: KIP-394. A client that loses the answer with its id leaves no member behind, only the id. When the group is full
+ * of them, the oldest id goes.
+ */
+export function handOutId(turn: Turn, id: MemberId, timeoutMs: number, settings: JoinSettings): void {
+  const { group } = turn;
+  armPending(turn, id, timeoutMs);
+  if (group.pending.size > settings.groupSizeMax) {
+    const [oldest] = group.pending.keys();
+    cancelPending(turn, oldest!);
+  }
+  if (group.initial !== null) awaitMoreJoiners(turn);
+  else if (group.state !== 'Empty' && !group.timers.has('initial'))
+    armGroupTimer(turn, 'initial', settings.initialQuietMs);
+}
 
 /** A member has reached the barrier. */
 export function memberArrived(turn: Turn): void {
@@ -55,12 +72,11 @@ function awaitMoreJoiners(turn: Turn): void {
   armGroupTimer(turn, 'initial', Math.min(quietMs, remainingMs));
 }
 
-/** The timer `initial` has passed. */
-export function initialTimeIsUp(turn: Turn): void {
-  const { initial, pending } = turn.group;
-  const { startedAt, delayMsMax } = initial!;
-  if (pending.size > 0 && turn.at < startedAt + delayMsMax) return awaitMoreJoiners(turn);
-  openBarrier(turn);
+/** The timer `initial` has passed: nobody has joined or got an id for the quiet time, or enough time went to waiting. */
+export function quietTimeIsUp(turn: Turn): void {
+  cancelGroupTimer(turn, 'initial');
+  if (turn.group.initial !== null) openBarrier(turn);
+  else openBarrierWhenAllWait(turn);
 }
 
 /** Removes the members that did not join and starts the next generation. Also called when the timer `join` has passed. */
@@ -74,8 +90,7 @@ export function openBarrier(turn: Turn): void {
     (member) => !member.waiting && member.instanceId === null,
   );
   for (const member of missing) removeMember(turn, member, 'missed-rebalance');
-  const someWait = [...group.members.values()].some(({ waiting }) => waiting);
-  if (group.members.size > 0 && !someWait) {
+  if (group.members.size > 0 && group.members.waiting === 0) {
     // Only static members are left and none has joined: as in Kafka, the group waits until their sessions end.
     return armGroupTimer(turn, 'join', rebalanceTimeoutMs(group));
   }

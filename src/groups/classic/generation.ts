@@ -19,10 +19,10 @@ export function startGeneration(turn: Turn, removed: readonly ClassicMember[]): 
   enter(group, 'barrier-opened');
   for (const member of group.members.values()) {
     const { memberId, waiting } = member;
-    member.waiting = false;
+    group.members.setWaiting(member, false);
     member.waitingSince = null;
     member.isNew = false;
-    member.pendingSync = true;
+    group.members.setPendingSync(member, true);
     member.assignment = new Uint8Array(0);
     armSession(turn, member);
     if (waiting)
@@ -45,24 +45,19 @@ function becomeEmpty(turn: Turn): void {
 /** The leader stays if it has joined. Otherwise the first member that has joined leads. */
 function keepOrChooseLeader(group: ClassicGroup): void {
   if (group.leader !== null && group.members.get(group.leader)?.waiting === true) return;
-  const first = [...group.members.values()].find(({ waiting }) => waiting);
-  assert(first !== undefined, `a member of ${group.id} has joined`);
-  group.leader = first.memberId;
-}
-
-/** The protocols that all members support. */
-export function commonProtocols(group: ClassicGroup): Set<string> {
-  const lists = [...group.members.values()].map(({ protocols }) => protocols.map(({ name }) => name));
-  const [first = [], ...others] = lists;
-  return new Set(first.filter((name) => others.every((names) => names.includes(name))));
+  for (const { memberId, waiting } of group.members.values()) {
+    if (!waiting) continue;
+    group.leader = memberId;
+    return;
+  }
+  assert(false, `a member of ${group.id} has joined`);
 }
 
 /** Kafka: each member votes for the first of its protocols that all support. The leader's order decides a tie. */
 export function voteForProtocol(group: ClassicGroup): string {
-  const candidates = commonProtocols(group);
   const votes = new Map<string, number>();
   for (const { protocols } of group.members.values()) {
-    const choice = protocols.find(({ name }) => candidates.has(name));
+    const choice = protocols.find(({ name }) => group.members.allSupport(name));
     if (choice !== undefined) votes.set(choice.name, (votes.get(choice.name) ?? 0) + 1);
   }
   const order = group.members.get(group.leader!)!.protocols.map(({ name }) => name);

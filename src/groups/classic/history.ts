@@ -33,9 +33,11 @@ export function endRecord({ group, news }: Turn, change: Partial<RebalanceRecord
 export function recordJoined({ group, at }: Turn, removed: readonly ClassicMember[]): void {
   const startedAt = group.history.at(-1)?.startedAt ?? at;
   const waited = (since: WallMs | null): number => Math.max(0, (since ?? at) - startedAt);
-  const last = [...group.members.values()]
-    .filter(({ waitingSince }) => waitingSince !== null)
-    .sort((a, b) => waited(b.waitingSince) - waited(a.waitingSince))[0];
+  let last: ClassicMember | undefined;
+  for (const member of group.members.values()) {
+    const { waitingSince } = member;
+    if (waitingSince !== null && (last === undefined || waitingSince > last.waitingSince!)) last = member;
+  }
   const stragglers = removed.map(({ memberId }) => ({ memberId, waitedMs: waited(at), removed: true }));
   if (last !== undefined && waited(last.waitingSince) > 0) {
     stragglers.push({ memberId: last.memberId, waitedMs: waited(last.waitingSince), removed: false });

@@ -3,12 +3,12 @@ import type { GroupCommand, JoinProtocol } from '../types/commands.js';
 import type { GroupError, GroupReply } from '../types/replies.js';
 import { joinAnswer, joinRefused, memberList } from './answers.js';
 import { answerSync } from './assignment.js';
-import { memberArrived, prepareRebalance } from './barrier.js';
-import { commonProtocols, voteForProtocol } from './generation.js';
+import { handOutId, memberArrived, prepareRebalance } from './barrier.js';
+import { voteForProtocol } from './generation.js';
 import { announceJoined, announceLeft, refuseJoin } from './members.js';
 import type { ClassicGroup, ClassicMember } from './state.js';
 import { sameSubscription } from './subscriptions.js';
-import { armPending, armSession, cancelPending, cancelSession } from './timers.js';
+import { armSession, cancelPending, cancelSession } from './timers.js';
 import type { Turn } from './turn.js';
 
 type Join = Extract<GroupCommand, { kind: 'group.join' }>;
@@ -36,12 +36,8 @@ function hasRoom(group: ClassicGroup, { memberId: id, instanceId, settings }: Jo
   switch (group.state) {
     case 'Empty':
       return true;
-    case 'PreparingRebalance': {
-      if (member?.waiting === true) return true;
-      let waiting = 0;
-      for (const other of group.members.values()) if (other.waiting) waiting++;
-      return waiting < settings.groupSizeMax;
-    }
+    case 'PreparingRebalance':
+      return member?.waiting === true || group.members.waiting < settings.groupSizeMax;
     case 'CompletingRebalance':
     case 'Stable':
       return member !== undefined || group.members.size < settings.groupSizeMax;
@@ -52,8 +48,7 @@ function hasRoom(group: ClassicGroup, { memberId: id, instanceId, settings }: Jo
 function supportsProtocol(group: ClassicGroup, { protocolType, protocols }: Join): boolean {
   if (group.members.size === 0) return protocolType !== '' && protocols.length > 0;
   if (group.protocolType !== protocolType) return false;
-  const common = commonProtocols(group);
-  return protocols.some(({ name }) => common.has(name));
+  return protocols.some(({ name }) => group.members.allSupport(name));
 }
 
 function joinWithoutId(turn: Turn, request: Join): GroupReply {
@@ -66,8 +61,7 @@ function joinWithoutId(turn: Turn, request: Join): GroupReply {
       : replaceStatic(turn, group.members.get(known)!, request);
   }
   if (!request.memberIdRequired) return addMember(turn, newMemberId, request);
-  // Kafka: KIP-394. A client that loses the first answer leaves no member behind.
-  armPending(turn, newMemberId, request.sessionTimeoutMs);
+  handOutId(turn, newMemberId, request.sessionTimeoutMs, request.settings);
   return refuse('MEMBER_ID_REQUIRED', newMemberId);
 }
 
@@ -123,7 +117,7 @@ function addMember(turn: Turn, id: MemberId, request: Join): GroupReply {
     sessionToken: slot,
   };
   if (group.members.size === 0) group.protocolType = request.protocolType;
-  group.members.set(id, member);
+  group.members.add(member);
   if (instanceId !== null) group.staticMembers.set(instanceId, id);
   group.emptySince = null;
   armSession(turn, member);
@@ -138,8 +132,8 @@ function addMember(turn: Turn, id: MemberId, request: Join): GroupReply {
   return parked(id);
 }
 
-function update(member: ClassicMember, request: Join): void {
-  member.protocols = request.protocols;
+function update({ members }: ClassicGroup, member: ClassicMember, request: Join): void {
+  members.setProtocols(member, request.protocols);
   member.clientId = request.clientId;
   member.clientHost = request.clientHost;
   member.sessionTimeoutMs = request.sessionTimeoutMs;
@@ -147,9 +141,9 @@ function update(member: ClassicMember, request: Join): void {
 }
 
 function waitAtBarrier(turn: Turn, member: ClassicMember, request: Join): GroupReply {
-  update(member, request);
+  update(turn.group, member, request);
   if (!member.waiting) member.waitingSince = turn.at;
-  member.waiting = true;
+  turn.group.members.setWaiting(member, true);
   memberArrived(turn);
   return parked(member.memberId);
 }
@@ -162,8 +156,8 @@ function rejoin(
   cause: 'subscription-changed' | 'leader-rejoined' | 'static-replaced',
 ): GroupReply {
   const { memberId } = member;
-  update(member, request);
-  member.waiting = true;
+  update(turn.group, member, request);
+  turn.group.members.setWaiting(member, true);
   member.waitingSince = turn.at;
   prepareRebalance(turn, { cause, memberId, reason: request.reason });
   return parked(memberId);
@@ -177,9 +171,10 @@ function replaceStatic(turn: Turn, old: ClassicMember, request: Join): GroupRepl
   if (old.awaitingAssignment) answerSync(turn, old, 'FENCED_INSTANCE_ID');
   const member: ClassicMember = { ...old, memberId: id };
   const wasLeader = group.leader === old.memberId;
-  renameMember(group, old, member);
+  group.members.replace(old, member);
+  group.staticMembers.set(member.instanceId!, id);
   if (wasLeader) group.leader = id;
-  update(member, request);
+  update(group, member, request);
   group.fences.takeOver(old.memberId, id, turn.token);
   cancelSession(turn, old.memberId);
   announceLeft(turn, old.memberId, 'replaced');
@@ -189,10 +184,7 @@ function replaceStatic(turn: Turn, old: ClassicMember, request: Join): GroupRepl
     case 'PreparingRebalance':
       return waitAtBarrier(turn, member, request);
     case 'Stable':
-      if (
-        voteForProtocol(group) === group.protocolName &&
-        sameSubscription(group, old.protocols, member.protocols)
-      )
+      if (keepsVote(group, old, member) && sameSubscription(group, old.protocols, member.protocols))
         return { kind: 'join', answer: takeOverAnswer(group, old, member, request) };
       return rejoin(turn, member, request, 'static-replaced');
     case 'CompletingRebalance':
@@ -218,12 +210,10 @@ function takeOverAnswer(
     : { ...answer, leader: old.memberId, members: [] };
 }
 
-/** In place: members stay in the order of their first joins, which assignors see. */
-function renameMember(group: ClassicGroup, old: ClassicMember, member: ClassicMember): void {
-  const members = [...group.members.values()].map((present) => (present === old ? member : present));
-  group.members.clear();
-  for (const present of members) group.members.set(present.memberId, present);
-  group.staticMembers.set(member.instanceId!, member.memberId);
+/** Whether the group would still vote for its protocol. Who lists the same names votes as before. */
+function keepsVote(group: ClassicGroup, old: ClassicMember, member: ClassicMember): boolean {
+  const names = (each: ClassicMember): string => JSON.stringify(each.protocols.map(({ name }) => name));
+  return names(old) === names(member) || voteForProtocol(group) === group.protocolName;
 }
 
 function sameProtocols(a: readonly JoinProtocol[], b: readonly JoinProtocol[]): boolean {

@@ -37,7 +37,7 @@ export function removeMember(turn: Turn, member: ClassicMember, cause: LeaveCaus
   const { memberId, instanceId } = member;
   if (member.waiting) refuseJoin(turn, memberId, 'UNKNOWN_MEMBER_ID');
   if (member.awaitingAssignment) answerSync(turn, member, 'UNKNOWN_MEMBER_ID');
-  group.members.delete(memberId);
+  group.members.remove(member);
   if (instanceId !== null && group.staticMembers.get(instanceId) === memberId)
     group.staticMembers.delete(instanceId);
   if (group.leader === memberId) group.leader = null;

@@ -5,7 +5,7 @@ import type { GroupError, GroupReply, Verdict } from '../types/replies.js';
 import type { HeartbeatQuestion } from '../types/views.js';
 import { syncAnswer, syncRefused } from './answers.js';
 import { becomeStable } from './assignment.js';
-import { afterRemoval, initialTimeIsUp, openBarrier, openBarrierWhenAllWait } from './barrier.js';
+import { afterRemoval, quietTimeIsUp, openBarrier, openBarrierWhenAllWait } from './barrier.js';
 import { removeMember, validateMember } from './members.js';
 import type { ClassicGroup, ClassicMember } from './state.js';
 import { armSession, cancelGroupTimer, cancelPending } from './timers.js';
@@ -53,7 +53,7 @@ export function sync(turn: Turn, request: Extract<GroupCommand, { kind: 'group.s
   if (inconsistent) return refused('INCONSISTENT_GROUP_PROTOCOL');
   if (group.state === 'PreparingRebalance') return refused('REBALANCE_IN_PROGRESS');
   const member = group.members.get(id)!;
-  member.pendingSync = false;
+  group.members.setPendingSync(member, false);
   if (group.state === 'Stable') {
     cancelSyncTimerWhenAllSynced(turn);
     armSession(turn, member);
@@ -72,8 +72,7 @@ export function sync(turn: Turn, request: Extract<GroupCommand, { kind: 'group.s
 }
 
 function cancelSyncTimerWhenAllSynced(turn: Turn): void {
-  for (const { pendingSync } of turn.group.members.values()) if (pendingSync) return;
-  cancelGroupTimer(turn, 'sync');
+  if (turn.group.members.unsynced === 0) cancelGroupTimer(turn, 'sync');
 }
 
 export function leave(turn: Turn, request: Extract<GroupCommand, { kind: 'group.leave' }>): GroupReply {
@@ -135,7 +134,7 @@ export function expire(turn: Turn, request: Extract<GroupCommand, { kind: 'group
       return openBarrierWhenAllWait(turn);
     }
     case 'initial':
-      if (group.timers.get('initial')?.token === token) initialTimeIsUp(turn);
+      if (group.timers.get('initial')?.token === token) quietTimeIsUp(turn);
       return;
     case 'join':
       if (group.timers.get('join')?.token === token) openBarrier(turn);

@@ -3,6 +3,7 @@ import { Fences } from '../fences.js';
 import { OffsetTable } from '../offsets.js';
 import type { JoinProtocol } from '../types/commands.js';
 import type { RebalanceRecord } from '../types/history.js';
+import { Roster } from './roster.js';
 import type { ClassicState } from './states.js';
 
 /** A member of a classic group, as all replicas know it. */
@@ -13,15 +14,16 @@ export interface ClassicMember {
   clientHost: string;
   sessionTimeoutMs: number;
   rebalanceTimeoutMs: number;
-  protocols: readonly JoinProtocol[];
+  /** The roster counts who supports what, and who waits: it alone changes these three. */
+  readonly protocols: readonly JoinProtocol[];
   /** It has not been in a generation yet: it cannot send heartbeats before its first JoinGroup is answered. */
   isNew: boolean;
   /** It waits at the barrier: its JoinGroup is counted and gets its answer when the barrier opens. */
-  waiting: boolean;
+  readonly waiting: boolean;
   /** Its SyncGroup waits for the leader's assignment. */
   awaitingAssignment: boolean;
   /** It has not sent SyncGroup in this generation. */
-  pendingSync: boolean;
+  readonly pendingSync: boolean;
   assignment: Uint8Array;
   /** When it reached the barrier of the current rebalance. */
   waitingSince: WallMs | null;
@@ -42,7 +44,7 @@ export interface ClassicGroup {
   protocolType: string | null;
   protocolName: string | null;
   leader: MemberId | null;
-  readonly members: Map<MemberId, ClassicMember>;
+  readonly members: Roster;
   readonly staticMembers: Map<InstanceId, MemberId>;
   /** Issued ids (KIP-394) whose clients have not joined with them, each with its timeout and the token of its timer. */
   readonly pending: Map<MemberId, { readonly timeoutMs: number; readonly token: number }>;
@@ -68,7 +70,7 @@ export function newClassicGroup(id: GroupId, generation: Generation, historyMax 
     protocolType: null,
     protocolName: null,
     leader: null,
-    members: new Map(),
+    members: new Roster(),
     staticMembers: new Map(),
     pending: new Map(),
     timers: new Map(),

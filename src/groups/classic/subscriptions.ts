@@ -33,8 +33,8 @@ export function sharedOut(group: ClassicGroup): ReadonlyMap<TopicName, number> |
 
 /**
  * Whether an assignment that was made for one subscription fits the other (KAFKA-12759, KAFKA-19546): the same topics
- * under the protocol in use. What else the payload holds, an assignor may change with every join. The bytes of an opaque
- * protocol must be the same.
+ * under the protocol in use. What else the payload holds, an assignor may change with every join. An opaque protocol has one
+ * token for all members, and the old process must lose it: the others need a new one.
  */
 export function sameSubscription(
   group: ClassicGroup,
@@ -43,8 +43,8 @@ export function sameSubscription(
 ): boolean {
   const [old, now] = [before, after].map((list) => list.find(({ name }) => name === group.protocolName));
   if (old === undefined || now === undefined) return false;
-  if (Buffer.compare(old.metadata, now.metadata) === 0) return true;
   if (group.protocolType !== CONSUMER_PROTOCOL_TYPE) return false;
+  if (Buffer.compare(old.metadata, now.metadata) === 0) return true;
   const [had, has] = [subscribedTopics(old.metadata), subscribedTopics(now.metadata)].map(
     (topics) => topics && new Set(topics),
   );

@@ -40,5 +40,8 @@ export function cancelGroupTimer({ group, timers }: Turn, kind: GroupTimer): voi
 }
 
 /** Kafka: the longest rebalance timeout of any member. */
-export const rebalanceTimeoutMs = (group: ClassicGroup): number =>
-  Math.max(0, ...[...group.members.values()].map((member) => member.rebalanceTimeoutMs));
+export function rebalanceTimeoutMs(group: ClassicGroup): number {
+  let longest = 0;
+  for (const member of group.members.values()) longest = Math.max(longest, member.rebalanceTimeoutMs);
+  return longest;
+}

@@ -21,6 +21,11 @@ export interface OffsetToCommit {
   readonly metadata: string;
 }
 
+export type JoinSettings = Pick<
+  GroupSettings,
+  'groupSizeMax' | 'initialQuietMs' | 'initialDelayMsMax' | 'rebalanceRecordsMax'
+>;
+
 /**
  * Commands of a group, as the log holds them. Everything that is not deterministic is a field: ids that the leader made,
  * settings that limit the answer. The leader's time is beside the command (`ApplyContext.at`).
@@ -50,10 +55,7 @@ export type GroupCommand =
        * on has changed. kafkajs sends such a JoinGroup when it has found its new coordinator.
        */
       readonly resuming: boolean;
-      readonly settings: Pick<
-        GroupSettings,
-        'groupSizeMax' | 'initialQuietMs' | 'initialDelayMsMax' | 'rebalanceRecordsMax'
-      >;
+      readonly settings: JoinSettings;
     }
   | {
       readonly kind: 'group.sync';

@@ -32,6 +32,18 @@ export type GroupNews =
     }
   | { readonly kind: 'rebalance-started'; readonly group: GroupId; readonly trigger: RebalanceTrigger }
   | { readonly kind: 'rebalance-ended'; readonly group: GroupId; readonly record: RebalanceRecord }
+  /** The group leader gave partitions to two members. `scope` is the first of them. */
+  | {
+      readonly kind: 'assigned-twice';
+      readonly group: GroupId;
+      /** The name of the assignment strategy. */
+      readonly assignor: string | null;
+      readonly leader: MemberId | null;
+      readonly partitions: number;
+      readonly scope: string;
+      readonly owner: MemberId;
+      readonly loser: MemberId;
+    }
   | { readonly kind: 'group-empty'; readonly group: GroupId; readonly generation: Generation }
   | { readonly kind: 'group-deleted'; readonly group: GroupId };
 

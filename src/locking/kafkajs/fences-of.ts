@@ -1,7 +1,7 @@
 import { NotOwnedError } from '../errors.js';
 import type { Fence } from '../model.js';
 import { followMembership, type JoinedGroup, type KafkajsConsumer } from './consumer-events.js';
-import { HttpTokenSource, type TokenSource } from './token-source.js';
+import { type Grant, HttpTokenSource, type TokenSource } from './token-source.js';
 
 export interface FencesOfOptions {
   /** Where replicas of Quorate answer HTTP; more than one survives a failure. */
@@ -193,15 +193,17 @@ class Hold {
     this.#timer.unref();
   }
 
-  /** True when the token of every partition is known. A grant to another member does not count: it is from another generation. */
-  learn(
-    grants: readonly { readonly scope: string; readonly owner: string; readonly token: bigint }[],
-  ): boolean {
+  /**
+   * True when the token of every partition is known. A grant to another member is from another generation, unless the group
+   * is stable: then the group leader gave the partition to both, and the coordinator chose the other.
+   */
+  learn(grants: readonly Grant[]): boolean {
     const { groupId, memberId } = this.group;
     const byScope = new Map(grants.map((grant) => [grant.scope, grant]));
     for (const key of this.#tokens.keys()) {
       const grant = byScope.get(`${groupId}/${key}`);
       if (grant?.owner === memberId) this.#tokens.set(key, grant.token);
+      else if (grant?.isSettled === true) this.#tokens.delete(key);
     }
     for (const resume of this.#waiting.splice(0)) resume();
     return [...this.#tokens.values()].every((token) => token !== undefined);

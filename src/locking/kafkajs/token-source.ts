@@ -3,9 +3,12 @@ export interface Grant {
   readonly scope: string;
   readonly owner: string;
   readonly token: bigint;
+  /** The group was stable when this was read: who is not named as the owner now does not become it in this generation. */
+  readonly isSettled?: boolean;
 }
 
 interface FencesAnswer {
+  readonly state: string;
   readonly fences: readonly { readonly scope: string; readonly owner: string; readonly token: number }[];
 }
 
@@ -35,8 +38,9 @@ export class HttpTokenSource implements TokenSource {
         signal: AbortSignal.any([signal, AbortSignal.timeout(this.#requestTimeoutMs)]),
       });
       if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-      const { fences } = (await response.json()) as FencesAnswer;
-      return fences.map(({ scope, owner, token }) => ({ scope, owner, token: BigInt(token) }));
+      const { state, fences } = (await response.json()) as FencesAnswer;
+      const isSettled = state === 'Stable';
+      return fences.map(({ scope, owner, token }) => ({ scope, owner, token: BigInt(token), isSettled }));
     } catch (error) {
       this.#preferred = (this.#preferred + 1) % this.#urls.length;
       throw error;

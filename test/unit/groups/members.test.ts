@@ -98,6 +98,44 @@ describe('who waits in SyncGroup while the group leader is dead', () => {
 });
 
 describe('ids that were only handed out', () => {
+  it('delay a barrier where all members stand for the quiet time at most, whenever they were handed out', () => {
+    world.stable('A');
+    world.join({ newId: 'X', idRequired: true });
+    world.join({ newId: 'B', idRequired: true });
+    world.join({ id: 'B' });
+    world.forget();
+    expect(answerOf(world.join({ id: 'A' }))).toBe('waits');
+    expect(world.told('join-answer')).toEqual([]);
+    world.pass(100);
+    expect(world.told('join-answer').map(({ answer }) => answer.error)).toEqual(['NONE', 'NONE']);
+    // X is older than the quiet time now, and nobody waits for it any more.
+    world.join({ newId: 'C' });
+    world.join({ id: 'A' });
+    world.forget();
+    world.join({ id: 'B' });
+    expect(world.told('join-answer')).toHaveLength(3);
+    // It may still join.
+    expect(answerOf(world.join({ id: 'X' }))).toBe('waits');
+  });
+
+  it('cannot hold a barrier by asking for ids again and again', () => {
+    world.stable('A');
+    world.join({ newId: 'B' });
+    world.join({ newId: 'X0', idRequired: true });
+    world.join({ id: 'A' });
+    world.pass(60);
+    world.join({ newId: 'X1', idRequired: true });
+    world.pass(40);
+    expect(world.state).toBe('CompletingRebalance');
+  });
+
+  it('are no more than the group may have members: the oldest goes', () => {
+    for (const id of ['X', 'Y', 'Z']) world.join({ newId: id, idRequired: true, sizeMax: 2 });
+    expect(answerOf(world.join({ id: 'X' }))).toBe('UNKNOWN_MEMBER_ID');
+    expect(answerOf(world.join({ id: 'Y' }))).toBe('waits');
+    expect(answerOf(world.join({ id: 'Z' }))).toBe('waits');
+  });
+
   it('do not keep a group from being deleted', () => {
     world.join({ newId: 'A', idRequired: true });
     const deleted = world.apply({ kind: 'group.delete', group: groupId(GROUP) }).reply;

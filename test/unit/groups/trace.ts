@@ -278,6 +278,8 @@ function newsText(news: GroupNews, start: number): string {
       );
       return `rebalance ends: ${outcome}, ${from}${moved}${late.join('')}`;
     }
+    case 'assigned-twice':
+      return `assigned twice: ${news.scope} to ${news.owner}, not ${news.loser}`;
     case 'group-empty':
       return 'the group is empty';
     case 'group-deleted':

@@ -123,6 +123,18 @@ describe('the fences of a kafkajs consumer', () => {
     await expect(stage.fences.ready('t', 1)).rejects.toEqual(refusal(/another member/));
   });
 
+  it('refuse a partition that the assignment gave to another member too, once the group is stable', async () => {
+    stage.join([0, 1]);
+    const refused = stage.fences.ready('t', 0);
+    const owned = stage.fences.ready('t', 1);
+    stage.grants = [
+      { scope: 'g/t/0', owner: 'somebody else', token: 9n, isSettled: true },
+      { scope: 'g/t/1', owner: 'me', token: 9n, isSettled: true },
+    ];
+    await expect(refused).rejects.toEqual(refusal(/another member/));
+    expect((await owned).token).toBe(9n);
+  });
+
   it.each(['REBALANCING', 'STOP', 'DISCONNECT', 'CRASH'] as const)('end with %s, for good', async (event) => {
     stage.grant(9n);
     stage.join();
