@@ -119,7 +119,7 @@ export function offsets(source: AdminSource, name: string): OffsetsJson {
       .map(({ topic, partition, offset, metadata, committedAt }) => ({
         topic,
         partition,
-        offset,
+        offset: String(offset),
         metadata,
         committedAt: new Date(committedAt).toISOString(),
       })),

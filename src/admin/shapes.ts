@@ -53,7 +53,8 @@ export interface GroupDetailJson {
 interface OffsetJson {
   readonly topic: string;
   readonly partition: number;
-  readonly offset: number;
+  /** Decimal digits: it may be beyond what a number holds exactly. */
+  readonly offset: string;
   readonly metadata: string;
   readonly committedAt: string;
 }

@@ -15,7 +15,7 @@ export type RequestClass = 'membership' | 'heartbeat' | 'commit' | 'read' | 'top
  * - Read. Old clients do not retry 15 for OffsetFetch; Kafka answers 16 there for that reason.
  * - Topics. Any replica passes them on; 41 and 7 are retried by every admin client.
  *
- * 14 is never used: nothing here is loading while it serves (docs/clients.md#lost-leadership).
+ * 14 is not in here: nothing is loading while it serves (docs/clients.md#lost-leadership). Only ListGroups answers it.
  */
 const TABLE: Readonly<Record<RequestClass, Readonly<Record<Refusal['kind'], ErrorName>>>> = {
   membership: {

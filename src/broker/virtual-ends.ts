@@ -1,4 +1,4 @@
-import { groupId, shardId, type TopicId } from '../kernel/index.js';
+import { groupId, type Int64, shardId, type TopicId } from '../kernel/index.js';
 import type { Clock, Coordinator } from '../replica/index.js';
 import type { ClusterFacts } from './cluster-facts.js';
 
@@ -19,7 +19,7 @@ export class VirtualEnds {
   readonly #coordinator: Coordinator;
   readonly #facts: ClusterFacts;
   readonly #clock: Clock;
-  readonly #ends = new Map<TopicId, number[]>();
+  readonly #ends = new Map<TopicId, Int64[]>();
   #waiting: (() => void)[] = [];
   #scannedAt = Number.NEGATIVE_INFINITY;
 
@@ -29,11 +29,11 @@ export class VirtualEnds {
     this.#clock = clock;
   }
 
-  of(topic: TopicId, partition: number): number {
+  of(topic: TopicId, partition: number): Int64 {
     return this.#ends.get(topic)?.[partition] ?? 0;
   }
 
-  note(topic: TopicId, partition: number, offset: number): void {
+  note(topic: TopicId, partition: number, offset: Int64): void {
     let ends = this.#ends.get(topic);
     if (ends === undefined) {
       // A new topic is rare: the moment to forget those that are gone.

@@ -32,7 +32,7 @@ const offset = codec.struct<OffsetToCommit>({
   topic: topicName,
   topicId: text,
   partition: codec.int,
-  offset: codec.double,
+  offset: codec.int64,
   leaderEpoch: codec.int,
   metadata: codec.string,
 });

@@ -1,4 +1,4 @@
-import { type TopicName, type WallMs, wallMs } from '../kernel/index.js';
+import { type Int64, type TopicName, type WallMs, wallMs } from '../kernel/index.js';
 import type { OffsetToCommit } from './types/commands.js';
 import type { CommittedOffset } from './types/views.js';
 
@@ -14,7 +14,7 @@ interface TopicOffsets {
   /** The id of the topic that the offsets were committed for. A topic that is deleted and created again has another id. */
   topicId: string | null;
   /** By partition. */
-  readonly offset: (number | undefined)[];
+  readonly offset: (Int64 | undefined)[];
   readonly committedAt: number[];
   readonly extra: Map<number, Extra>;
   count: number;

@@ -68,7 +68,7 @@ const offsetCodec = codec.struct<StoredOffset>({
   topic: topicName,
   topicId: codec.nullable(codec.string),
   partition: codec.uint,
-  offset: codec.double,
+  offset: codec.int64,
   leaderEpoch: codec.int,
   metadata: codec.string,
   committedAt: wallMs,

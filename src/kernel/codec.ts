@@ -1,5 +1,6 @@
 import { assert } from './assert.js';
 import { ByteReader, ByteWriter, MalformedBytesError } from './bytes.js';
+import { type Int64, int64 as asInt64 } from './int64.js';
 
 /** Converts a value of type T to bytes and back. Codecs are built from each other, so that a schema reads like its type. */
 export interface Codec<T> {
@@ -37,6 +38,21 @@ export const uint64: Codec<bigint> = {
   read: (r) => (BigInt(r.u32()) << 32n) | BigInt(r.u32()),
 };
 export const double: Codec<number> = { write: (w, v) => w.f64(v), read: (r) => r.f64() };
+/**
+ * Eight bytes as a double while that is exact: so did version 0.1.0 write offsets. Beyond it NaN, which no number of
+ * ours is, and then the 64 bits.
+ */
+export const int64: Codec<Int64> = {
+  write: (w, v) => {
+    if (typeof v === 'number') return w.f64(v);
+    w.f64(Number.NaN);
+    uint64.write(w, BigInt.asUintN(64, v));
+  },
+  read: (r) => {
+    const value = r.f64();
+    return Number.isNaN(value) ? asInt64(BigInt.asIntN(64, uint64.read(r))) : value;
+  },
+};
 export const string: Codec<string> = { write: (w, v) => w.string(v), read: (r) => r.string() };
 /** Decodes to a copy, so that a small value never keeps a large frame alive. */
 export const bytes: Codec<Uint8Array> = { write: (w, v) => w.bytes(v), read: (r) => Buffer.from(r.bytes()) };

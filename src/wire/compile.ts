@@ -1,4 +1,4 @@
-import { assertNever } from '../kernel/index.js';
+import { assertNever, type Int64 } from '../kernel/index.js';
 import type { WireReader } from './reader.js';
 import type { FieldShape, Shape, StructShape } from './schema.js';
 import { WireError } from './wire-error.js';
@@ -42,7 +42,7 @@ export function compile(shape: Shape, version: number, compact: boolean): Versio
         (w, v) => w.int32(v),
       );
     case 'int64':
-      return codec<number>(
+      return codec<Int64>(
         8,
         (r) => r.int64(),
         (w, v) => w.int64(v),

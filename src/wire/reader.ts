@@ -1,4 +1,4 @@
-import { ByteCursor } from '../kernel/index.js';
+import { ByteCursor, int64, type Int64 } from '../kernel/index.js';
 import { WireError } from './wire-error.js';
 
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -39,13 +39,11 @@ export class WireReader extends ByteCursor {
     const b = this.buffer;
     return (b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!;
   }
-  /** As a number; refused beyond +-2^53, where a number would no longer be exact. */
-  int64(): number {
+  int64(): Int64 {
     const high = this.int32();
     const low = this.int32() >>> 0;
     const value = high * 4294967296 + low;
-    if (!Number.isSafeInteger(value)) throw this.error('an int64 beyond 2^53');
-    return value;
+    return Number.isSafeInteger(value) ? value : int64((BigInt(high) << 32n) | BigInt(low));
   }
   /** Canonical text form, lower case. */
   uuid(): string {

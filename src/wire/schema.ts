@@ -1,3 +1,5 @@
+import type { Int64 } from '../kernel/index.js';
+
 /**
  * The words in which an API's table is written. A schema is data: TypeScript infers the message types from it, and
  * `compile.ts` turns it into one decoder and one encoder for each version.
@@ -68,8 +70,8 @@ export const boolean = primitive<boolean>('boolean');
 export const int8 = primitive<number>('int8');
 export const int16 = primitive<number>('int16');
 export const int32 = primitive<number>('int32');
-/** A number: exact within +-2^53, refused beyond. */
-export const int64 = primitive<number>('int64');
+/** A number within +-2^53, a bigint beyond: exact in both. */
+export const int64 = primitive<Int64>('int64');
 /** Canonical text form, lower case. */
 export const uuid = primitive<string>('uuid');
 export const string = primitive<string>('string');

@@ -1,4 +1,4 @@
-import { GrowingBytes } from '../kernel/index.js';
+import { GrowingBytes, type Int64, isInt64 } from '../kernel/index.js';
 import { WireError } from './wire-error.js';
 
 /** Kafka's primitive types, written into growing bytes. Values that do not fit their type throw WireError. */
@@ -32,8 +32,13 @@ export class WireWriter extends GrowingBytes {
     b[at + 2] = value >> 8;
     b[at + 3] = value;
   }
-  int64(value: number): void {
-    if (!Number.isSafeInteger(value)) throw new WireError(`${value} is no integer within +-2^53`);
+  int64(value: Int64): void {
+    if (!isInt64(value)) throw new WireError(`${value} is no int64`);
+    if (typeof value === 'bigint') {
+      this.int32(Number(value >> 32n));
+      this.int32(Number(BigInt.asIntN(32, value)));
+      return;
+    }
     const high = Math.floor(value / 4294967296);
     this.int32(high);
     this.int32((value - high * 4294967296) | 0);

@@ -62,7 +62,7 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
       memberId: memberId(request.memberId),
       instanceId: request.groupInstanceId === null ? null : instanceId(request.groupInstanceId),
       groupNotFoundKnown: exchange.version >= 9,
-      retentionMs: request.retentionTimeMs < 0 ? null : request.retentionTimeMs,
+      retentionMs: request.retentionTimeMs < 0 ? null : Number(request.retentionTimeMs),
       offsetMetadataBytesMax: coordinator.groupSettings.offsetMetadataBytesMax,
       offsets,
     },

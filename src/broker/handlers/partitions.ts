@@ -1,4 +1,4 @@
-import { monotonicMs, topicId, topicName } from '../../kernel/index.js';
+import { type Int64, monotonicMs, topicId, topicName } from '../../kernel/index.js';
 import { errorCode, type ReplyOf, type RequestOf, WireWriter } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 
@@ -99,7 +99,7 @@ function listed(request: RequestOf<'ListOffsets'>, { facts, ends }: BrokerContex
   };
 }
 /** A point in time, the largest timestamp (-3) or the last tiered offset (-5): no record has one, which Kafka says as -1. */
-function offsetAt(timestamp: number, end: () => number): number {
+function offsetAt(timestamp: Int64, end: () => Int64): Int64 {
   if (timestamp === LATEST) return end();
   return timestamp === EARLIEST || timestamp === EARLIEST_LOCAL ? 0 : -1;
 }

@@ -1,4 +1,4 @@
-import type { Generation, GroupId, InstanceId, MemberId, TopicName } from '../../kernel/index.js';
+import type { Generation, GroupId, InstanceId, Int64, MemberId, TopicName } from '../../kernel/index.js';
 import type { GroupSettings } from './settings.js';
 import type { Timer } from './timers.js';
 
@@ -16,7 +16,7 @@ export interface OffsetToCommit {
   /** The topic's id when it was committed; null when the client or topic has none. */
   readonly topicId: string | null;
   readonly partition: number;
-  readonly offset: number;
+  readonly offset: Int64;
   readonly leaderEpoch: number;
   readonly metadata: string;
 }

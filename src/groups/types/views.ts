@@ -3,6 +3,7 @@ import type {
   Generation,
   GroupId,
   InstanceId,
+  Int64,
   MemberId,
   Slot,
   TopicName,
@@ -57,7 +58,7 @@ export interface CommittedOffset {
   readonly topic: TopicName;
   readonly topicId: string | null;
   readonly partition: number;
-  readonly offset: number;
+  readonly offset: Int64;
   readonly leaderEpoch: number;
   readonly metadata: string;
   readonly committedAt: WallMs;

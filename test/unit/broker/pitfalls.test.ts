@@ -6,6 +6,9 @@ import { turns } from './client.js';
 import { joinAnswer } from './fake-coordinator.js';
 import { commitOf, endOf, fetchOf, fetchOffsetsOf, heartbeatOf, joinOf, syncOf } from './requests.js';
 
+/** Beyond what a double holds exactly. */
+const BIG = 1_850_000_000_000_000_001n;
+
 /** What the answers to real clients must be: a test for each heading of that part of the page. */
 describe('docs/clients.md', () => {
   it('#replica-ids: names only listed replicas as coordinator and controller, by stable ids', async () => {
@@ -169,6 +172,30 @@ describe('docs/clients.md', () => {
       offset: -1,
       timestamp: -1,
     });
+  });
+
+  it('carries positions of 64 bits exactly: snowflake ids, nanoseconds, log sequence numbers', async () => {
+    const { coordinator, client } = await bench();
+    coordinator.addTopic('tenants', 1);
+    const kafka = await client();
+    for (const version of [2, 5, 8, 9]) {
+      const { topics } = await kafka.call(8, version, commitOf('g', 'tenants', BIG));
+      expect(topics[0]!.partitions[0]!.errorCode).toBe(0);
+    }
+    for (const version of [1, 4, 7]) {
+      const { topics } = await kafka.call(9, version, fetchOffsetsOf('g', 'tenants'));
+      expect(topics[0]!.partitions[0]!.committedOffset).toBe(BIG);
+    }
+    const ends = await kafka.call(2, 3, endOf('tenants', -1));
+    expect(ends.topics[0]!.partitions[0]!.offset).toBe(BIG);
+    // A time in nanoseconds: no record is that young.
+    const atTime = await kafka.call(2, 3, endOf('tenants', BIG));
+    expect(atTime.topics[0]!.partitions[0]).toMatchObject({ errorCode: 0, offset: -1 });
+    const topics = [
+      { topic: 'tenants', partitions: [{ partition: 0, fetchOffset: BIG, partitionMaxBytes: 1 }] },
+    ];
+    const fetched = await kafka.call(1, 11, { ...fetchOf('tenants', 0, { topics }), maxWaitMs: 0 });
+    expect(fetched.responses[0]!.partitions[0]!.highWatermark).toBe(BIG);
   });
 
   it('#leader-epochs: gives leader epoch -1, throttle time 0, no API 23 and no aborted transactions', async () => {

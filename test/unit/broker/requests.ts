@@ -1,3 +1,4 @@
+import type { Int64 } from '../../../src/kernel/index.js';
 import type { RequestInputByKey } from '../../../src/wire/index.js';
 
 /** Requests as clients send them, with what a test does not care about filled in. */
@@ -41,7 +42,7 @@ export const fetchOf = (
 export const commitOf = (
   group: string,
   topic: string,
-  offset: number,
+  offset: Int64,
   overrides: Partial<RequestInputByKey[8]> = {},
 ): RequestInputByKey[8] => ({
   groupId: group,
@@ -56,7 +57,7 @@ export const fetchOffsetsOf = (group: string, topic: string): RequestInputByKey[
   groupId: group,
   topics: [{ name: topic, partitionIndexes: [0] }],
 });
-export const endOf = (topic: string, timestamp: number, partitions = 1): RequestInputByKey[2] => ({
+export const endOf = (topic: string, timestamp: Int64, partitions = 1): RequestInputByKey[2] => ({
   replicaId: -1,
   topics: [
     {

@@ -1,4 +1,5 @@
 import {
+  type Int64,
   codec,
   generation,
   groupId,
@@ -230,7 +231,7 @@ export class GroupsWorld {
   get members(): readonly string[] {
     return this.groups.describe(groupId(GROUP))?.memberDetails.map((member) => member.memberId) ?? [];
   }
-  committed(partition: number): number | undefined {
+  committed(partition: number): Int64 | undefined {
     return this.groups.committed(groupId(GROUP), topicName(TOPIC), partition)?.offset;
   }
   fences(): ReadonlyMap<string, { readonly owner: string; readonly token: number }> {

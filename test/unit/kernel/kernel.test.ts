@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { codec, crc32c, crc32cWord, MalformedBytesError, seededRandom } from '../../../src/kernel/index.js';
+import {
+  codec,
+  crc32c,
+  crc32cWord,
+  int64,
+  isInt64,
+  MalformedBytesError,
+  seededRandom,
+} from '../../../src/kernel/index.js';
 
 describe('crc32c', () => {
   it('has the check value of the standard, whole and in pieces', () => {
@@ -10,6 +18,25 @@ describe('crc32c', () => {
   });
   it('mixes a word as its little-endian bytes', () => {
     expect(crc32cWord(0x04030201)).toBe(crc32c(Buffer.from([1, 2, 3, 4])));
+  });
+});
+
+describe('int64', () => {
+  it('has one form for each value: a number where that is exact, a bigint beyond', () => {
+    for (const value of [0n, -1n, 2n ** 53n - 1n, -(2n ** 53n) + 1n])
+      expect(int64(value)).toBe(Number(value));
+    for (const value of [2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)])
+      expect(int64(value)).toBe(value);
+    expect(() => int64(2n ** 63n)).toThrow(RangeError);
+    expect([2 ** 53, 0.5, 2n ** 63n, -(2n ** 63n) - 1n].map(isInt64)).toEqual([false, false, false, false]);
+  });
+  it('is exact in bytes, and what fits a double has the bytes of version 0.1.0', () => {
+    for (const value of [2n ** 53n, 1_850_000_000_000_000_000n, 2n ** 63n - 1n, -(2n ** 63n), -(2n ** 53n)])
+      expect(codec.decode(codec.int64, codec.encode(codec.int64, value))).toBe(value);
+    for (const value of [0, -1, 41, 2 ** 53 - 1, -(2 ** 53) + 1]) {
+      expect(codec.encode(codec.int64, value)).toEqual(codec.encode(codec.double, value));
+      expect(codec.decode(codec.int64, codec.encode(codec.double, value))).toBe(value);
+    }
   });
 });
 

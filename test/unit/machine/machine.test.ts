@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   generation,
   groupId,
+  type Int64,
   MalformedBytesError,
   memberId,
   shardId,
@@ -35,7 +36,7 @@ class Fed {
   }
 }
 
-const commit = (group: string, offset: number): Command => ({
+const commit = (group: string, offset: Int64): Command => ({
   kind: 'group.commit',
   group: groupId(group),
   generation: generation(-1),
@@ -57,6 +58,15 @@ const deleteTopic: Command = { kind: 'topic.delete', name: topicName('t'), id: t
 const snapshotOf = (machine: Machine): Buffer => Buffer.concat([...machine.snapshot()]);
 const offsetOf = (machine: Machine, group: string) =>
   machine.groups.committed(groupId(group), topicName('t'), 0)?.offset;
+
+it('keeps an offset of 64 bits exactly, through the log and a snapshot', () => {
+  for (const offset of [1_850_000_000_000_000_000n, 2n ** 63n - 1n, 2n ** 53n, 2 ** 53 - 1]) {
+    const fed = new Fed();
+    fed.feed(commit('g', offset));
+    expect(offsetOf(fed.machine, 'g')).toBe(offset);
+    expect(offsetOf(restoreMachine(optionsOf(0), snapshotOf(fed.machine)), 'g')).toBe(offset);
+  }
+});
 
 describe('the machine of a shard', () => {
   it('comes to the same state and hash wherever the same log is applied', () => {

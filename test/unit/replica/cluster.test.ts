@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
+  type Int64,
   generation,
   groupId,
   memberId,
@@ -51,7 +52,7 @@ async function submit<C extends Command>(
   return outcome!;
 }
 
-const offsetAt = (replica: Replica): number | undefined =>
+const offsetAt = (replica: Replica): Int64 | undefined =>
   replica.peek(replica.shardOf(GROUP)).groups.committed(GROUP, topicName('t'), 0)?.offset;
 
 describe('a cluster of replicas over simulated clock, chance, disk and network', () => {

@@ -13,6 +13,11 @@ const INT64 = [
   -4294967297,
   Number.MAX_SAFE_INTEGER,
   Number.MIN_SAFE_INTEGER,
+  1_850_000_000_000_000_000n,
+  2n ** 53n,
+  -(2n ** 53n),
+  2n ** 63n - 1n,
+  -(2n ** 63n),
 ];
 
 /** A message as decoding it in `version` would yield: random where the version has the field, its default elsewhere. */
