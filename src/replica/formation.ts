@@ -1,14 +1,16 @@
 import type { ReplicaId, ShardId } from '../kernel/index.js';
+import type { QuorumSystem } from '../paxos/index.js';
 import type { DiskIdentity, Hello } from './ports.js';
 
 /**
  * May this replica vote? A disk that was lost took promises with it, so a replica that comes back with another disk must not
  * vote under the old name (Paxos Made Live, 5.1). Disks are told apart by their incarnation:
  * - a cluster forms once, when every configured replica has met every other with the disk it will keep;
+ * - after a restart, a quorum must be met before a vote: its peers know whether the disk is an older copy (disk-positions.ts);
  * - from then on each remembers all incarnations, and a replica whose disk is another one is told so by its peers.
  */
 export type Standing =
-  /** Not every replica has been met yet: nothing is promised until then. */
+  /** Too few replicas have been met yet (all for a new cluster, else a quorum): nothing is promised until then. */
   | { readonly kind: 'forming'; readonly missing: readonly ReplicaId[] }
   | { readonly kind: 'voter'; readonly formedWith: Readonly<Record<string, string>> }
   /** `reportedBy` remembers another disk of this replica: it formed the cluster with that one. */
@@ -18,6 +20,7 @@ export function standing(
   self: ReplicaId,
   identity: DiskIdentity,
   replicas: readonly ReplicaId[],
+  quorums: Pick<QuorumSystem, 'isAcceptQuorum'>,
   met: ReadonlyMap<ReplicaId, Pick<Hello, 'incarnation' | 'formedWith'>>,
 ): Standing {
   for (const [reportedBy, hello] of met) {
@@ -26,12 +29,14 @@ export function standing(
       return { kind: 'learner', reportedBy, expected };
   }
   const remembered = identity.formedWith[self];
-  if (remembered !== undefined) {
-    return remembered === identity.incarnation
-      ? { kind: 'voter', formedWith: identity.formedWith }
-      : { kind: 'learner', reportedBy: self, expected: remembered };
-  }
   const missing = replicas.filter((id) => id !== self && !met.has(id));
+  if (remembered !== undefined) {
+    if (remembered !== identity.incarnation)
+      return { kind: 'learner', reportedBy: self, expected: remembered };
+    return quorums.isAcceptQuorum(new Set([self, ...met.keys()]))
+      ? { kind: 'voter', formedWith: identity.formedWith }
+      : { kind: 'forming', missing };
+  }
   if (missing.length > 0) return { kind: 'forming', missing };
   const formedWith: Record<string, string> = { [self]: identity.incarnation };
   for (const [id, hello] of met) formedWith[id] = hello.incarnation;

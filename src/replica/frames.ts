@@ -19,6 +19,7 @@ const KIND = {
   snapshotOffer: 6,
   snapshotAsk: 7,
   snapshotChunk: 8,
+  position: 9,
 } as const;
 
 export type PeerFrame =
@@ -58,6 +59,8 @@ export type PeerFrame =
       readonly offset: number;
       readonly bytes: Uint8Array;
     }
+  /** How far the disk of the sender has come. To replicas of feature level 2. */
+  | { readonly kind: 'position'; readonly position: number }
   /** The rolling hash of what was applied, for comparison. */
   | { readonly kind: 'audit'; readonly shard: ShardId; readonly slot: Slot; readonly hash: number };
 
@@ -123,6 +126,9 @@ export function encodeFrame(frame: Exclude<PeerFrame, { kind: 'paxos' }>): Buffe
       w.varint(frame.offset);
       w.raw(frame.bytes);
       break;
+    case 'position':
+      w.varint(frame.position);
+      break;
     case 'audit':
       w.varint(frame.shard);
       w.varint(frame.slot);
@@ -170,6 +176,8 @@ export function decodeFrame(bytes: Uint8Array): PeerFrame {
         offset: r.varint(),
         bytes: r.raw(r.remaining),
       };
+    case KIND.position:
+      return { kind: 'position', position: r.varint() };
     case KIND.audit:
       return { kind: 'audit', shard: shardId(r.varint()), slot: slot(r.varint()), hash: r.u32() };
     default:

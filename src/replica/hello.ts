@@ -3,7 +3,11 @@ import type { ReplicaOptions } from './options.js';
 import type { DiskIdentity, Hello } from './ports.js';
 
 /** What this replica says of itself to its peers. */
-export function helloOf(identity: DiskIdentity, { replicas, http }: ReplicaOptions): Hello {
+export function helloOf(
+  identity: DiskIdentity,
+  positions: Readonly<Record<string, number>>,
+  { replicas, http, storage }: ReplicaOptions,
+): Hello {
   const { clusterId, replicaId, shards, incarnation, formedWith, agreement } = identity;
   const own = replicas.find(({ id }) => id === replicaId)!;
   return {
@@ -14,6 +18,8 @@ export function helloOf(identity: DiskIdentity, { replicas, http }: ReplicaOptio
     formedWith,
     ...(agreement && { agreement }),
     featureLevel: FEATURE_LEVEL,
+    position: storage.storage.position(),
+    positions,
     kafka: own.kafka,
     http,
   };

@@ -20,6 +20,12 @@ export class Peers {
   get up(): Iterable<ReplicaId> {
     return this.#up.keys();
   }
+  /** Those with a link now that have this feature level. */
+  upSince(level: number): readonly ReplicaId[] {
+    return [...this.#up]
+      .filter(([, { featureLevel = FIRST_FEATURE_LEVEL }]) => featureLevel >= level)
+      .map(([id]) => id);
+  }
   get upCount(): number {
     return this.#up.size;
   }

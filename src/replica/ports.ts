@@ -49,6 +49,8 @@ export interface DiskIdentity {
   readonly formedWith: Readonly<Record<string, string>>;
   /** The settings it last ran with that all replicas have alike. Absent in files of version 0.1.0. */
   readonly agreement?: Agreement;
+  /** How far the disks of `formedWith` had come, as their replicas said. Absent in files of version 0.1.0. By replica id. */
+  readonly positions?: Readonly<Record<string, number>>;
 }
 
 /** The durable memory of one replica: one log for all shards, a snapshot a shard. */
@@ -75,6 +77,8 @@ export interface Storage {
   rebase(records: () => readonly LogRecord[], done: () => void): void;
   /** Bytes of log on disk that a restart would read. */
   logBytes(): number;
+  /** How far this disk has come: grows with every record that is on disk, and never goes down, not by `releaseBefore` either. */
+  position(): number;
   saveIdentity(identity: DiskIdentity): Promise<void>;
   /** Finishes what is under way, syncs, closes. */
   close(): Promise<void>;
@@ -106,6 +110,9 @@ export interface Hello {
   readonly agreement?: Agreement;
   /** Which commands its machine knows (machine/commands.ts). Absent in version 0.1.0. */
   readonly featureLevel?: number;
+  /** How far its disk has come, and how far it remembers those of `formedWith`. Absent in version 0.1.0. */
+  readonly position?: number;
+  readonly positions?: Readonly<Record<string, number>>;
   /** Addresses that clients reach it under. */
   readonly kafka: { readonly host: string; readonly port: number };
   readonly http: { readonly host: string; readonly port: number } | undefined;

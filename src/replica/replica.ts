@@ -1,18 +1,19 @@
 import { MalformedBytesError, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
-import { levelOf, type News, tokensFromNow } from '../machine/index.js';
+import { levelOf, type News } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
 import { Forwarding } from './forwarding.js';
 import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
-import { helloOf } from './hello.js';
 import { NoticePump } from './notice-pump.js';
 import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
 import { Outbox } from './outbox.js';
-import type { Clock, DiskIdentity, Hello } from './ports.js';
-import { claimDisk, recover, type Recovered } from './recovery.js';
+import { OwnDisk } from './own-disk.js';
+import type { Clock, Hello } from './ports.js';
+import { recover, type Recovered } from './recovery.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
+import { startTokens } from './token-start.js';
 import { SnapshotReceiver, SnapshotSource, type WholeSnapshot } from './snapshot-transfer.js';
 
 export function createReplica(options: ReplicaOptions): Replica {
@@ -30,7 +31,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #snapshotSource: SnapshotSource;
   readonly #snapshotReceiver: SnapshotReceiver;
   readonly #compaction: Compaction;
-  #identity: DiskIdentity | undefined;
+  readonly #disk: OwnDisk;
   #standing: Standing = { kind: 'forming', missing: [] };
   #recovered: Recovered | undefined;
   readonly #dirty = new Set<ShardHost>();
@@ -68,6 +69,12 @@ class LocalReplica extends ReplicaDoor implements Replica {
       send: (to, frame) => this.peers.isUp(to) && options.transport.send(to, frame, 'normal'),
     });
     this.#notices = new NoticePump(this);
+    this.#disk = new OwnDisk({
+      options,
+      peers: this.peers,
+      guard: (action) => this.#guard(action),
+      fatal: (reason) => this.#fatal(reason),
+    });
   }
 
   // ---- life ----
@@ -75,11 +82,11 @@ class LocalReplica extends ReplicaDoor implements Replica {
   async start(): Promise<void> {
     const { storage, transport } = this.#options;
     storage.storage.onFailure((error) => this.#fatal(`the disk failed: ${error.message}`));
-    this.#identity = await claimDisk(this.#options);
+    await this.#disk.claim();
     this.#recovered = await recover(this.#options);
     this.#state = 'running';
     this.#reconsiderStanding();
-    await transport.start(() => this.#hello(), {
+    await transport.start(() => this.#disk.hello(), {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
       onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes)),
@@ -115,12 +122,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #reconsiderStanding(): void {
-    if (this.hosts.length > 0 || this.#identity === undefined) return;
+    if (this.hosts.length > 0) return;
     const { log, replicas } = this.#options;
     const now = standing(
       this.self,
-      this.#identity,
+      this.#disk.identity,
       replicas.map(({ id }) => id),
+      this.#options.quorums,
       this.peers.met,
     );
     const before = this.#standing;
@@ -128,7 +136,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     switch (now.kind) {
       case 'forming':
         if (before.kind === 'forming' && before.missing.join() === now.missing.join()) return;
-        log.info(`a new cluster: waiting to meet replica ${now.missing.join(', ')}`);
+        log.info(`waiting to meet replica ${now.missing.join(', ')}`);
         return;
       case 'learner':
         log.error(
@@ -142,18 +150,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #becomeVoter(formedWith: Readonly<Record<string, string>>): void {
-    const identity = this.#identity!;
+    const { identity } = this.#disk;
     if (identity.formedWith === formedWith) return this.#openShards(true);
-    this.#identity = { ...identity, formedWith };
     // The peers' disks are remembered before this replica promises anything.
-    this.#options.storage.storage.saveIdentity(this.#identity).then(
-      () =>
-        this.#guard(() => {
-          this.#options.transport.helloChanged();
-          if (this.hosts.length === 0) this.#openShards(true);
-        }),
-      (error: unknown) => this.#fatal(`the identity file could not be written: ${String(error)}`),
-    );
+    this.#disk.save({ ...identity, formedWith }, () => {
+      this.#options.transport.helloChanged();
+      if (this.hosts.length === 0) this.#openShards(true);
+    });
   }
 
   #openShards(votes: boolean): void {
@@ -217,11 +220,12 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const now = this.#clock.monotonic();
     for (const host of this.hosts) host.tick();
     this.forwarding.tick();
+    this.#disk.tick(now);
     if (now - this.#lastAuditAt >= AUDIT_EVERY_MS) {
       this.#lastAuditAt = now;
       for (const host of this.hosts) {
         host.auditResting();
-        this.#startTokens(host);
+        startTokens(host, this.#clock.wall());
       }
       this.#notices.pump();
       this.#compaction.maybeRun(this.hosts);
@@ -275,12 +279,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   // ---- peers ----
 
-  #hello(): Hello {
-    return helloOf(this.#identity!, this.#options);
-  }
-
   #peerUp(peer: ReplicaId, hello: Hello): void {
     this.peers.linkUp(peer, hello);
+    this.#disk.met(peer, hello, this.hosts.length > 0);
     this.#reconsiderStanding();
     this.forwarding.retry();
   }
@@ -322,6 +323,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
         if (whole !== undefined) this.#installSnapshot(whole);
         return;
       }
+      case 'position':
+        return this.#disk.heard(from, frame.position);
       case 'audit':
         return this.hosts[frame.shard]?.hashHeard(from, frame.slot, frame.hash);
     }
@@ -359,16 +362,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {
     if (before.leader === after.leader && before.serving === after.serving) return;
-    this.#startTokens(host);
+    startTokens(host, this.#clock.wall());
     this.leadership.tell(host.shard, { leader: after.leader, serving: after.serving });
     this.forwarding.retry();
-  }
-
-  /** Before the first command of a new cluster. Later in one that was formed by a version without it: when all have another. */
-  #startTokens(host: ShardHost): void {
-    if (!host.leadership.serving || host.machine.groups.tokensFrom !== 0) return;
-    const from = tokensFromNow(this.#clock.wall());
-    if (from > 0) host.submit({ kind: 'group.startTokens', from }, () => undefined);
   }
 
   status(): ReplicaStatus {

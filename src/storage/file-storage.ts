@@ -268,6 +268,9 @@ class FileStorage implements Storage {
   logBytes(): number {
     return this.#log.bytes();
   }
+  position(): number {
+    return this.#log.position();
+  }
   async saveIdentity(identity: DiskIdentity): Promise<void> {
     // Pair: `examine` takes an empty log of a replica that has formed its cluster for a lost one.
     if (identity.formedWith[identity.replicaId] === identity.incarnation && this.#log.empty)

@@ -112,6 +112,9 @@ class MemoryStorage implements Storage {
     this.#baseAt = this.#group.length;
     this.append(records(), true, done);
   }
+  position(): number {
+    return this.#options.disk.released + this.#options.disk.synced.length;
+  }
   logBytes(): number {
     return this.#options.disk.synced.reduce((sum, { payload }) => sum + payload.length + 16, 0);
   }

@@ -45,6 +45,8 @@ export class WriteAheadLog {
   readonly #segments: Segment[];
   #file: number;
   #end: LogEnd;
+  /** The sequence number behind what is on disk. */
+  #durable: number;
   #zeroedThrough: number;
   #zeroing = false;
   #group = Buffer.allocUnsafe(64 * 1024);
@@ -73,6 +75,7 @@ export class WriteAheadLog {
     this.#options = options;
     this.#segments = segments;
     this.#end = end;
+    this.#durable = end.sequence;
     const last = segments.at(-1)!;
     this.#file = options.fileSystem.openSync(last.path, 'r+');
     this.#zeroedThrough = options.fileSystem.fstatSync(this.#file).size;
@@ -101,6 +104,10 @@ export class WriteAheadLog {
     }
     syncDirectory(fileSystem, directory);
     return { number, path, used: HEADER_BYTES };
+  }
+
+  position(): number {
+    return this.#durable;
   }
 
   onFailure(handler: (error: Error) => void): void {
@@ -231,6 +238,7 @@ export class WriteAheadLog {
       fileSystem.datasync(file, (syncError) => {
         if (syncError !== null) return this.#fail('sync', syncError);
         this.#syncing = false;
+        this.#durable = this.#end.sequence;
         this.#zeroAhead();
         if (this.#wanted && !this.#scheduled) this.#writeGroup();
         if (this.#dead) return;

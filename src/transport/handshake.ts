@@ -60,6 +60,8 @@ function isHello(value: unknown): value is Hello {
     formedWith,
     agreement,
     featureLevel,
+    position,
+    positions,
     kafka,
     http,
   } = value;
@@ -68,7 +70,8 @@ function isHello(value: unknown): value is Hello {
     [id, shards].every(Number.isInteger) &&
     isTexts(formedWith) &&
     (agreement === undefined || isTexts(agreement)) &&
-    (featureLevel === undefined || Number.isInteger(featureLevel)) &&
+    [featureLevel, position].every((number) => number === undefined || Number.isInteger(number)) &&
+    (positions === undefined || (isRecord(positions) && Object.values(positions).every(Number.isInteger))) &&
     isAddress(kafka) &&
     (http === undefined || isAddress(http))
   );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { replicaId, type ReplicaId } from '../../../src/kernel/index.js';
 import { standing } from '../../../src/replica/formation.js';
+import { majority } from '../../../src/paxos/index.js';
 import type { DiskIdentity } from '../../../src/replica/index.js';
 
 const [one, two, three] = [1, 2, 3].map(replicaId) as [ReplicaId, ReplicaId, ReplicaId];
@@ -21,7 +22,7 @@ const formed = { 1: 'a', 2: 'b', 3: 'c' };
 
 describe('standing', () => {
   it('waits until every replica was met', () => {
-    expect(standing(one, identity(one, 'a'), all, new Map([[two, hello('b')]]))).toEqual({
+    expect(standing(one, identity(one, 'a'), all, majority(all), new Map([[two, hello('b')]]))).toEqual({
       kind: 'forming',
       missing: [three],
     });
@@ -32,7 +33,10 @@ describe('standing', () => {
       [two, hello('b')],
       [three, hello('c')],
     ]);
-    expect(standing(one, identity(one, 'a'), all, met)).toEqual({ kind: 'voter', formedWith: formed });
+    expect(standing(one, identity(one, 'a'), all, majority(all), met)).toEqual({
+      kind: 'voter',
+      formedWith: formed,
+    });
   });
 
   it('joins peers that formed with this very disk a moment ago', () => {
@@ -40,17 +44,23 @@ describe('standing', () => {
       [two, hello('b', formed)],
       [three, hello('c')],
     ]);
-    expect(standing(one, identity(one, 'a'), all, met).kind).toBe('voter');
+    expect(standing(one, identity(one, 'a'), all, majority(all), met).kind).toBe('voter');
   });
 
-  it('votes at once after a restart, without meeting anyone', () => {
-    expect(standing(one, identity(one, 'a', formed), all, new Map()).kind).toBe('voter');
+  it('votes after a restart when it has met a quorum, which may know that its disk is an older copy', () => {
+    const own = identity(one, 'a', formed);
+    expect(standing(one, own, all, majority(all), new Map())).toEqual({
+      kind: 'forming',
+      missing: [two, three],
+    });
+    const met = new Map([[three, hello('c', formed)]]);
+    expect(standing(one, own, all, majority(all), met)).toEqual({ kind: 'voter', formedWith: formed });
   });
 
   it('does not vote with an empty disk under an old name, whoever it meets first', () => {
     const wiped = identity(one, 'z');
-    expect(standing(one, wiped, all, new Map())).toMatchObject({ kind: 'forming' });
-    expect(standing(one, wiped, all, new Map([[three, hello('c', formed)]]))).toEqual({
+    expect(standing(one, wiped, all, majority(all), new Map())).toMatchObject({ kind: 'forming' });
+    expect(standing(one, wiped, all, majority(all), new Map([[three, hello('c', formed)]]))).toEqual({
       kind: 'learner',
       reportedBy: three,
       expected: 'a',
@@ -58,14 +68,14 @@ describe('standing', () => {
   });
 
   it('does not vote with a disk that was renamed because it rotted', () => {
-    expect(standing(one, identity(one, 'z', formed), all, new Map())).toMatchObject({
+    expect(standing(one, identity(one, 'z', formed), all, majority(all), new Map())).toMatchObject({
       kind: 'learner',
       reportedBy: one,
     });
   });
 
   it('is a cluster of its own when it is alone in the configuration', () => {
-    expect(standing(one, identity(one, 'a'), [one], new Map())).toEqual({
+    expect(standing(one, identity(one, 'a'), [one], majority([one]), new Map())).toEqual({
       kind: 'voter',
       formedWith: { 1: 'a' },
     });

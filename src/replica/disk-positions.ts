@@ -1,0 +1,47 @@
+import type { ReplicaId } from '../kernel/index.js';
+import type { DiskIdentity } from './ports.js';
+
+/** What was heard is written down when nothing more has come for a moment, and now and then meanwhile. Milliseconds. */
+const QUIET_MS = 500;
+const SAVE_EVERY_MS = 5_000;
+
+/**
+ * How far the disks of the cluster have come, as their replicas said: a disk that is behind what it said once is an older
+ * copy, which has forgotten promises. It is told by its peers, before it votes (formation.ts waits for a quorum of them).
+ */
+export class DiskPositions {
+  readonly #heard: Record<string, number> = {};
+  #changed = false;
+  #changedAt = -Infinity;
+  #savedAt = -Infinity;
+  /** What was told to the peers last. */
+  #told = -1;
+
+  restore(identity: DiskIdentity): void {
+    Object.assign(this.#heard, identity.positions);
+  }
+  get all(): Readonly<Record<string, number>> {
+    return { ...this.#heard };
+  }
+
+  heard(from: ReplicaId, position: number, now: number): void {
+    if (position <= (this.#heard[from] ?? -1)) return;
+    this.#heard[from] = position;
+    this.#changed = true;
+    this.#changedAt = now;
+  }
+
+  /** What to write down now; undefined when nothing is new, or it was done a moment ago. */
+  toSave(now: number): Readonly<Record<string, number>> | undefined {
+    if (!this.#changed) return undefined;
+    if (now - this.#changedAt < QUIET_MS && now - this.#savedAt < SAVE_EVERY_MS) return undefined;
+    this.#changed = false;
+    this.#savedAt = now;
+    return this.all;
+  }
+  /** What to tell the peers: undefined when they were told. */
+  toTell(position: number): number | undefined {
+    if (position === this.#told) return undefined;
+    return (this.#told = position);
+  }
+}

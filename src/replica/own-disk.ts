@@ -1,0 +1,91 @@
+import type { MonotonicMs, ReplicaId } from '../kernel/index.js';
+import { DiskPositions } from './disk-positions.js';
+import { encodeFrame } from './frames.js';
+import { helloOf } from './hello.js';
+import type { ReplicaOptions } from './options.js';
+import type { Peers } from './peers.js';
+import type { DiskIdentity, Hello } from './ports.js';
+import { claimDisk } from './recovery.js';
+
+/** Peers of this level and above know the frame. */
+const POSITION_LEVEL = 2;
+
+interface OwnDiskOptions {
+  readonly options: ReplicaOptions;
+  readonly peers: Peers;
+  readonly guard: (action: () => void) => void;
+  readonly fatal: (reason: string) => void;
+}
+
+/** Whose disk this is, how far it has come, and what its owner remembers of the disks of its peers. */
+export class OwnDisk {
+  readonly #options: ReplicaOptions;
+  readonly #peers: Peers;
+  readonly #guard: (action: () => void) => void;
+  readonly #fatal: (reason: string) => void;
+  readonly #positions = new DiskPositions();
+  #identity: DiskIdentity | undefined;
+
+  constructor({ options, peers, guard, fatal }: OwnDiskOptions) {
+    this.#options = options;
+    this.#peers = peers;
+    this.#guard = guard;
+    this.#fatal = fatal;
+  }
+
+  async claim(): Promise<void> {
+    this.#identity = await claimDisk(this.#options);
+    this.#positions.restore(this.#identity);
+  }
+  /** Known from `claim` on. */
+  get identity(): DiskIdentity {
+    return this.#identity!;
+  }
+  save(identity: DiskIdentity, then: () => void): void {
+    this.#identity = identity;
+    this.#options.storage.storage.saveIdentity(identity).then(
+      () => this.#guard(then),
+      (error: unknown) => this.#fatal(`the identity file could not be written: ${String(error)}`),
+    );
+  }
+  hello(): Hello {
+    return helloOf(this.identity, this.#positions.all, this.#options);
+  }
+
+  tick(now: MonotonicMs): void {
+    const position = this.#positions.toTell(this.#options.storage.storage.position());
+    if (position !== undefined) {
+      const frame = encodeFrame({ kind: 'position', position });
+      for (const peer of this.#peers.upSince(POSITION_LEVEL))
+        this.#options.transport.send(peer, frame, 'droppable');
+    }
+    const positions = this.#positions.toSave(now);
+    if (positions !== undefined) this.save({ ...this.identity, positions }, () => undefined);
+  }
+
+  /** Only of the disk that the cluster was formed with: another one begins anew, and does not vote. */
+  heard(from: ReplicaId, position: number): void {
+    if (this.#peers.met.get(from)?.incarnation === this.identity.formedWith[from])
+      this.#positions.heard(from, position, this.#options.clock.monotonic());
+  }
+
+  /** `votes`: this replica may have voted already. */
+  met(peer: ReplicaId, hello: Hello, votes: boolean): void {
+    if (hello.position !== undefined) this.heard(peer, hello.position);
+    const { identity } = this;
+    const own = this.#options.storage.storage.position();
+    const remembered = hello.positions?.[identity.replicaId] ?? 0;
+    if (remembered <= own || hello.formedWith[identity.replicaId] !== identity.incarnation) return;
+    // What it promised since is lost: it is from now on another disk.
+    const reason =
+      `this data directory is an older copy: it stands at record ${own}, and replica ${peer} remembers that it stood ` +
+      `at ${remembered}`;
+    const { entropy, log } = this.#options;
+    log.error(
+      `${reason}. This replica will follow, but must not vote. Stop it and bring the newer directory back.`,
+    );
+    this.save({ ...identity, incarnation: entropy.uuid() }, () => {
+      if (votes) this.#fatal(reason);
+    });
+  }
+}
