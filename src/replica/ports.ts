@@ -128,13 +128,13 @@ export interface TransportHandler {
 
 /**
  * Links to the peers. `send` never blocks and never throws; a message may be lost (link down, queue full), is never
- * altered, and arrives at most once per link, in order. All that is sent in one turn leaves in one write.
+ * altered, and arrives at most once per link, in the order of those that are as urgent.
  */
 export interface Transport {
   start(hello: () => Hello, handler: TransportHandler): Promise<void>;
   /**
-   * `urgency: 'droppable'` messages (heartbeats, and what a later message repeats) are the first to go when the queue to
-   * that peer is full; `'bulk'` ones (snapshots) wait for room: `send` answers false when there is none.
+   * `urgency`: 'droppable' messages (heartbeats, and what a later message repeats) overtake all others, and are dropped
+   * when many of them wait; 'bulk' ones (snapshots) come last, in small portions: `send` answers false without room.
    */
   send(peer: ReplicaId, message: Uint8Array, urgency: 'normal' | 'droppable' | 'bulk'): boolean;
   /** What `hello` gives has changed: tell the peers. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { MalformedBytesError, type ReplicaId } from '../kernel/index.js';
 import type { Hello } from '../replica/index.js';
-import { FRAME_HEADER_BYTES, FrameReader, FramingError, frameHeader } from './framing.js';
+import { FrameReader, FramingError, frameHeader } from './framing.js';
 import {
   decodeIntroduction,
   encodeIntroduction,
@@ -9,6 +9,7 @@ import {
   type Introduction,
   refusal,
 } from './handshake.js';
+import { SendQueue, type Urgency } from './send-queue.js';
 
 export interface LinkOptions {
   readonly frameBytesMax: number;
@@ -30,10 +31,6 @@ export interface LinkEvents {
   /** Refused or broken. Once. */
   onEnd(link: Link, reason: string, refused: Refused | undefined): void;
 }
-
-export type Urgency = 'normal' | 'droppable' | 'bulk';
-/** Share of the queue. Heartbeats are dropped first when a peer is slow; bulk leaves room for Paxos messages. */
-const SHARE: Readonly<Record<Urgency, number>> = { normal: 1, droppable: 0.25, bulk: 0.5 };
 
 /** First byte of every frame. */
 const FRAME = { hello: 1, message: 2, refused: 3, alive: 4 } as const;
@@ -59,9 +56,10 @@ export class Link {
   #quietChecks = 0;
   #received = false;
   #sent = false;
-  #output: Buffer[] = [];
-  #outputBytes = 0;
+  readonly #output: SendQueue;
   #flushScheduled = false;
+  /** The operating system has not taken the last write yet. */
+  #writing = false;
   #introduced = false;
   #peer: ReplicaId | undefined;
   #ended = false;
@@ -78,6 +76,7 @@ export class Link {
     this.#expectation = expectation;
     this.#hello = hello;
     this.#options = options;
+    this.#output = new SendQueue(options.queueBytesMax);
     this.#events = events;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
@@ -103,25 +102,24 @@ export class Link {
 
   /** Bytes that the operating system has not taken yet. */
   get queued(): number {
-    return this.#outputBytes + this.#socket.writableLength;
+    return this.#output.bytes + this.#socket.writableLength;
   }
 
   /** Never blocks. False: the queue is full or the message is too long for a frame; it is dropped. */
   send(message: Uint8Array, urgency: Urgency): boolean {
-    const { queueBytesMax, frameBytesMax } = this.#options;
-    if (this.#ended || message.length >= frameBytesMax) return false;
-    if (this.queued + message.length > queueBytesMax * SHARE[urgency]) return false;
-    this.#queue(FRAME.message, message);
+    if (this.#ended || message.length >= this.#options.frameBytesMax) return false;
+    if (!this.#output.hasRoomFor(message.length, urgency, this.#socket.writableLength)) return false;
+    this.#queue(FRAME.message, message, urgency);
     return true;
   }
 
-  #queue(kind: number, body: Uint8Array): void {
+  /** What the link itself says goes with the heartbeats: nothing may arrive before the introduction. */
+  #queue(kind: number, body: Uint8Array, urgency: Urgency = 'droppable'): void {
     if (this.#ended) return;
     const payload = Buffer.allocUnsafe(body.length + 1);
     payload[0] = kind;
     payload.set(body, 1);
-    this.#output.push(frameHeader(payload), payload);
-    this.#outputBytes += payload.length + FRAME_HEADER_BYTES;
+    this.#output.push(urgency, frameHeader(payload), payload);
     this.#sent = true;
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
@@ -131,11 +129,13 @@ export class Link {
 
   #flush(): void {
     this.#flushScheduled = false;
-    if (this.#ended || this.#output.length === 0) return;
-    const bytes = Buffer.concat(this.#output);
-    this.#output = [];
-    this.#outputBytes = 0;
-    this.#socket.write(bytes);
+    if (this.#ended || this.#writing || this.#output.bytes === 0) return;
+    this.#writing = true;
+    // The next portion when this one is gone: until then what is more urgent can still overtake.
+    this.#socket.write(this.#output.take(), () => {
+      this.#writing = false;
+      this.#flush();
+    });
   }
 
   #read(chunk: Buffer): void {
@@ -186,6 +186,7 @@ export class Link {
 
   #refuse(reason: string): void {
     this.#queue(FRAME.refused, Buffer.from(reason));
+    this.#writing = false;
     this.#flush();
     this.end(reason, 'by-us');
   }
@@ -205,8 +206,7 @@ export class Link {
     this.#ended = true;
     clearTimeout(this.#handshakeTimer);
     clearInterval(this.#silenceTimer);
-    this.#output = [];
-    this.#outputBytes = 0;
+    this.#output.clear();
     if (refused === undefined) this.#socket.destroy();
     else this.#linger();
     this.#events.onEnd(this, reason, refused);

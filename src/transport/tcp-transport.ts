@@ -1,7 +1,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Log, ReplicaId } from '../kernel/index.js';
 import type { Hello, Transport, TransportHandler } from '../replica/index.js';
-import { Link, type LinkEvents, type LinkOptions, type Urgency } from './link.js';
+import { Link, type LinkEvents, type LinkOptions } from './link.js';
+import type { Urgency } from './send-queue.js';
 
 export interface TcpTransportOptions extends Partial<LinkOptions> {
   readonly self: ReplicaId;

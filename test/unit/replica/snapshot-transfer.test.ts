@@ -92,7 +92,7 @@ describe('a replica that needs a snapshot', () => {
     for (const id of cluster.ids) cluster.network.bytesPerMs.set(id, rate);
     await cluster.start(LAGGARD);
     await cluster.time.advance(3_000);
-    expect(applied(3)).toBe(0);
+    expect(applied(3)).toBeLessThan(applied(1) / 2);
     cluster.network.cut(replicaId(1), LAGGARD);
     cluster.network.cut(replicaId(2), LAGGARD);
     await cluster.time.advance(100);

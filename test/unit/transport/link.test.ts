@@ -103,8 +103,9 @@ describe('output', () => {
     const before = heldBytes();
     let lastTaken = 0;
     for (let round = 0; round < 2_000 && lastTaken + 50 > round; round++) {
-      for (const urgency of ['normal', 'bulk', 'droppable'] as const) {
+      for (const [kind, urgency] of (['normal', 'bulk', 'droppable'] as const).entries()) {
         message.writeUInt32BE(taken.normal + taken.bulk + taken.droppable, 0);
+        message[4] = kind;
         if (!one.send(2, message, urgency)) continue;
         taken[urgency]++;
         lastTaken = round;
@@ -120,10 +121,38 @@ describe('output', () => {
     expect(one.isUp).toBe(true);
     peer.socket.resume();
     await eventually('all that was taken', 5_000, () => peer.of(MESSAGE).length === all, 5);
-    expect(peer.of(MESSAGE).map((body) => body.readUInt32BE(0))).toEqual(
-      Array.from({ length: all }, (_, index) => index),
-    );
+    const arrived = peer.of(MESSAGE).map((body) => ({ urgency: body[4]!, index: body.readUInt32BE(0) }));
+    for (const urgency of [0, 1, 2]) {
+      const indexes = arrived.filter((each) => each.urgency === urgency).map(({ index }) => index);
+      expect(indexes).toEqual([...indexes].sort((a, b) => a - b));
+    }
+    expect(new Set(arrived.map(({ index }) => index)).size).toBe(all);
     expect(one.send(2, message, 'droppable')).toBe(true);
+  });
+
+  it('of heartbeats overtakes the bulk that waits, and none is dropped because of it', async () => {
+    const { one, call } = await calledReplica({ queueBytesMax: 8 * 1024 * 1024 });
+    const peer = await call();
+    await one.up();
+    peer.socket.pause();
+    const bulk = Buffer.alloc(64 * 1024, 'b');
+    // Until the buffers of the operating system are full and nothing leaves any more.
+    let bulkTaken = 0;
+    for (let refused = 0; refused < 50; await turn()) {
+      if (one.send(2, bulk, 'bulk')) [bulkTaken, refused] = [bulkTaken + 1, 0];
+      else refused++;
+    }
+    const HEARTBEATS = 261;
+    for (let round = 0; round < HEARTBEATS; round++) {
+      expect(one.send(2, `heartbeat ${round}`, 'droppable')).toBe(true);
+      await turn();
+    }
+    peer.socket.resume();
+    await eventually('all', 5_000, () => peer.of(MESSAGE).length === bulkTaken + HEARTBEATS, 5);
+    const lastHeartbeat = peer.of(MESSAGE).findLastIndex((body) => body.length < bulk.length);
+    const bulkBehind = bulkTaken + HEARTBEATS - 1 - lastHeartbeat;
+    // Half of the queue was bulk. Little of it went before the heartbeats, the rest behind them.
+    expect(bulkBehind).toBeGreaterThan(55);
   });
 
   it('never holds a message that the peer would end the link for', async () => {
