@@ -35,6 +35,7 @@ export class Exchange<N extends ApiName = ApiName> {
   #refused: (() => ReplyOf<N>) | null = null;
   #parked: Parked | null = null;
   #abandoned = false;
+  #whenAbandoned: (() => void) | null = null;
 
   constructor(
     readonly owner: ExchangeOwner,
@@ -77,10 +78,17 @@ export class Exchange<N extends ApiName = ApiName> {
     if (this.#abandoned) parked.cancel();
     else if (this.#reply === undefined) this.#parked = parked;
   }
+  /** Called when the connection ends, or ended already, before the answer left. */
+  whenAbandoned(action: () => void): void {
+    if (this.#abandoned) action();
+    else this.#whenAbandoned = action;
+  }
   abandon(): void {
     this.#abandoned = true;
     this.#parked?.cancel();
     this.#parked = null;
+    this.#whenAbandoned?.();
+    this.#whenAbandoned = null;
   }
 
   /** Appends the answer's frame. True when the lease was lost and a refusal went in its place. */

@@ -61,6 +61,9 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
       'membership',
       ['join', 'join-parked'],
       (reply) => {
+        const member = reply.kind === 'join' ? reply.answer.memberId : reply.memberId;
+        if (request.memberId === '' && request.groupInstanceId === null)
+          exchange.whenAbandoned(() => removeUnheard(context, group, member));
         if (reply.kind === 'join') {
           if (reply.answer.error === 'NONE') coordinator.touch(group, reply.answer.memberId);
           return exchange.answer(joinReply(reply.answer));
@@ -75,6 +78,22 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
     ),
   );
 };
+
+/**
+ * The connection of a JoinGroup without an id ended before its answer left. Nobody knows the id that the member was given, so
+ * nobody will ever speak for it: it goes, before it leads the group or is waited for. A static member comes back by its name.
+ */
+function removeUnheard({ coordinator, counters }: BrokerContext, group: GroupId, memberId: MemberId): void {
+  const reason = 'its connection ended before it was told its id';
+  coordinator.submit(
+    coordinator.shardOf(group),
+    { kind: 'group.leave', group, members: [{ memberId, instanceId: null, reason }] },
+    // Refused: another replica leads by now, and the session of the member ends there.
+    (outcome) => {
+      if (outcome.kind !== 'ok') counters.refusal(outcome.kind);
+    },
+  );
+}
 
 /**
  * kafkajs answers NOT_COORDINATOR with a JoinGroup, and the JoinGroup of a group's leader begins a rebalance. When such a

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { generation, groupId, memberId, topicName } from '../../../src/kernel/index.js';
 import { bench } from './broker-bench.js';
+import { turns } from './client.js';
 import { joinAnswer, syncAnswer } from './fake-coordinator.js';
 import { commitOf, fetchOffsetsOf, heartbeatOf, joinOf, syncOf } from './requests.js';
 
@@ -94,6 +95,35 @@ describe('docs/clients.md', () => {
     // Nobody can tell what the payloads say.
     coordinator.sharedOut.clear();
     expect(await resuming({ memberId: 'm-1' })).toBe(false);
+  });
+
+  it('removes a member whose connection ended before it was told its id, and nobody else', async () => {
+    const { coordinator, client } = await bench();
+    coordinator.onCommand = (command) =>
+      command.kind === 'group.join'
+        ? { kind: 'join-parked', memberId: command.memberId || command.newMemberId }
+        : undefined;
+    const left = () => coordinator.commandsOf('group.leave').flatMap(({ members }) => members);
+    const giveUp = async (request: Parameters<typeof joinOf>[1]): Promise<void> => {
+      const kafka = await client();
+      const answer = kafka.call(11, 5, joinOf('billing', request));
+      expect(await kafka.silent(answer)).toBe(true);
+      await Promise.all([kafka.close(), answer.catch(() => undefined)]);
+    };
+    await giveUp({ memberId: 'knows-its-id' });
+    await giveUp({ memberId: '', groupInstanceId: 'comes-back-by-its-name' });
+    await giveUp({ memberId: '' });
+    while (left().length === 0) await turns();
+    const [unheard] = coordinator.commandsOf('group.join').slice(-1);
+    expect(left()).toMatchObject([{ memberId: unheard!.newMemberId, instanceId: null }]);
+    // Who was told has an id to leave with.
+    coordinator.onCommand = (command) =>
+      command.kind === 'group.join' ? { kind: 'join', answer: joinAnswer('told') } : undefined;
+    const told = await client();
+    await told.call(11, 5, joinOf('billing', { memberId: '' }));
+    await told.close();
+    await turns();
+    expect(left()).toHaveLength(1);
   });
 
   it('renews the session of a member that commits, and of nobody else', async () => {
