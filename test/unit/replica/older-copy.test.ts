@@ -43,8 +43,8 @@ async function committed(offset: number): Promise<void> {
   for (let i = 0; i < 100 && kind === undefined; i++) await cluster.time.advance(5);
   expect(kind).toBe('ok');
 }
-const offsetAt = (replica: Replica): number | undefined =>
-  replica.peek(replica.shardOf(GROUP)).groups.committed(GROUP, topicName('t'), 0)?.offset;
+const offsetAt = (replica: Replica): number =>
+  Number(replica.peek(replica.shardOf(GROUP)).groups.committed(GROUP, topicName('t'), 0)?.offset);
 
 async function formed(): Promise<void> {
   cluster = new SimulatedCluster();
