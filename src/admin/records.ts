@@ -31,7 +31,7 @@ export function token(value: unknown): bigint {
 }
 
 export function version(value: unknown): number {
-  if (typeof value !== 'number')
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw new BadRecordRequest('A version is a whole number: the one that was read.');
   return value;
 }

@@ -110,7 +110,7 @@ export class Connection implements ExchangeOwner {
     try {
       const frames = this.#splitter.push(chunk);
       if (this.#waiting.length === 0) this.#waiting = frames;
-      else this.#waiting.push(...frames);
+      else for (const frame of frames) this.#waiting.push(frame);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       return this.#malformed(error);

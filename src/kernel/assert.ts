@@ -12,3 +12,7 @@ export function assert(condition: unknown, invariant: string): asserts condition
 export function assertNever(value: never): never {
   throw new InvariantError(`unexpected variant: ${JSON.stringify(value)}`);
 }
+
+/** What to tell of something that was thrown: with the place, when it is known. */
+export const errorText = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);

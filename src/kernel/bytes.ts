@@ -63,15 +63,19 @@ export class ByteWriter extends GrowingBytes {
     super(initialBytes);
   }
 
+  /** The fixed widths take an integer of their range, and throw InvariantError for anything else. */
   u8(value: number): void {
+    integerWithin(value, 0, 0xff);
     const at = this.reserve(1);
     this.buffer[at] = value;
   }
   u32(value: number): void {
+    integerWithin(value, 0, 0xffff_ffff);
     const at = this.reserve(4);
     this.buffer.writeUInt32BE(value, at);
   }
   i32(value: number): void {
+    integerWithin(value, -0x8000_0000, 0x7fff_ffff);
     const at = this.reserve(4);
     this.buffer.writeInt32BE(value, at);
   }
@@ -93,8 +97,9 @@ export class ByteWriter extends GrowingBytes {
     }
     this.u8(rest);
   }
-  /** Signed integer up to +-2^52, zigzag. */
+  /** Signed integer up to +-2^52, zigzag. Throws InvariantError for anything else. */
   zigzag(value: number): void {
+    integerWithin(value, -(2 ** 52), 2 ** 52 - 1);
     this.varint(value < 0 ? -value * 2 - 1 : value * 2);
   }
   string(value: string): void {
@@ -110,6 +115,12 @@ export class ByteWriter extends GrowingBytes {
   patchU32(at: number, value: number): void {
     this.patch32(at, value);
   }
+}
+
+/** Whatever a codec is given and cannot keep would be read back as something else, on every replica. */
+function integerWithin(value: number, min: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < min || value > max)
+    throw new InvariantError(`broken invariant: ${value} is an integer from ${min} to ${max}`);
 }
 
 /** The bytes are shorter, longer or other than their schema says. */

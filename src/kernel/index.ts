@@ -1,5 +1,5 @@
 export * from './ids.js';
-export { assert, assertNever, InvariantError } from './assert.js';
+export { assert, assertNever, errorText, InvariantError } from './assert.js';
 export { seededRandom, type Random } from './random.js';
 export { int64, isInt64, type Int64 } from './int64.js';
 export { crc32c, crc32cWord } from './crc32c.js';

@@ -96,7 +96,7 @@ export class GatheredWrites<Outcome> {
     // Nothing happened, and only the time of the first is certainly over.
     const again = error instanceof StoreUnavailableError ? together.filter(hasTimeLeft) : [];
     for (const waiting of together) if (!again.includes(waiting)) waiting.fail(error);
-    this.#waiting.unshift(...again);
+    this.#waiting = [...again, ...this.#waiting];
   }
 }
 

@@ -173,8 +173,8 @@ class ShardMachine implements Machine {
             { kind: 'group.topicDeleted', topic: fact.name, topicId: fact.id },
             context,
           );
-          news.push(...outcome.news);
-          timers.push(...outcome.timers);
+          for (const one of outcome.news) news.push(one);
+          for (const one of outcome.timers) timers.push(one);
         }
         return { reply: this.#noticed(this.#notices.seenThrough), news, timers };
       }

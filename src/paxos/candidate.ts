@@ -111,7 +111,12 @@ export function ownPromiseDurable(s: State, { campaign }: Candidate, now: Monoto
   maybeWin(s, campaign, now);
 }
 
+/**
+ * Whatever the quorums: only a ballot whose promise is on our own disk leads. A process that forgot the ballot could
+ * campaign with it again, and propose another value under it.
+ */
 function maybeWin(s: State, campaign: Campaign, now: MonotonicMs): void {
+  if (!campaign.promised.has(s.options.self)) return;
   if (s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader(s, campaign, now);
 }
 

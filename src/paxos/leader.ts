@@ -70,7 +70,8 @@ function newLeader(s: State, noopSlot: Slot, now: MonotonicMs): Leader {
 
 /** One value a slot over the whole open suffix; a slot nobody knows a value of gets a no-op. */
 function openSuffix(campaign: Campaign, fromSlot: Slot): Entry[] {
-  const last = Math.max(...campaign.values.keys(), fromSlot - 1);
+  let last = fromSlot - 1;
+  for (const position of campaign.values.keys()) last = Math.max(last, position);
   const entries: Entry[] = [];
   for (let position = fromSlot; position <= last; position = nextSlot(position))
     entries.push(campaign.values.get(position)?.entry ?? { kind: 'noop' });

@@ -1,21 +1,32 @@
-import { type MonotonicMs, monotonicMs, type ReplicaId, type ShardId, wallMs } from '../kernel/index.js';
+import {
+  MalformedBytesError,
+  type MonotonicMs,
+  monotonicMs,
+  type ReplicaId,
+  type ShardId,
+  wallMs,
+} from '../kernel/index.js';
 import { type Command, decodeCommand, encodeCommand, type Reply, type ReplyTo } from '../machine/index.js';
 import type { ForwardableCommand, Outcome } from './coordinator.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
 
 /** How long a forwarded command may wait for a leader, and then for its answer. Milliseconds. */
 const FORWARD_TIMEOUT_MS = 5_000;
+/** Requests of one process are numbered within this; the number of the process stands above it. */
+const REQUESTS_PER_RUN = 2 ** 20;
 
 interface Waiting {
   readonly shard: ShardId;
   readonly command: ForwardableCommand;
+  /** The command as it travels. */
+  readonly payload: Uint8Array;
   readonly deadline: MonotonicMs;
   readonly done: (outcome: Outcome<Reply>) => void;
   /** Whom it was sent to; undefined while it waits for a leader. */
   sentTo: ReplicaId | undefined;
 }
 
-interface ForwardingPort {
+export interface ForwardingPort {
   now(): MonotonicMs;
   /** The leader of a shard, as far as known. */
   leaderOf(shard: ShardId): ReplicaId | undefined;
@@ -28,23 +39,28 @@ interface ForwardingPort {
 export class Forwarding {
   readonly #port: ForwardingPort;
   readonly #waiting = new Map<number, Waiting>();
-  #nextRequest = 1;
+  readonly #firstRequest: number;
+  #requests = 0;
 
-  constructor(port: ForwardingPort) {
+  /** `run`: a random number of this process, below 2^32. An answer to an earlier process of this replica is no answer to us. */
+  constructor(port: ForwardingPort, run: number) {
     this.#port = port;
+    this.#firstRequest = run * REQUESTS_PER_RUN;
   }
 
+  /** Throws, before anything is kept, when the command cannot be encoded: that is the caller's own request. */
   submit<C extends ForwardableCommand>(
     shard: ShardId,
     command: C,
     done: (outcome: Outcome<ReplyTo<C>>) => void,
   ): void {
     if (this.#waiting.size >= 1_000) return done({ kind: 'overloaded' });
-    const request = this.#nextRequest++;
+    const payload = encodeCommand({ at: wallMs(0), command });
+    const request = this.#firstRequest + (this.#requests++ % REQUESTS_PER_RUN);
     const deadline = monotonicMs(this.#port.now() + FORWARD_TIMEOUT_MS);
     // The machine answers a command with the reply of its kind (Machine.apply), which the map's type cannot say.
     const settle = done as (outcome: Outcome<Reply>) => void;
-    const waiting: Waiting = { shard, command, deadline, done: settle, sentTo: undefined };
+    const waiting: Waiting = { shard, command, payload, deadline, done: settle, sentTo: undefined };
     this.#waiting.set(request, waiting);
     this.#try(request, waiting);
   }
@@ -76,26 +92,29 @@ export class Forwarding {
   /** A peer asks us, believing that we lead. */
   asked(from: ReplicaId, frame: Extract<PeerFrame, { kind: 'forward' }>): void {
     const { request, shard } = frame;
-    const { command } = decodeCommand(frame.payload);
-    this.#port.submit(shard, command, (outcome) => {
+    const answer = (outcome: Outcome<Reply>): void => {
       this.#port.send(from, encodeFrame({ kind: 'forwarded', request, outcome: JSON.stringify(outcome) }));
-    });
+    };
+    const command = readCommand(frame.payload);
+    // Of a newer version. Nothing happened.
+    if (command === undefined) return answer({ kind: 'overloaded' });
+    this.#port.submit(shard, command, answer);
   }
 
-  answered(frame: Extract<PeerFrame, { kind: 'forwarded' }>): void {
+  /** Only who was asked may answer, and only the process that asked may hear it. */
+  answered(from: ReplicaId, frame: Extract<PeerFrame, { kind: 'forwarded' }>): void {
     const waiting = this.#waiting.get(frame.request);
-    if (waiting === undefined) return;
-    this.#outcome(frame.request, waiting, JSON.parse(frame.outcome) as Outcome<Reply>);
+    if (waiting === undefined || waiting.sentTo !== from) return;
+    this.#outcome(frame.request, waiting, readOutcome(frame.outcome));
   }
 
   #try(request: number, waiting: Waiting): void {
-    const { shard, command } = waiting;
+    const { shard, command, payload } = waiting;
     if (this.#port.serves(shard)) {
       return this.#port.submit(shard, command, (outcome) => this.#outcome(request, waiting, outcome));
     }
     const leader = this.#port.leaderOf(shard);
     if (leader === undefined) return;
-    const payload = encodeCommand({ at: wallMs(0), command });
     if (this.#port.send(leader, encodeFrame({ kind: 'forward', request, shard, payload })))
       waiting.sentTo = leader;
   }
@@ -110,5 +129,23 @@ export class Forwarding {
     const waiting = this.#waiting.get(request);
     this.#waiting.delete(request);
     waiting?.done(outcome);
+  }
+}
+
+function readCommand(payload: Uint8Array): Command | undefined {
+  try {
+    return decodeCommand(payload).command;
+  } catch (error) {
+    if (error instanceof MalformedBytesError) return undefined;
+    throw error;
+  }
+}
+
+/** An answer that cannot be read leaves open what happened. */
+function readOutcome(text: string): Outcome<Reply> {
+  try {
+    return JSON.parse(text) as Outcome<Reply>;
+  } catch {
+    return { kind: 'outcome-unknown' };
   }
 }

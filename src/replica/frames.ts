@@ -22,11 +22,16 @@ const KIND = {
   position: 9,
 } as const;
 
+interface ShardMessage {
+  readonly shard: ShardId;
+  readonly message: Message;
+}
+
 export type PeerFrame =
   /** Messages of the shards' Paxos cores, any number of shards in one frame. */
   | {
       readonly kind: 'paxos';
-      readonly messages: Iterable<{ readonly shard: ShardId; readonly message: Message }>;
+      readonly messages: readonly ShardMessage[];
     }
   /** A command for the leader of a shard, unstamped, and its answer as JSON. */
   | {
@@ -138,7 +143,10 @@ export function encodeFrame(frame: Exclude<PeerFrame, { kind: 'paxos' }>): Buffe
   return w.view();
 }
 
-/** Throws MalformedBytesError. Byte fields are views into `bytes`. */
+/**
+ * Reads a whole frame, so that nothing of one that cannot be read takes effect. Throws MalformedBytesError. Byte fields
+ * are views into `bytes`.
+ */
 export function decodeFrame(bytes: Uint8Array): PeerFrame {
   const r = new ByteReader(bytes);
   const kind = r.u8();
@@ -185,6 +193,8 @@ export function decodeFrame(bytes: Uint8Array): PeerFrame {
   }
 }
 
-function* paxosMessages(r: ByteReader): Iterable<{ shard: ShardId; message: Message }> {
-  while (r.remaining > 0) yield { shard: shardId(r.varint()), message: decodeMessage(r.bytes()) };
+function paxosMessages(r: ByteReader): readonly ShardMessage[] {
+  const messages: ShardMessage[] = [];
+  while (r.remaining > 0) messages.push({ shard: shardId(r.varint()), message: decodeMessage(r.bytes()) });
+  return messages;
 }

@@ -1,18 +1,20 @@
-import { MalformedBytesError, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
+import { errorText, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
 import { levelOf, type News } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
-import { Forwarding } from './forwarding.js';
+import { Forwarding, type ForwardingPort } from './forwarding.js';
 import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
+import { guardedStorage } from './guarded-storage.js';
 import { NoticePump } from './notice-pump.js';
 import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
 import { Outbox } from './outbox.js';
 import { OwnDisk } from './own-disk.js';
-import type { Clock, Hello } from './ports.js';
+import type { Clock, Hello, Storage } from './ports.js';
 import { recover, type Recovered } from './recovery.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
+import { softly } from './softly.js';
 import { startTokens } from './token-start.js';
 import { SnapshotReceiver, SnapshotSource, type WholeSnapshot } from './snapshot-transfer.js';
 
@@ -25,6 +27,7 @@ const AUDIT_EVERY_MS = 1_000;
 class LocalReplica extends ReplicaDoor implements Replica {
   readonly #options: ReplicaOptions;
   readonly #clock: Clock;
+  readonly #storage: Storage;
   readonly #outbox: Outbox;
   protected readonly forwarding: Forwarding;
   readonly #notices: NoticePump;
@@ -49,25 +52,26 @@ class LocalReplica extends ReplicaDoor implements Replica {
     super(options);
     this.#options = options;
     this.#clock = options.clock;
-    const { storage } = options.storage;
+    this.#storage = guardedStorage(options.storage.storage, (action) => this.#guard(action));
     this.#outbox = new Outbox(options.transport);
     const { transport, clock, compactionBytes } = options;
-    this.#snapshotSource = new SnapshotSource(storage, transport, clock, compactionBytes);
+    this.#snapshotSource = new SnapshotSource(this.#storage, transport, clock, compactionBytes);
     this.#snapshotReceiver = new SnapshotReceiver(
       transport,
       clock,
       (shard) => this.hosts[shard]?.machine.appliedThrough,
     );
-    this.#compaction = new Compaction(storage, compactionBytes, (host) =>
+    this.#compaction = new Compaction(this.#storage, compactionBytes, (host) =>
       this.#snapshotSource.keepFrom(host),
     );
-    this.forwarding = new Forwarding({
+    const forwarding: ForwardingPort = {
       now: () => this.#clock.monotonic(),
       leaderOf: (shard) => this.leaderOf(shard),
       serves: (shard) => this.serves(shard),
       submit: (shard, command, done) => this.submit(shard, command, done),
       send: (to, frame) => this.peers.isUp(to) && options.transport.send(to, frame, 'normal'),
-    });
+    };
+    this.forwarding = new Forwarding(forwarding, options.entropy.seed());
     this.#notices = new NoticePump(this);
     this.#disk = new OwnDisk({
       options,
@@ -80,8 +84,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
   // ---- life ----
 
   async start(): Promise<void> {
-    const { storage, transport } = this.#options;
-    storage.storage.onFailure((error) => this.#fatal(`the disk failed: ${error.message}`));
+    const { transport } = this.#options;
+    this.#storage.onFailure((error) => this.#fatal(`the disk failed: ${error.message}`));
     await this.#disk.claim();
     this.#recovered = await recover(this.#options);
     this.#state = 'running';
@@ -102,7 +106,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#state = 'stopping';
     this.#stopTicking?.();
     await this.#options.transport.close();
-    if (wasRunning) await this.#options.storage.storage.close();
+    if (wasRunning) await this.#storage.close();
   }
 
   /** Asks a peer to lead each shard that is led here, and waits until all of them have another leader or time is up. */
@@ -160,13 +164,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #openShards(votes: boolean): void {
-    const { paxos, replicas, quorums, entropy, storage } = this.#options;
+    const { paxos, replicas, quorums, entropy } = this.#options;
     const recovered = this.#recovered!;
     this.#recovered = undefined;
     const ids = replicas.map(({ id }) => id);
     const around: ShardSurroundings = {
       clock: this.#clock,
-      storage: storage.storage,
+      storage: this.#storage,
       send: (shard, send) => {
         this.#outbox.add(shard, send);
         this.#scheduleTurn();
@@ -265,7 +269,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     try {
       action();
     } catch (error) {
-      this.#fatal(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      this.#fatal(errorText(error));
     }
   }
 
@@ -294,18 +298,11 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #receive(from: ReplicaId, bytes: Uint8Array): void {
-    try {
-      this.#dispatch(from, bytes);
-    } catch (error) {
-      if (!(error instanceof MalformedBytesError)) throw error;
-      this.#options.log.warn(
-        `a message of replica ${from} cannot be read (another version?): ${error.message}`,
-      );
-    }
+    const frame = softly(this.#options.log, `a message of replica ${from}`, () => decodeFrame(bytes));
+    if (frame !== undefined) this.#dispatch(from, frame);
   }
 
-  #dispatch(from: ReplicaId, bytes: Uint8Array): void {
-    const frame = decodeFrame(bytes);
+  #dispatch(from: ReplicaId, frame: PeerFrame): void {
     switch (frame.kind) {
       case 'paxos':
         for (const { shard, message } of frame.messages) this.hosts[shard]?.receive(from, message);
@@ -313,7 +310,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       case 'forward':
         return this.forwarding.asked(from, frame);
       case 'forwarded':
-        return this.forwarding.answered(frame);
+        return this.forwarding.answered(from, frame);
       case 'snapshotOffer':
         return this.#snapshotReceiver.offered(from, frame);
       case 'snapshotAsk':
@@ -341,9 +338,10 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #installSnapshot({ shard, through, bytes }: WholeSnapshot): void {
     const host = this.hosts[shard];
     if (host === undefined || through <= host.machine.appliedThrough) return;
-    this.#options.storage.storage.writeSnapshot(shard, through, [bytes], () =>
-      this.#guard(() => host.install(bytes)),
-    );
+    // Read before it is written: a snapshot of a newer version must not take the place of the one that this version reads.
+    const machine = softly(this.#options.log, `a snapshot that a peer sent`, () => host.restore(bytes));
+    if (machine === undefined) return;
+    this.#storage.writeSnapshot(shard, through, [bytes], () => host.install(machine));
   }
 
   #tellHash(shard: ShardId, at: Slot, hash: number): void {
@@ -374,7 +372,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       standing: this.#standing.kind,
       missing: this.#standing.kind === 'forming' ? this.#standing.missing : [],
       peers: this.peers.status(),
-      logBytes: this.#options.storage.storage.logBytes(),
+      logBytes: this.#storage.logBytes(),
       shards: this.hosts.map((host) => ({
         ...host.status(),
         shard: host.shard,

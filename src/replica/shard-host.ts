@@ -1,5 +1,6 @@
 import {
   assertNever,
+  errorText,
   type GroupId,
   type MemberId,
   monotonicMs,
@@ -97,6 +98,7 @@ export class ShardHost {
   #nextId = 1;
   readonly #work: Effect[] = [];
   #working = false;
+  #broken = false;
 
   constructor(options: ShardHostOptions, around: ShardSurroundings) {
     this.shard = options.shard;
@@ -190,10 +192,15 @@ export class ShardHost {
     this.#deadlines.touch(timerKey(group, { kind: 'session', member }), this.#around.clock.monotonic());
   }
 
-  /** A snapshot from a peer, durable here by now: the machine jumps to it. False when it is older than what we have. */
-  install(snapshot: Uint8Array): boolean {
-    const { shard, shards, paxos } = this.#options;
-    const machine = restoreMachine({ shard, shards }, snapshot);
+  /** The machine that a snapshot of a peer holds. Throws MalformedBytesError. */
+  restore(snapshot: Uint8Array): Machine {
+    const { shard, shards } = this.#options;
+    return restoreMachine({ shard, shards }, snapshot);
+  }
+
+  /** A machine from a snapshot that is durable here by now: jumps to it. False when it is older than what we have. */
+  install(machine: Machine): boolean {
+    const { paxos } = this.#options;
     if (machine.appliedThrough <= this.#machine.appliedThrough) return false;
     this.#machine = machine;
     this.#audit = new HashAudit(
@@ -218,18 +225,29 @@ export class ShardHost {
     if (problem !== undefined) this.#diverged(problem);
   }
 
+  /**
+   * Never throws. A step that cannot be finished has changed the core's state without the effects that belong to it (a
+   * vote without its record, say): the shard does nothing any more, and the replica stops.
+   */
   step(input: Input): void {
+    if (this.#broken) return;
+    try {
+      this.#step(input);
+    } catch (error) {
+      this.#broken = true;
+      this.#around.fatal(`shard ${this.shard}: ${errorText(error)}`);
+    }
+  }
+
+  #step(input: Input): void {
     const effects = this.#paxos.step(input, this.#around.clock.monotonic());
     for (const effect of effects) this.#work.push(effect);
     if (this.#working) return;
     // Effects in order; those that an effect leads to come after the ones already waiting.
     this.#working = true;
-    try {
-      for (let i = 0; i < this.#work.length; i++) this.#perform(this.#work[i]!);
-    } finally {
-      this.#work.length = 0;
-      this.#working = false;
-    }
+    for (let i = 0; i < this.#work.length && !this.#broken; i++) this.#perform(this.#work[i]!);
+    this.#work.length = 0;
+    this.#working = false;
   }
 
   #perform(effect: Effect): void {

@@ -78,7 +78,7 @@ class MemoryStorage implements Storage {
       const { disk } = this.#options;
       const released = this.#baseAt === undefined ? 0 : disk.synced.length + this.#baseAt;
       this.#baseAt = undefined;
-      disk.synced.push(...this.#group.splice(0));
+      for (const record of this.#group.splice(0)) disk.synced.push(record);
       disk.synced.splice(0, released);
       disk.released += released;
       this.#wanted = false;
@@ -123,7 +123,7 @@ class MemoryStorage implements Storage {
     return Promise.resolve();
   }
   close(): Promise<void> {
-    if (!this.#dead) this.#options.disk.synced.push(...this.#group.splice(0));
+    if (!this.#dead) for (const record of this.#group.splice(0)) this.#options.disk.synced.push(record);
     this.#dead = true;
     return Promise.resolve();
   }

@@ -161,6 +161,10 @@ export class SimulatedNetwork {
     for (const [, { handler }] of this.#nodes) handler.onDown(self, 'it is gone');
   }
 
+  /** A frame of any content, as if `from` had sent it. */
+  inject(from: ReplicaId, to: ReplicaId, frame: Uint8Array): void {
+    this.#nodes.get(to)!.handler.onMessage(from, frame);
+  }
   /** A replica that dies says nothing. */
   kill(self: ReplicaId): void {
     this.#drop(self);

@@ -159,6 +159,9 @@ describe('HTTP and the command line', () => {
     for (const wrong of [
       { name: 'no/slash', partitions: 1 },
       { name: 'x', partitions: 0 },
+      { name: 'x', partitions: 1.25 },
+      { name: 'x', partitions: -1.5 },
+      { name: 'x', partitions: 1e300 },
       { partitions: 3 },
       {},
     ]) {

@@ -123,9 +123,14 @@ export class AdminController {
       name?: unknown;
       partitions?: unknown;
     };
-    if (typeof name !== 'string' || typeof partitions !== 'number') {
+    if (typeof name !== 'string')
       throw new Problem(400, 'Bad request', 'Send JSON such as {"name": "tenants", "partitions": 8}.');
-    }
+    if (typeof partitions !== 'number' || !Number.isSafeInteger(partitions))
+      throw new Problem(
+        400,
+        'Bad request',
+        `partitions is a whole number, not ${JSON.stringify(partitions)}.`,
+      );
     return topicOrProblem(await this.#source.createTopic(name, partitions));
   }
 

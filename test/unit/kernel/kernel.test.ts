@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  ByteWriter,
   codec,
   crc32c,
   crc32cWord,
@@ -59,6 +60,25 @@ describe('codec', () => {
     }
     expect(() => codec.decode(shape, Buffer.concat([bytes, Buffer.from([0])]))).toThrow(MalformedBytesError);
   });
+});
+
+describe('ByteWriter', () => {
+  const w = new ByteWriter();
+  const widths = {
+    u8: [0, 255],
+    u32: [0, 2 ** 32 - 1],
+    i32: [-(2 ** 31), 2 ** 31 - 1],
+    varint: [0, 2 ** 53 - 1],
+    zigzag: [-(2 ** 52), 2 ** 52 - 1],
+  } as const;
+  it.each(Object.entries(widths))(
+    '%s refuses what it would give back as something else',
+    (width, [min, max]) => {
+      const write = (value: number) => () => w[width as keyof typeof widths](value);
+      for (const kept of [min, max, 1]) expect(write(kept)).not.toThrow();
+      for (const lost of [min - 1, max + 1, 1.5, NaN, Infinity, -Infinity]) expect(write(lost)).toThrow();
+    },
+  );
 });
 
 describe('seededRandom', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { monotonicMs, replicaId, type ReplicaId, slot } from '../../../src/kernel/index.js';
+import { type MonotonicMs, monotonicMs, replicaId, type ReplicaId, slot } from '../../../src/kernel/index.js';
 import {
   type Ballot,
   createPaxos,
@@ -22,7 +22,10 @@ const ballot = (round: number, replica: number): Ballot => ({
 });
 
 /** Replica 1 of five, alone with a test that plays the others. */
-function candidate(): {
+function candidate(
+  settle: (core: Paxos, now: MonotonicMs) => void = (core, now) =>
+    core.step({ kind: 'persisted', id: 1 }, now),
+): {
   readonly core: Paxos;
   readonly hear: (from: ReplicaId, body: Body) => readonly Effect[];
   readonly mine: Ballot;
@@ -66,7 +69,7 @@ function candidate(): {
     });
   }
   core.step({ kind: 'tick' }, now);
-  core.step({ kind: 'persisted', id: 1 }, now);
+  settle(core, now);
   const { leadership, promised } = core.status(now);
   expect(leadership.role).toBe('candidate');
   return { core, hear, mine: promised };
@@ -129,5 +132,22 @@ describe('a candidate that reads promises', () => {
     expect(core.status(monotonicMs(40)).leadership.role).toBe('candidate');
     hear(replicaId(2), promise(mine, 2, [], true, 0));
     expect(core.status(monotonicMs(40)).leadership.role).toBe('leader');
+  });
+
+  it('leads only when its own promise is on its disk', () => {
+    const { core, hear, mine } = candidate(() => undefined);
+    for (const peer of REPLICAS.slice(1)) hear(peer, promise(mine, 1, [], true, 0));
+    expect(core.status(monotonicMs(40)).leadership.role).toBe('candidate');
+    core.step({ kind: 'persisted', id: 1 }, monotonicMs(40));
+    expect(core.status(monotonicMs(40)).leadership.role).toBe('leader');
+  });
+
+  it('takes over an open suffix of any length', () => {
+    const { core, hear, mine } = candidate();
+    const open = Array.from({ length: 300_000 }, () => ({ ballot: ballot(3, 2), entry: command('x') }));
+    hear(replicaId(3), promise(mine, 1, [], true, 0));
+    hear(replicaId(2), promise(mine, 1, open, true, 0));
+    const { leadership, lastSlot } = core.status(monotonicMs(40));
+    expect([leadership.role, lastSlot]).toEqual(['leader', 300_001]);
   });
 });
