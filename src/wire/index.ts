@@ -28,4 +28,4 @@ export {
 } from './registry.js';
 export { NO_UUID } from './schema.js';
 export { WireError } from './wire-error.js';
-export { WireWriter } from './writer.js';
+export { cutToString, fitsString, WireWriter } from './writer.js';

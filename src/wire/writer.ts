@@ -1,7 +1,27 @@
 import { GrowingBytes, type Int64, isInt64 } from '../kernel/index.js';
 import { WireError } from './wire-error.js';
 
-/** Kafka's primitive types, written into growing bytes. Values that do not fit their type throw WireError. */
+/** Kafka: a string has at most so many bytes, in both encodings. */
+const STRING_BYTES_MAX = 0x7fff;
+
+/** Whether a text can be sent whole. Bytes that are not UTF-8 became U+FFFD when they were read, three bytes each. */
+export function fitsString(text: string): boolean {
+  return text.length * 3 <= STRING_BYTES_MAX || Buffer.byteLength(text) <= STRING_BYTES_MAX;
+}
+/** As much of a text as can be sent with `reserved` bytes beside it; no character is cut in two. */
+export function cutToString(text: string, reserved = 0): string {
+  const room = STRING_BYTES_MAX - reserved;
+  if (text.length * 3 <= room || Buffer.byteLength(text) <= room) return text;
+  const bytes = Buffer.from(text);
+  let end = room;
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+}
+
+/**
+ * Kafka's primitive types, written into growing bytes. Numbers that do not fit their type throw WireError; of a
+ * text that is too long as much is written as fits, so that one odd name never ends a connection.
+ */
 export class WireWriter extends GrowingBytes {
   constructor(initialBytes = 512) {
     super(initialBytes);
@@ -64,7 +84,7 @@ export class WireWriter extends GrowingBytes {
 
   string(value: string, compact: boolean): void {
     const bytes = Buffer.byteLength(value);
-    if (bytes > 0x7fff) throw new WireError(`a string of ${bytes} bytes, Kafka's limit is ${0x7fff}`);
+    if (bytes > STRING_BYTES_MAX) return this.string(cutToString(value), compact);
     if (compact) this.uvarint(bytes + 1);
     else this.int16(bytes);
     if (bytes === 0) return;

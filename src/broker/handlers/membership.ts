@@ -9,7 +9,14 @@ import {
   type ShardId,
 } from '../../kernel/index.js';
 import type { GroupReply, JoinAnswer, SyncAnswer } from '../../machine/index.js';
-import { errorCode, type ErrorName, type ReplyOf, type RequestOf } from '../../wire/index.js';
+import {
+  cutToString,
+  errorCode,
+  type ErrorName,
+  fitsString,
+  type ReplyOf,
+  type RequestOf,
+} from '../../wire/index.js';
 import { awaitedKey, type AwaitedNews, type BrokerContext, type Handler } from '../context.js';
 import type { Exchange } from '../exchange.js';
 import type { ParkedKind, Release } from '../parked.js';
@@ -24,7 +31,7 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
   const { sessionTimeoutMsMin, sessionTimeoutMsMax } = coordinator.groupSettings;
   // Kafka: in this order, before anything about the group is known.
-  if (request.groupId === '')
+  if (request.groupId === '' || !fitsString(request.groupId))
     return exchange.answer(joinError(errorCode('INVALID_GROUP_ID'), request.memberId));
   if (request.sessionTimeoutMs < sessionTimeoutMsMin || request.sessionTimeoutMs > sessionTimeoutMsMax)
     return exchange.answer(joinError(errorCode('INVALID_SESSION_TIMEOUT'), request.memberId));
@@ -38,7 +45,7 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
       kind: 'group.join',
       group,
       memberId: asMemberId(request.memberId),
-      newMemberId: asMemberId(`${request.groupInstanceId ?? clientId}-${coordinator.uuid()}`),
+      newMemberId: asMemberId(newMemberId(request.groupInstanceId ?? clientId, coordinator.uuid())),
       instanceId: instanceOf(request.groupInstanceId),
       clientId,
       clientHost,
@@ -78,6 +85,11 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
     ),
   );
 };
+
+/** The name that its client gave it, as much of it as can be sent, and a UUID. */
+function newMemberId(name: string, uuid: string): string {
+  return `${cutToString(name, uuid.length + 1)}-${uuid}`;
+}
 
 /**
  * The connection of a JoinGroup without an id ended before its answer left. Nobody knows the id that the member was given, so
@@ -239,7 +251,8 @@ export const leaveGroup: Handler<'LeaveGroup'> = (request, exchange, context) =>
       context,
       'membership',
       ['leave'],
-      (reply) => exchange.answer(batch ? batchLeft(reply) : { errorCode: errorCode(oneLeft(reply)) }),
+      (reply) =>
+        exchange.answer(batch ? batchLeft(reply, leaving) : { errorCode: errorCode(oneLeft(reply)) }),
       (code) => exchange.answer({ errorCode: code }),
     ),
   );
@@ -250,7 +263,20 @@ type LeaveReply = Extract<GroupReply, { kind: 'leave' }>;
 function oneLeft(reply: LeaveReply): ErrorName {
   return reply.error !== 'NONE' ? reply.error : (reply.members[0]?.error ?? 'NONE');
 }
-function batchLeft(reply: LeaveReply): ReplyOf<'LeaveGroup'> {
+function batchLeft(
+  reply: LeaveReply,
+  leaving: readonly { readonly memberId: string; readonly groupInstanceId: string | null }[],
+): ReplyOf<'LeaveGroup'> {
+  // Kafka: of a group that is not there, each member is unknown, and the answer as a whole is no error.
+  if (reply.error === 'UNKNOWN_MEMBER_ID' && reply.members.length === 0) {
+    const unknown = errorCode(reply.error);
+    const members = leaving.map(({ memberId, groupInstanceId }) => ({
+      memberId,
+      groupInstanceId,
+      errorCode: unknown,
+    }));
+    return { errorCode: 0, members };
+  }
   return {
     errorCode: errorCode(reply.error),
     members: reply.members.map(({ memberId, instanceId: instance, error }) => ({

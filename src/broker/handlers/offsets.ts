@@ -15,7 +15,7 @@ import type {
   OffsetToCommit,
   Topic,
 } from '../../machine/index.js';
-import { errorCode, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
+import { errorCode, fitsString, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 import type { Leased } from '../exchange.js';
 import { NOT_COORDINATOR } from '../refusals.js';
@@ -52,6 +52,8 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
   const answer = (verdict: (index: number) => number): void =>
     exchange.answer(commitReply(request, codes, verdict));
   const refused = (code: number): void => answer(() => code);
+  // Bytes that are not UTF-8 grow when they are written back: no group that could never be listed.
+  if (!fitsString(request.groupId)) return refused(errorCode('INVALID_GROUP_ID'));
   if (offsets.length === 0) return answer(() => 0);
   coordinator.submit(
     coordinator.shardOf(group),
