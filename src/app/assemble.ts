@@ -11,7 +11,7 @@ import {
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import { createTcpTransport } from '../transport/index.js';
-
+import { connectionLimits, openFilesMax } from './descriptors.js';
 import type { ReplicaEntry, Settings } from './settings.js';
 
 /**
@@ -128,18 +128,12 @@ function groupSettings(settings: Settings): GroupSettings {
 }
 
 function brokerSettings(settings: Settings): BrokerSettings {
-  const {
-    frameBytesMax,
-    connectionsMax,
-    connectionIdleMs,
-    topicPartitionsMax,
-    autoCreateTopics,
-    autoCreatePartitions,
-  } = settings;
+  const { frameBytesMax, connectionIdleMs, topicPartitionsMax, autoCreateTopics, autoCreatePartitions } =
+    settings;
   return {
     ...DEFAULT_BROKER_SETTINGS,
     frameBytesMax,
-    connectionsMax,
+    connectionsMax: connectionLimits(settings, openFilesMax()).kafka,
     connectionIdleMs,
     topicPartitionsMax,
     topicPartitionsDefault: autoCreatePartitions,

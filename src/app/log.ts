@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
 import type { Log, LogFacts } from '../kernel/index.js';
@@ -30,7 +31,32 @@ function writeTo(logger: Logger, level: Level, message: string, facts: LogFacts 
 }
 
 /** Not pino's own way to stdout: when the reader of a pipe is gone, it retries the last write for ever at the exit. */
-const STDOUT = { write: (line: string): void => void process.stdout.write(line) };
+const STDOUT = { write: (line: string): void => bounded().write(line) };
+
+/** What may wait for a reader of the log that has stopped. Bytes. */
+const UNREAD_BYTES_MAX = 1024 * 1024;
+let stdout: { write(line: string): void } | undefined;
+const bounded = (): { write(line: string): void } => (stdout ??= boundedLines(process.stdout));
+
+/** Lines beyond what may wait are dropped and counted: a stopped reader must not fill the memory of a replica. */
+export function boundedLines(stream: Writable): { write(line: string): void } {
+  let dropped = 0;
+  return {
+    write(line) {
+      if (stream.writableLength > UNREAD_BYTES_MAX) {
+        dropped++;
+        return;
+      }
+      if (dropped > 0) {
+        const msg = `${dropped} lines were dropped: nobody read the log`;
+        dropped = 0;
+        // In both forms of the log a line of its own.
+        stream.write(`${JSON.stringify({ level: 'warn', time: Date.now(), msg })}\n`);
+      }
+      stream.write(line);
+    },
+  };
+}
 
 const GRAVE: Readonly<Record<string, string>> = { error: ' ERROR', fatal: ' ERROR', warn: ' warning' };
 
@@ -45,9 +71,7 @@ function lineStream(): { write(line: string): void } {
         msg: string;
       };
       const grave = GRAVE[level] ?? '';
-      process.stdout.write(
-        `${new Date(time).toTimeString().slice(0, 8)}  replica ${replica}${grave}  ${msg}\n`,
-      );
+      STDOUT.write(`${new Date(time).toTimeString().slice(0, 8)}  replica ${replica}${grave}  ${msg}\n`);
     },
   };
 }

@@ -4,8 +4,20 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ProblemFilter } from '../admin/nest/index.js';
 import type { Log } from '../kernel/index.js';
+import { connectionLimits, openFilesMax } from './descriptors.js';
 import { createLog, NestLog } from './log.js';
 import { QuorateModule, type QuorateModuleOptions } from './quorate.module.js';
+
+/** A client that sends its headers slowly, or does not take its answer, loses its connection. Milliseconds. */
+const HTTP_HEADERS_MS = 10_000;
+const HTTP_SILENCE_MS = 60_000;
+
+function limitClients(server: Server, connectionsMax: number): void {
+  server.maxConnections = connectionsMax;
+  server.headersTimeout = HTTP_HEADERS_MS;
+  server.requestTimeout = HTTP_SILENCE_MS;
+  server.setTimeout(HTTP_SILENCE_MS);
+}
 
 /** A transaction over many records is the largest thing that is sent here. */
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -33,9 +45,12 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   const log = options.log ?? createLog(settings);
   // The reader of the log may exit, and its pipe break. That is no reason for the replica to stop.
   process.stdout.on('error', () => undefined);
+  const limits = connectionLimits(settings, openFilesMax());
   for (const warning of warnings) log.warn(warning);
+  if (limits.warning !== undefined) log.warn(limits.warning);
   const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
   const app = await createApplication({ ...options, log }, log);
+  limitClients(app.getHttpServer(), limits.http);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= (async () => {

@@ -265,6 +265,13 @@ export const SETTINGS = {
     preset: 20_000,
     help: 'Kafka connections this replica takes; further ones are closed at once.',
   }),
+  httpConnectionsMax: integer({
+    unit: 'connections',
+    min: 1,
+    max: 1_000_000,
+    preset: 1_000,
+    help: 'HTTP connections this replica takes; further ones are closed at once.',
+  }),
   connectionIdleMs: integer({
     unit: 'ms',
     min: 1_000,

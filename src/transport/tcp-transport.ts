@@ -23,6 +23,8 @@ interface Caller {
   readyAt: number | undefined;
 }
 
+/** Connections that have not said who they are, or that replace a link. */
+const STRANGERS_MAX = 32;
 const REPEAT_LOG_MS = 60_000;
 const REMEMBERED_LINES_MAX = 200;
 
@@ -66,6 +68,8 @@ class TcpTransport implements Transport {
     const { listen, log } = this.#options;
     const server = createServer((socket) => this.#accept(socket));
     this.#server = server;
+    // Strangers on this port are gone after the handshake timeout; they may not take all descriptors meanwhile.
+    server.maxConnections = this.#peers.size + STRANGERS_MAX;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(listen.port, listen.host, () => {
