@@ -96,7 +96,9 @@ export class State {
     this.chosenThrough = this.matched = this.durableThrough = this.hintedThrough = found.chosenThrough;
     this.appliedThrough = this.announcedThrough = recovered.snapshotThrough;
     // PaxosLease: an acceptor that restarted does not know its lease grants, so it waits for the longest one.
-    this.leaseGrantUntil = monotonicMs(found.anything ? now + options.leaseMs : now);
+    this.leaseGrantUntil = monotonicMs(
+      found.anything ? now + Math.max(options.leaseMs, options.earlierLeaseMs ?? 0) : now,
+    );
     this.leaderHeardAt = now;
     this.roundAt = monotonicMs(now - options.heartbeatIntervalMs);
   }

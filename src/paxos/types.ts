@@ -129,6 +129,8 @@ export interface PaxosOptions {
   readonly heartbeatIntervalMs: number;
   /** How long an acceptor's lease grant to a leader lasts after it acknowledged a heartbeat. Milliseconds; at most the election timeout. */
   readonly leaseMs: number;
+  /** How long grants of an earlier run may last that had a longer lease. Default 0. Milliseconds. */
+  readonly earlierLeaseMs?: number;
   /** The share of a lease given up for clocks that run at different speeds, e.g. 0.05. */
   readonly clockDriftRatio: number;
   /** Bounds of what is proposed and not yet chosen. Beyond them proposals queue, up to `queuedMax`, then fail. */

@@ -12,7 +12,10 @@ export interface ReplicaAddress {
 }
 
 /** Times and bounds of the Paxos cores; see PaxosOptions for each. */
-export type PaxosSettings = Omit<PaxosOptions, 'self' | 'configuration' | 'priority' | 'votes' | 'seed'>;
+export type PaxosSettings = Omit<
+  PaxosOptions,
+  'self' | 'configuration' | 'priority' | 'votes' | 'seed' | 'earlierLeaseMs'
+>;
 
 export interface ReplicaOptions {
   readonly self: ReplicaId;

@@ -1,4 +1,4 @@
-import type { MonotonicMs, ReplicaId } from '../kernel/index.js';
+import { type MonotonicMs, monotonicMs, type ReplicaId } from '../kernel/index.js';
 import { DiskPositions } from './disk-positions.js';
 import { encodeFrame } from './frames.js';
 import { helloOf } from './hello.js';
@@ -25,6 +25,7 @@ export class OwnDisk {
   readonly #fatal: (reason: string) => void;
   readonly #positions = new DiskPositions();
   #identity: DiskIdentity | undefined;
+  #claimedAt: MonotonicMs = monotonicMs(0);
 
   constructor({ options, peers, guard, fatal }: OwnDiskOptions) {
     this.#options = options;
@@ -34,6 +35,7 @@ export class OwnDisk {
   }
 
   async claim(): Promise<void> {
+    this.#claimedAt = this.#options.clock.monotonic();
     this.#identity = await claimDisk(this.#options);
     this.#positions.restore(this.#identity);
   }
@@ -59,6 +61,9 @@ export class OwnDisk {
       for (const peer of this.#peers.upSince(POSITION_LEVEL))
         this.#options.transport.send(peer, frame, 'droppable');
     }
+    const { earlierLeaseMs = Infinity, ...rest } = this.identity;
+    // Every grant of an earlier run has ended.
+    if (now - this.#claimedAt > earlierLeaseMs) this.save(rest, () => undefined);
     const positions = this.#positions.toSave(now);
     if (positions !== undefined) this.save({ ...this.identity, positions }, () => undefined);
   }

@@ -49,6 +49,8 @@ export interface DiskIdentity {
   readonly formedWith: Readonly<Record<string, string>>;
   /** The settings it last ran with that all replicas have alike. Absent in files of version 0.1.0. */
   readonly agreement?: Agreement;
+  /** A longer lease than now, which grants of an earlier run may still have. Absent when there is none. */
+  readonly earlierLeaseMs?: number;
   /** How far the disks of `formedWith` had come, as their replicas said. Absent in files of version 0.1.0. By replica id. */
   readonly positions?: Readonly<Record<string, number>>;
 }

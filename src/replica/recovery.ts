@@ -29,6 +29,9 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
   }
   const changed = found.agreement === undefined || differences(found.agreement, agreement).length > 0;
   if (changed) claimed = { ...claimed, agreement };
+  const earlierLeaseMs = Math.max(found.earlierLeaseMs ?? 0, Number(found.agreement?.['leaseMs'] ?? 0));
+  if (earlierLeaseMs > options.paxos.leaseMs && earlierLeaseMs !== found.earlierLeaseMs)
+    claimed = { ...claimed, earlierLeaseMs };
   if (claimed !== found) await storage.storage.saveIdentity(claimed);
   return claimed;
 }

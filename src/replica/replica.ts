@@ -194,6 +194,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
           shards: this.shards,
           paxos: {
             ...paxos,
+            earlierLeaseMs: this.#disk.identity.earlierLeaseMs ?? 0,
             self: this.self,
             configuration: { number: 1, replicas: ids, quorums },
             priority: preferredLeaderPriority(ids, this.self, shard),

@@ -82,6 +82,8 @@ export class SimulatedNetwork {
   /** Why links were refused. */
   readonly refusals: string[] = [];
   readonly #cut = new Set<string>();
+  /** Links whose ends are introduced. Nothing is sent on others. */
+  readonly #linked = new Set<string>();
   delayMs = 0.2;
   /** How many bytes a millisecond takes to a peer; no limit where it is not set. */
   readonly bytesPerMs = new Map<ReplicaId, number>();
@@ -99,7 +101,7 @@ export class SimulatedNetwork {
   /** `peers`: as the configuration of `self` has them. */
   connect(self: ReplicaId, peers: ReadonlySet<ReplicaId>): Transport {
     const reach = (peer: ReplicaId): boolean =>
-      this.#nodes.has(peer) && this.#nodes.has(self) && !this.#cut.has(key(self, peer));
+      this.#linked.has(key(self, peer)) && !this.#cut.has(key(self, peer));
     return {
       start: (hello, handler) => {
         this.#nodes.set(self, { hello, handler, peers });
@@ -151,6 +153,7 @@ export class SimulatedNetwork {
         refusal(to, introduction(from, to.replicaId), { called: undefined, peers: called.peers }) ??
         refusal(from, introduction(to, from.replicaId), { called: to.replicaId, peers: caller.peers });
       if (reason !== undefined) return void this.refusals.push(reason);
+      this.#linked.add(key(a, b)).add(key(b, a));
       caller.handler.onUp(to.replicaId, to);
       called.handler.onUp(from.replicaId, from);
     });
@@ -158,6 +161,10 @@ export class SimulatedNetwork {
 
   #drop(self: ReplicaId): void {
     this.#nodes.delete(self);
+    for (const peer of this.#nodes.keys()) {
+      this.#linked.delete(key(self, peer));
+      this.#linked.delete(key(peer, self));
+    }
     for (const [, { handler }] of this.#nodes) handler.onDown(self, 'it is gone');
   }
 

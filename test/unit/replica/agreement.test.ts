@@ -104,6 +104,31 @@ describe('what all replicas must have alike', () => {
     },
   );
 
+  it('lets no second lease begin when the lease is made shorter on one replica after the other', async () => {
+    cluster = new SimulatedCluster();
+    const long = { electionTimeoutMs: 4_000, leaseMs: 4_000 };
+    for (const id of cluster.ids) await cluster.start(id, { paxos: long });
+    await cluster.time.advance(12_000);
+    const [leader] = servingNow();
+    const held = (): ReplicaId[] =>
+      [...cluster.replicas.values()]
+        .filter((replica) => replica.leaseHolds(replica.shardOf(groupId('g'))))
+        .map(({ self }) => self);
+    expect(held()).toEqual([leader]);
+    const others = cluster.ids.filter((id) => id !== leader);
+    for (const id of others) cluster.kill(id);
+    for (const id of others) await cluster.start(id);
+    // A second restart at once knows no less.
+    for (const id of others) cluster.kill(id);
+    for (const id of others) await cluster.start(id);
+    for (let waited = 0; waited < 8_000; waited += 100) {
+      await cluster.time.advance(100);
+      expect(held().length).toBeLessThan(2);
+    }
+    expect(others).toContain(held()[0]);
+    expect(cluster.disks.get(others[0]!)!.identity!.earlierLeaseMs).toBeUndefined();
+  });
+
   it('does not let a wiped replica with another list in, whoever it calls', async () => {
     await formed(3);
     const wiped = replicaId(3);
