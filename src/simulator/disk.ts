@@ -1,0 +1,294 @@
+import type { Random } from '../kernel/index.js';
+import type { FileSystem } from '../storage/index.js';
+
+const SECTOR_BYTES = 512;
+
+interface Inode {
+  /** As the process sees it. */
+  bytes: Buffer;
+  /** As it stands on the medium. */
+  durable: Buffer;
+  readonly unsynced: Set<number>;
+}
+
+type Entry = { readonly inode: Inode } | 'directory';
+
+/** What goes wrong on a disk now. */
+export interface DiskTrouble {
+  /** Bytes that still fit; what does not fit is cut off. */
+  room: number;
+  /** How many writes and syncs go well before one fails; afterwards all fail. */
+  failsAfter: number;
+  /** How long a write or sync takes at the least. Milliseconds. */
+  slowMs: number;
+}
+
+/** How one process reaches its disk: `effect` is asked before each change, and throws once the process is dead. */
+export interface DiskSession {
+  readonly effect: (what: string) => void;
+  /** Runs in the process, if it lives then. */
+  readonly later: (delayMs: number, run: () => void) => void;
+}
+
+/**
+ * A disk that forgets: what was not synced is lost in any subset of its sectors when the power goes, and of the changes
+ * of its directory only the first so many are there.
+ */
+export class SimulatedDisk {
+  trouble: DiskTrouble = noTrouble();
+  #names = new Map<string, Entry>();
+  #durableNames = new Map<string, Entry>();
+  #changes: ((names: Map<string, Entry>) => void)[] = [];
+  readonly #files = new Map<number, Inode | 'directory'>();
+  #nextFile = 1;
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** The power goes. Returns how many sectors were lost. */
+  crash(): number {
+    const kept = this.#random.below(this.#changes.length + 1);
+    for (const change of this.#changes.slice(0, kept)) change(this.#durableNames);
+    this.#changes = [];
+    this.#names = new Map(this.#durableNames);
+    this.#files.clear();
+    const mode = this.#random.below(3);
+    let lost = 0;
+    for (const entry of this.#names.values()) {
+      if (entry === 'directory') continue;
+      const { inode } = entry;
+      for (const sector of inode.unsynced) {
+        const survives = mode === 0 ? false : mode === 1 ? true : this.#random.chance(0.5);
+        if (survives) flushSector(inode, sector);
+        else lost++;
+      }
+      inode.unsynced.clear();
+      inode.bytes = Buffer.from(inode.durable);
+    }
+    return lost;
+  }
+
+  get blank(): boolean {
+    return this.#names.size === 0;
+  }
+  wipe(): void {
+    this.#names = new Map();
+    this.#durableNames = new Map();
+    this.#changes = [];
+  }
+
+  /** Flips one bit of a file at rest. Returns the file's name. */
+  rot(): string | undefined {
+    const files = [...this.#names].filter(([, entry]) => entry !== 'directory');
+    const usable = files.filter(([name]) => name.endsWith('.wal') || name.includes('snapshot-'));
+    if (usable.length === 0) return undefined;
+    const [name, entry] = this.#random.pick(usable);
+    const { inode } = entry as { readonly inode: Inode };
+    let used = inode.durable.length;
+    while (used > 0 && inode.durable[used - 1] === 0) used--;
+    if (used === 0) return undefined;
+    const at = this.#random.below(used);
+    inode.durable[at] = inode.durable[at]! ^ (1 << this.#random.below(8));
+    inode.bytes = Buffer.from(inode.durable);
+    return name;
+  }
+
+  /** The disk as one process uses it. */
+  fileSystem(session: DiskSession): FileSystem {
+    const change = (apply: (names: Map<string, Entry>) => void): void => {
+      session.effect('directory');
+      apply(this.#names);
+      this.#changes.push(apply);
+    };
+    return {
+      ...this.#directory(change),
+      ...this.#readers(),
+      openSync: (path, flags) => this.#open(path, flags, change),
+      closeSync: (file) => void this.#files.delete(file),
+      fsyncSync: (file) => {
+        session.effect('sync');
+        this.#failing();
+        const inode = this.#files.get(file);
+        if (inode === 'directory') this.#syncNames();
+        else flush(this.#inode(file));
+      },
+      fdatasyncSync: (file) => {
+        session.effect('sync');
+        this.#failing();
+        flush(this.#inode(file));
+      },
+      writeSync: (file, bytes, position) => {
+        session.effect('write');
+        this.#failing();
+        return this.#write(this.#inode(file), bytes, position);
+      },
+      write: (file, bytes, position, done) => this.#writeLater(session, file, bytes, position, done),
+      datasync: (file, done) => this.#syncLater(session, file, done),
+    };
+  }
+
+  #directory(
+    change: (apply: (names: Map<string, Entry>) => void) => void,
+  ): Pick<FileSystem, 'renameSync' | 'rmSync' | 'unlinkSync' | 'mkdirSync'> {
+    return {
+      renameSync: (from, to) => {
+        const entry = this.#entry(from);
+        change((names) => {
+          names.delete(from);
+          names.set(to, entry);
+        });
+      },
+      rmSync: (path, options) => {
+        if (!this.#names.has(path) && options?.force === true) return;
+        this.#entry(path);
+        change((names) => names.delete(path));
+      },
+      unlinkSync: (path) => {
+        this.#entry(path);
+        change((names) => names.delete(path));
+      },
+      mkdirSync: (path) => change((names) => names.set(path, 'directory')),
+    };
+  }
+
+  #readers(): Pick<FileSystem, 'existsSync' | 'readdirSync' | 'readFileSync' | 'readSync' | 'fstatSync'> {
+    return {
+      existsSync: (path) => this.#names.has(path),
+      readdirSync: (path) =>
+        [...this.#names.keys()]
+          .filter((name) => name.startsWith(`${path}/`) && !name.slice(path.length + 1).includes('/'))
+          .map((name) => name.slice(path.length + 1))
+          .sort(),
+      readFileSync: (path) => Buffer.from(this.#fileAt(path).bytes),
+      readSync: (file, into, offset, length, position) => {
+        const part = this.#inode(file).bytes.subarray(position, position + length);
+        into.set(part, offset);
+        return part.length;
+      },
+      fstatSync: (file) => ({ size: this.#inode(file).bytes.length }),
+    };
+  }
+
+  #open(
+    path: string,
+    flags: 'r' | 'r+' | 'w' | 'w+',
+    change: (apply: (names: Map<string, Entry>) => void) => void,
+  ): number {
+    const file = this.#nextFile++;
+    let entry = this.#names.get(path);
+    if (flags.startsWith('w')) {
+      const inode: Inode = { bytes: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: new Set() };
+      const made = { inode };
+      change((names) => names.set(path, made));
+      entry = made;
+    }
+    // The data directory itself has no entry.
+    const isDirectory = entry === 'directory' || (entry === undefined && flags === 'r');
+    this.#files.set(file, isDirectory ? 'directory' : this.#fileOf(path, entry));
+    return file;
+  }
+
+  #writeLater(
+    session: DiskSession,
+    file: number,
+    bytes: Uint8Array,
+    position: number,
+    done: (error: Error | null, written: number) => void,
+  ): void {
+    session.effect('write');
+    const inode = this.#inode(file);
+    const part = bytes.subarray(0, this.#random.chance(0.02) ? Math.ceil(bytes.length / 2) : bytes.length);
+    let written = 0;
+    let failure: Error | null = null;
+    try {
+      this.#failing();
+      written = this.#write(inode, part, position);
+    } catch (error) {
+      failure = error as Error;
+    }
+    session.later(this.#latency(), () => done(failure, written));
+  }
+
+  #syncLater(session: DiskSession, file: number, done: (error: Error | null) => void): void {
+    session.effect('sync');
+    const inode = this.#inode(file);
+    const covered = [...inode.unsynced];
+    session.later(this.#latency(), () => {
+      try {
+        this.#failing();
+      } catch (error) {
+        return done(error as Error);
+      }
+      for (const sector of covered) flushSector(inode, sector);
+      for (const sector of covered) inode.unsynced.delete(sector);
+      session.effect('synced');
+      done(null);
+    });
+  }
+
+  #write(inode: Inode, bytes: Uint8Array, position: number): number {
+    const grows = Math.max(0, position + bytes.length - inode.bytes.length);
+    const fits = Math.min(bytes.length, bytes.length - grows + Math.max(0, this.trouble.room));
+    if (fits === 0 && bytes.length > 0) throw failure('ENOSPC', 'no space left on device');
+    this.trouble.room -= Math.max(0, position + fits - inode.bytes.length);
+    const end = position + fits;
+    if (end > inode.bytes.length) inode.bytes = Buffer.concat([inode.bytes], end);
+    inode.bytes.set(bytes.subarray(0, fits), position);
+    for (let at = Math.floor(position / SECTOR_BYTES); at * SECTOR_BYTES < end; at++) inode.unsynced.add(at);
+    return fits;
+  }
+
+  #latency(): number {
+    return 0.1 + this.#random.next() + this.trouble.slowMs;
+  }
+  #failing(): void {
+    if (this.trouble.failsAfter-- <= 0) throw failure('EIO', 'i/o error');
+  }
+  #syncNames(): void {
+    for (const change of this.#changes) change(this.#durableNames);
+    this.#changes = [];
+  }
+  #entry(path: string): Entry {
+    const entry = this.#names.get(path);
+    if (entry === undefined) throw failure('ENOENT', `no such file: ${path}`);
+    return entry;
+  }
+  #fileAt(path: string): Inode {
+    return this.#fileOf(path, this.#entry(path));
+  }
+  #fileOf(path: string, entry: Entry | undefined): Inode {
+    if (entry === undefined || entry === 'directory') throw failure('ENOENT', `no such file: ${path}`);
+    return entry.inode;
+  }
+  #inode(file: number): Inode {
+    const inode = this.#files.get(file);
+    if (inode === undefined || inode === 'directory') throw failure('EBADF', 'bad file descriptor');
+    return inode;
+  }
+}
+
+export const noTrouble = (): DiskTrouble => ({
+  room: Number.POSITIVE_INFINITY,
+  failsAfter: Number.POSITIVE_INFINITY,
+  slowMs: 0,
+});
+
+export const inTrouble = ({ room, failsAfter, slowMs }: DiskTrouble): boolean =>
+  room < Number.POSITIVE_INFINITY || failsAfter < Number.POSITIVE_INFINITY || slowMs > 0;
+
+const failure = (code: string, text: string): Error => Object.assign(new Error(`${code}: ${text}`), { code });
+
+function flush(inode: Inode): void {
+  for (const sector of inode.unsynced) flushSector(inode, sector);
+  inode.unsynced.clear();
+}
+
+function flushSector(inode: Inode, sector: number): void {
+  const from = sector * SECTOR_BYTES;
+  const part = inode.bytes.subarray(from, from + SECTOR_BYTES);
+  if (from + part.length > inode.durable.length)
+    inode.durable = Buffer.concat([inode.durable], from + part.length);
+  inode.durable.set(part, from);
+}

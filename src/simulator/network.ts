@@ -1,0 +1,184 @@
+import type { Random, ReplicaId } from '../kernel/index.js';
+import type { Hello, Transport, TransportHandler } from '../replica/index.js';
+import type { Trace } from './trace.js';
+import type { VirtualTime } from './virtual-time.js';
+
+/** A peer that says nothing for this long is given up. Milliseconds. */
+const SILENCE_MS = 500;
+const RECONNECT_MS = 30;
+const QUEUE_BYTES_MAX = 1024 * 1024;
+const SHARE = { normal: 1, droppable: 0.25, bulk: 0.5 } as const;
+
+interface Node {
+  readonly id: ReplicaId;
+  readonly hello: () => Hello;
+  readonly handler: TransportHandler;
+  /** Runs in the process, if it lives then. */
+  readonly inProcess: (run: () => void) => void;
+}
+
+/** One connection between two processes. What is under way when it ends is lost. */
+interface Link {
+  open: boolean;
+  readonly nodes: readonly [Node, Node];
+  readonly pipes: readonly [Pipe, Pipe];
+}
+interface Pipe {
+  arrivesAt: number;
+  queuedBytes: number;
+  /** Waiting for the direction to be mended. */
+  held: (() => void)[];
+}
+
+const pipe = (): Pipe => ({ arrivesAt: 0, queuedBytes: 0, held: [] });
+const pair = (a: ReplicaId, b: ReplicaId): string => (a < b ? `${a}-${b}` : `${b}-${a}`);
+const way = (from: ReplicaId, to: ReplicaId): string => `${from}>${to}`;
+
+/** Links as TCP gives them: in order, at most once, and broken when one direction is silent for too long. */
+export class SimulatedNetwork {
+  /** Bytes a millisecond on every link. */
+  bandwidth = Number.POSITIVE_INFINITY;
+  delayMs = 0.5;
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #trace: Trace;
+  readonly #nodes = new Map<ReplicaId, Node>();
+  readonly #links = new Map<string, Link>();
+  readonly #cut = new Set<string>();
+
+  constructor(time: VirtualTime, random: Random, trace: Trace) {
+    this.#time = time;
+    this.#random = random;
+    this.#trace = trace;
+  }
+
+  /** The transport of one process. `mayAct` is false once it is dead. */
+  transport(
+    id: ReplicaId,
+    mayAct: (what: string) => boolean,
+    inProcess: (run: () => void) => void,
+  ): Transport {
+    return {
+      start: (hello, handler) => {
+        this.#nodes.set(id, { id, hello, handler, inProcess });
+        for (const other of this.#nodes.values()) if (other.id !== id) this.#connect(id, other.id);
+        return Promise.resolve();
+      },
+      send: (peer, message, urgency) => {
+        if (!mayAct('send')) return false;
+        return this.#send(id, peer, Buffer.from(message), urgency);
+      },
+      helloChanged: () => {
+        const node = this.#nodes.get(id);
+        if (node === undefined) return;
+        const hello = node.hello();
+        for (const link of this.#linksOf(id)) {
+          const side = link.nodes[0] === node ? 0 : 1;
+          this.#carry(link, side, 256, (to) => to.handler.onUp(id, hello));
+        }
+      },
+      close: () => {
+        this.gone(id, true);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** The process is gone. `noticed`: its system closes the links, as it does when only the process ends. */
+  gone(id: ReplicaId, noticed: boolean): void {
+    const links = this.#linksOf(id);
+    this.#nodes.delete(id);
+    for (const link of links) this.#time.after(noticed ? this.delayMs : SILENCE_MS, () => this.#end(link));
+    if (!noticed && links.length > 0) this.#trace.reached('a machine fell silent');
+  }
+
+  cut(from: ReplicaId, to: ReplicaId): void {
+    this.#cut.add(way(from, to));
+    const link = this.#links.get(pair(from, to));
+    if (link === undefined) return;
+    this.#time.after(SILENCE_MS, () => {
+      if (this.#cut.has(way(from, to))) this.#end(link);
+    });
+  }
+  mend(from: ReplicaId, to: ReplicaId): void {
+    if (!this.#cut.delete(way(from, to))) return;
+    const link = this.#links.get(pair(from, to));
+    if (link === undefined || !link.open) return this.#connect(from, to);
+    for (const { held } of link.pipes) for (const go of held.splice(0)) go();
+  }
+  mendAll(): void {
+    const ids = [...this.#nodes.keys()];
+    for (const from of ids) for (const to of ids) if (from !== to) this.mend(from, to);
+    this.#cut.clear();
+  }
+  /** The connection breaks; both ends try again. */
+  reset(a: ReplicaId, b: ReplicaId): void {
+    const link = this.#links.get(pair(a, b));
+    if (link !== undefined) this.#end(link);
+  }
+
+  #linksOf(id: ReplicaId): Link[] {
+    return [...this.#links.values()].filter(({ nodes }) => nodes.some((node) => node.id === id));
+  }
+
+  #connect(a: ReplicaId, b: ReplicaId): void {
+    this.#time.after(RECONNECT_MS * (0.5 + this.#random.next()), () => {
+      const [first, second] = [this.#nodes.get(a), this.#nodes.get(b)];
+      if (first === undefined || second === undefined || this.#links.get(pair(a, b))?.open === true) return;
+      if (this.#cut.has(way(a, b)) || this.#cut.has(way(b, a))) return;
+      const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()] };
+      this.#links.set(pair(a, b), link);
+      const hellos = [first.hello(), second.hello()] as const;
+      this.#carry(link, 0, 256, (to) => to.handler.onUp(first.id, hellos[0]));
+      this.#carry(link, 1, 256, (to) => to.handler.onUp(second.id, hellos[1]));
+    });
+  }
+
+  #end(link: Link): void {
+    if (!link.open) return;
+    link.open = false;
+    const [a, b] = link.nodes;
+    this.#trace.note(this.#time.now, `link ${a.id}-${b.id} broke`);
+    for (const [node, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (this.#nodes.get(node.id) === node) node.inProcess(() => node.handler.onDown(other.id, 'it broke'));
+    }
+    this.#connect(a.id, b.id);
+  }
+
+  #send(from: ReplicaId, to: ReplicaId, bytes: Buffer, urgency: keyof typeof SHARE): boolean {
+    const link = this.#links.get(pair(from, to));
+    if (link === undefined || !link.open) return false;
+    const side = link.nodes[0].id === from ? 0 : 1;
+    const { queuedBytes } = link.pipes[side];
+    if (queuedBytes + bytes.length > QUEUE_BYTES_MAX * SHARE[urgency]) {
+      this.#trace.reached('a queue was full');
+      return false;
+    }
+    this.#carry(link, side, bytes.length, (node) => {
+      this.#trace.note(this.#time.now, `${from}>${to} ${bytes[0]} ${bytes.length}`);
+      node.handler.onMessage(from, bytes);
+    });
+    return true;
+  }
+
+  #carry(link: Link, side: 0 | 1, bytes: number, deliver: (to: Node) => void): void {
+    const lane = link.pipes[side];
+    const [from, to] = side === 0 ? link.nodes : [link.nodes[1], link.nodes[0]];
+    const starts = Math.max(this.#time.now, lane.arrivesAt - this.delayMs);
+    const jitter = this.#random.chance(0.05) ? this.#random.next() * 20 : this.#random.next() * 0.3;
+    lane.arrivesAt = Math.max(lane.arrivesAt, starts + bytes / this.bandwidth + this.delayMs + jitter);
+    lane.queuedBytes += bytes;
+    const arrive = (): void => {
+      if (!link.open || this.#nodes.get(to.id) !== to) return;
+      if (this.#cut.has(way(from.id, to.id)) || lane.held.length > 0) return void lane.held.push(arrive);
+      lane.queuedBytes -= bytes;
+      to.inProcess(() => {
+        if (link.open) deliver(to);
+      });
+    };
+    this.#time.after(lane.arrivesAt - this.#time.now, arrive);
+  }
+}

@@ -1,0 +1,180 @@
+import { type Log, monotonicMs, type Random, type ReplicaId, wallMs } from '../kernel/index.js';
+import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
+import { majority } from '../paxos/index.js';
+import {
+  type Clock,
+  createReplica,
+  type Entropy,
+  type PaxosSettings,
+  type Replica,
+} from '../replica/index.js';
+import { openFileStorage } from '../storage/index.js';
+import type { SimulatedDisk } from './disk.js';
+import type { SimulatedNetwork } from './network.js';
+import type { Trace } from './trace.js';
+import type { VirtualTime } from './virtual-time.js';
+
+export const ELECTION_TIMEOUT_MS = 300;
+
+const PAXOS: PaxosSettings = {
+  electionTimeoutMs: ELECTION_TIMEOUT_MS,
+  heartbeatIntervalMs: 60,
+  leaseMs: 300,
+  clockDriftRatio: 0.05,
+  windowEntriesMax: 1024,
+  windowBytesMax: 8 * 1024 * 1024,
+  queuedEntriesMax: 10_000,
+  queuedBytesMax: 64 * 1024 * 1024,
+  chunkBytesMax: 16 * 1024,
+  retainedEntries: 16,
+};
+
+/** What a process is made of; the world's side of it. */
+export interface Surroundings {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly network: SimulatedNetwork;
+  readonly disk: SimulatedDisk;
+  readonly ids: readonly ReplicaId[];
+  readonly shards: number;
+  readonly compactionBytes: number;
+  readonly segmentBytes: number;
+  /** Its monotonic clock runs this much faster than time does. */
+  readonly drift: number;
+  /** What its wall clock is off by. Milliseconds. */
+  readonly wallOffset: () => number;
+  /** It died in the middle of an effect. */
+  readonly died: () => void;
+  /** It ended by itself. */
+  readonly ended: (reason: string) => void;
+}
+
+/** The process is dead: whatever it still does has no effect. */
+class Dead extends Error {
+  override readonly name = 'Dead';
+}
+
+/** One life of a replica: from its start to its end. */
+export class SimulatedProcess {
+  readonly id: ReplicaId;
+  readonly #around: Surroundings;
+  #alive = true;
+  #stoppedUntil = 0;
+  #effectsLeft = Number.POSITIVE_INFINITY;
+  replica: Replica | undefined;
+
+  constructor(id: ReplicaId, around: Surroundings) {
+    this.id = id;
+    this.#around = around;
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+  /** As kill -9: nothing it does from now on has an effect. */
+  die(): void {
+    this.#alive = false;
+  }
+  /** Dies before one of its next effects: a write, a sync, a message. */
+  dieAfter(effects: number): void {
+    this.#effectsLeft = effects;
+  }
+  /** As SIGSTOP: its clock runs on, and it does nothing. */
+  stopUntil(at: number): void {
+    this.#stoppedUntil = at;
+  }
+
+  /** Rejects when the replica refuses to start. */
+  async start(): Promise<void> {
+    const { time, random, network, disk, ids, shards, compactionBytes, segmentBytes } = this.#around;
+    const effect = (what: string): void => {
+      if (!this.#mayAct(what)) throw new Dead(`before ${what}`);
+    };
+    const clock = this.#clock();
+    const entropy: Entropy = {
+      uuid: () => uuid(random),
+      seed: () => random.below(2 ** 31),
+    };
+    const storage = await openFileStorage({
+      directory: '/data',
+      segmentBytes,
+      zeroAheadBytes: 4_096,
+      fileSystem: disk.fileSystem({ effect, later: (delayMs, run) => this.#later(delayMs, run) }),
+      soon: (run) => this.#later(0, run),
+      claimDirectory: () => () => undefined,
+      uuid: () => entropy.uuid(),
+    });
+    if (!this.#alive) return;
+    const replica = createReplica({
+      self: this.id,
+      clusterId: 'simulated-cluster-0000',
+      shards,
+      replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
+      quorums: majority(ids),
+      http: undefined,
+      paxos: PAXOS,
+      groupSettings: DEFAULT_GROUP_SETTINGS,
+      retentionSweepMs: 600_000,
+      compactionBytes,
+      storage,
+      transport: network.transport(
+        this.id,
+        (what) => this.#mayAct(what),
+        (run) => this.#later(0, run),
+      ),
+      clock,
+      entropy,
+      log: this.#log(time),
+      onFatal: (reason) => {
+        if (this.#alive) this.#around.ended(reason);
+      },
+    });
+    await replica.start();
+    if (this.#alive) this.replica = replica;
+  }
+
+  #clock(): Clock {
+    const { time, drift, wallOffset } = this.#around;
+    return {
+      monotonic: () => monotonicMs(1_000 + time.now * drift),
+      wall: () => wallMs(1_700_000_000_000 + time.now + wallOffset()),
+      after: (delayMs, callback) => this.#later(delayMs / drift, callback),
+      endOfTurn: (callback) => void this.#later(0, callback),
+    };
+  }
+
+  #log(time: VirtualTime): Log {
+    const say = (message: string): void => {
+      if (this.#alive) this.#around.trace.note(time.now, `${this.id}: ${message}`);
+    };
+    return { debug: say, info: say, warn: say, error: say };
+  }
+
+  #later(delayMs: number, run: () => void): () => void {
+    const { time } = this.#around;
+    return time.after(delayMs, () => {
+      if (!this.#alive) return;
+      if (time.now < this.#stoppedUntil) return void this.#later(this.#stoppedUntil - time.now, run);
+      try {
+        run();
+      } catch (error) {
+        // Nobody would catch it in a real process either: that is its end.
+        if (!(error instanceof Dead) && this.#alive) this.#around.ended(String((error as Error).stack));
+      }
+    });
+  }
+
+  #mayAct(what: string): boolean {
+    if (this.#alive && this.#effectsLeft-- <= 0) {
+      this.#around.trace.reached(`died before a ${what}`);
+      this.#around.died();
+    }
+    return this.#alive;
+  }
+}
+
+function uuid(random: Random): string {
+  const digits = Array.from({ length: 32 }, () => random.below(16).toString(16)).join('');
+  return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5');
+}
