@@ -58,12 +58,6 @@ export class Rounds {
     return ids;
   }
 
-  /** The lease is given up (orderly hand-over); rounds sent before must not renew it. */
-  giveUpLease(): void {
-    this.#open = [];
-    this.leaseUntil = undefined;
-  }
-
   #settle(): readonly ReadId[] {
     let confirmed: Round | undefined;
     for (const round of this.#open) if (this.#quorums.isAcceptQuorum(round.acknowledged)) confirmed = round;

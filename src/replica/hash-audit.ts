@@ -18,6 +18,7 @@ export class HashAudit {
   #reported: Slot;
   #resting: Slot = slot(-1);
   readonly #votes = new Map<Slot, Map<ReplicaId, number>>();
+  readonly #told = new Set<ReplicaId>();
 
   constructor(self: ReplicaId, quorums: QuorumSystem, applied: Slot, hash: number) {
     this.#self = self;
@@ -81,6 +82,23 @@ export class HashAudit {
         }
       }
       if (votes.size > 1 && at < nextSlot(this.#applied)) this.#forgetSettled(at, votes);
+    }
+    return undefined;
+  }
+
+  /**
+   * Which peers have another hash than this replica, while no accept quorum agrees on one: with too few replicas up nobody
+   * can tell who is right. Each peer is named once.
+   */
+  difference(): string | undefined {
+    for (const [at, votes] of this.#votes) {
+      const own = this.hashAt(at);
+      if (own === undefined) continue;
+      for (const [peer, hash] of votes) {
+        if (hash === own || this.#told.has(peer)) continue;
+        this.#told.add(peer);
+        return `the state after slot ${at} has hash ${hex(own)} on replica ${this.#self} and ${hex(hash)} on replica ${peer}`;
+      }
     }
     return undefined;
   }

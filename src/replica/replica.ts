@@ -184,6 +184,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       leadershipChanged: (host, before, after) => this.#leadershipChanged(host, before, after),
       snapshotNeeded: (host, to) => this.#snapshotSource.offer(host, to),
       audit: (host, at, hash) => this.#tellHash(host.shard, at, hash),
+      differs: (reason) => this.#options.log.error(`replicas hold different states: ${reason}`),
       fatal: (reason) => this.#fatal(reason),
     };
     this.hosts = Array.from({ length: this.shards }, (_, index) => {

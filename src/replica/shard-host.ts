@@ -58,6 +58,8 @@ export interface ShardSurroundings {
   leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void;
   snapshotNeeded(host: ShardHost, to: ReplicaId): void;
   audit(host: ShardHost, slot: Slot, hash: number): void;
+  /** A peer holds another state, and it is open which of the two is right. */
+  differs(reason: string): void;
   fatal(reason: string): void;
 }
 
@@ -222,7 +224,9 @@ export class ShardHost {
     const report = this.#audit.resting();
     if (report !== undefined) this.#around.audit(this, report.slot, report.hash);
     const problem = this.#audit.judge();
-    if (problem !== undefined) this.#diverged(problem);
+    if (problem !== undefined) return this.#diverged(problem);
+    const difference = this.#audit.difference();
+    if (difference !== undefined) this.#around.differs(`shard ${this.shard}: ${difference}`);
   }
 
   /**

@@ -65,7 +65,7 @@ describe('heartbeat rounds of a leader', () => {
   it('do not renew a lease that was given up', () => {
     const rounds = leaderOf(1, 2, 3);
     rounds.begin(1, monotonicMs(0));
-    rounds.giveUpLease();
+    rounds.abandon();
     rounds.acknowledge(SECOND, 1);
     expect(rounds.leaseUntil).toBeUndefined();
   });

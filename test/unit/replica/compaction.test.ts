@@ -58,6 +58,7 @@ describe('compaction', () => {
         leadershipChanged: () => undefined,
         snapshotNeeded: () => undefined,
         audit: () => undefined,
+        differs: () => undefined,
         fatal: (reason) => {
           throw new Error(reason);
         },

@@ -31,6 +31,14 @@ describe('HashAudit', () => {
     expect(mine.heard(three, slot(512), 999)).toBeUndefined();
   });
 
+  it('tells once which peer differs when too few replicas are up to say who is right', () => {
+    const mine = audit((at) => at, 600);
+    expect(mine.difference()).toBeUndefined();
+    expect(mine.heard(two, slot(512), 999)).toBeUndefined();
+    expect(mine.difference()).toMatch(/slot 512 has hash 00000200 on replica 1 and 000003e7 on replica 2/);
+    expect(mine.difference()).toBeUndefined();
+  });
+
   it('compares later what was heard about slots not applied yet', () => {
     const mine = audit((at) => at, 100);
     expect(mine.heard(two, slot(102), 7)).toBeUndefined();
