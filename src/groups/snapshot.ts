@@ -5,7 +5,8 @@ import {
   generation as generationOf,
   MalformedBytesError,
 } from '../kernel/index.js';
-import { type ClassicGroup, type ClassicMember, newClassicGroup } from './classic/state.js';
+import type { ClassicMember } from './classic/member.js';
+import { type ClassicGroup, newClassicGroup } from './classic/state.js';
 import {
   generation,
   fenceGrant,

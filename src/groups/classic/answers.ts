@@ -1,7 +1,8 @@
 import { generation, type MemberId } from '../../kernel/index.js';
 import { CONSUMER_PROTOCOL_TYPE, EMPTY_ASSIGNMENT } from '../consumer-protocol.js';
 import type { GroupError, JoinAnswer, SyncAnswer } from '../types/replies.js';
-import type { ClassicGroup, ClassicMember } from './state.js';
+import type { ClassicMember } from './member.js';
+import type { ClassicGroup } from './state.js';
 
 const NO_BYTES = new Uint8Array(0);
 

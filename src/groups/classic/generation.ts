@@ -1,7 +1,8 @@
 import { assert, generation, type Generation } from '../../kernel/index.js';
 import { joinAnswer } from './answers.js';
 import { endRecord, recordJoined } from './history.js';
-import type { ClassicGroup, ClassicMember } from './state.js';
+import type { ClassicMember } from './member.js';
+import type { ClassicGroup } from './state.js';
 import { enter } from './states.js';
 import { armGroupTimer, armSession, rebalanceTimeoutMs } from './timers.js';
 import type { Turn } from './turn.js';

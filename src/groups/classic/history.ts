@@ -1,6 +1,7 @@
 import { generation, type WallMs } from '../../kernel/index.js';
 import type { RebalanceRecord, RebalanceTrigger } from '../types/history.js';
-import type { ClassicGroup, ClassicMember } from './state.js';
+import type { ClassicMember } from './member.js';
+import type { ClassicGroup } from './state.js';
 import type { Turn } from './turn.js';
 
 /** Starts the record of a rebalance. One that still runs was overtaken. */

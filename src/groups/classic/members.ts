@@ -3,7 +3,8 @@ import type { LeaveCause } from '../types/news.js';
 import type { GroupError, Verdict } from '../types/replies.js';
 import { joinRefused } from './answers.js';
 import { answerSync } from './assignment.js';
-import type { ClassicGroup, ClassicMember } from './state.js';
+import type { ClassicMember } from './member.js';
+import type { ClassicGroup } from './state.js';
 import { cancelSession } from './timers.js';
 import type { Turn } from './turn.js';
 

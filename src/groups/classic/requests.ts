@@ -7,7 +7,8 @@ import { syncAnswer, syncRefused } from './answers.js';
 import { becomeStable } from './assignment.js';
 import { afterRemoval, quietTimeIsUp, openBarrier, openBarrierWhenAllWait } from './barrier.js';
 import { removeMember, validateMember } from './members.js';
-import type { ClassicGroup, ClassicMember } from './state.js';
+import type { ClassicMember } from './member.js';
+import type { ClassicGroup } from './state.js';
 import { armSession, cancelGroupTimer, cancelPending } from './timers.js';
 import type { Turn } from './turn.js';
 

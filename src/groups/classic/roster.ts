@@ -1,6 +1,6 @@
 import type { MemberId } from '../../kernel/index.js';
 import type { JoinProtocol } from '../types/commands.js';
-import type { ClassicMember } from './state.js';
+import type { ClassicMember } from './member.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 

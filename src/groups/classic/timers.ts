@@ -1,5 +1,6 @@
 import type { MemberId } from '../../kernel/index.js';
-import type { ClassicGroup, ClassicMember, GroupTimer } from './state.js';
+import type { ClassicMember } from './member.js';
+import type { ClassicGroup, GroupTimer } from './state.js';
 import type { Turn } from './turn.js';
 
 /** Kafka: CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS. A new member cannot send heartbeats while its first join waits. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { prepareRebalance } from '../../../src/groups/classic/barrier.js';
-import { type ClassicMember, newClassicGroup } from '../../../src/groups/classic/state.js';
+import type { ClassicMember } from '../../../src/groups/classic/member.js';
+import { newClassicGroup } from '../../../src/groups/classic/state.js';
 import { fenceToken, generation, groupId, memberId, slot, wallMs } from '../../../src/kernel/index.js';
 import { answerOf, GROUP, GroupsWorld } from './world.js';
 
