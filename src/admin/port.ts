@@ -1,5 +1,6 @@
 import type { GroupId, ReplicaId, ShardId } from '../kernel/index.js';
 import type { MachineView, RegisterCommand, RegisterReply, TopicReply } from '../machine/index.js';
+import type { AddressesJson } from './shapes.js';
 import type { ReadOutcome, Refusal, ReplicaStatus } from '../replica/index.js';
 
 /** May clients be sent here? `reasons` says what is missing, for people. */
@@ -25,6 +26,8 @@ export interface AdminSource {
   serves(shard: ShardId): boolean;
   /** The machine of a shard as applied here; may lag behind the leader. */
   view(shard: ShardId): MachineView;
+  /** Where this replica is reached. */
+  addresses(): AddressesJson;
   /** Where the HTTP side of each replica is, as far as known. */
   httpAddresses(): readonly { readonly id: ReplicaId; readonly url: string | undefined }[];
   /** Counters and gauges of the Kafka side, by camelCase name. */

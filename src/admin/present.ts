@@ -198,6 +198,7 @@ export function status(source: AdminSource, pid: number): StatusJson {
     ready,
     reasons,
     standing: replica.standing,
+    addresses: source.addresses(),
     peers: replica.peers,
     http: source.httpAddresses().map(({ id, url }) => ({ id, url: url ?? null })),
     logBytes: replica.logBytes,

@@ -143,6 +143,16 @@ interface ShardJson {
   readonly members: number;
   readonly offsets: number;
 }
+/** Where one replica is reached, with the ports that it has chosen where the settings say 0. */
+export interface AddressesJson {
+  /** host:port for Kafka clients. */
+  readonly kafka: string;
+  /** A URL; null without an HTTP port. */
+  readonly http: string | null;
+  /** host:port for the other replicas. */
+  readonly peers: string;
+}
+
 export interface StatusJson {
   readonly replica: number;
   readonly clusterId: string;
@@ -151,6 +161,7 @@ export interface StatusJson {
   readonly reasons: readonly string[];
   /** voter, learner (its disk was lost: it follows and does not vote) or forming. */
   readonly standing: string;
+  readonly addresses: AddressesJson;
   readonly peers: readonly { readonly id: number; readonly up: boolean }[];
   readonly http: readonly { readonly id: number; readonly url: string | null }[];
   readonly logBytes: number;

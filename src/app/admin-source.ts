@@ -8,7 +8,7 @@ import {
   topicId,
   topicName,
 } from '../kernel/index.js';
-import type { AdminSource, Readiness, TopicOutcome } from '../admin/index.js';
+import type { AddressesJson, AdminSource, Readiness, TopicOutcome } from '../admin/index.js';
 import type { Broker } from '../broker/index.js';
 import type {
   MachineView,
@@ -18,6 +18,7 @@ import type {
   TopicReply,
 } from '../machine/index.js';
 import type { Outcome, ReadOutcome, Refusal, Replica, ReplicaStatus } from '../replica/index.js';
+import { addressesOf } from './addresses.js';
 import type { Settings } from './settings.js';
 
 /** What the HTTP side asks of one replica. */
@@ -60,11 +61,16 @@ export class ReplicaAdminSource implements AdminSource {
   view(shard: ShardId): MachineView {
     return this.#replica.peek(shard);
   }
+  addresses(): AddressesJson {
+    return addressesOf(this.#settings);
+  }
   httpAddresses(): readonly { readonly id: ReplicaId; readonly url: string | undefined }[] {
-    return this.#settings.replicas.map(({ id, host, httpPort }) => ({
-      id: replicaId(id),
-      url: httpPort === undefined ? undefined : `http://${host}:${httpPort}`,
-    }));
+    const brokers = this.#replica.brokers();
+    return this.#settings.replicas.map(({ id, host, httpPort }) => {
+      // A peer that chooses its port says which when its link is up.
+      const port = httpPort === 0 ? brokers.find((broker) => broker.id === id)?.http?.port : httpPort;
+      return { id: replicaId(id), url: port === undefined ? undefined : `http://${host}:${port}` };
+    });
   }
   brokerCounters(): Readonly<Record<string, number>> {
     return flat(this.#broker.snapshot());

@@ -133,7 +133,7 @@ function contradictions(settings: Settings): string[] {
       ['kafkaPort', entry.kafkaHost ?? entry.host, entry.kafkaPort],
       ['httpPort', entry.host, entry.httpPort],
     ] as const) {
-      if (port === undefined) continue;
+      if (port === undefined || port === 0) continue;
       const address = `${host}:${port}`;
       const user = `${field} of replica ${entry.id}`;
       const other = addresses.get(address);
@@ -142,6 +142,16 @@ function contradictions(settings: Settings): string[] {
       addresses.set(address, user);
     }
   }
+  const unreachable = replicas.find(({ peerPort }) => peerPort === 0);
+  must(
+    replicas.length === 1 || unreachable === undefined,
+    `peerPort of replica ${unreachable?.id} is 0 (any free port), and its peers could not know which: give the port that they call.`,
+  );
+  const own = replicas.find(({ id }) => id === replicaId);
+  must(
+    own?.kafkaPort !== 0 || settings.kafkaListenPort === null,
+    `kafkaPort of replica ${replicaId} is 0 (any free port) and kafkaListenPort ${settings.kafkaListenPort}: give clients the port that leads there.`,
+  );
   must(
     heartbeatIntervalMs * 3 <= electionTimeoutMs,
     `heartbeatIntervalMs is ${heartbeatIntervalMs} and electionTimeoutMs ${electionTimeoutMs}: an interval may be at most a third of the timeout (${Math.floor(electionTimeoutMs / 3)}).`,

@@ -3,7 +3,8 @@ import type { Broker } from '../broker/index.js';
 import { type Replica, systemClock } from '../replica/index.js';
 import { ReplicaAdminSource } from './admin-source.js';
 import { announce } from './announcer.js';
-import { assemble, kafkaAddress, kafkaListener } from './assemble.js';
+import { addressesOf, withPortsChosen } from './addresses.js';
+import { assemble, kafkaListener } from './assemble.js';
 import type { Log } from '../kernel/index.js';
 import { CatchUpGoal, unreadyReasons } from './readiness.js';
 import type { Settings } from './settings.js';
@@ -22,6 +23,7 @@ export class ReplicaNode {
   readonly #goal: CatchUpGoal;
   #clientsLetIn = false;
   #stopping = false;
+  #opening: Promise<void> = Promise.resolve();
 
   private constructor(
     settings: Settings,
@@ -40,9 +42,10 @@ export class ReplicaNode {
 
   /** Opens the data directory; nothing listens yet. `onFatal`: the replica can no longer be trusted, end the process. */
   static async open(settings: Settings, log: Log, onFatal: (reason: string) => void): Promise<ReplicaNode> {
-    const parts = await assemble(settings, log, onFatal);
+    const chosen = await withPortsChosen(settings, 'left out');
+    const parts = await assemble(chosen, log, onFatal);
     announce(parts.replica, log);
-    return new ReplicaNode(settings, parts, log, onFatal);
+    return new ReplicaNode(chosen, parts, log, onFatal);
   }
 
   /** Resolves when the replica takes part; the Kafka port opens when it is ready. Rejects when an address cannot be used. */
@@ -57,6 +60,8 @@ export class ReplicaNode {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#replica.handOver(this.#settings.handOverMs);
+    // A listener that is just opening would stay open.
+    await this.#opening;
     await this.#broker.stop();
     await this.#replica.stop(0);
   }
@@ -72,7 +77,7 @@ export class ReplicaNode {
       systemClock.after(READY_POLL_MS, () => this.#openWhenReady());
       return;
     }
-    this.#broker.start().then(
+    this.#opening = this.#broker.start().then(
       () => {
         this.#clientsLetIn = true;
         this.#logAddresses();
@@ -82,10 +87,9 @@ export class ReplicaNode {
   }
 
   #logAddresses(): void {
-    const own = this.#settings.replicas.find(({ id }) => id === this.#settings.replicaId)!;
-    const { host, port } = kafkaAddress(own);
-    const http = own.httpPort === undefined ? '' : `   HTTP: http://${own.host}:${own.httpPort}/status`;
-    this.#log.info(`Kafka clients: ${host}:${port}${http}`);
+    const { kafka, http, peers } = addressesOf(this.#settings);
+    const status = http === null ? '' : `   HTTP: ${http}/status`;
+    this.#log.info(`Kafka clients: ${kafka}${status}   peers: ${peers}`);
   }
 
   #readiness(): Readiness {

@@ -15,7 +15,7 @@ const QUORATE_NODE = Symbol('quorate:node');
 const QUORATE_ADMIN_SOURCE = Symbol('quorate:admin-source');
 
 export interface QuorateModuleOptions {
-  /** Checked settings, e.g. of `checkSettings`. */
+  /** Checked settings, e.g. of `checkSettings`. `httpPort` is where the application listens; 0 says that peers need not know. */
   readonly settings: Settings;
   readonly log?: Log;
   /** The replica can no longer be trusted. Default: exit code 70, at once. */

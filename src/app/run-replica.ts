@@ -2,8 +2,10 @@ import 'reflect-metadata';
 import type { Server } from 'node:http';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { AddressesJson } from '../admin/index.js';
 import { ProblemFilter } from '../admin/nest/index.js';
 import type { Log } from '../kernel/index.js';
+import { addressesOf, ownEntry, withPortsChosen } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
 import { createLog, NestLog } from './log.js';
 import { QuorateModule, type QuorateModuleOptions } from './quorate.module.js';
@@ -35,21 +37,25 @@ export interface RunReplicaOptions extends QuorateModuleOptions {
 }
 
 export interface RunningReplica {
+  /** With the ports that were chosen where the settings say 0. The Kafka port opens when the replica is ready. */
+  readonly addresses: AddressesJson;
   /** Hands leadership over, then closes the listeners and the disk. A second call waits for the first. */
   stop(): Promise<void>;
 }
 
 /** Runs one replica as a Nest application in this process. Throws what keeps it from starting, with a message that says what to do. */
 export async function runReplica(options: RunReplicaOptions): Promise<RunningReplica> {
-  const { settings, warnings = [], handleSignals = false } = options;
-  const log = options.log ?? createLog(settings);
+  const { warnings = [], handleSignals = false } = options;
+  const log = options.log ?? createLog(options.settings);
   // The reader of the log may exit, and its pipe break. That is no reason for the replica to stop.
   process.stdout.on('error', () => undefined);
+  // Before the application is made: it tells the HTTP port to the other replicas.
+  const settings = await withPortsChosen(options.settings);
   const limits = connectionLimits(settings, openFilesMax());
   for (const warning of warnings) log.warn(warning);
   if (limits.warning !== undefined) log.warn(limits.warning);
-  const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
-  const app = await createApplication({ ...options, log }, log);
+  const own = ownEntry(settings);
+  const app = await createApplication({ ...options, settings, log }, log);
   limitClients(app.getHttpServer(), limits.http);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -63,7 +69,7 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   if (handleSignals) stopOnSignals(stop, settings.shutdownTimeoutMs, log);
   if (own.httpPort === undefined) await app.init();
   else await app.listen(own.httpPort, settings.httpListenHost ?? own.host);
-  return { stop };
+  return { addresses: addressesOf(settings), stop };
 }
 
 async function createApplication(options: QuorateModuleOptions, log: Log): Promise<NestExpressApplication> {

@@ -3,7 +3,8 @@ import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { replicaIdFromText, replicasFromText } from './replica-list.js';
 import { choice, flag, integer, optional, ratio, shaped, type Setting, text } from './setting-kinds.js';
 
-const port = z.number().int().min(1).max(65_535);
+/** 0: any free port, chosen when the replica starts. */
+const port = z.number().int().min(0).max(65_535);
 /** Kafka clients keep the highest ids for themselves (librdkafka: bootstrap brokers), see ReplicaId. */
 const REPLICA_ID_MAX = 2 ** 31 - 2 ** 20 - 1;
 const KIB = 1_024;
@@ -47,7 +48,7 @@ export const SETTINGS = {
       schema: z.array(replicaEntry).min(1).max(9),
       accepts:
         'a list of 1 to 9 replicas such as [{"id":1,"host":"10.0.0.1","peerPort":9192,"kafkaPort":9092,"httpPort":8080}], or in the environment host names such as 1@10.0.0.1,2@10.0.0.2 or quorate-0.quorate,quorate-1.quorate with the ports 9192, 9092 and 8080',
-      help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. `kafkaHost` is the name clients use when it differs from `host`.',
+      help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. Port 0 means any free port, chosen at each start; for `peerPort` only in a cluster of one replica. `kafkaHost` is the name clients use when it differs from `host`.',
     }),
     fromText: replicasFromText,
   },

@@ -31,6 +31,8 @@ export interface LeadershipChange {
 }
 
 export interface BrokerAddress {
+  /** Where its HTTP side is, when it has said so. */
+  readonly http?: { readonly host: string; readonly port: number } | undefined;
   readonly id: ReplicaId;
   readonly host: string;
   readonly port: number;

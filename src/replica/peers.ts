@@ -59,7 +59,7 @@ export class Peers {
     return this.#replicas.map(({ id, kafka }) => {
       const hello = this.#up.get(id);
       const { host, port } = hello?.kafka ?? kafka;
-      return { id, host, port, up: id === this.#self || hello !== undefined };
+      return { id, host, port, up: id === this.#self || hello !== undefined, http: hello?.http };
     });
   }
   status(): readonly { readonly id: ReplicaId; readonly up: boolean }[] {

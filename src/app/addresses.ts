@@ -1,0 +1,46 @@
+import type { AddressesJson } from '../admin/index.js';
+import { kafkaAddress, kafkaListener } from './assemble.js';
+import type { ReplicaEntry, Settings } from './settings.js';
+import { anyFreePort } from './tcp-port.js';
+
+export const ownEntry = (settings: Settings): ReplicaEntry =>
+  settings.replicas.find(({ id }) => id === settings.replicaId)!;
+
+/** Where this replica is reached, after `withPortsChosen`. */
+export function addressesOf(settings: Settings): AddressesJson {
+  const own = ownEntry(settings);
+  const kafka = kafkaAddress(own);
+  return {
+    kafka: `${kafka.host}:${kafka.port}`,
+    http: own.httpPort === undefined ? null : `http://${own.host}:${own.httpPort}`,
+    peers: `${own.host}:${own.peerPort}`,
+  };
+}
+
+/**
+ * The same settings with a free port for each port 0 of this replica. Peers learn the ports for Kafka and HTTP with the first
+ * message of a link; that the peer port is not 0 where a peer calls it is checked with the settings.
+ * `http` says what becomes of an HTTP port 0: `left out` where the caller's own application listens.
+ */
+export async function withPortsChosen(
+  settings: Settings,
+  http: 'chosen' | 'left out' = 'chosen',
+): Promise<Settings> {
+  const own = ownEntry(settings);
+  const taken = new Set<number>();
+  const choose = async (port: number, host: string): Promise<number> => {
+    let chosen = port;
+    while (chosen === 0 || taken.has(chosen)) chosen = await anyFreePort(host);
+    taken.add(chosen);
+    return chosen;
+  };
+  const kafkaPort = await choose(own.kafkaPort, kafkaListener(settings).host);
+  const peerPort = await choose(own.peerPort, settings.peerListenHost ?? own.host);
+  const { httpPort: asked, ...entry } = own;
+  const httpPort =
+    asked === undefined || (asked === 0 && http === 'left out')
+      ? undefined
+      : await choose(asked, settings.httpListenHost ?? own.host);
+  const chosen = { ...entry, kafkaPort, peerPort, ...(httpPort === undefined ? {} : { httpPort }) };
+  return { ...settings, replicas: settings.replicas.map((each) => (each.id === own.id ? chosen : each)) };
+}
