@@ -1,4 +1,4 @@
-import { assertNever, type MonotonicMs, type ReplicaId } from '../kernel/index.js';
+import { assertNever, type MonotonicMs, type ReplicaId, slot } from '../kernel/index.js';
 import { noteDurable, onAccept, onPrepare } from './acceptor.js';
 import {
   onPromise,
@@ -65,8 +65,10 @@ class Core implements Paxos {
   hardState(): readonly HardRecord[] {
     const { hard, options, chosenThrough } = this.#state;
     const { promised, log } = hard;
+    const trimmed = slot(log.firstSlot - 1);
     return [
       { kind: 'promised', ballot: promised },
+      ...(trimmed > 0 ? [{ kind: 'snapshot', through: trimmed } as const] : []),
       ...log.records(log.firstSlot, options.chunkBytesMax),
       { kind: 'chosen', through: chosenThrough },
     ];

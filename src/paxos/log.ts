@@ -114,8 +114,14 @@ export function replay(
           if (position >= log.firstSlot) log.put(position, { ballot: record.ballot, entry });
         });
         break;
-      case 'chosen':
       case 'snapshot':
+        assert(
+          record.through <= snapshotThrough,
+          `the log says that slots through ${record.through} are in a snapshot, and the snapshot ends at ${snapshotThrough}: its file is gone. Restore it, or move the data directory aside and bring the replica back empty`,
+        );
+        chosenThrough = slot(Math.max(chosenThrough, record.through));
+        break;
+      case 'chosen':
         chosenThrough = slot(Math.max(chosenThrough, record.through));
         break;
     }

@@ -1,6 +1,9 @@
-import type { Slot } from '../kernel/index.js';
-import type { LogRecord, Storage } from './ports.js';
+import type { Log, Slot } from '../kernel/index.js';
+import type { DiskRoom, LogRecord, Storage } from './ports.js';
 import type { ShardHost } from './shard-host.js';
+
+/** On a scarce disk the log may grow by this share of the threshold only. */
+const SCARCE_SHARE = 8;
 
 /**
  * Keeps the log short: when it has grown past a threshold every shard writes a snapshot, and the log begins anew with
@@ -10,11 +13,19 @@ export class Compaction {
   readonly #storage: Storage;
   readonly #thresholdBytes: number;
   readonly #keepFrom: (host: ShardHost) => Slot | undefined;
+  readonly #log: Log;
+  #room: DiskRoom = 'enough';
   #running = false;
   #floorBytes = 0;
 
   /** `keepFrom`: the first slot of a shard's log that a peer still needs. */
-  constructor(storage: Storage, thresholdBytes: number, keepFrom: (host: ShardHost) => Slot | undefined) {
+  constructor(
+    storage: Storage,
+    thresholdBytes: number,
+    keepFrom: (host: ShardHost) => Slot | undefined,
+    log: Log,
+  ) {
+    this.#log = log;
     this.#keepFrom = keepFrom;
     this.#storage = storage;
     this.#thresholdBytes = thresholdBytes;
@@ -27,9 +38,24 @@ export class Compaction {
 
   maybeRun(hosts: readonly ShardHost[]): void {
     if (this.#running || hosts.length === 0) return;
-    if (this.#storage.logBytes() - this.#floorBytes < this.#thresholdBytes) return;
+    const room = this.#storage.room();
+    this.#tell(room);
+    // A shorter log is what gives a scarce disk room again.
+    const threshold = room === 'scarce' ? this.#thresholdBytes / SCARCE_SHARE : this.#thresholdBytes;
+    if (room === 'none' || this.#storage.logBytes() - this.#floorBytes < threshold) return;
     this.#running = true;
     this.#shard(hosts, 0);
+  }
+
+  #tell(room: DiskRoom): void {
+    const before = this.#room;
+    this.#room = room;
+    if ((room === 'enough') === (before === 'enough')) return;
+    if (room === 'enough') this.#log.info('the disk has room again: writes are taken');
+    else
+      this.#log.error(
+        'the disk is nearly full: this replica refuses writes until it has room; heartbeats and reads go on. Make room on the disk of the data directory.',
+      );
   }
 
   /** One shard after the other, each in a turn of its own. */

@@ -16,6 +16,7 @@ export function guardedStorage(storage: Storage, guard: (action: () => void) => 
 function bound(storage: Storage): Omit<Storage, 'append' | 'writeSnapshot' | 'rebase'> {
   return {
     readSnapshot: (shard) => storage.readSnapshot(shard),
+    room: () => storage.room(),
     logBytes: () => storage.logBytes(),
     position: () => storage.position(),
     saveIdentity: (identity) => storage.saveIdentity(identity),

@@ -55,6 +55,9 @@ export interface DiskIdentity {
   readonly positions?: Readonly<Record<string, number>>;
 }
 
+/** Of a disk: `scarce` takes no proposals, but a compaction; `none` not even that. What was proposed before still fits. */
+export type DiskRoom = 'enough' | 'scarce' | 'none';
+
 /** The durable memory of one replica: one log for all shards, a snapshot a shard. */
 export interface Storage {
   /**
@@ -77,6 +80,8 @@ export interface Storage {
    * that was there before, and nothing between. `records` is asked once, at the moment that divides the two. One at a time.
    */
   rebase(records: () => readonly LogRecord[], done: () => void): void;
+  /** Asked before each proposal: what the disk can still take. */
+  room(): DiskRoom;
   /** Bytes of log on disk that a restart would read. */
   logBytes(): number;
   /** How far this disk has come: grows with every record that is on disk, and never goes down, not by `releaseBefore` either. */

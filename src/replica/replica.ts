@@ -61,9 +61,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
       clock,
       (shard) => this.hosts[shard]?.machine.appliedThrough,
     );
-    this.#compaction = new Compaction(this.#storage, compactionBytes, (host) =>
-      this.#snapshotSource.keepFrom(host),
-    );
+    const keepFrom = (host: ShardHost): Slot | undefined => this.#snapshotSource.keepFrom(host);
+    this.#compaction = new Compaction(this.#storage, compactionBytes, keepFrom, options.log);
     const forwarding: ForwardingPort = {
       now: () => this.#clock.monotonic(),
       leaderOf: (shard) => this.leaderOf(shard),

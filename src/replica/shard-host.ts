@@ -153,7 +153,8 @@ export class ShardHost {
 
   submit(command: Command, done: ProposalDone): void {
     if (!this.#leadership.serving) return done(this.#notLeader());
-    if (!this.#around.allKnow(command)) return done({ kind: 'overloaded' });
+    if (!this.#around.allKnow(command) || this.#around.storage.room() !== 'enough')
+      return done({ kind: 'overloaded' });
     const payload = encodeCommand({ at: this.#around.clock.wall(), command });
     const id = this.#nextId++;
     this.#proposalDone.set(id, done);

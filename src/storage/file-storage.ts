@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ShardId, Slot } from '../kernel/index.js';
-import type { DiskCondition, DiskIdentity, LogRecord, OpenedStorage, Storage } from '../replica/index.js';
+import type {
+  DiskCondition,
+  DiskIdentity,
+  DiskRoom,
+  LogRecord,
+  OpenedStorage,
+  Storage,
+} from '../replica/index.js';
 import {
   DataDirectoryError,
   lockDirectory,
@@ -9,6 +16,7 @@ import {
   readIdentity,
   writeIdentity,
 } from './directory.js';
+import { RoomKeeper, withReserve } from './disk-room.js';
 import { type FileSystem, nodeFileSystem, syncDirectory, writeFullySync } from './file-system.js';
 import { type SegmentHeader } from './format.js';
 import { type LogEnd, readSegment, recordsOf, scanSegment } from './scan.js';
@@ -43,7 +51,9 @@ interface Found {
  */
 export function openFileStorage(options: FileStorageOptions): Promise<OpenedStorage> {
   // Synchronous on purpose: nothing else runs before a replica knows its own disk.
-  return Promise.resolve().then(() => open(options));
+  return Promise.resolve().then(() =>
+    withReserve(options.fileSystem ?? nodeFileSystem, options.directory, () => open(options)),
+  );
 }
 
 function open(options: FileStorageOptions): OpenedStorage {
@@ -223,6 +233,7 @@ class FileStorage implements Storage {
   readonly #log: WriteAheadLog;
   readonly #snapshots: SnapshotFiles;
   readonly #unlock: () => void;
+  readonly #roomKeeper: RoomKeeper;
   #onFailure: ((error: Error) => void) | undefined;
 
   constructor(options: LogOptions, log: WriteAheadLog, snapshots: SnapshotFiles, unlock: () => void) {
@@ -232,6 +243,12 @@ class FileStorage implements Storage {
     this.#log = log;
     this.#snapshots = snapshots;
     this.#unlock = unlock;
+    this.#roomKeeper = new RoomKeeper({
+      directory: options.directory,
+      fileSystem: options.fileSystem,
+      growthBytes: options.zeroAheadBytes,
+      snapshotBytes: () => snapshots.largestBytes,
+    });
   }
 
   append(records: readonly LogRecord[], sync: boolean, done?: () => void): void {
@@ -264,6 +281,9 @@ class FileStorage implements Storage {
 
   rebase(records: () => readonly LogRecord[], done: () => void): void {
     this.#log.rebase(records, done);
+  }
+  room(): DiskRoom {
+    return this.#roomKeeper.room();
   }
   logBytes(): number {
     return this.#log.bytes();

@@ -20,6 +20,8 @@ export interface FileSystem {
   mkdirSync(path: string): void;
   readdirSync(path: string): string[];
   readFileSync(path: string): Buffer;
+  /** What is free on the disk, in blocks. Without it the disk counts as endless. */
+  statfsSync?(path: string): { readonly bavail: number; readonly bsize: number };
   write(
     file: number,
     bytes: Uint8Array,

@@ -115,6 +115,9 @@ class MemoryStorage implements Storage {
   position(): number {
     return this.#options.disk.released + this.#options.disk.synced.length;
   }
+  room(): 'enough' {
+    return 'enough';
+  }
   logBytes(): number {
     return this.#options.disk.synced.reduce((sum, { payload }) => sum + payload.length + 16, 0);
   }

@@ -11,6 +11,7 @@ export class SnapshotFiles {
   readonly #directory: string;
   readonly #fileSystem: FileSystem;
   readonly newest = new Map<ShardId, Slot>();
+  readonly #bytes = new Map<ShardId, number>();
 
   constructor(directory: string, fileSystem: FileSystem) {
     this.#directory = directory;
@@ -21,7 +22,22 @@ export class SnapshotFiles {
       if (match === null) continue;
       const shard = shardId(Number(match[1]));
       const through = slot(Number(match[2]));
-      if (through > (this.newest.get(shard) ?? 0)) this.newest.set(shard, through);
+      if (through <= (this.newest.get(shard) ?? 0)) continue;
+      this.newest.set(shard, through);
+      this.#bytes.set(shard, this.#size(name));
+    }
+  }
+
+  get largestBytes(): number {
+    return Math.max(0, ...this.#bytes.values());
+  }
+
+  #size(name: string): number {
+    const file = this.#fileSystem.openSync(join(this.#directory, name), 'r');
+    try {
+      return this.#fileSystem.fstatSync(file).size;
+    } finally {
+      this.#fileSystem.closeSync(file);
     }
   }
 
@@ -44,6 +60,7 @@ export class SnapshotFiles {
     header.writeDoubleLE(through, 16);
     replaceFile(this.#fileSystem, this.#directory, snapshotName(shard, through), [header, ...body]);
     this.newest.set(shard, through);
+    this.#bytes.set(shard, HEADER_BYTES + body.reduce((sum, { length }) => sum + length, 0));
     if (older !== undefined && older !== through)
       this.#fileSystem.rmSync(this.#path(shard, older), { force: true });
   }

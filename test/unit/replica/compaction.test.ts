@@ -14,6 +14,7 @@ import { Compaction } from '../../../src/replica/compaction.js';
 import type { OpenedStorage } from '../../../src/replica/index.js';
 import { ShardHost } from '../../../src/replica/shard-host.js';
 import { openFileStorage } from '../../../src/storage/index.js';
+import { logTo } from '../../harness/lines.js';
 import { PAXOS_SETTINGS, VirtualTime } from '../../harness/simulated-world.js';
 import { eventually } from '../../harness/waiting.js';
 
@@ -80,7 +81,12 @@ describe('compaction', () => {
     }
     expect(host.machine.appliedThrough).toBe(20);
     const before = opened.storage.logBytes();
-    const compaction = new Compaction(opened.storage, 1_024, () => undefined);
+    const compaction = new Compaction(
+      opened.storage,
+      1_024,
+      () => undefined,
+      logTo(() => undefined),
+    );
     compaction.maybeRun([host]);
     await eventually('the log is shorter', WITHIN_MS, () => !compaction.running);
     expect(opened.storage.logBytes()).toBeLessThan(before);
@@ -97,5 +103,5 @@ describe('compaction', () => {
       lastSlot: 100,
     });
     await again.storage.close();
-  });
+  }, 60_000);
 });
