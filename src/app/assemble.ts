@@ -136,6 +136,7 @@ function brokerSettings(settings: Settings): BrokerSettings {
     connectionsMax: connectionLimits(settings, openFilesMax()).kafka,
     connectionIdleMs,
     topicPartitionsMax,
+    commitOwnership: settings.commitOwnership,
     topicPartitionsDefault: autoCreatePartitions,
     autoCreateTopics: { enabled: autoCreateTopics, partitions: autoCreatePartitions },
   };

@@ -211,6 +211,11 @@ export const SETTINGS = {
     preset: DEFAULT_GROUP_SETTINGS.offsetMetadataBytesMax,
     help: 'The longest note a client may store with a committed offset.',
   }),
+  commitOwnership: choice({
+    of: ['owner', 'kafka'],
+    preset: 'owner',
+    help: 'Commits of a partition that another member owns: refused (owner), or taken as Kafka does (kafka).',
+  }),
   offsetsRetentionMs: integer({
     unit: 'ms',
     min: 1_000,

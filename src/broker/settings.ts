@@ -1,3 +1,5 @@
+export type CommitOwnership = 'owner' | 'kafka';
+
 /** What an operator may set. Every limit bounds what one client, or all of them, can make a replica hold. */
 export interface BrokerSettings {
   /**
@@ -17,6 +19,8 @@ export interface BrokerSettings {
   readonly stopGraceMs: number;
   /** The longest time an empty Fetch is held, whatever the client asks for. Milliseconds. */
   readonly fetchHoldMsMax: number;
+  /** Whose commit of a partition is taken: its owner's alone, or as in Kafka that of any member. */
+  readonly commitOwnership: CommitOwnership;
   readonly topicPartitionsMax: number;
   /** For CreateTopics with -1 partitions. */
   readonly topicPartitionsDefault: number;
@@ -32,6 +36,7 @@ export const DEFAULT_BROKER_SETTINGS: BrokerSettings = {
   outgoingBytesMax: 16 * 1024 * 1024,
   stopGraceMs: 5_000,
   fetchHoldMsMax: 300_000,
+  commitOwnership: 'owner',
   topicPartitionsMax: 10_000,
   topicPartitionsDefault: 8,
   autoCreateTopics: { enabled: false, partitions: 8 },

@@ -18,6 +18,7 @@ import { sharedOut, subscriptionOf } from './classic/subscriptions.js';
 import { sessionMs } from './classic/timers.js';
 import { type Step, turnOf } from './classic/turn.js';
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from './consumer-protocol.js';
+import { partitionScope } from './fences.js';
 import type { StoredOffset } from './offsets.js';
 import type { GroupCommand } from './types/commands.js';
 import type { RebalanceRecord } from './types/history.js';
@@ -242,6 +243,11 @@ export class ShardGroups implements Groups {
   fences(id: GroupId): readonly FenceGrant[] {
     return this.#group(id)?.fences.all() ?? [];
   }
+  ownerOf(id: GroupId, at: Generation, topic: TopicName, partition: number): MemberId | undefined {
+    const group = this.#group(id);
+    return group?.generation === at ? group.fences.ownerOf(partitionScope(id, topic, partition)) : undefined;
+  }
+
   sharedOut(id: GroupId, leader: MemberId): ReadonlyMap<TopicName, number> | undefined {
     const group = this.#group(id);
     if (group?.leader !== leader || group.state !== 'Stable') return undefined;

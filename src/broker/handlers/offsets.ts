@@ -36,7 +36,9 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
       ? facts.topics.byId(topicId(asked.topicId))
       : facts.topics.byName(topicName(asked.name));
     for (const partition of asked.partitions) {
-      const problem = unknownProblem(context, topic, partition.partitionIndex, byId);
+      const problem =
+        unknownProblem(context, topic, partition.partitionIndex, byId) ??
+        ownerProblem(context, request, topic?.name ?? topicName(asked.name), partition.partitionIndex);
       codes.push(problem ?? ASKED);
       if (problem !== undefined) continue;
       offsets.push({
@@ -94,6 +96,27 @@ function unknownProblem(
   if (topic === undefined && byId) return errorCode('UNKNOWN_TOPIC_ID');
   if (facts.hasPartition(topic, partition) || !facts.factsKnown) return undefined;
   return errorCode('UNKNOWN_TOPIC_OR_PARTITION');
+}
+
+/**
+ * Not Kafka (kafka-go #1308, kafkajs #1046): a member does not move the offset of a partition that another one owns. It is
+ * told ILLEGAL_GENERATION, upon which clients join again. Within a generation the owner of a partition never changes, so
+ * what is applied here decides as the machine would.
+ */
+function ownerProblem(
+  { coordinator, settings }: BrokerContext,
+  { groupId: id, generationIdOrMemberEpoch, memberId: member }: RequestOf<'OffsetCommit'>,
+  topic: TopicName,
+  partition: number,
+): number | undefined {
+  if (settings.commitOwnership === 'kafka' || generationIdOrMemberEpoch < 0) return undefined;
+  const group = groupId(id);
+  const shard = coordinator.shardOf(group);
+  // Elsewhere the command is refused as a whole.
+  if (!coordinator.serves(shard)) return undefined;
+  const { groups } = coordinator.peek(shard);
+  const owner = groups.ownerOf(group, generation(generationIdOrMemberEpoch), topic, partition);
+  return owner === undefined || owner === member ? undefined : errorCode('ILLEGAL_GENERATION');
 }
 
 function noteEnds(

@@ -84,6 +84,8 @@ export interface GroupsView {
   /** Newest last. Includes the one that runs. */
   rebalances(group: GroupId): readonly RebalanceRecord[];
   fences(group: GroupId): readonly FenceGrant[];
+  /** Who owns a partition in this generation. Undefined: nobody, it cannot be read, or the group has another generation. */
+  ownerOf(group: GroupId, generation: Generation, topic: TopicName, partition: number): MemberId | undefined;
   /**
    * How many partitions of each subscribed topic the members have; 0 for a topic that had none when they were assigned.
    * Undefined when `leader` does not lead a stable group, and when subscriptions or assignments cannot be read.

@@ -146,6 +146,8 @@ export class FakeCoordinator implements Coordinator {
   heard(group: GroupId, member: MemberId): boolean {
     return !this.unheard.has(`${group}/${member}`);
   }
+  /** By `topic/partition`. */
+  readonly owners = new Map<string, MemberId>();
   /** By `group/leader`. */
   readonly sharedOut = new Map<string, ReadonlyMap<TopicName, number>>();
   touch(group: GroupId, member: MemberId): void {
@@ -214,6 +216,7 @@ export class FakeCoordinator implements Coordinator {
         describe: (group) => this.descriptions.find((each) => each.group === group),
         rebalances: () => [],
         fences: () => [],
+        ownerOf: (_group, _generation, topic, partition) => this.owners.get(`${topic}/${partition}`),
         sharedOut: (group, leader) => this.sharedOut.get(`${group}/${leader}`),
         timers: () => [],
         groupCount: 0,

@@ -126,6 +126,30 @@ describe('docs/clients.md', () => {
     expect(left()).toHaveLength(1);
   });
 
+  it('takes a commit of a partition from its owner alone, unless the setting says otherwise', async () => {
+    for (const [commitOwnership, code] of [
+      ['owner', 22],
+      ['kafka', 0],
+    ] as const) {
+      const { coordinator, client } = await bench({ commitOwnership });
+      coordinator.addTopic('tenants', 3);
+      coordinator.owners.set('tenants/0', memberId('other')).set('tenants/1', memberId('m-1'));
+      const kafka = await client();
+      const commit = async (member: object): Promise<number[]> => {
+        const [topic] = commitOf('billing', 'tenants', 5).topics;
+        const partitions = [0, 1, 2].map((partitionIndex) => ({ ...topic!.partitions[0]!, partitionIndex }));
+        const { topics } = await kafka.call(8, 7, {
+          ...commitOf('billing', 'tenants', 5),
+          topics: [{ ...topic!, partitions }],
+          ...member,
+        });
+        return topics[0]!.partitions.map(({ errorCode: each }) => each);
+      };
+      expect(await commit({ generationIdOrMemberEpoch: 3, memberId: 'm-1' })).toEqual([code, 0, 0]);
+      expect(await commit({ generationIdOrMemberEpoch: -1, memberId: '' })).toEqual([0, 0, 0]);
+    }
+  });
+
   it('renews the session of a member that commits, and of nobody else', async () => {
     const { coordinator, client } = await bench();
     coordinator.addTopic('tenants', 1);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { fenceToken, generation, groupId, memberId } from '../../../src/kernel/index.js';
+import { fenceToken, generation, groupId, memberId, topicName } from '../../../src/kernel/index.js';
 import { Fences, groupScope, partitionScope } from '../../../src/groups/fences.js';
 import { answerOf, GROUP, GroupsWorld, TOPIC } from './world.js';
 
@@ -33,6 +33,19 @@ describe('a partition that the group leader gives to two members', () => {
       expect(grants()).toEqual(first);
       expect(world.groups.rebalances(groupId(GROUP)).at(-1)!.partitionsMoved).toBe(0);
     }
+  });
+
+  it("is the owner's in its own generation only", () => {
+    world.stable('A', 'B');
+    const owner = (at: number, partition: number) =>
+      world.groups.ownerOf(groupId(GROUP), generation(at), topicName(TOPIC), partition);
+    expect([owner(1, 0), owner(1, 1), owner(1, 2), owner(0, 0), owner(2, 0)]).toEqual([
+      'A',
+      'B',
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('stays with the member that has it, also when another comes before', () => {
