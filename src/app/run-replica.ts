@@ -23,10 +23,6 @@ function limitClients(server: Server, connectionsMax: number): void {
 
 /** A transaction over many records is the largest thing that is sent here. */
 const BODY_BYTES_MAX = 1024 * 1024;
-/** Connections of HTTP clients at a time; more are closed at once. */
-const HTTP_CONNECTIONS_MAX = 1_000;
-/** A client may take this long to send a request, and may be silent this long while it takes an answer. Milliseconds. */
-const HTTP_CLIENT_TIMEOUT_MS = 30_000;
 
 /** The options of `QuorateModule.forRoot`, and those of a process of its own. */
 export interface RunReplicaOptions extends QuorateModuleOptions {
@@ -87,16 +83,7 @@ async function createApplication(options: QuorateModuleOptions, log: Log): Promi
   // An ETag is the version of a record, and nothing else; Express would hash every answer for one of its own.
   app.set('etag', false);
   app.disable('x-powered-by');
-  boundClients(app.getHttpServer());
   return app;
-}
-
-/** What clients do, or leave undone, costs a bounded number of connections and a bounded time. */
-function boundClients(server: Server): void {
-  server.maxConnections = HTTP_CONNECTIONS_MAX;
-  server.headersTimeout = HTTP_CLIENT_TIMEOUT_MS;
-  server.requestTimeout = HTTP_CLIENT_TIMEOUT_MS;
-  server.timeout = HTTP_CLIENT_TIMEOUT_MS;
 }
 
 /** The first signal stops the replica, within `timeoutMs`; a second one ends the process at once. */
