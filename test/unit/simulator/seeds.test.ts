@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { runSeed } from '../../../src/simulator/campaign.js';
+import { runSeed } from '../../../src/simulator/index.js';
 
 const FIRST = Number(process.env['SEED'] ?? 1);
 const SEEDS = Number(process.env['SEEDS'] ?? 4);

@@ -1,0 +1,1 @@
+export { runSeed } from './campaign.js';
