@@ -17,6 +17,7 @@ import {
 } from './election.js';
 import { beginTransfer } from './handover.js';
 import { applied, maybeChoose, onAccepted, propose, tickLeader } from './leader.js';
+import { checkPositions, checkState } from './invariants.js';
 import { announceChosen, installed, onCatchUp, onChosenEntries, trim } from './learner.js';
 import type { Message, Received } from './messages.js';
 import { beginRound, leaseHolds, read } from './reads.js';
@@ -55,7 +56,12 @@ class Core implements Paxos {
     // Slots that the disk already calls chosen are announced first, unless the machine jumps over them to a snapshot.
     if (input.kind !== 'snapshotInstalled') announceChosen(s);
     handle(s, input, now);
+    checkPositions(s);
     return s.effects;
+  }
+
+  checkInvariants(): void {
+    checkState(this.#state);
   }
 
   leaseHolds(now: MonotonicMs): boolean {

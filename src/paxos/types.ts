@@ -182,4 +182,9 @@ export interface Paxos {
   status(now: MonotonicMs): PaxosStatus;
   /** The records that a restart needs beside the newest snapshot: promise, accepted values not covered by it, what is chosen. */
   hardState(): readonly HardRecord[];
+  /**
+   * Throws InvariantError where the state contradicts itself. Looks at every open slot: for tests, after each step. The
+   * part that costs nothing is checked by each step itself.
+   */
+  checkInvariants(): void;
 }

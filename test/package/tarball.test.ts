@@ -24,9 +24,15 @@ describe('the tarball', () => {
   it('holds the built program and what a reader needs, and nothing of how it is made', () => {
     const paths = packed.files.map(({ path }) => path);
     expect(paths).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']));
-    const beside = paths.filter((path) => !path.startsWith('dist/'));
+    const beside = paths.filter((path) => !/^(bin|dist|docs|examples)\//.test(path));
     expect(beside.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
-    expect(paths.filter((path) => !/^[^/]+$|\.(js|js\.map|d\.ts)$/.test(path))).toEqual([]);
+    expect(paths).toEqual(
+      expect.arrayContaining(['bin/quorate.js', 'docs/README.md', 'docs/settings.md', 'examples/worker.js']),
+    );
+    const program = paths.filter((path) => path.startsWith('dist/'));
+    expect(program.filter((path) => !/\.(js|js\.map|d\.ts)$/.test(path))).toEqual([]);
+    expect(program.filter((path) => path.startsWith('dist/simulator/'))).toEqual([]);
+    expect(paths.filter((path) => /^docs\/(?!.*\.md$)|^docs\/api/.test(path))).toEqual([]);
     expect(paths.filter((path) => /test|spec|fixture/i.test(path))).toEqual([]);
   });
 
@@ -62,7 +68,8 @@ describe('the tarball', () => {
 
   it('imports what it declares, and declares what it imports', () => {
     const imported = new Set<string>();
-    for (const { path } of packed.files.filter((file) => /\.(js|d\.ts)$/.test(file.path))) {
+    // Examples name what they need themselves.
+    for (const { path } of packed.files.filter((file) => /^(bin|dist)\/.*\.(js|d\.ts)$/.test(file.path))) {
       const text = readFileSync(join(ROOT, path), 'utf8');
       for (const [, name] of text.matchAll(
         /(?:\bfrom |\bimport |\bimport\()['"]((?:@[\w-]+\/)?[\w-]+)(?:\/[^'"]*)?['"]/g,
@@ -70,6 +77,8 @@ describe('the tarball', () => {
         imported.add(name!);
     }
     const declared = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
-    expect([...imported].sort()).toEqual(declared.sort());
+    // Users hand the drivers in, and types of our own say what is needed of them: their ranges say which versions fit.
+    const drivers = ['better-sqlite3', 'ioredis', 'kafkajs', 'mysql2', 'pg'];
+    expect([...imported, ...drivers].sort()).toEqual(declared.sort());
   });
 });

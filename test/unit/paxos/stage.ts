@@ -284,6 +284,7 @@ export class Stage {
   #step(actor: Actor, input: Input): void {
     if (actor.core === undefined) return;
     const effects = actor.core.step(input, this.#now());
+    actor.core.checkInvariants();
     this.#telling.tellStep(actor.id, input, effects);
     for (const effect of effects) this.#perform(actor, effect);
   }

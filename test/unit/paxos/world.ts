@@ -192,6 +192,7 @@ export class World {
     const used = this.#mutant?.input === undefined ? input : this.#mutant.input(input, this, node.id);
     if (used === undefined) return;
     const effects = node.core.step(used, this.now(node));
+    node.core.checkInvariants();
     for (const effect of this.#mutant?.effects?.(effects, this, node.id) ?? effects)
       this.#perform(node, effect);
     this.#checks.leases(this.nodes);
