@@ -89,6 +89,18 @@ function byHand(open: () => Hand | Promise<Hand>): void {
         const definition = { table, fields: FIELDS[hand.dialect], trigger };
         const options = { tables: { accounts: definition }, fencesTable };
         const statements = ddl(hand.dialect, { ...options, ifNotExists: true });
+        if (!hand.triggersMayRepeat) {
+          // As the option's documentation says.
+          const refusals = await Promise.all(
+            statements
+              .filter((statement) => statement.startsWith('CREATE TRIGGER'))
+              .map((statement) => refusal(hand.change(statement))),
+          );
+          expect(refusals.length).toBeGreaterThan(0);
+          for (const refused of refusals) expect(refused).toContain("near 'IF NOT EXISTS");
+          tables.splice(-2);
+          return;
+        }
         for (const statement of statements) await hand.change(statement);
         const accounts = new Records<Account>(hand.open({ ...options, seals: true }), 'accounts');
         await accounts.insert('a', { balance: 5 });

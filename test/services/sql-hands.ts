@@ -1,5 +1,11 @@
 import Database from 'better-sqlite3';
-import { createPool, type PoolConnection, type ResultSetHeader } from 'mysql2/promise';
+import {
+  createPool,
+  type Pool,
+  type PoolConnection,
+  type ResultSetHeader,
+  type RowDataPacket,
+} from 'mysql2/promise';
 import pg from 'pg';
 import type { Fence, RecordStore } from '../../src/locking/index.js';
 import {
@@ -15,6 +21,8 @@ import { freshTable } from './sql-tables.js';
 /** A database as somebody uses it who writes statements by hand beside the stores. */
 export interface Hand {
   readonly dialect: DialectName;
+  /** False: MySQL before 8.0.29, whose triggers cannot be made only if they are missing. */
+  readonly triggersMayRepeat: boolean;
   /** How many rows it changed. */
   change(sql: string, params?: readonly SqlValue[]): Promise<number>;
   open(options: SqlStoreOptions): RecordStore;
@@ -51,6 +59,7 @@ export function postgresHand(url: string): Hand {
       (await client.query(sql, [...params])).rowCount ?? 0;
   return {
     dialect: 'postgres',
+    triggersMayRepeat: true,
     change: changeBy(pool),
     open: (options) => new PostgresStore(pool, options),
     holding: async (options, fence, work) => {
@@ -78,6 +87,7 @@ export async function mysqlHand(url: string): Promise<Hand> {
       (await connection.query<ResultSetHeader>(sql, params.map(asText)))[0].affectedRows;
   return {
     dialect: 'mysql',
+    triggersMayRepeat: await triggersMayRepeat(pool),
     change: changeBy(pool),
     open: (options) => new MysqlStore(pool, options),
     holding: async (options, fence, work) => {
@@ -95,6 +105,14 @@ export async function mysqlHand(url: string): Promise<Hand> {
   };
 }
 
+async function triggersMayRepeat(pool: Pool): Promise<boolean> {
+  const [rows] = await pool.query<RowDataPacket[]>('SELECT VERSION() AS version');
+  const version = String(rows[0]!['version']);
+  if (version.includes('MariaDB')) return true;
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
+  return major > 8 || (major === 8 && (minor > 0 || patch >= 29));
+}
+
 const asText = (value: SqlValue): unknown => (typeof value === 'bigint' ? String(value) : value);
 
 export function sqliteHand(): Hand {
@@ -103,6 +121,7 @@ export function sqliteHand(): Hand {
     Promise.resolve().then(() => database.prepare(sql).run(...params).changes);
   return {
     dialect: 'sqlite',
+    triggersMayRepeat: true,
     change,
     open: (options) => new SqliteStore(database, options),
     holding: (options, fence, work) =>
