@@ -40,7 +40,7 @@ class Watch {
       say(name, `owns ${TOPIC}[${event.partitions.join(',')}]`, at);
     } else if (event.kind === 'stops' || event.kind === 'left') {
       this.release(name);
-      say(name, event.kind === 'stops' ? 'stops: the group shares anew' : 'left', at);
+      say(name, event.kind === 'stops' ? 'stops: the group rebalances' : 'left', at);
     } else if (event.kind === 'generation') {
       this.generations.set(name, event.generation);
       say(name, `is in generation ${event.generation}`, at);

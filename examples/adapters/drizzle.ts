@@ -4,7 +4,7 @@ import type { SqlConnection, SqlDriver } from 'quorate/locking/sql';
 
 type Database = Pick<NodePgDatabase, 'execute' | 'transaction'>;
 
-/** In a transaction that you have begun: `store.within(drizzleConnection(tx))`. */
+/** In a transaction that you have started: `store.within(drizzleConnection(tx))`. */
 export const drizzleConnection = (db: Pick<Database, 'execute'>): SqlConnection => ({
   query: async (text, params) => {
     // Drizzle numbers parameters itself. What is in double quotes is a name.

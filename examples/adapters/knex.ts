@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Row, SqlConnection, SqlDriver, SqlResult, SqlValue } from 'quorate/locking/sql';
 
-/** In a transaction that you have begun: `store.within(knexConnection(trx))`. */
+/** In a transaction that you have started: `store.within(knexConnection(trx))`. */
 export const knexConnection = (knex: Knex): SqlConnection => ({
   query: async (sql, params) => {
     // Not knex.raw: it has placeholders of its own, and `postProcessResponse` may rename the columns of its rows.

@@ -1,7 +1,7 @@
 import { CompiledQuery, type Kysely, SqliteAdapter } from 'kysely';
 import type { Row, SqlConnection, SqlDriver, SqlValue } from 'quorate/locking/sql';
 
-/** In a transaction that you have begun: `store.within(kyselyConnection(trx))`. */
+/** In a transaction that you have started: `store.within(kyselyConnection(trx))`. */
 export const kyselyConnection = <DB>(db: Kysely<DB>): SqlConnection => ({
   query: async (sql, params) => {
     const sqlite = db.getExecutor().adapter instanceof SqliteAdapter;

@@ -16,7 +16,7 @@ const over = (db: Runner): SqlConnection => ({
   },
 });
 
-/** In a transaction that you have begun: `store.within(mikroOrmConnection(em))`. */
+/** In a transaction that you have started: `store.within(mikroOrmConnection(em))`. */
 export const mikroOrmConnection = (em: MikroOrmManager): SqlConnection => over(em.getKysely());
 
 /** `new SqlStore(mikroOrmDriver(orm.em), 'postgres')`. */

@@ -10,7 +10,7 @@ export interface Prisma extends PrismaTransaction {
 }
 type Rows = Record<string, unknown>[];
 
-/** In a transaction that you have begun: `store.within(prismaConnection(tx))`. */
+/** In a transaction that you have started: `store.within(prismaConnection(tx))`. */
 export const prismaConnection = (prisma: PrismaTransaction): SqlConnection => ({
   query: async (sql, params, { rows }) =>
     rows

@@ -1,7 +1,7 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import type { SqlConnection, SqlDriver } from 'quorate/locking/sql';
 
-/** In a transaction that you have begun: `store.within(typeormConnection(manager))`. */
+/** In a transaction that you have started: `store.within(typeormConnection(manager))`. */
 export const typeormConnection = ({ queryRunner, dataSource }: EntityManager): SqlConnection => ({
   query: async (sql, params) => {
     const runner = queryRunner ?? dataSource.createQueryRunner();

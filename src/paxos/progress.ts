@@ -22,7 +22,7 @@ export interface Peer {
   inFlightBytes: number;
   /** Since when it owes progress: when its `matched` last grew, or something was sent while nothing was under way. */
   progressAt: MonotonicMs;
-  /** When we last sent anew what was lost. */
+  /** When we last sent again what was lost. */
   resentAt: MonotonicMs;
 }
 

@@ -6,7 +6,7 @@ import type { ShardHost } from './shard-host.js';
 const SCARCE_SHARE = 8;
 
 /**
- * Keeps the log short: when it has grown past a threshold every shard writes a snapshot, and the log begins anew with
+ * Keeps the log short: when it has grown past a threshold every shard writes a snapshot, and the log begins again with
  * what a restart needs beside it (promise, accepted and not yet covered values).
  */
 export class Compaction {

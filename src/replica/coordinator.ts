@@ -74,7 +74,7 @@ export interface Coordinator {
   peek(shard: ShardId): MachineView;
   /** Whether this leader has heard the member since it took the shard over. False when it does not lead. */
   heard(group: GroupId, member: MemberId): boolean;
-  /** A member was heard: its session starts anew. Leader only; ignored elsewhere. */
+  /** A member was heard: its session starts again. Leader only; ignored elsewhere. */
   touch(group: GroupId, member: MemberId): void;
   /** UUID v4. */
   uuid(): string;

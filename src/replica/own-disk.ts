@@ -68,7 +68,7 @@ export class OwnDisk {
     if (positions !== undefined) this.save({ ...this.identity, positions }, () => undefined);
   }
 
-  /** Only of the disk that the cluster was formed with: another one begins anew, and does not vote. */
+  /** Only of the disk that the cluster was formed with: another one begins again, and does not vote. */
   heard(from: ReplicaId, position: number): void {
     if (this.#peers.met.get(from)?.incarnation === this.identity.formedWith[from])
       this.#positions.heard(from, position, this.#options.clock.monotonic());

@@ -681,7 +681,7 @@ const TABLE = [
     code: 100,
     name: 'UNKNOWN_TOPIC_ID',
     retriable: true,
-    when: 'No topic has this id: it was deleted, perhaps made anew.',
+    when: 'No topic has this id: it was deleted, perhaps made again.',
     whatToDo: 'Refresh metadata and retry.',
   },
   {

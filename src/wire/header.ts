@@ -7,7 +7,7 @@ import { WireWriter } from './writer.js';
 export interface RequestHeader {
   readonly apiKey: number;
   readonly apiVersion: number;
-  /** Chosen by the client; the answer bears it. */
+  /** Chosen by the client; the answer has the same. */
   readonly correlationId: number;
   readonly clientId: string | null;
   /** Where the body starts in the frame. */

@@ -36,7 +36,7 @@ export function becomeStable(turn: Turn): void {
 
 /**
  * Another rebalance starts before the assignment arrived: members that wait for it join again. While they waited they
- * could not send heartbeats, and their sessions may be over at this very moment: they start anew with the answer.
+ * could not send heartbeats, and their sessions may be over at this very moment: they start again with the answer.
  */
 export function abandonAssignment(turn: Turn): void {
   for (const member of turn.group.members.values()) {

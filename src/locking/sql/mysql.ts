@@ -38,7 +38,7 @@ export class MysqlStore extends SqlStore {
     super(isPool(source) ? poolDriver(source, options) : connectionDriver(source, options), 'mysql', options);
   }
 
-  /** For `within` and `holdFence`: a connection on which you have begun a transaction. */
+  /** For `within` and `holdFence`: a connection on which you have started a transaction. */
   static connection(connection: MysqlConnection, options: MysqlStoreOptions = {}): SqlConnection {
     return new Session(connection, options);
   }

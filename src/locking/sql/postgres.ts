@@ -52,7 +52,7 @@ export class PostgresStore extends SqlStore {
     super(isPool(source) ? poolDriver(source, options) : clientDriver(source, options), 'postgres', options);
   }
 
-  /** For `within` and `holdFence`: a client on which you have begun a transaction. */
+  /** For `within` and `holdFence`: a client on which you have started a transaction. */
   static connection(client: PgClient, options: PostgresStoreOptions = {}): SqlConnection {
     return new Session(client, options);
   }
