@@ -6,36 +6,33 @@ import { entryBytes } from './log.js';
 import type { Leader } from './role.js';
 import type { State } from './state.js';
 
-/** The part that costs a few comparisons: after every step, in production too. */
+/** The part that costs a few comparisons: after every step, in production too. Texts are made only for what is broken. */
 export function checkPositions(s: State): void {
   const { log, promised } = s.hard;
-  const { firstSlot, lastSlot } = log;
-  const told = s.announcedThrough;
-  assert(s.appliedThrough <= told, `applied ${s.appliedThrough} <= announced ${told}`);
-  assert(told <= s.chosenThrough, `announced ${told} <= chosen ${s.chosenThrough}`);
-  assert(s.chosenThrough <= lastSlot, `chosen ${s.chosenThrough} <= last slot ${lastSlot}`);
-  assert(firstSlot <= s.chosenThrough + 1, `first slot ${firstSlot} <= chosen ${s.chosenThrough} + 1`);
-  assert(s.hintedThrough <= s.chosenThrough, `hinted ${s.hintedThrough} <= chosen ${s.chosenThrough}`);
-  assert(s.matched <= lastSlot, `matched ${s.matched} <= last slot ${lastSlot}`);
-  assert(s.durableThrough <= s.matched, `durable ${s.durableThrough} <= matched ${s.matched}`);
-  assert(
-    compareBallots(s.durablePromise, promised) <= 0,
-    `durable promise ${formatBallot(s.durablePromise)} <= promise ${formatBallot(promised)}`,
-  );
-  if (s.role.kind === 'candidate') {
-    const { ballot } = s.role.campaign;
-    assert(ballotsEqual(ballot, promised), `a candidate's ballot ${formatBallot(ballot)} is its promise`);
-  }
+  const { lastSlot } = log;
+  atMost('applied <= announced', s.appliedThrough, s.announcedThrough);
+  atMost('announced <= chosen', s.announcedThrough, s.chosenThrough);
+  atMost('chosen <= last slot', s.chosenThrough, lastSlot);
+  atMost('first slot <= chosen + 1', log.firstSlot, s.chosenThrough + 1);
+  atMost('hinted <= chosen', s.hintedThrough, s.chosenThrough);
+  atMost('matched <= last slot', s.matched, lastSlot);
+  atMost('durable <= matched', s.durableThrough, s.matched);
+  if (compareBallots(s.durablePromise, promised) > 0)
+    broken(`durable promise ${formatBallot(s.durablePromise)} <= promise ${formatBallot(promised)}`);
+  if (s.role.kind === 'candidate' && !ballotsEqual(s.role.campaign.ballot, promised))
+    broken(`a candidate's ballot ${formatBallot(s.role.campaign.ballot)} is its promise`);
   if (s.role.kind !== 'leader') return;
-  assert(
-    promised.replica === s.options.self,
-    `a leader promised its own ballot, not ${formatBallot(promised)}`,
-  );
-  assert(
-    ballotsEqual(s.durablePromise, promised),
-    `a leader's promise ${formatBallot(promised)} is on disk, not ${formatBallot(s.durablePromise)}`,
-  );
+  if (promised.replica !== s.options.self)
+    broken(`a leader promised its own ballot, not ${formatBallot(promised)}`);
+  if (!ballotsEqual(s.durablePromise, promised))
+    broken(`a leader's promise ${formatBallot(promised)} is on disk, not ${formatBallot(s.durablePromise)}`);
 }
+
+function atMost(invariant: string, low: number, high: number): void {
+  if (low > high) broken(`${invariant} (${low}, ${high})`);
+}
+
+const broken = (invariant: string): void => assert(false, invariant);
 
 /** All of it, which looks at every open slot and every queued proposal: in tests. */
 export function checkState(s: State): void {
