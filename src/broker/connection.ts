@@ -13,6 +13,7 @@ import {
 import type { CloseCause, Counters } from './counters.js';
 import { Exchange, type ExchangeOwner } from './exchange.js';
 import type { BrokerSettings } from './settings.js';
+import type { Turns, Worker } from './turns.js';
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionHost {
@@ -23,8 +24,9 @@ export interface ConnectionHost {
   dispatch(exchange: Exchange, frame: Buffer, bodyOffset: number): void;
   /** A request of a key or version that is not spoken here. True when it was answered (Kafka: ApiVersions only). */
   dispatchUnsupported(connection: Connection, header: RequestHeader): boolean;
-  /** `flush` is to be called at the end of this turn. */
-  touchTurn(connection: Connection): void;
+  readonly turns: Turns;
+  /** Where all connections encode their answers. */
+  readonly writer: SharedWriter;
   closed(connection: Connection, cause: CloseCause, detail: string): void;
 }
 
@@ -55,14 +57,13 @@ export class SharedWriter {
  * of requests under way, and while the client does not read, nothing more is read from it. A request whose answer may
  * be long runs alone.
  */
-export class Connection implements ExchangeOwner {
+export class Connection implements ExchangeOwner, Worker {
   readonly clientHost: string;
   readonly peer: string;
   clientId = '';
   /** When bytes last came or answers last left, on the clock of the host. Kept by the host's sweep. */
   lastActiveMs: number;
   active = true;
-  /** To be flushed at the end of this turn; kept by the host. */
   touched = false;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
@@ -85,7 +86,10 @@ export class Connection implements ExchangeOwner {
     this.peer = peerOf(socket);
     this.#splitter = new FrameSplitter(host.settings.frameBytesMax);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('drain', () => this.#resume());
+    socket.on('drain', () => {
+      this.active = true;
+      this.resume();
+    });
     socket.on('error', (error) => this.close('socket-error', error.message));
     // A client that ends its side has left; what it waits for would hold its place in vain.
     socket.on('end', () => this.close('client', 'closed by the client'));
@@ -118,10 +122,15 @@ export class Connection implements ExchangeOwner {
     this.#pump();
   }
 
-  /** Starts what has come, as far as there is room; then decides whether to read on. */
+  /** Starts what has come, as far as there are room and time; then decides whether to read on. */
   #pump(): void {
+    const { turns } = this.#host;
     let started = 0;
     while (!this.#closed && started < this.#waiting.length && this.#hasRoomFor(this.#waiting[started]!)) {
+      if (!turns.hasTime()) {
+        turns.later(this);
+        break;
+      }
       this.#start(this.#waiting[started++]!);
     }
     if (this.#closed) return;
@@ -146,8 +155,7 @@ export class Connection implements ExchangeOwner {
       !LONG_ANSWERS.has(frame.length < 2 ? -1 : frame.readInt16BE(0))
     );
   }
-  #resume(): void {
-    this.active = true;
+  resume(): void {
     if (!this.#closed) this.#pump();
   }
 
@@ -194,16 +202,16 @@ export class Connection implements ExchangeOwner {
   }
 
   answered(): void {
-    if (this.#head?.ready === true) this.#host.touchTurn(this);
+    if (this.#head?.ready === true) this.#host.turns.touch(this);
   }
   closeSilently(why: string): void {
     this.close('refused-silently', why);
   }
 
   /** Writes every answer whose turn has come, in one write. */
-  flush(shared: SharedWriter): void {
+  flush(): void {
     if (this.#closed || this.#head?.ready !== true) return;
-    const { counters } = this.#host;
+    const { counters, writer: shared } = this.#host;
     const writer = shared.writer;
     writer.reset();
     let head: Exchange | null = this.#head;
@@ -259,6 +267,7 @@ export class Connection implements ExchangeOwner {
     this.#inFlight = 0;
     this.#inFlightBytes = 0;
     this.#waiting = [];
+    this.#host.turns.forget(this);
     this.#socket.destroy();
     this.#host.closed(this, cause, detail);
   }

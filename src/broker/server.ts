@@ -11,6 +11,7 @@ import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
 import { ParkedTable } from './parked.js';
 import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
 import { TopicCreation } from './topic-creation.js';
+import { Turns } from './turns.js';
 import { VirtualEnds } from './virtual-ends.js';
 
 interface BrokerOptions {
@@ -57,9 +58,8 @@ class TcpBroker implements Broker, ConnectionHost {
   readonly #context: BrokerContext;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
-  readonly #writer = new SharedWriter();
-  #touched: Connection[] = [];
-  #turnOpen = false;
+  readonly writer = new SharedWriter();
+  readonly turns: Turns;
   #unsubscribe: (() => void)[] = [];
   #cancelSweep: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
@@ -68,6 +68,7 @@ class TcpBroker implements Broker, ConnectionHost {
     const { coordinator } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.turns = new Turns(this.#clock);
     this.settings = { ...DEFAULT_BROKER_SETTINGS, ...options.settings };
     const facts = new ClusterFacts(coordinator);
     this.#context = {
@@ -167,25 +168,6 @@ class TcpBroker implements Broker, ConnectionHost {
   }
   leaseHolds(shard: Parameters<Coordinator['leaseHolds']>[0]): boolean {
     return this.#options.coordinator.leaseHolds(shard);
-  }
-
-  touchTurn(connection: Connection): void {
-    if (connection.touched) return;
-    connection.touched = true;
-    this.#touched.push(connection);
-    if (this.#turnOpen) return;
-    this.#turnOpen = true;
-    this.#clock.endOfTurn(() => this.#endTurn());
-  }
-  /** One write a connection: all answers that this turn of the loop gathered. */
-  #endTurn(): void {
-    const touched = this.#touched;
-    this.#touched = [];
-    this.#turnOpen = false;
-    for (const connection of touched) {
-      connection.touched = false;
-      connection.flush(this.#writer);
-    }
   }
 
   closed(connection: Connection, cause: CloseCause, detail: string): void {
