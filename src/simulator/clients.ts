@@ -17,14 +17,14 @@ export interface ClientSurroundings {
   /** Those that run, in the order of their ids. */
   readonly replicas: () => readonly Replica[];
   /** Milliseconds between two requests of a client, on average. */
-  readonly paceMs: number;
+  readonly paceMs: () => number;
 }
 
 /** Calls `ask` again and again, each time after the last answer or when patience has run out. */
 function repeatedly(around: ClientSurroundings, ask: (replica: Replica, done: () => void) => void): void {
   const { time, random, replicas, paceMs } = around;
   const again = (): void => {
-    time.after(random.next() * 2 * paceMs, () => {
+    time.after(random.next() * 2 * paceMs(), () => {
       const running = replicas();
       if (running.length === 0) return again();
       let over = false;

@@ -1,4 +1,5 @@
-import type { Random, ReplicaId } from '../kernel/index.js';
+import { type Random, type ReplicaId, seededRandom } from '../kernel/index.js';
+import type { FaultKind, PlannedFault } from './fault-kinds.js';
 import { noTrouble, type SimulatedDisk } from './disk.js';
 import type { SimulatedNetwork } from './network.js';
 import type { SimulatedProcess } from './process.js';
@@ -14,6 +15,8 @@ export interface Station {
   readonly drift: number;
   wallOffset: number;
   process: SimulatedProcess | undefined;
+  /** How often it was started. */
+  lives: number;
   /** Its disk has had trouble in this life. */
   troubled: boolean;
   /** Its disk was damaged or lost: it may refuse to start, or follow without a vote. */
@@ -22,7 +25,6 @@ export interface Station {
 
 /** What faults reach of a world. */
 export interface FaultyWorld {
-  readonly random: Random;
   readonly trace: Trace;
   readonly time: VirtualTime;
   readonly network: SimulatedNetwork;
@@ -31,48 +33,53 @@ export interface FaultyWorld {
   kill(station: Station, noticed: boolean): void;
 }
 
-type Fault = (plan: FaultPlan) => void;
-
-/** What goes wrong while a world runs. The seed draws which kinds there are, and how often each strikes. */
+/** What goes wrong while a world runs, at its moments. */
 export class FaultPlan {
   readonly world: FaultyWorld;
-  readonly random: Random;
-  readonly #kinds: readonly Fault[];
-  readonly #everyMs: number;
   /** The one disk that may be damaged: the others must keep a quorum of memories. */
   readonly victim: Station;
   #stopped = false;
 
-  constructor(world: FaultyWorld) {
+  constructor(world: FaultyWorld, faults: readonly PlannedFault[], random: Random) {
     this.world = world;
-    this.random = world.random;
-    const { random } = this;
-    this.#kinds = Object.values(FAULTS).filter(() => random.chance(0.4));
-    this.#everyMs = random.pick([50, 150, 400]);
     this.victim = random.pick(world.stations);
-    this.#next();
+    for (const { atMs, kind, seed } of faults) {
+      const strike = new Strike(this, seededRandom(seed));
+      world.time.after(atMs - world.time.now, () => {
+        if (!this.#stopped) FAULTS[kind](strike);
+      });
+    }
   }
 
   stop(): void {
     this.#stopped = true;
   }
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+}
 
-  /** Undoes a fault later, unless all has healed by then. */
+/** One fault that strikes. It draws from a source of its own, so that others may be left out without changing it. */
+class Strike {
+  readonly world: FaultyWorld;
+  readonly random: Random;
+  readonly #plan: FaultPlan;
+
+  constructor(plan: FaultPlan, random: Random) {
+    this.#plan = plan;
+    this.world = plan.world;
+    this.random = random;
+  }
+
+  get victim(): Station {
+    return this.#plan.victim;
+  }
+  /** Undoes the fault later, unless all has healed by then. */
   later(msMax: number, undo: () => void): void {
     this.world.time.after(this.random.below(msMax), () => {
-      if (!this.#stopped) undo();
+      if (!this.#plan.stopped) undo();
     });
   }
-
-  #next(): void {
-    if (this.#kinds.length === 0) return;
-    this.world.time.after(this.random.next() * 2 * this.#everyMs, () => {
-      if (this.#stopped) return;
-      this.random.pick(this.#kinds)(this);
-      this.#next();
-    });
-  }
-
   any(): Station {
     return this.random.pick(this.world.stations);
   }
@@ -83,86 +90,88 @@ export class FaultPlan {
   }
 }
 
-const FAULTS: Readonly<Record<string, Fault>> = {
-  crashAtAnEffect: (plan) => plan.any().process?.dieAfter(plan.random.below(30)),
-  crashNow: (plan) => plan.world.kill(plan.any(), plan.random.chance(0.5)),
-  crashAll: (plan) => {
-    if (plan.random.chance(0.8)) return;
-    plan.note('the power of all failed');
-    for (const station of plan.world.stations) plan.world.kill(station, true);
+type Fault = (strike: Strike) => void;
+
+const FAULTS: Readonly<Record<FaultKind, Fault>> = {
+  crashAtAnEffect: (strike) => strike.any().process?.dieAfter(strike.random.below(30)),
+  crashNow: (strike) => strike.world.kill(strike.any(), strike.random.chance(0.5)),
+  crashAll: (strike) => {
+    if (strike.random.chance(0.8)) return;
+    strike.note('the power of all failed');
+    for (const station of strike.world.stations) strike.world.kill(station, true);
   },
-  cutOneWay: (plan) => {
-    const [from, to] = [plan.any(), plan.any()];
+  cutOneWay: (strike) => {
+    const [from, to] = [strike.any(), strike.any()];
     if (from === to) return;
-    plan.note('one direction was cut');
-    plan.world.network.cut(from.id, to.id);
-    plan.later(2_000, () => plan.world.network.mend(from.id, to.id));
+    strike.note('one direction was cut');
+    strike.world.network.cut(from.id, to.id);
+    strike.later(2_000, () => strike.world.network.mend(from.id, to.id));
   },
-  isolate: (plan) => {
-    const alone = plan.any();
-    plan.note('isolated', alone);
-    const others = plan.world.stations.filter((station) => station !== alone);
+  isolate: (strike) => {
+    const alone = strike.any();
+    strike.note('isolated', alone);
+    const others = strike.world.stations.filter((station) => station !== alone);
     for (const { id } of others) {
-      plan.world.network.cut(alone.id, id);
-      plan.world.network.cut(id, alone.id);
+      strike.world.network.cut(alone.id, id);
+      strike.world.network.cut(id, alone.id);
     }
-    plan.later(2_500, () => {
+    strike.later(2_500, () => {
       for (const { id } of others) {
-        plan.world.network.mend(alone.id, id);
-        plan.world.network.mend(id, alone.id);
+        strike.world.network.mend(alone.id, id);
+        strike.world.network.mend(id, alone.id);
       }
     });
   },
-  resetLink: (plan) => plan.world.network.reset(plan.any().id, plan.any().id),
-  slowLinks: (plan) => {
-    plan.note('links became slow');
-    plan.world.network.bandwidth = 20 + plan.random.below(200);
-    plan.later(1_500, () => (plan.world.network.bandwidth = Number.POSITIVE_INFINITY));
+  resetLink: (strike) => strike.world.network.reset(strike.any().id, strike.any().id),
+  slowLinks: (strike) => {
+    strike.note('links became slow');
+    strike.world.network.bandwidth = 20 + strike.random.below(200);
+    strike.later(1_500, () => (strike.world.network.bandwidth = Number.POSITIVE_INFINITY));
   },
-  stopProcess: (plan) => {
-    const station = plan.any();
-    plan.note('stopped', station);
-    station.process?.stopUntil(plan.world.time.now + plan.random.below(1_500));
+  stopProcess: (strike) => {
+    const station = strike.any();
+    strike.note('stopped', station);
+    station.process?.stopUntil(strike.world.time.now + strike.random.below(1_500));
   },
-  slowDisk: (plan) => {
-    const station = plan.any();
-    plan.note('a disk was slow', station);
+  slowDisk: (strike) => {
+    const station = strike.any();
+    strike.note('a disk was slow', station);
     station.troubled = true;
-    station.disk.trouble.slowMs = plan.random.pick([5, 50, 1_000]);
-    plan.later(1_500, () => (station.disk.trouble.slowMs = 0));
+    station.disk.trouble.slowMs = strike.random.pick([5, 50, 1_000]);
+    strike.later(1_500, () => (station.disk.trouble.slowMs = 0));
   },
-  diskFails: (plan) => {
-    if (plan.random.chance(0.7)) return;
-    const station = plan.any();
+  diskFails: (strike) => {
+    if (strike.random.chance(0.7)) return;
+    const station = strike.any();
     station.troubled = true;
-    station.disk.trouble.failsAfter = plan.random.below(10);
-    plan.note('a disk failed', station);
-    plan.later(800, () => (station.disk.trouble = noTrouble()));
+    station.disk.trouble.failsAfter = strike.random.below(10);
+    strike.note('a disk failed', station);
+    strike.later(800, () => (station.disk.trouble = noTrouble()));
   },
-  diskFull: (plan) => {
-    if (plan.random.chance(0.5)) return;
-    const station = plan.any();
+  diskFull: (strike) => {
+    if (strike.random.chance(0.5)) return;
+    const station = strike.any();
     station.troubled = true;
-    station.disk.trouble.room = plan.random.below(6_000);
-    plan.note('a disk was full', station);
-    plan.later(1_500, () => (station.disk.trouble.room = Number.POSITIVE_INFINITY));
+    station.disk.trouble.room = strike.random.below(6_000);
+    strike.note('a disk was full', station);
+    strike.later(1_500, () => (station.disk.trouble.room = Number.POSITIVE_INFINITY));
   },
-  wallClockJumps: (plan) => {
-    const station = plan.any();
-    plan.note('a wall clock jumped', station);
-    station.wallOffset += plan.random.pick([-1, 1]) * plan.random.below(DAY_MS);
+  wallClockJumps: (strike) => {
+    const station = strike.any();
+    strike.note('a wall clock jumped', station);
+    station.wallOffset += strike.random.pick([-1, 1]) * strike.random.below(DAY_MS);
   },
-  damage: (plan) => {
-    const { victim, world, random } = plan;
+  damage: (strike) => {
+    const { victim, world, random } = strike;
     const formed = world.stations.every(({ process }) => process?.replica?.status().standing === 'voter');
     if (victim.damaged || !formed || random.chance(0.5)) return;
     world.kill(victim, true);
     victim.damaged = true;
     if (random.chance(0.4)) {
-      plan.note('a disk was wiped', victim);
+      strike.note('a disk was wiped', victim);
       return victim.disk.wipe();
     }
-    plan.note('a disk rotted', victim);
+    strike.note('a disk rotted', victim);
     for (let flips = 1 + random.below(3); flips > 0; flips--) victim.disk.rot();
   },
 };

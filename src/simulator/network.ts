@@ -158,7 +158,7 @@ export class SimulatedNetwork {
       return false;
     }
     this.#carry(link, side, bytes.length, (node) => {
-      this.#trace.note(this.#time.now, `${from}>${to} ${bytes[0]} ${bytes.length}`);
+      this.#trace.message(this.#time.now, from, to, bytes[0]!, bytes.length);
       node.handler.onMessage(from, bytes);
     });
     return true;

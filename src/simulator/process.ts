@@ -1,25 +1,15 @@
-import { type Log, monotonicMs, type Random, type ReplicaId, wallMs } from '../kernel/index.js';
+import { type Log, monotonicMs, type Random, type ReplicaId, replicaId, wallMs } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { majority } from '../paxos/index.js';
-import {
-  type Clock,
-  createReplica,
-  type Entropy,
-  type PaxosSettings,
-  type Replica,
-} from '../replica/index.js';
+import { type Clock, createReplica, type Entropy, type Replica } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import type { SimulatedDisk } from './disk.js';
 import type { SimulatedNetwork } from './network.js';
+import type { Setup } from './setup.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
-export const ELECTION_TIMEOUT_MS = 300;
-
-const PAXOS: PaxosSettings = {
-  electionTimeoutMs: ELECTION_TIMEOUT_MS,
-  heartbeatIntervalMs: 60,
-  leaseMs: 300,
+const BOUNDS = {
   clockDriftRatio: 0.05,
   windowEntriesMax: 1024,
   windowBytesMax: 8 * 1024 * 1024,
@@ -27,7 +17,7 @@ const PAXOS: PaxosSettings = {
   queuedBytesMax: 64 * 1024 * 1024,
   chunkBytesMax: 16 * 1024,
   retainedEntries: 16,
-};
+} as const;
 
 /** What a process is made of; the world's side of it. */
 export interface Surroundings {
@@ -36,10 +26,7 @@ export interface Surroundings {
   readonly trace: Trace;
   readonly network: SimulatedNetwork;
   readonly disk: SimulatedDisk;
-  readonly ids: readonly ReplicaId[];
-  readonly shards: number;
-  readonly compactionBytes: number;
-  readonly segmentBytes: number;
+  readonly setup: Setup;
   /** Its monotonic clock runs this much faster than time does. */
   readonly drift: number;
   /** What its wall clock is off by. Milliseconds. */
@@ -87,7 +74,10 @@ export class SimulatedProcess {
 
   /** Rejects when the replica refuses to start. */
   async start(): Promise<void> {
-    const { time, random, network, disk, ids, shards, compactionBytes, segmentBytes } = this.#around;
+    const { time, random, network, disk, setup } = this.#around;
+    const { shards, compactionBytes, segmentBytes } = setup;
+    const { electionTimeoutMs, heartbeatIntervalMs, leaseMs } = setup;
+    const ids = Array.from({ length: setup.replicas }, (_, index) => replicaId(index + 1));
     const effect = (what: string): void => {
       if (!this.#mayAct(what)) throw new Dead(`before ${what}`);
     };
@@ -113,7 +103,7 @@ export class SimulatedProcess {
       replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
       quorums: majority(ids),
       http: undefined,
-      paxos: PAXOS,
+      paxos: { ...BOUNDS, electionTimeoutMs, heartbeatIntervalMs, leaseMs },
       groupSettings: DEFAULT_GROUP_SETTINGS,
       retentionSweepMs: 600_000,
       compactionBytes,
@@ -121,7 +111,7 @@ export class SimulatedProcess {
       transport: network.transport(
         this.id,
         (what) => this.#mayAct(what),
-        (run) => this.#later(0, run),
+        (run) => this.#run(run),
       ),
       clock,
       entropy,
@@ -152,17 +142,20 @@ export class SimulatedProcess {
   }
 
   #later(delayMs: number, run: () => void): () => void {
-    const { time } = this.#around;
-    return time.after(delayMs, () => {
-      if (!this.#alive) return;
-      if (time.now < this.#stoppedUntil) return void this.#later(this.#stoppedUntil - time.now, run);
-      try {
-        run();
-      } catch (error) {
-        // Nobody would catch it in a real process either: that is its end.
-        if (!(error instanceof Dead) && this.#alive) this.#around.ended(String((error as Error).stack));
-      }
-    });
+    return this.#around.time.after(delayMs, () => this.#run(run));
+  }
+
+  /** Runs it now, or as soon as the process goes on; never once it is dead. */
+  #run(run: () => void): void {
+    if (!this.#alive) return;
+    const { now } = this.#around.time;
+    if (now < this.#stoppedUntil) return void this.#later(this.#stoppedUntil - now, run);
+    try {
+      run();
+    } catch (error) {
+      // Nobody would catch it in a real process either: that is its end.
+      if (!(error instanceof Dead) && this.#alive) this.#around.ended(String((error as Error).stack));
+    }
   }
 
   #mayAct(what: string): boolean {

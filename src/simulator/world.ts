@@ -1,4 +1,4 @@
-import { groupId, type Random, replicaId, seededRandom, shardId } from '../kernel/index.js';
+import { groupId, type Random, replicaId, shardId } from '../kernel/index.js';
 import type { Replica } from '../replica/index.js';
 import { type ClientSurroundings, committer, member, recordWriter } from './clients.js';
 import { inTrouble, noTrouble, SimulatedDisk } from './disk.js';
@@ -6,14 +6,16 @@ import { FaultPlan, type Station } from './faults.js';
 import { type History, newHistory } from './history.js';
 import { INVARIANTS } from './invariants/index.js';
 import { SimulatedNetwork } from './network.js';
-import { ELECTION_TIMEOUT_MS, SimulatedProcess } from './process.js';
+import { SimulatedProcess } from './process.js';
+import { FAULTS_FROM_MS, type Setup, stream } from './setup.js';
 import { Trace } from './trace.js';
 import { VirtualTime } from './virtual-time.js';
 
-const FAULTS_FROM_MS = 500;
 /** How long a healed cluster may take until every client has been served: its own patience and four elections. */
-const HEALED_WITHIN_MS = 5_000 + 4 * ELECTION_TIMEOUT_MS;
+const PATIENCE_MS = 5_000;
+const HEALED_ELECTIONS = 4;
 const SAMPLE_EVERY_MS = 250;
+const HEALED_PACE_MS = 100;
 const MEMBERS_GROUP = 'members';
 
 export interface Verdict {
@@ -27,36 +29,30 @@ export interface Verdict {
 
 /** A cluster of real replicas with its clients, in a world that one seed draws. */
 export class World {
-  readonly random: Random;
   readonly trace = new Trace();
   readonly time = new VirtualTime();
   readonly network: SimulatedNetwork;
   readonly stations: readonly Station[];
   readonly history: History = newHistory();
-  readonly #seed: number;
-  readonly #shards: number;
-  readonly #compactionBytes: number;
-  readonly #segmentBytes: number;
-  readonly #faultsMs: number;
+  readonly #setup: Setup;
+  /** Draws when who restarts. */
+  readonly #random: Random;
   #violation: Verdict['violation'];
   #healed = false;
 
-  constructor(seed: number) {
-    this.#seed = seed;
-    this.random = seededRandom(seed);
-    const { random } = this;
-    this.network = new SimulatedNetwork(this.time, random, this.trace);
-    const count = random.chance(0.8) ? 3 : 5;
-    this.#shards = random.pick([1, 2, 2, 4]);
-    this.#compactionBytes = random.pick([8_192, 16_384, 65_536, 1 << 30]);
-    this.#segmentBytes = random.pick([8_192, 16_384, 65_536]);
-    this.#faultsMs = 1_500 + random.below(4_000);
-    this.stations = Array.from({ length: count }, (_, index) => ({
+  constructor(setup: Setup) {
+    this.#setup = setup;
+    const { seed } = setup;
+    this.#random = stream(seed, 'lives');
+    this.network = new SimulatedNetwork(this.time, stream(seed, 'network'), this.trace);
+    const clocks = stream(seed, 'clocks');
+    this.stations = Array.from({ length: setup.replicas }, (_, index) => ({
       id: replicaId(index + 1),
-      disk: new SimulatedDisk(random),
-      drift: 1 + (random.next() - 0.5) * 0.04,
+      disk: new SimulatedDisk(stream(seed, `disk ${index}`)),
+      drift: 1 + (clocks.next() - 0.5) * 0.04,
       wallOffset: 0,
       process: undefined,
+      lives: 0,
       troubled: false,
       damaged: false,
     }));
@@ -68,8 +64,9 @@ export class World {
     this.#startClients();
     this.#sampleAgain();
     await this.time.runThrough(FAULTS_FROM_MS, violated);
-    const faults = new FaultPlan(this);
-    await this.time.runThrough(FAULTS_FROM_MS + this.#faultsMs, violated);
+    const { seed, faultsMs } = this.#setup;
+    const faults = new FaultPlan(this, this.#setup.faults, stream(seed, 'victim'));
+    await this.time.runThrough(FAULTS_FROM_MS + faultsMs, violated);
     faults.stop();
     this.#check();
     this.#heal();
@@ -77,7 +74,7 @@ export class World {
     this.#check();
     for (const { process } of this.stations) process?.die();
     return {
-      seed: this.#seed,
+      seed,
       hash: this.trace.hash,
       goals: this.trace.goals,
       operations: this.history.records.length + this.history.reads.length + this.#tried(),
@@ -93,7 +90,8 @@ export class World {
     const marks = history.commits.map(({ acknowledged }) => acknowledged);
     const spaces = this.#spacesServed(0);
     let waiting: string[] = [];
-    while (time.now < healedAt + HEALED_WITHIN_MS && !violated()) {
+    const within = PATIENCE_MS + HEALED_ELECTIONS * this.#setup.electionTimeoutMs;
+    while (time.now < healedAt + within && !violated()) {
       await time.runThrough(time.now + SAMPLE_EVERY_MS, violated);
       const since = this.#spacesServed(healedAt);
       waiting = [
@@ -119,19 +117,20 @@ export class World {
   }
 
   #startClients(): void {
-    const { time, random, trace, history } = this;
-    const around: ClientSurroundings = {
-      ...{ time, random, trace, history },
+    const { time, trace, history } = this;
+    const { seed, paceMs, members } = this.#setup;
+    const around = (name: string): ClientSurroundings => ({
+      ...{ time, trace, history, random: stream(seed, name) },
       replicas: () => this.#running(),
-      paceMs: random.pick([20, 50, 120]),
-    };
-    for (let index = 0; index < 2; index++) committer(around, `committer-${index}`);
+      paceMs: () => (this.#healed ? Math.min(HEALED_PACE_MS, paceMs) : paceMs),
+    });
+    for (let index = 0; index < 2; index++) committer(around(`committer-${index}`), `committer-${index}`);
     for (let index = 0; index < 4; index++) {
       const space = `space-${index % 2}`;
-      recordWriter(around, `writer-${index}`, space, this.#tokensOf(space));
+      recordWriter(around(`writer-${index}`), `writer-${index}`, space, this.#tokensOf(space));
     }
-    if (random.chance(0.6))
-      for (let index = 0; index < 2; index++) member(around, `member-${index}`, MEMBERS_GROUP);
+    for (let index = 0; index < members; index++)
+      member(around(`member-${index}`), `member-${index}`, MEMBERS_GROUP);
   }
 
   readonly #tokens = new Map<string, { newest: number }>();
@@ -150,17 +149,15 @@ export class World {
   start(station: Station): void {
     if (station.process?.alive === true) return;
     const { id, disk, drift } = station;
-    const { time, random, trace, network } = this;
+    const { time, trace, network } = this;
     station.troubled = false;
+    station.lives++;
     trace.note(time.now, `start ${id}`);
     const process = new SimulatedProcess(id, {
-      ...{ time, random, trace, network, disk, drift },
-      ids: this.stations.map((each) => each.id),
-      shards: this.#shards,
-      compactionBytes: this.#compactionBytes,
-      segmentBytes: this.#segmentBytes,
+      ...{ time, trace, network, disk, drift, setup: this.#setup },
+      random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
       wallOffset: () => station.wallOffset,
-      died: () => this.kill(station, random.chance(0.7)),
+      died: () => this.kill(station, this.#random.chance(0.7)),
       ended: (reason) => this.#ended(station, process, reason),
     });
     station.process = process;
@@ -199,7 +196,7 @@ export class World {
   }
 
   #restartLater(station: Station): void {
-    this.time.after(this.#healed ? 100 : 50 + this.random.below(1_500), () => this.start(station));
+    this.time.after(this.#healed ? 100 : 50 + this.#random.below(1_500), () => this.start(station));
   }
 
   #heal(): void {
@@ -221,7 +218,7 @@ export class World {
 
   #sample({ id, replica }: SimulatedProcess): void {
     if (replica === undefined) return;
-    for (let shard = 0; shard < this.#shards; shard++) {
+    for (let shard = 0; shard < this.#setup.shards; shard++) {
       const { appliedThrough: through, hash } = replica.peek(shardId(shard));
       const key = `${id}/${shard}`;
       if (this.#sampled.get(key) === through) continue;

@@ -1,0 +1,31 @@
+/** What a campaign must reach at least once: otherwise it proves less than it says. */
+const GOALS: readonly string[] = [
+  'a crash lost sectors',
+  'died before a write',
+  'died before a sync',
+  'died before a synced',
+  'died before a send',
+  'a machine fell silent',
+  'a disk was full',
+  'a disk failed',
+  'a disk was slow',
+  'a disk was wiped',
+  'a disk rotted',
+  'the power of all failed',
+  'one direction was cut',
+  'isolated',
+  'stopped',
+  'a wall clock jumped',
+  'links became slow',
+  'a replica ended by itself',
+  'a generation was formed',
+  'a token was granted',
+  'a write with an old token was refused',
+];
+/** A handful of seeds proves nothing about goals: fewer than this are not asked. */
+const GOALS_FROM_SEEDS = 200;
+
+/** The goals that a campaign of so many seeds should have reached, and did not. */
+export function missedGoals(reached: ReadonlySet<string>, seeds: number): readonly string[] {
+  return seeds < GOALS_FROM_SEEDS ? [] : GOALS.filter((goal) => !reached.has(goal));
+}

@@ -1,0 +1,86 @@
+import { crc32c, type Random, seededRandom } from '../kernel/index.js';
+import { FAULT_KINDS, type PlannedFault } from './fault-kinds.js';
+
+/** A world before it runs: all of it is drawn by the seed, or asked for. Times in milliseconds. */
+export interface Setup {
+  readonly seed: number;
+  readonly replicas: number;
+  readonly shards: number;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly leaseMs: number;
+  readonly compactionBytes: number;
+  readonly segmentBytes: number;
+  /** How long things go wrong. */
+  readonly faultsMs: number;
+  /** Between two requests of a client, on average, while things go wrong. */
+  readonly paceMs: number;
+  readonly members: number;
+  readonly faults: readonly PlannedFault[];
+}
+
+/** What the one who runs a seed may lay down. */
+export interface Asked {
+  /** The world whose speed is published: 3 replicas, 8 shards, 30 s, 200 operations. */
+  readonly reference?: boolean | undefined;
+  /** The places of the faults that strike; all by default. */
+  readonly only?: readonly number[] | undefined;
+  /** Ends the faults, and begins the healing, earlier than drawn. */
+  readonly untilMs?: number | undefined;
+}
+
+export const FAULTS_FROM_MS = 500;
+const CLIENTS_OF_REFERENCE = 8;
+
+/** Independent streams of chance: what one part of the world draws does not change what another one draws. */
+export function stream(seed: number, name: string): Random {
+  const mixed = Math.imul(seed ^ crc32c(Buffer.from(name)), 0x9e37_79b1) >>> 0;
+  return seededRandom(mixed);
+}
+
+export function drawSetup(seed: number, asked: Asked = {}): Setup {
+  const random = stream(seed, 'setup');
+  const electionTimeoutMs = random.pick([300, 600, 1_000, 2_000]);
+  const long = random.chance(0.1);
+  const drawn = {
+    seed,
+    replicas: random.chance(0.8) ? 3 : 5,
+    shards: random.pick([1, 2, 2, 4, 8]),
+    electionTimeoutMs,
+    heartbeatIntervalMs: Math.floor(electionTimeoutMs / random.pick([3, 4, 5])),
+    leaseMs: Math.floor(electionTimeoutMs * random.pick([0.5, 0.9, 1])),
+    compactionBytes: random.pick([8_192, 16_384, 65_536, 1 << 30]),
+    segmentBytes: random.pick([8_192, 16_384, 65_536]),
+    faultsMs: long ? 10_000 + random.below(20_000) : 1_500 + random.below(4_000),
+    paceMs: long ? random.pick([120, 400]) : random.pick([20, 50, 120]),
+    members: random.chance(0.6) ? 2 : 0,
+  };
+  const setup = asked.reference === true ? { ...drawn, ...REFERENCE } : drawn;
+  const faultsMs = Math.min(setup.faultsMs, asked.untilMs ?? Infinity);
+  const faults = drawFaults(seed, setup.faultsMs).filter(
+    ({ atMs }, place) => atMs < FAULTS_FROM_MS + faultsMs && asked.only?.includes(place) !== false,
+  );
+  return { ...setup, faultsMs, faults };
+}
+
+const REFERENCE = {
+  replicas: 3,
+  shards: 8,
+  faultsMs: 30_000,
+  members: 2,
+  paceMs: (CLIENTS_OF_REFERENCE * 30_000) / 200,
+};
+
+/** Which kinds of faults there are, how often they strike, and when. */
+function drawFaults(seed: number, faultsMs: number): readonly PlannedFault[] {
+  const random = stream(seed, 'faults');
+  const kinds = FAULT_KINDS.filter(() => random.chance(0.4));
+  if (kinds.length === 0) return [];
+  const everyMs = Math.max(random.pick([50, 150, 400]), faultsMs / 40);
+  const faults: PlannedFault[] = [];
+  for (let atMs = FAULTS_FROM_MS; ;) {
+    atMs += random.next() * 2 * everyMs;
+    if (atMs >= FAULTS_FROM_MS + faultsMs) return faults;
+    faults.push({ atMs, kind: random.pick(kinds), seed: random.below(2 ** 31) });
+  }
+}
