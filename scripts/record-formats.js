@@ -147,6 +147,9 @@ const topic = { kind: 'topic.create', partitions: 6, partitionsMax: 100 };
 // Through replica 3, which forwards to the leader: the frames of a forwarded command are recorded.
 const third = running[3].replica;
 await submit(third, 0, { ...topic, name: 'orders', newId: '0d0c3c11-5b0a-4c39-9bd4-3c1c4a4a9b01' });
+const said = { kind: 'topic.setEnds', name: 'orders', ends: [{ partition: 0, offset: 900 }] };
+await submit(third, 0, { ...said, back: false });
+await submit(third, 0, { ...said, back: true });
 await submit(third, 0, { ...topic, name: 'returns', newId: '0d0c3c11-5b0a-4c39-9bd4-3c1c4a4a9b02' });
 await submit(third, 0, { kind: 'topic.delete', name: 'returns', id: '' });
 

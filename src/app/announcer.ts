@@ -51,6 +51,7 @@ function factsOf(news: News): Readonly<Record<string, unknown>> {
     case 'topic-created':
     case 'topic-changed':
     case 'topic-deleted':
+    case 'ends-set-back':
       return { event: news.kind, topic: news.topic.name, partitions: news.topic.partitions };
     default:
       return { event: news.kind };
@@ -81,6 +82,8 @@ function lineFor(news: News): string | undefined {
       return `topic ${news.topic.name} deleted`;
     case 'topic-changed':
       return `topic ${news.topic.name} has ${news.topic.partitions} partitions now`;
+    case 'ends-set-back':
+      return `topic ${news.topic.name}: ends of partitions were set back`;
     case 'join-answer':
     case 'sync-answer':
     case 'rebalance-started':

@@ -8,7 +8,6 @@ import type { Exchange } from './exchange.js';
 import type { ParkedTable } from './parked.js';
 import type { BrokerSettings } from './settings.js';
 import type { TopicCreation } from './topic-creation.js';
-import type { VirtualEnds } from './virtual-ends.js';
 
 /** News that answers a parked request. */
 export type AwaitedNews = Extract<GroupNews, { kind: 'join-answer' | 'sync-answer' }>;
@@ -25,7 +24,6 @@ export interface BrokerContext {
   readonly counters: Counters;
   readonly facts: ClusterFacts;
   readonly parked: ParkedTable<AwaitedNews>;
-  readonly ends: VirtualEnds;
   readonly creation: TopicCreation;
 }
 

@@ -12,7 +12,6 @@ import { ParkedTable } from './parked.js';
 import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
 import { TopicCreation } from './topic-creation.js';
 import { Turns } from './turns.js';
-import { VirtualEnds } from './virtual-ends.js';
 
 interface BrokerOptions {
   /** The address to listen on. What clients are told is in `coordinator.brokers()`. */
@@ -77,7 +76,6 @@ class TcpBroker implements Broker, ConnectionHost {
       counters: this.counters,
       facts,
       parked: new ParkedTable<AwaitedNews>(this.#clock, () => coordinator.now()),
-      ends: new VirtualEnds(coordinator, facts, this.#clock),
       creation: new TopicCreation(coordinator, facts, this.settings),
     };
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });

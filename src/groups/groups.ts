@@ -4,6 +4,7 @@ import {
   generation,
   type Generation,
   type GroupId,
+  type Int64,
   type MemberId,
   type TopicName,
   type WallMs,
@@ -205,6 +206,15 @@ export class ShardGroups implements Groups {
   }
   committedAll(id: GroupId): readonly CommittedOffset[] {
     return [...(this.#group(id)?.offsets.all() ?? [])];
+  }
+
+  furthest(topic: TopicName, topicId: string, partition: number): Int64 {
+    let furthest: Int64 = 0;
+    for (const { offsets } of this.state.groups.values()) {
+      const stored = offsets.get(topic, partition);
+      if (stored?.topicId === topicId && stored.offset > furthest) furthest = stored.offset;
+    }
+    return furthest;
   }
 
   list(): readonly GroupSummary[] {

@@ -11,15 +11,22 @@ import {
 } from '../kernel/index.js';
 import { groupCommandCodec, type GroupCommand } from '../groups/index.js';
 import { registerCommandCodec, type RegisterCommand } from '../registers/index.js';
-import { topicCommandCodec, type TopicCommand } from '../topics/index.js';
+import {
+  type EndsCommand,
+  endsCommandCodec,
+  partitionEnd,
+  topicCommandCodec,
+  type TopicCommand,
+} from '../topics/index.js';
 import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js';
 
 /** The format of commands in the log. A replica refuses a format that it does not know: it would apply it wrongly. */
 const FORMAT = 1;
 
 /** Which room a command belongs to. Tags are in the log: never change or reuse one. */
-const ROOM = { group: 1, topic: 2, notice: 3, record: 4 } as const;
+const ROOM = { group: 1, topic: 2, notice: 3, record: 4, ends: 5 } as const;
 
+const topicId = codec.branded<TopicId, string>()(codec.string);
 const noticeCodec = codec.struct<Notice>({
   sequence: codec.uint,
   fact: codec.union<Notice['fact']>({
@@ -27,8 +34,12 @@ const noticeCodec = codec.struct<Notice>({
       tag: 1,
       codec: codec.struct({
         name: codec.branded<TopicName, string>()(codec.string),
-        id: codec.branded<TopicId, string>()(codec.string),
+        id: topicId,
       }),
+    },
+    'ends-set-back': {
+      tag: 2,
+      codec: codec.struct({ id: topicId, ends: codec.array(partitionEnd), revision: codec.uint }),
     },
   }),
 });
@@ -49,6 +60,8 @@ export const isGroupCommand = (command: Command): command is GroupCommand =>
 export const isRegisterCommand = (command: Command): command is RegisterCommand =>
   command.kind.startsWith('record.');
 
+export const isEndsCommand = (command: Command): command is EndsCommand => command.kind.startsWith('ends.');
+
 const commandCodec: Codec<Command> = {
   write: (w, command) => {
     if (isTopicCommand(command)) {
@@ -60,6 +73,9 @@ const commandCodec: Codec<Command> = {
     } else if (isRegisterCommand(command)) {
       w.u8(ROOM.record);
       registerCommandCodec.write(w, command);
+    } else if (isEndsCommand(command)) {
+      w.u8(ROOM.ends);
+      endsCommandCodec.write(w, command);
     } else {
       w.u8(ROOM.group);
       groupCommandCodec.write(w, command);
@@ -76,6 +92,8 @@ const commandCodec: Codec<Command> = {
         return noticeCommandCodec.read(r);
       case ROOM.record:
         return registerCommandCodec.read(r);
+      case ROOM.ends:
+        return endsCommandCodec.read(r);
       default:
         throw new MalformedBytesError(`a command of the unknown room ${room}`);
     }
@@ -83,10 +101,14 @@ const commandCodec: Codec<Command> = {
 };
 
 /** What this version of the machine knows. Grows with every kind of command that an older version cannot apply. */
-export const FEATURE_LEVEL = 2;
+export const FEATURE_LEVEL = 3;
 /** Of version 0.1.0, which does not say it. */
 export const FIRST_FEATURE_LEVEL = 1;
-const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = { 'group.startTokens': 2 };
+const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
+  'group.startTokens': 2,
+  'topic.setEnds': 3,
+  'ends.start': 3,
+};
 
 /** A command may be proposed when every replica is at this level: each must be able to apply it. */
 export const levelOf = ({ kind }: Command): number => LEVELS[kind] ?? FIRST_FEATURE_LEVEL;

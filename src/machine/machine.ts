@@ -11,14 +11,31 @@ import {
   type ShardId,
   type Slot,
   slot,
+  topicId,
+  type TopicId,
   type WallMs,
   wallMs,
 } from '../kernel/index.js';
-import { createGroups, restoreGroups, snapshotGroups, type GroupNews, type Groups } from '../groups/index.js';
+import {
+  createGroups,
+  type GroupCommand,
+  type Groups,
+  restoreGroups,
+  snapshotGroups,
+} from '../groups/index.js';
 import { createRegisters, restoreRegisters, snapshotRegisters, type Registers } from '../registers/index.js';
-import { createTopics, restoreTopics, snapshotTopics, type Topics } from '../topics/index.js';
+import {
+  createTopics,
+  Ends,
+  type PartitionEnd,
+  restoreTopics,
+  snapshotTopics,
+  type TopicChange,
+  type Topics,
+} from '../topics/index.js';
 import {
   decodeCommand,
+  isEndsCommand,
   isGroupCommand,
   isNoticeCommand,
   isRegisterCommand,
@@ -30,6 +47,7 @@ import type {
   ApplyContext,
   Command,
   MachineView,
+  News,
   Notice,
   NoticeCommand,
   Reply,
@@ -50,12 +68,15 @@ export interface MachineOptions {
 }
 
 /** Grows with every change that an older version cannot read. */
-const SNAPSHOT_FORMAT = 2;
+const SNAPSHOT_FORMAT = 3;
+/** Without the ends of partitions. Version 0.1.0 knows no other; written until the shard keeps them. */
+const FORMAT_WITHOUT_ENDS = 2;
 
 interface Parts {
   readonly groups: Groups;
   readonly topics: Topics;
   readonly registers: Registers;
+  readonly ends: Ends;
   readonly notices: NoticeLog;
   readonly appliedThrough: Slot;
   readonly hash: number;
@@ -67,6 +88,7 @@ export function createMachine(options: MachineOptions): Machine {
     groups: createGroups(),
     topics: createTopics(),
     registers: createRegisters(),
+    ends: new Ends(),
     notices: createNoticeLog(emptyNoticeLog(options.shards)),
     appliedThrough: NO_SLOT,
     hash: 0,
@@ -78,7 +100,7 @@ export function createMachine(options: MachineOptions): Machine {
 export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): Machine {
   const reader = new ByteReader(snapshot);
   const format = reader.u8();
-  if (format !== SNAPSHOT_FORMAT) {
+  if (format !== SNAPSHOT_FORMAT && format !== FORMAT_WITHOUT_ENDS) {
     throw new MalformedBytesError(`a snapshot of format ${format}, this version knows ${SNAPSHOT_FORMAT}`);
   }
   const shard = reader.varint();
@@ -89,9 +111,11 @@ export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): M
   const clock = wallMs(reader.f64());
   const notices = createNoticeLog(noticeLogCodec.read(reader));
   const topics = restoreTopics(reader.bytes());
+  const ends = format === FORMAT_WITHOUT_ENDS ? new Ends() : Ends.restore(reader);
   const registers = restoreRegisters(reader);
   const groups = restoreGroups(reader.raw(reader.remaining));
-  return new ShardMachine(options, { groups, topics, registers, notices, appliedThrough, hash, clock });
+  if (!ends.started) ends.derive(committedEnds(groups));
+  return new ShardMachine(options, { groups, topics, registers, ends, notices, appliedThrough, hash, clock });
 }
 
 const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };
@@ -100,6 +124,7 @@ class ShardMachine implements Machine {
   readonly groups: Groups;
   readonly topics: Topics;
   readonly registers: Registers;
+  readonly ends: Ends;
   readonly #options: MachineOptions;
   readonly #notices: NoticeLog;
   #appliedThrough: Slot;
@@ -112,6 +137,7 @@ class ShardMachine implements Machine {
     this.groups = parts.groups;
     this.topics = parts.topics;
     this.registers = parts.registers;
+    this.ends = parts.ends;
     this.#notices = parts.notices;
     this.#appliedThrough = parts.appliedThrough;
     this.#hash = parts.hash;
@@ -148,31 +174,83 @@ class ShardMachine implements Machine {
   }
 
   #perform(command: Command, context: ApplyContext): Applied {
-    if (isGroupCommand(command)) return this.groups.apply(command, context);
+    if (isGroupCommand(command)) return this.#group(command, context);
     if (isRegisterCommand(command)) return { reply: this.registers.apply(command), ...NOTHING };
     if (isNoticeCommand(command)) return this.#notice(command, context);
+    if (isEndsCommand(command)) {
+      this.ends.start(committedEnds(this.groups));
+      return { reply: { kind: 'done' }, ...NOTHING };
+    }
     assert(this.#options.shard === 0, 'topics live in shard 0');
     const { reply, change } = this.topics.apply(command);
     if (change === null) return { reply, ...NOTHING };
+    if (change.kind === 'ends-said') return { reply, news: this.#endsSaid(change, context), timers: [] };
     if (change.kind === 'topic-deleted') {
       const { name, id } = change.topic;
-      this.#notices.publish({ kind: 'topic-deleted', name, id });
-      const here = this.groups.apply({ kind: 'group.topicDeleted', topic: name, topicId: id }, context);
+      const fact = { kind: 'topic-deleted', name, id } as const;
+      this.#notices.publish(fact);
+      const here = this.#learn(fact, context);
       return { reply, news: [change, ...here.news], timers: here.timers };
     }
     return { reply, news: [change], timers: [] };
   }
 
+  #endsSaid(
+    { topic, ends, back }: Extract<TopicChange, { kind: 'ends-said' }>,
+    { slot: revision }: ApplyContext,
+  ): News[] {
+    this.ends.say(topic.id, ends, back);
+    if (!back) return [];
+    this.ends.setBack(topic.id, ends, revision);
+    this.#notices.publish({ kind: 'ends-set-back', id: topic.id, ends, revision });
+    return [{ kind: 'ends-set-back', topic }];
+  }
+
+  #group(command: GroupCommand, context: ApplyContext): Applied {
+    if (command.kind === 'group.deleteOffsets') return this.#deleteOffsets(command, context);
+    const applied = this.groups.apply(command, context);
+    const { reply } = applied;
+    if (command.kind === 'group.commit' && reply.kind === 'commit' && reply.error === 'NONE') {
+      command.offsets.forEach(({ topicId: id, partition, offset }, index) => {
+        if (id !== null && reply.errors[index] === 'NONE') this.ends.raise(topicId(id), partition, offset);
+      });
+    }
+    return applied;
+  }
+
+  #deleteOffsets(
+    command: Extract<GroupCommand, { kind: 'group.deleteOffsets' }>,
+    context: ApplyContext,
+  ): Applied {
+    const { group, topics } = command;
+    const before = topics.flatMap(({ topic, partitions }) =>
+      partitions.flatMap((partition) => this.groups.committed(group, topic, partition) ?? []),
+    );
+    const applied = this.groups.apply(command, context);
+    for (const { topic, topicId: id, partition, offset } of before) {
+      if (id === null || this.groups.committed(group, topic, partition) !== undefined) continue;
+      this.ends.deleted(topicId(id), partition, offset, () => this.groups.furthest(topic, id, partition));
+    }
+    return applied;
+  }
+
+  /** A fact of shard 0. */
+  #learn(fact: Notice['fact'], context: ApplyContext): Pick<Applied, 'news' | 'timers'> {
+    if (fact.kind === 'ends-set-back') {
+      this.ends.setBack(fact.id, fact.ends, fact.revision);
+      return NOTHING;
+    }
+    this.ends.forget(fact.id);
+    return this.groups.apply({ kind: 'group.topicDeleted', topic: fact.name, topicId: fact.id }, context);
+  }
+
   #notice(command: NoticeCommand, context: ApplyContext): Applied {
     switch (command.kind) {
       case 'notice.receive': {
-        const news: GroupNews[] = [];
+        const news: News[] = [];
         const timers: TimerChange[] = [];
         for (const { fact } of this.#notices.receive(command.notices)) {
-          const outcome = this.groups.apply(
-            { kind: 'group.topicDeleted', topic: fact.name, topicId: fact.id },
-            context,
-          );
+          const outcome = this.#learn(fact, context);
           for (const one of outcome.news) news.push(one);
           for (const one of outcome.timers) timers.push(one);
         }
@@ -191,6 +269,10 @@ class ShardMachine implements Machine {
   }
 
   #fingerprint(command: Command, previous: number): number {
+    if (command.kind === 'topic.setEnds') {
+      const topic = this.topics.byName(command.name);
+      return topic === undefined ? previous : this.ends.fingerprint(topic.id, previous);
+    }
     if (isTopicCommand(command)) return this.topics.fingerprint(previous);
     if (isRegisterCommand(command)) return this.registers.fingerprint(command, previous);
     if ('group' in command) return this.groups.fingerprint(command.group, previous);
@@ -199,7 +281,7 @@ class ShardMachine implements Machine {
 
   *snapshot(): Iterable<Uint8Array> {
     const head = new ByteWriter(1024);
-    head.u8(SNAPSHOT_FORMAT);
+    head.u8(this.ends.started ? SNAPSHOT_FORMAT : FORMAT_WITHOUT_ENDS);
     head.varint(this.#options.shard);
     head.varint(this.#appliedThrough);
     head.u32(this.#hash);
@@ -207,7 +289,15 @@ class ShardMachine implements Machine {
     noticeLogCodec.write(head, this.#notices.save());
     head.bytes(snapshotTopics(this.topics));
     yield head.copy();
+    if (this.ends.started) yield* this.ends.snapshot();
     yield* snapshotRegisters(this.registers);
     yield* snapshotGroups(this.groups);
+  }
+}
+
+function* committedEnds(groups: Groups): Iterable<PartitionEnd & { readonly topic: TopicId }> {
+  for (const { group } of groups.list()) {
+    for (const { topicId: id, partition, offset } of groups.committedAll(group))
+      if (id !== null) yield { topic: topicId(id), partition, offset };
   }
 }

@@ -8,12 +8,29 @@ import type {
   TimerChange,
 } from '../groups/index.js';
 import type { RegisterCommand, RegisterReply, RegistersView } from '../registers/index.js';
-import type { Topic, TopicCommand, TopicReply, TopicsView } from '../topics/index.js';
+import type {
+  EndsCommand,
+  EndsView,
+  PartitionEnd,
+  Topic,
+  TopicCommand,
+  TopicReply,
+  TopicsView,
+} from '../topics/index.js';
 
 /** A fact of shard 0 that other shards must learn, numbered so that a receiver can drop what it has seen. */
 export interface Notice {
   readonly sequence: number;
-  readonly fact: { readonly kind: 'topic-deleted'; readonly name: TopicName; readonly id: TopicId };
+  readonly fact:
+    | { readonly kind: 'topic-deleted'; readonly name: TopicName; readonly id: TopicId }
+    /** Feature level 3. */
+    | {
+        readonly kind: 'ends-set-back';
+        readonly id: TopicId;
+        readonly ends: readonly PartitionEnd[];
+        /** Grows with each time. */
+        readonly revision: number;
+      };
 }
 
 /** Commands between shards: the sender log is in shard 0, the receiver's memory in each other shard. */
@@ -23,7 +40,7 @@ export type NoticeCommand =
   /** In shard 0: a shard has everything through this sequence; forget what all have. */
   | { readonly kind: 'notice.acknowledge'; readonly shard: number; readonly through: number };
 
-export type Command = GroupCommand | TopicCommand | NoticeCommand | RegisterCommand;
+export type Command = GroupCommand | TopicCommand | EndsCommand | NoticeCommand | RegisterCommand;
 
 export type NoticeReply = { readonly kind: 'noticed'; readonly through: number };
 export type Reply = GroupReply | TopicReply | NoticeReply | RegisterReply;
@@ -46,7 +63,8 @@ export type News =
   | GroupNews
   | { readonly kind: 'topic-created'; readonly topic: Topic }
   | { readonly kind: 'topic-deleted'; readonly topic: Topic }
-  | { readonly kind: 'topic-changed'; readonly topic: Topic };
+  | { readonly kind: 'topic-changed'; readonly topic: Topic }
+  | { readonly kind: 'ends-set-back'; readonly topic: Topic };
 
 export interface Applied {
   readonly reply: Reply;
@@ -60,6 +78,7 @@ export interface MachineView {
   /** Filled in shard 0 only. */
   readonly topics: TopicsView;
   readonly registers: RegistersView;
+  readonly ends: EndsView;
   readonly appliedThrough: Slot;
   /** Rolling hash over everything applied. Equal on all replicas at the same slot. */
   readonly hash: number;

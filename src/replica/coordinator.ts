@@ -1,6 +1,7 @@
 import type { GroupId, MemberId, MonotonicMs, ReplicaId, ShardId } from '../kernel/index.js';
 import type {
   Command,
+  GroupCommand,
   GroupSettings,
   MachineView,
   News,
@@ -21,9 +22,15 @@ export type Refusal =
 
 export type Outcome<R> = { readonly kind: 'ok'; readonly reply: R } | Refusal;
 export type ReadOutcome = { readonly kind: 'ok'; readonly view: MachineView } | Refusal;
+/** One view a shard, in their order. */
+export type ReadAllOutcome = { readonly kind: 'ok'; readonly views: readonly MachineView[] } | Refusal;
 
 /** Commands that any replica may be asked for, on behalf of the one that leads: their replies are plain JSON. */
-export type ForwardableCommand = TopicCommand | NoticeCommand | RegisterCommand;
+export type ForwardableCommand =
+  | TopicCommand
+  | NoticeCommand
+  | RegisterCommand
+  | Extract<GroupCommand, { kind: 'group.commit' | 'group.delete' | 'group.deleteOffsets' | 'group.leave' }>;
 
 export interface LeadershipChange {
   readonly leader: ReplicaId | undefined;
@@ -70,6 +77,10 @@ export interface Coordinator {
   ): void;
   /** A linearizable read: under the lease at once, else after a round of read-index. */
   read(shard: ShardId, done: (outcome: ReadOutcome) => void): void;
+  /** As `read`, at any replica: asks the leader how far it is, and waits until this replica has applied as much. */
+  readAnywhere(shard: ShardId, done: (outcome: ReadOutcome) => void): void;
+  /** `readAnywhere` of every shard; refused when one is. */
+  readAll(done: (outcome: ReadAllOutcome) => void): void;
   /** The state as applied here; may lag behind the leader. */
   peek(shard: ShardId): MachineView;
   /** Whether this leader has heard the member since it took the shard over. False when it does not lead. */

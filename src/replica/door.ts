@@ -22,12 +22,15 @@ import type {
   ForwardableCommand,
   LeadershipChange,
   Outcome,
+  ReadAllOutcome,
   ReadOutcome,
+  Refusal,
 } from './coordinator.js';
 import type { Forwarding } from './forwarding.js';
 import { Listeners } from './listeners.js';
 import type { ReplicaOptions } from './options.js';
 import { Peers } from './peers.js';
+import type { RemoteReads } from './remote-reads.js';
 import type { ShardHost } from './shard-host.js';
 
 /** What the broker and the admin side may ask of a replica: each question goes to the shard it concerns. */
@@ -46,6 +49,7 @@ export abstract class ReplicaDoor implements Coordinator {
   readonly #blank: MachineView;
 
   protected abstract readonly forwarding: Forwarding;
+  protected abstract readonly remoteReads: RemoteReads;
   protected abstract get running(): boolean;
 
   constructor(options: ReplicaOptions) {
@@ -97,6 +101,22 @@ export abstract class ReplicaDoor implements Coordinator {
     const host = this.hosts[shard];
     if (host === undefined || !this.running) return done({ kind: 'not-leader', leader: undefined });
     host.read(done);
+  }
+
+  readAnywhere(shard: ShardId, done: (outcome: ReadOutcome) => void): void {
+    this.remoteReads.read(shard, done);
+  }
+  readAll(done: (outcome: ReadAllOutcome) => void): void {
+    const views: MachineView[] = [];
+    let refusal: Refusal | undefined;
+    let open = this.shards;
+    for (let shard = 0; shard < this.shards; shard++) {
+      this.readAnywhere(shardId(shard), (outcome) => {
+        if (outcome.kind === 'ok') views[shard] = outcome.view;
+        else refusal = outcome;
+        if (--open === 0) done(refusal ?? { kind: 'ok', views });
+      });
+    }
   }
 
   peek(shard: ShardId): MachineView {

@@ -1,6 +1,7 @@
 import {
   ByteReader,
   ByteWriter,
+  codec,
   MalformedBytesError,
   type ShardId,
   shardId,
@@ -20,7 +21,11 @@ const KIND = {
   snapshotAsk: 7,
   snapshotChunk: 8,
   position: 9,
+  readAsk: 10,
+  readAnswer: 11,
 } as const;
+
+const through = codec.nullable(codec.branded<Slot, number>()(codec.uint));
 
 interface ShardMessage {
   readonly shard: ShardId;
@@ -66,6 +71,15 @@ export type PeerFrame =
     }
   /** How far the disk of the sender has come. To replicas of feature level 2. */
   | { readonly kind: 'position'; readonly position: number }
+  /** Through which slot has the leader of a shard applied, for a read? To replicas of feature level 3. */
+  | { readonly kind: 'readAsk'; readonly request: number; readonly shard: ShardId }
+  /** `through`: null from who does not lead. */
+  | {
+      readonly kind: 'readAnswer';
+      readonly request: number;
+      readonly shard: ShardId;
+      readonly through: Slot | null;
+    }
   /** The rolling hash of what was applied, for comparison. */
   | { readonly kind: 'audit'; readonly shard: ShardId; readonly slot: Slot; readonly hash: number };
 
@@ -134,6 +148,15 @@ export function encodeFrame(frame: Exclude<PeerFrame, { kind: 'paxos' }>): Buffe
     case 'position':
       w.varint(frame.position);
       break;
+    case 'readAsk':
+      w.varint(frame.request);
+      w.varint(frame.shard);
+      break;
+    case 'readAnswer':
+      w.varint(frame.request);
+      w.varint(frame.shard);
+      through.write(w, frame.through);
+      break;
     case 'audit':
       w.varint(frame.shard);
       w.varint(frame.slot);
@@ -186,6 +209,15 @@ export function decodeFrame(bytes: Uint8Array): PeerFrame {
       };
     case KIND.position:
       return { kind: 'position', position: r.varint() };
+    case KIND.readAsk:
+      return { kind: 'readAsk', request: r.varint(), shard: shardId(r.varint()) };
+    case KIND.readAnswer:
+      return {
+        kind: 'readAnswer',
+        request: r.varint(),
+        shard: shardId(r.varint()),
+        through: through.read(r),
+      };
     case KIND.audit:
       return { kind: 'audit', shard: shardId(r.varint()), slot: slot(r.varint()), hash: r.u32() };
     default:

@@ -1,7 +1,11 @@
 import { shardId, type ShardId } from '../kernel/index.js';
+import type { News } from '../machine/index.js';
 import type { Coordinator } from './coordinator.js';
 
 const FACTS = shardId(0);
+
+/** News of shard 0 that the other shards are told of. */
+const NOTICED: ReadonlySet<News['kind']> = new Set(['topic-deleted', 'ends-set-back']);
 
 /**
  * Carries facts of shard 0 to the other shards, from the replica that leads shard 0: sends each shard what it has not
@@ -13,6 +17,11 @@ export class NoticePump {
 
   constructor(coordinator: Coordinator) {
     this.#coordinator = coordinator;
+  }
+
+  /** News of shard 0. */
+  told(news: readonly News[]): void {
+    if (news.some(({ kind }) => NOTICED.has(kind))) this.pump();
   }
 
   pump(): void {

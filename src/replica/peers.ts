@@ -34,6 +34,10 @@ export class Peers {
     return this.#met;
   }
 
+  /** Of a peer that was met since the start of this process; else as of the oldest. */
+  levelOf(peer: ReplicaId): number {
+    return this.#met.get(peer)?.featureLevel ?? FIRST_FEATURE_LEVEL;
+  }
   isUp(peer: ReplicaId): boolean {
     return this.#up.has(peer);
   }
@@ -48,9 +52,7 @@ export class Peers {
 
   /** What every replica of the cluster knows. A peer that was not met since the start of this process counts as the oldest. */
   get featureLevel(): number {
-    const levels = this.#replicas
-      .filter(({ id }) => id !== this.#self)
-      .map(({ id }) => this.#met.get(id)?.featureLevel ?? FIRST_FEATURE_LEVEL);
+    const levels = this.#replicas.filter(({ id }) => id !== this.#self).map(({ id }) => this.levelOf(id));
     return Math.min(FEATURE_LEVEL, ...levels);
   }
 

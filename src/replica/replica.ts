@@ -15,7 +15,8 @@ import type { Clock, Hello, Storage } from './ports.js';
 import { recover, type Recovered } from './recovery.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
 import { softly } from './softly.js';
-import { startTokens } from './token-start.js';
+import { startShard } from './shard-start.js';
+import { type ReadPort, RemoteReads } from './remote-reads.js';
 import { SnapshotReceiver, SnapshotSource, type WholeSnapshot } from './snapshot-transfer.js';
 
 export function createReplica(options: ReplicaOptions): Replica {
@@ -30,6 +31,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #storage: Storage;
   readonly #outbox: Outbox;
   protected readonly forwarding: Forwarding;
+  protected readonly remoteReads: RemoteReads;
   readonly #notices: NoticePump;
   readonly #snapshotSource: SnapshotSource;
   readonly #snapshotReceiver: SnapshotReceiver;
@@ -63,14 +65,19 @@ class LocalReplica extends ReplicaDoor implements Replica {
     );
     const keepFrom = (host: ShardHost): Slot | undefined => this.#snapshotSource.keepFrom(host);
     this.#compaction = new Compaction(this.#storage, compactionBytes, keepFrom, options.log);
-    const forwarding: ForwardingPort = {
+    const port: ForwardingPort & ReadPort = {
       now: () => this.#clock.monotonic(),
       leaderOf: (shard) => this.leaderOf(shard),
       serves: (shard) => this.serves(shard),
       submit: (shard, command, done) => this.submit(shard, command, done),
+      read: (shard, done) => this.read(shard, done),
+      peek: (shard) => this.peek(shard),
+      levelOf: (peer) => this.peers.levelOf(peer),
       send: (to, frame) => this.peers.isUp(to) && options.transport.send(to, frame, 'normal'),
     };
-    this.forwarding = new Forwarding(forwarding, options.entropy.seed());
+    const run = options.entropy.seed();
+    this.forwarding = new Forwarding(port, run);
+    this.remoteReads = new RemoteReads(port, run);
     this.#notices = new NoticePump(this);
     this.#disk = new OwnDisk({
       options,
@@ -225,12 +232,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const now = this.#clock.monotonic();
     for (const host of this.hosts) host.tick();
     this.forwarding.tick();
+    this.remoteReads.tick();
     this.#disk.tick(now);
     if (now - this.#lastAuditAt >= AUDIT_EVERY_MS) {
       this.#lastAuditAt = now;
       for (const host of this.hosts) {
         host.auditResting();
-        startTokens(host, this.#clock.wall());
+        startShard(host, this.#clock.wall());
       }
       this.#notices.pump();
       this.#compaction.maybeRun(this.hosts);
@@ -295,6 +303,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     if (this.peers.linkDown(peer) && this.#state === 'running')
       this.#options.log.warn(`lost replica ${peer}: ${reason}`);
     this.forwarding.peerDown(peer);
+    this.remoteReads.peerDown(peer);
     this.#snapshotReceiver.peerDown(peer);
   }
 
@@ -307,7 +316,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     switch (frame.kind) {
       case 'paxos':
         for (const { shard, message } of frame.messages) this.hosts[shard]?.receive(from, message);
-        return;
+        return this.remoteReads.applied();
       case 'forward':
         return this.forwarding.asked(from, frame);
       case 'forwarded':
@@ -321,6 +330,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
         if (whole !== undefined) this.#installSnapshot(whole);
         return;
       }
+      case 'readAsk':
+      case 'readAnswer':
+        return this.remoteReads.heard(from, frame);
       case 'position':
         return this.#disk.heard(from, frame.position);
       case 'audit':
@@ -355,13 +367,12 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #applied(host: ShardHost, news: readonly News[]): void {
     const { serving } = host.leadership;
     this.news.tell(host.shard, news, serving);
-    if (serving && host.shard === 0 && news.some(({ kind }) => kind === 'topic-deleted'))
-      this.#notices.pump();
+    if (host.shard === 0) this.#notices.told(news);
   }
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {
     if (before.leader === after.leader && before.serving === after.serving) return;
-    startTokens(host, this.#clock.wall());
+    startShard(host, this.#clock.wall());
     this.leadership.tell(host.shard, { leader: after.leader, serving: after.serving });
     this.forwarding.retry();
   }

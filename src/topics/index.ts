@@ -1,2 +1,11 @@
 export * from './types.js';
-export { createTopics, restoreTopics, snapshotTopics, topicCommandCodec, type Topics } from './topics.js';
+export { endOf, Ends, type EndsView, partitionEnd } from './ends.js';
+export {
+  createTopics,
+  endsCommandCodec,
+  restoreTopics,
+  snapshotTopics,
+  topicCommandCodec,
+  type TopicChange,
+  type Topics,
+} from './topics.js';

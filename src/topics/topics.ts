@@ -1,6 +1,9 @@
 import { branded } from './codecs.js';
+import { partitionEnd } from './ends.js';
 import { assertNever, codec, crc32c, type TopicId, topicId, type TopicName } from '../kernel/index.js';
 import {
+  type EndsCommand,
+  type PartitionEnd,
   type Topic,
   type TopicCommand,
   type TopicError,
@@ -9,10 +12,14 @@ import {
   type TopicsView,
 } from './types.js';
 
-export type TopicChange = {
-  readonly kind: 'topic-created' | 'topic-deleted' | 'topic-changed';
-  readonly topic: Topic;
-};
+export type TopicChange =
+  | { readonly kind: 'topic-created' | 'topic-deleted' | 'topic-changed'; readonly topic: Topic }
+  | {
+      readonly kind: 'ends-said';
+      readonly topic: Topic;
+      readonly ends: readonly PartitionEnd[];
+      readonly back: boolean;
+    };
 
 /** The topics of a cluster: replicated state of shard 0. Deterministic. */
 export interface Topics extends TopicsView {
@@ -47,13 +54,24 @@ export const topicCommandCodec = codec.union<TopicCommand>({
     tag: 3,
     codec: codec.struct({ name: branded.topicName, partitions: codec.int, partitionsMax: codec.uint }),
   },
+  'topic.setEnds': {
+    tag: 4,
+    codec: codec.struct({ name: branded.topicName, ends: codec.array(partitionEnd), back: codec.boolean }),
+  },
+});
+
+export const endsCommandCodec = codec.union<EndsCommand>({
+  'ends.start': { tag: 1, codec: codec.struct({}) },
 });
 
 const refuse = (error: TopicError, message: string): { reply: TopicReply; change: null } => ({
   reply: { kind: 'topic', error, message, topic: null },
   change: null,
 });
-const done = (kind: TopicChange['kind'], topic: Topic): { reply: TopicReply; change: TopicChange } => ({
+const done = (
+  kind: Exclude<TopicChange['kind'], 'ends-said'>,
+  topic: Topic,
+): { reply: TopicReply; change: TopicChange } => ({
   reply: { kind: 'topic', error: 'NONE', topic },
   change: { kind, topic },
 });
@@ -63,6 +81,26 @@ const countProblem = (partitions: number, partitionsMax: number): string | undef
     return `a topic has at most ${partitionsMax} partitions here (setting topicPartitionsMax), not ${partitions}`;
   return undefined;
 };
+
+/** The topics stay as they are: ends are kept by the shards. */
+function setEnds(
+  topic: Topic | undefined,
+  { name, ends, back }: Extract<TopicCommand, { kind: 'topic.setEnds' }>,
+): { reply: TopicReply; change: TopicChange | null } {
+  if (topic === undefined) return refuse('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${name}"`);
+  for (const { partition, offset } of ends) {
+    if (partition >= topic.partitions) {
+      const has = `the topic "${topic.name}" has ${topic.partitions} partitions`;
+      return refuse('UNKNOWN_TOPIC_OR_PARTITION', `${has}, there is no partition ${partition}`);
+    }
+    if (offset < 0)
+      return refuse('INVALID_REQUEST', `the end of a partition is 0 or more, not ${String(offset)}`);
+  }
+  return {
+    reply: { kind: 'topic', error: 'NONE', topic },
+    change: { kind: 'ends-said', topic, ends, back },
+  };
+}
 
 export function createTopics(initial: readonly Topic[] = []): Topics {
   const byName = new Map<TopicName, Topic>();
@@ -121,6 +159,8 @@ export function createTopics(initial: readonly Topic[] = []): Topics {
           remember(grown);
           return done('topic-changed', grown);
         }
+        case 'topic.setEnds':
+          return setEnds(byName.get(command.name), command);
         default:
           return assertNever(command);
       }

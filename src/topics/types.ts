@@ -1,10 +1,16 @@
-import type { TopicId, TopicName } from '../kernel/index.js';
+import type { Int64, TopicId, TopicName } from '../kernel/index.js';
 
 /** A named set of partitions. It holds no messages: a partition stands for a part of the users' work. */
 export interface Topic {
   readonly name: TopicName;
   readonly id: TopicId;
   readonly partitions: number;
+}
+
+/** How far a partition goes: the offset behind the last item of work. */
+export interface PartitionEnd {
+  readonly partition: number;
+  readonly offset: Int64;
 }
 
 /** The errors of Kafka's topic APIs, by Kafka's names. */
@@ -14,6 +20,7 @@ export type TopicError =
   | 'UNKNOWN_TOPIC_ID'
   | 'INVALID_TOPIC_EXCEPTION'
   | 'INVALID_PARTITIONS'
+  | 'INVALID_REQUEST'
   | 'POLICY_VIOLATION';
 
 /** Commands of shard 0, which holds the cluster's facts. `newId` is made by the leader. */
@@ -33,7 +40,19 @@ export type TopicCommand =
       readonly name: TopicName;
       readonly partitions: number;
       readonly partitionsMax: number;
+    }
+  /** A user says how far the source of the work is. `back`: an end also goes back to what is said. Feature level 3. */
+  | {
+      readonly kind: 'topic.setEnds';
+      readonly name: TopicName;
+      readonly ends: readonly PartitionEnd[];
+      readonly back: boolean;
     };
+
+/** In any shard: ends of partitions are kept from here on, the same on every replica. Feature level 3. */
+export interface EndsCommand {
+  readonly kind: 'ends.start';
+}
 
 export type TopicReply =
   | { readonly kind: 'topic'; readonly error: 'NONE'; readonly topic: Topic }

@@ -78,7 +78,6 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
         if (error !== 'NONE') return refused(errorCode(error));
         // Kafka: validateOffsetCommit. Who commits is alive.
         if (request.generationIdOrMemberEpoch >= 0) coordinator.touch(group, memberId(request.memberId));
-        noteEnds(context, offsets, errors);
         answer((index) => errorCode(errors[index] ?? 'NONE'));
       },
       refused,
@@ -117,16 +116,6 @@ function ownerProblem(
   const { groups } = coordinator.peek(shard);
   const owner = groups.ownerOf(group, generation(generationIdOrMemberEpoch), topic, partition);
   return owner === undefined || owner === member ? undefined : errorCode('ILLEGAL_GENERATION');
-}
-
-function noteEnds(
-  { ends }: BrokerContext,
-  offsets: readonly OffsetToCommit[],
-  errors: readonly string[],
-): void {
-  offsets.forEach(({ topicId: id, partition, offset }, index) => {
-    if (id !== null && (errors[index] ?? 'NONE') === 'NONE') ends.note(topicId(id), partition, offset);
-  });
 }
 
 function commitReply(

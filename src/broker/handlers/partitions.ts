@@ -1,4 +1,5 @@
-import { type Int64, monotonicMs, topicId, topicName } from '../../kernel/index.js';
+import { type Int64, monotonicMs, type TopicId, topicId, topicName } from '../../kernel/index.js';
+import { endOf } from '../../machine/index.js';
 import { errorCode, type ReplyOf, type RequestOf, WireWriter } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 
@@ -70,16 +71,37 @@ const EARLIEST = -2;
 /** Kafka: KIP-405. With nothing tiered away the local log starts where the log does. */
 const EARLIEST_LOCAL = -4;
 
+/**
+ * The ends are the same at every replica: each asks the leaders of the shards how far they are. While one cannot be asked
+ * the answer is an error that clients retry; an end of 0 would reset them to the beginning.
+ */
 export const listOffsets: Handler<'ListOffsets'> = (request, exchange, context) => {
   const asksForEnds = request.topics.some(({ partitions }) =>
     partitions.some(({ timestamp }) => timestamp === LATEST),
   );
-  const answer = (): void => exchange.answer(listed(request, context));
-  if (asksForEnds) context.ends.whenFresh(answer);
-  else answer();
+  if (!asksForEnds) return exchange.answer(listed(request, context, undefined));
+  context.coordinator.readAll((outcome) => {
+    if (outcome.kind === 'ok') {
+      const ends = outcome.views.map((view) => view.ends);
+      return exchange.answer(
+        listed(request, context, (topic, partition) => ({ offset: endOf(ends, topic, partition) })),
+      );
+    }
+    context.counters.refusal(outcome.kind);
+    // Kafka: ReplicaManager.fetchOffset. Versions before 5 do not know the error.
+    const code = errorCode(exchange.version >= 5 ? 'OFFSET_NOT_AVAILABLE' : 'LEADER_NOT_AVAILABLE');
+    exchange.answer(listed(request, context, () => ({ errorCode: code })));
+  });
 };
 
-function listed(request: RequestOf<'ListOffsets'>, { facts, ends }: BrokerContext): ReplyOf<'ListOffsets'> {
+type Found = { readonly offset: Int64 } | { readonly errorCode: number };
+
+/** `latest`: of a partition. Not asked for when it is undefined. */
+function listed(
+  request: RequestOf<'ListOffsets'>,
+  { facts }: BrokerContext,
+  latest: ((topic: TopicId, partition: number) => Found) | undefined,
+): ReplyOf<'ListOffsets'> {
   return {
     topics: request.topics.map(({ name, partitions }) => {
       const topic = facts.topics.byName(topicName(name));
@@ -88,21 +110,19 @@ function listed(request: RequestOf<'ListOffsets'>, { facts, ends }: BrokerContex
         partitions: partitions.map(({ partitionIndex, timestamp }) => {
           if (topic === undefined || !facts.hasPartition(topic, partitionIndex))
             return { partitionIndex, errorCode: UNKNOWN_PARTITION };
-          return {
-            partitionIndex,
-            errorCode: 0,
-            offset: offsetAt(timestamp, () => ends.of(topic.id, partitionIndex)),
-          };
+          const found: Found =
+            timestamp === LATEST && latest !== undefined
+              ? latest(topic.id, partitionIndex)
+              : { offset: offsetAt(timestamp) };
+          return { partitionIndex, errorCode: 0, ...found };
         }),
       };
     }),
   };
 }
 /** A point in time, the largest timestamp (-3) or the last tiered offset (-5): no record has one, which Kafka says as -1. */
-function offsetAt(timestamp: Int64, end: () => Int64): Int64 {
-  if (timestamp === LATEST) return end();
-  return timestamp === EARLIEST || timestamp === EARLIEST_LOCAL ? 0 : -1;
-}
+const offsetAt = (timestamp: Int64): Int64 =>
+  timestamp === EARLIEST || timestamp === EARLIEST_LOCAL ? 0 : -1;
 
 const NO_RECORDS_HERE =
   'Quorate coordinates consumer groups; its topics are named partition sets without records. Produce to your Kafka cluster.';

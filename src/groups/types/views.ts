@@ -79,6 +79,8 @@ export interface GroupsView {
   committed(group: GroupId, topic: TopicName, partition: number): CommittedOffset | undefined;
   /** All of a group's offsets. Empty for an unknown group. */
   committedAll(group: GroupId): readonly CommittedOffset[];
+  /** The highest offset that any group has committed for a partition; 0 when none has. */
+  furthest(topic: TopicName, topicId: string, partition: number): Int64;
   list(): readonly GroupSummary[];
   describe(group: GroupId): GroupDescription | undefined;
   /** Newest last. Includes the one that runs. */

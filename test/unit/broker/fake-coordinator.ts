@@ -8,6 +8,7 @@ import {
   type ShardId,
   shardId,
   slot,
+  topicId,
   type TopicName,
   wallMs,
 } from '../../../src/kernel/index.js';
@@ -28,11 +29,13 @@ import {
   type TopicCommand,
   type TopicReply,
 } from '../../../src/machine/index.js';
+import { Ends } from '../../../src/topics/index.js';
 import type {
   BrokerAddress,
   Coordinator,
   LeadershipChange,
   Outcome,
+  ReadAllOutcome,
   ReadOutcome,
   Refusal,
 } from '../../../src/replica/index.js';
@@ -69,6 +72,7 @@ export class FakeCoordinator implements Coordinator {
   readonly commands: { readonly shard: ShardId; readonly command: Command }[] = [];
   readonly touched: string[] = [];
   readonly topics = new Map<TopicName, Topic>();
+  readonly ends = new Ends();
   readonly offsets = new Map<GroupId, CommittedOffset[]>();
   readonly heartbeats: HeartbeatQuestion[] = [];
   addresses: BrokerAddress[] = [1, 2, 3].map((id) => ({
@@ -136,6 +140,20 @@ export class FakeCoordinator implements Coordinator {
     if (scripted === 'hold') this.held.push(finish);
     else setImmediate(finish);
   }
+  readAnywhere(shard: ShardId, done: (outcome: ReadOutcome) => void): void {
+    const leader = this.leaderOf(shard);
+    if (leader === undefined || shard === this.loading) return done({ kind: 'not-leader', leader });
+    done({ kind: 'ok', view: this.peek(shard) });
+  }
+  readAll(done: (outcome: ReadAllOutcome) => void): void {
+    const outcomes: ReadOutcome[] = [];
+    for (let shard = 0; shard < this.shards; shard++)
+      this.readAnywhere(shardId(shard), (outcome) => outcomes.push(outcome));
+    const refused = outcomes.find((outcome) => outcome.kind !== 'ok');
+    done(
+      refused ?? { kind: 'ok', views: outcomes.flatMap((each) => (each.kind === 'ok' ? [each.view] : [])) },
+    );
+  }
   read(shard: ShardId, done: (outcome: ReadOutcome) => void): void {
     if (!this.serves(shard)) return done({ kind: 'not-leader', leader: this.leaderOf(shard) });
     this.reads++;
@@ -200,6 +218,7 @@ export class FakeCoordinator implements Coordinator {
         byId: (id) => all().find((topic) => topic.id === id),
         all,
       },
+      ends: this.ends,
       registers: { get: () => undefined, list: () => [], fenceOf: () => null, recordCount: 0 },
       groups: {
         heartbeat: (question) => {
@@ -208,6 +227,7 @@ export class FakeCoordinator implements Coordinator {
         },
         committed: (group, topic, partition) =>
           this.offsets.get(group)?.find((each) => each.topic === topic && each.partition === partition),
+        furthest: () => 0,
         committedAll: (group) => this.offsets.get(group) ?? [],
         list: () => [
           ...mine<GroupSummary>(this.descriptions),
@@ -239,11 +259,14 @@ export class FakeCoordinator implements Coordinator {
           (old) => !added.some((each) => each.topic === old.topic && each.partition === old.partition),
         );
         this.offsets.set(command.group, [...other, ...added]);
+        for (const { topicId: id, partition, offset } of added)
+          if (id !== null) this.ends.raise(topicId(id), partition, offset);
         return { kind: 'commit', error: 'NONE', errors: command.offsets.map(() => 'NONE') };
       }
       case 'topic.create':
       case 'topic.delete':
       case 'topic.addPartitions':
+      case 'topic.setEnds':
         return this.#topic(command);
       case 'group.join':
         return { kind: 'join', answer: joinAnswer(command.memberId || command.newMemberId) };
@@ -289,6 +312,8 @@ export class FakeCoordinator implements Coordinator {
         this.topics.delete(topic.name);
         return { kind: 'topic', error: 'NONE', topic };
       }
+      case 'topic.setEnds':
+        return fail('UNKNOWN_TOPIC_OR_PARTITION');
       case 'topic.addPartitions': {
         const topic = this.topics.get(command.name);
         if (topic === undefined) return fail('UNKNOWN_TOPIC_OR_PARTITION');

@@ -145,7 +145,7 @@ describe('docs/clients.md', () => {
   });
 
   it('#ends-of-partitions: ends a partition at the highest offset that any group committed, here or under another leader', async () => {
-    const { coordinator, clock, client } = await bench();
+    const { coordinator, client } = await bench();
     const topic = coordinator.addTopic('tenants', 2);
     const kafka = await client();
     await kafka.call(8, 5, commitOf('first', 'tenants', 41));
@@ -153,24 +153,34 @@ describe('docs/clients.md', () => {
     const ends = async () =>
       (await kafka.call(2, 3, endOf('tenants', -1, 2))).topics[0]!.partitions.map(({ offset }) => offset);
     expect(await ends()).toEqual([41, 0]);
-    // Applied here from another leader's log.
-    const committed = {
-      topic: topic.name,
-      topicId: topic.id,
-      partition: 1,
-      offset: 99,
-      leaderEpoch: -1,
-      metadata: '',
-      committedAt: clock.wall(),
-    };
-    coordinator.offsets.set(groupId('third'), [committed]);
-    clock.advance(5_000);
+    // Under another leader.
+    coordinator.leader = () => 2;
+    coordinator.ends.raise(topic.id, 1, 99);
     expect(await ends()).toEqual([41, 99]);
     expect((await kafka.call(2, 3, endOf('tenants', -2))).topics[0]!.partitions[0]!.offset).toBe(0);
     expect((await kafka.call(2, 7, endOf('tenants', -3))).topics[0]!.partitions[0]).toMatchObject({
       errorCode: 0,
       offset: -1,
       timestamp: -1,
+    });
+  });
+
+  it('#ends-of-partitions: says that an end is not known rather than 0, with an error that clients retry', async () => {
+    const { coordinator, client } = await bench();
+    coordinator.addTopic('tenants', 1);
+    coordinator.leader = (shard) => (shard === 2 ? undefined : 1);
+    const kafka = await client();
+    const codes = [];
+    for (const version of [1, 3, 4, 5, 7]) {
+      const { topics } = await kafka.call(2, version, endOf('tenants', -1));
+      codes.push(topics[0]!.partitions[0]!.errorCode);
+    }
+    const [leaderNotAvailable, offsetNotAvailable] = [5, 78];
+    const [older, newer] = [leaderNotAvailable, offsetNotAvailable];
+    expect(codes).toEqual([older, older, older, newer, newer]);
+    expect((await kafka.call(2, 3, endOf('tenants', -2))).topics[0]!.partitions[0]).toMatchObject({
+      errorCode: 0,
+      offset: 0,
     });
   });
 

@@ -200,3 +200,95 @@ describe('a deleted topic', () => {
     expect(restored.pendingNotices(1)).toEqual(pending);
   });
 });
+
+describe('ends of partitions in a shard', () => {
+  const T = topicId('id-t');
+  const end = (machine: Machine, partition = 0): Int64 | undefined => machine.ends.seen(T, partition)?.offset;
+  const setBack: Command = {
+    kind: 'topic.setEnds',
+    name: topicName('t'),
+    ends: [{ partition: 0, offset: 7 }],
+    back: true,
+  };
+
+  it('are raised by commits, kept when a group goes back or is deleted, and go with the topic', () => {
+    const fed = new Fed();
+    for (const command of [createTopic, commit('a', 100), commit('a', 5)]) fed.feed(command);
+    expect(end(fed.machine)).toBe(100);
+    fed.feed({ kind: 'group.delete', group: groupId('a') });
+    expect(end(fed.machine)).toBe(100);
+    fed.feed(deleteTopic);
+    expect(end(fed.machine)).toBeUndefined();
+  });
+
+  it('are not raised by a commit that is refused', () => {
+    const fed = new Fed();
+    const tooLong = { ...commit('a', 100), offsetMetadataBytesMax: 0 } as Extract<
+      Command,
+      { kind: 'group.commit' }
+    >;
+    fed.feed({ ...tooLong, offsets: tooLong.offsets.map((each) => ({ ...each, metadata: 'long' })) });
+    fed.feed({ ...tooLong, generation: generation(3) });
+    expect(end(fed.machine)).toBeUndefined();
+  });
+
+  it('are those of the offsets that remain when the furthest is deleted', () => {
+    const fed = new Fed();
+    for (const command of [createTopic, commit('a', 30), commit('b', 2n ** 62n)]) fed.feed(command);
+    const topics = [{ topic: topicName('t'), partitions: [0, 3] }];
+    fed.feed({ kind: 'group.deleteOffsets', group: groupId('b'), topics });
+    expect(end(fed.machine)).toBe(30);
+  });
+
+  it('are set back in every shard by a notice, once', () => {
+    const facts = new Fed(0);
+    const other = new Fed(1);
+    facts.feed(createTopic);
+    other.feed(commit('a', 2n ** 62n));
+    expect(facts.feed(setBack)).toMatchObject({
+      reply: { kind: 'topic', error: 'NONE' },
+      news: [{ kind: 'ends-set-back' }],
+    });
+    const notices = facts.machine.pendingNotices(1);
+    other.feed({ kind: 'notice.receive', notices });
+    expect(end(other.machine)).toBe(7);
+    other.feed(commit('a', 9));
+    other.feed({ kind: 'notice.receive', notices });
+    expect(end(other.machine)).toBe(9);
+  });
+
+  it.each([
+    ['a topic that is not there', 'x', 0, 1, 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ['a partition that is not there', 't', 4, 1, 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ['an end below 0', 't', 0, -1, 'INVALID_REQUEST'],
+  ])('are not set for %s', (_, name, partition, offset, error) => {
+    const fed = new Fed();
+    fed.feed(createTopic);
+    const command: Command = {
+      ...setBack,
+      kind: 'topic.setEnds',
+      name: topicName(name),
+      ends: [{ partition, offset }],
+      back: false,
+    };
+    expect(fed.feed(command)!.reply).toMatchObject({ kind: 'topic', error, topic: null });
+    expect(fed.machine.ends.said(T, 0)).toBeUndefined();
+  });
+
+  it('are in snapshots from their start on; before it a snapshot is one that version 0.1.0 reads', () => {
+    const fed = new Fed();
+    for (const command of [createTopic, commit('a', 100), commit('a', 5)]) fed.feed(command);
+    const older = snapshotOf(fed.machine);
+    expect(older[0]).toBe(2);
+    expect(end(restoreMachine(optionsOf(0), older))).toBe(5);
+    fed.feed({ kind: 'ends.start' });
+    expect(end(fed.machine)).toBe(5);
+    fed.feed(setBack);
+    fed.feed(commit('b', 2n ** 60n));
+    const newer = snapshotOf(fed.machine);
+    expect(newer[0]).toBe(3);
+    const copy = restoreMachine(optionsOf(0), newer);
+    expect([end(copy), copy.ends.said(T, 0)]).toEqual([2n ** 60n, 7]);
+    expect(snapshotOf(copy)).toEqual(newer);
+  });
+});
