@@ -10,6 +10,7 @@ import {
 } from '../kernel/index.js';
 import type { AddressesJson, AdminSource, Readiness, TopicOutcome } from '../admin/index.js';
 import type { Broker } from '../broker/index.js';
+import { topicCountProblem } from '../machine/index.js';
 import type {
   MachineView,
   RegisterCommand,
@@ -77,7 +78,12 @@ export class ReplicaAdminSource implements AdminSource {
   }
   createTopic(name: string, partitions: number): Promise<TopicOutcome> {
     const newId = topicId(this.#replica.uuid());
-    const { topicPartitionsMax: partitionsMax } = this.#settings;
+    const { topicPartitionsMax: partitionsMax, topicsMax } = this.#settings;
+    const { topics } = this.#replica.peek(shardId(0));
+    const message =
+      topics.byName(topicName(name)) === undefined ? topicCountProblem(topics.size, topicsMax) : undefined;
+    if (message !== undefined)
+      return Promise.resolve({ kind: 'topic', error: 'POLICY_VIOLATION', message, topic: null });
     return this.#topic({ kind: 'topic.create', name: topicName(name), newId, partitions, partitionsMax });
   }
   deleteTopic(name: string): Promise<TopicOutcome> {

@@ -114,11 +114,12 @@ function paxosSettings(settings: Settings): PaxosSettings {
 function groupSettings(settings: Settings): GroupSettings {
   const { sessionTimeoutMsMin, sessionTimeoutMsMax, groupSizeMax, initialQuietMs, initialDelayMsMax } =
     settings;
-  const { offsetMetadataBytesMax, offsetsRetentionMs, rebalanceRecordsMax } = settings;
+  const { offsetMetadataBytesMax, offsetsRetentionMs, rebalanceRecordsMax, groupsMax } = settings;
   return {
     sessionTimeoutMsMin,
     sessionTimeoutMsMax,
     groupSizeMax,
+    groupsMax,
     initialQuietMs,
     initialDelayMsMax,
     offsetMetadataBytesMax,
@@ -136,6 +137,7 @@ function brokerSettings(settings: Settings): BrokerSettings {
     connectionsMax: connectionLimits(settings, openFilesMax()).kafka,
     connectionIdleMs,
     topicPartitionsMax,
+    topicsMax: settings.topicsMax,
     commitOwnership: settings.commitOwnership,
     topicPartitionsDefault: autoCreatePartitions,
     autoCreateTopics: { enabled: autoCreateTopics, partitions: autoCreatePartitions },

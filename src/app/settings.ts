@@ -190,6 +190,13 @@ export const SETTINGS = {
     preset: DEFAULT_GROUP_SETTINGS.groupSizeMax,
     help: 'Members a group may have.',
   }),
+  groupsMax: integer({
+    unit: 'groups',
+    min: 1,
+    max: 10_000_000,
+    preset: DEFAULT_GROUP_SETTINGS.groupsMax,
+    help: 'Groups the cluster takes, spread over the shards. Beyond, JoinGroup and OffsetCommit make no new group and get POLICY_VIOLATION.',
+  }),
   initialQuietMs: integer({
     unit: 'ms',
     min: 0,
@@ -255,6 +262,13 @@ export const SETTINGS = {
     max: 1_000_000,
     preset: 10_000,
     help: 'Partitions a topic may have.',
+  }),
+  topicsMax: integer({
+    unit: 'topics',
+    min: 1,
+    max: 1_000_000,
+    preset: 50_000,
+    help: 'Topics the cluster takes. Beyond, none is made: POLICY_VIOLATION. Some more may be, when many are asked for at once.',
   }),
 
   frameBytesMax: integer({

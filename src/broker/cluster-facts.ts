@@ -60,6 +60,12 @@ export class ClusterFacts {
   get topics(): TopicsView {
     return this.#coordinator.peek(FACTS).topics;
   }
+  /** Whether a request that makes the group if there is none would make one too many. */
+  takesNoMore(group: GroupId): boolean {
+    const { groupSettings, shards } = this.#coordinator;
+    const { groups } = this.#coordinator.peek(this.#coordinator.shardOf(group));
+    return groups.groupCount >= Math.ceil(groupSettings.groupsMax / shards) && !groups.has(group);
+  }
   /** False before this replica has applied anything of the cluster's facts: then no topic may be called unknown. */
   get factsKnown(): boolean {
     return this.#coordinator.peek(FACTS).appliedThrough > 0;

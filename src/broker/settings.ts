@@ -22,6 +22,7 @@ export interface BrokerSettings {
   /** Whose commit of a partition is taken: its owner's alone, or as in Kafka that of any member. */
   readonly commitOwnership: CommitOwnership;
   readonly topicPartitionsMax: number;
+  readonly topicsMax: number;
   /** For CreateTopics with -1 partitions. */
   readonly topicPartitionsDefault: number;
   /** Topics made by being asked for in Metadata. */
@@ -38,6 +39,7 @@ export const DEFAULT_BROKER_SETTINGS: BrokerSettings = {
   fetchHoldMsMax: 300_000,
   commitOwnership: 'owner',
   topicPartitionsMax: 10_000,
+  topicsMax: 50_000,
   topicPartitionsDefault: 8,
   autoCreateTopics: { enabled: false, partitions: 8 },
 };

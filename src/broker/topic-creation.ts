@@ -1,5 +1,5 @@
 import { topicId, type TopicName } from '../kernel/index.js';
-import { type Topic, topicNameProblem } from '../machine/index.js';
+import { type Topic, topicCountProblem, topicNameProblem } from '../machine/index.js';
 import type { Coordinator } from '../replica/index.js';
 import type { ErrorName } from '../wire/index.js';
 import { FACTS, type ClusterFacts } from './cluster-facts.js';
@@ -32,6 +32,9 @@ export class TopicCreation {
   create(name: TopicName, done: (outcome: CreationOutcome) => void): void {
     if (topicNameProblem(name) !== undefined)
       return done({ kind: 'failed', error: 'INVALID_TOPIC_EXCEPTION' });
+    const { topics } = this.#facts;
+    if (topics.byName(name) === undefined && topicCountProblem(topics.size, this.#settings.topicsMax))
+      return done({ kind: 'failed', error: 'POLICY_VIOLATION' });
     const others = this.#underWay.get(name);
     if (others !== undefined) {
       others.push(done);

@@ -217,6 +217,9 @@ export class ShardGroups implements Groups {
     return furthest;
   }
 
+  has(id: GroupId): boolean {
+    return this.state.groups.has(id);
+  }
   list(): readonly GroupSummary[] {
     return [...this.state.groups.values()].map(summary);
   }

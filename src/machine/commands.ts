@@ -109,9 +109,15 @@ const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
   'topic.setEnds': 3,
   'ends.start': 3,
 };
+/** Version 0.1.0 reads numbers only. */
+const LEVEL_OF_WIDE_OFFSETS = 2;
 
 /** A command may be proposed when every replica is at this level: each must be able to apply it. */
-export const levelOf = ({ kind }: Command): number => LEVELS[kind] ?? FIRST_FEATURE_LEVEL;
+export function levelOf(command: Command): number {
+  if (command.kind === 'group.commit' && command.offsets.some(({ offset }) => typeof offset === 'bigint'))
+    return LEVEL_OF_WIDE_OFFSETS;
+  return LEVELS[command.kind] ?? FIRST_FEATURE_LEVEL;
+}
 
 const scratch = new ByteWriter(4096);
 

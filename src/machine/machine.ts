@@ -273,7 +273,12 @@ class ShardMachine implements Machine {
       const topic = this.topics.byName(command.name);
       return topic === undefined ? previous : this.ends.fingerprint(topic.id, previous);
     }
-    if (isTopicCommand(command)) return this.topics.fingerprint(previous);
+    if (isTopicCommand(command)) {
+      // Replicas of version 0.1.0 compare theirs: the cheaper one begins with the first command that they do not know.
+      return this.groups.tokensFrom === 0
+        ? this.topics.fingerprintOfAll(previous)
+        : this.topics.fingerprint(command, previous);
+    }
     if (isRegisterCommand(command)) return this.registers.fingerprint(command, previous);
     if ('group' in command) return this.groups.fingerprint(command.group, previous);
     return crc32cWord(this.groups.offsetCount, previous);

@@ -9,7 +9,7 @@ import type { Notice } from './types.js';
 export interface NoticeLog {
   /** In shard 0: a fact that all other shards must learn. */
   publish(fact: Notice['fact']): void;
-  /** In shard 0: what this shard has not acknowledged, oldest first. */
+  /** In shard 0: what this shard has not acknowledged, oldest first, as much of it as one command carries. */
   pending(shard: number): readonly Notice[];
   /** In shard 0. Acknowledgements may come twice and out of order. */
   acknowledge(shard: number, through: number): void;
@@ -18,6 +18,9 @@ export interface NoticeLog {
   readonly seenThrough: number;
   save(): NoticeLogState;
 }
+
+/** Each notice is work for every group of the receiving shard: so many are delivered at once. */
+const DELIVERED_MAX = 25;
 
 export interface NoticeLogState {
   readonly nextSequence: number;
@@ -50,13 +53,16 @@ export function createNoticeLog(saved: NoticeLogState): NoticeLog {
     },
     pending(shard) {
       const through = acknowledged[shard] ?? 0;
-      return shard === 0 ? [] : outbox.filter((notice) => notice.sequence > through);
+      if (shard === 0 || outbox.length === 0) return [];
+      // Sequences have no gaps.
+      const from = Math.max(0, through + 1 - outbox[0]!.sequence);
+      return outbox.slice(from, from + DELIVERED_MAX);
     },
     acknowledge(shard, through) {
       assert(shard > 0 && shard < acknowledged.length, `shard ${shard} receives notices`);
       acknowledged[shard] = Math.max(acknowledged[shard]!, Math.min(through, nextSequence - 1));
       const byAll = Math.min(...acknowledged.slice(1));
-      outbox = outbox.filter((notice) => notice.sequence > byAll);
+      if (outbox.length > 0) outbox = outbox.slice(Math.max(0, byAll + 1 - outbox[0]!.sequence));
     },
     receive(notices) {
       const fresh: Notice[] = [];

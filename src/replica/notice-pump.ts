@@ -36,9 +36,11 @@ export class NoticePump {
     this.#coordinator.submitAnywhere(shard, { kind: 'notice.receive', notices }, (received) => {
       if (received.kind !== 'ok') return void this.#underWay.delete(shard);
       const { through } = received.reply;
-      this.#coordinator.submit(FACTS, { kind: 'notice.acknowledge', shard, through }, () =>
-        this.#underWay.delete(shard),
-      );
+      this.#coordinator.submit(FACTS, { kind: 'notice.acknowledge', shard, through }, (acknowledged) => {
+        this.#underWay.delete(shard);
+        // A command carries a part of them.
+        if (acknowledged.kind === 'ok') this.#deliver(shard);
+      });
     });
   }
 }

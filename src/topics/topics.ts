@@ -1,6 +1,14 @@
 import { branded } from './codecs.js';
 import { partitionEnd } from './ends.js';
-import { assertNever, codec, crc32c, type TopicId, topicId, type TopicName } from '../kernel/index.js';
+import {
+  assertNever,
+  codec,
+  crc32c,
+  crc32cWord,
+  type TopicId,
+  topicId,
+  type TopicName,
+} from '../kernel/index.js';
 import {
   type EndsCommand,
   type PartitionEnd,
@@ -24,8 +32,10 @@ export type TopicChange =
 /** The topics of a cluster: replicated state of shard 0. Deterministic. */
 export interface Topics extends TopicsView {
   apply(command: TopicCommand): { readonly reply: TopicReply; readonly change: TopicChange | null };
-  /** Adds the topics to a running CRC. */
-  fingerprint(previous: number): number;
+  /** Adds what a command led to to a running CRC: how many topics there are, and the one that it named. */
+  fingerprint(command: TopicCommand, previous: number): number;
+  /** All topics, encoded anew, as version 0.1.0 does it. */
+  fingerprintOfAll(previous: number): number;
 }
 
 const topicCodec = codec.struct<Topic>({
@@ -102,31 +112,49 @@ function setEnds(
   };
 }
 
+function creationRefused(
+  { name, partitions, partitionsMax }: Extract<TopicCommand, { kind: 'topic.create' }>,
+  exists: boolean,
+): ReturnType<typeof refuse> | undefined {
+  const problem = topicNameProblem(name);
+  if (problem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', problem);
+  if (exists) return refuse('TOPIC_ALREADY_EXISTS', `the topic "${name}" exists already`);
+  const count = countProblem(partitions, partitionsMax);
+  return count === undefined ? undefined : refuse('INVALID_PARTITIONS', count);
+}
+
+const inOrder = (topics: ReadonlyMap<TopicName, Topic>): readonly Topic[] =>
+  [...topics.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+
 export function createTopics(initial: readonly Topic[] = []): Topics {
   const byName = new Map<TopicName, Topic>();
   const byId = new Map<TopicId, Topic>();
+  let sorted: readonly Topic[] | undefined;
   for (const topic of initial) remember(topic);
 
   function remember(topic: Topic): void {
     byName.set(topic.name, topic);
     byId.set(topic.id, topic);
+    sorted = undefined;
   }
-  const all = (): readonly Topic[] => [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const all = (): readonly Topic[] => (sorted ??= inOrder(byName));
 
   return {
     byName: (name) => byName.get(name),
     byId: (id) => byId.get(id),
     all,
-    fingerprint: (previous) => crc32c(snapshotTopics({ all } as TopicsView), previous),
+    get size() {
+      return byName.size;
+    },
+    fingerprint: ({ name }, previous) =>
+      crc32cWord(byName.get(name)?.partitions ?? 0, crc32cWord(byName.size, previous)),
+    fingerprintOfAll: (previous) => crc32c(codec.encode(topicsCodec, all()), previous),
     apply(command) {
       switch (command.kind) {
         case 'topic.create': {
-          const { name, newId, partitions, partitionsMax } = command;
-          const problem = topicNameProblem(name);
-          if (problem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', problem);
-          if (byName.has(name)) return refuse('TOPIC_ALREADY_EXISTS', `the topic "${name}" exists already`);
-          const count = countProblem(partitions, partitionsMax);
-          if (count !== undefined) return refuse('INVALID_PARTITIONS', count);
+          const { name, newId, partitions } = command;
+          const refused = creationRefused(command, byName.has(name));
+          if (refused !== undefined) return refused;
           const topic = { name, id: newId, partitions };
           remember(topic);
           return done('topic-created', topic);
@@ -134,13 +162,13 @@ export function createTopics(initial: readonly Topic[] = []): Topics {
         case 'topic.delete': {
           const byIdWanted = command.id !== topicId('');
           const topic = byIdWanted ? byId.get(command.id) : byName.get(command.name);
-          if (topic === undefined) {
+          if (topic === undefined)
             return byIdWanted
               ? refuse('UNKNOWN_TOPIC_ID', `there is no topic with the id ${command.id}`)
               : refuse('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${command.name}"`);
-          }
           byName.delete(topic.name);
           byId.delete(topic.id);
+          sorted = undefined;
           return done('topic-deleted', topic);
         }
         case 'topic.addPartitions': {

@@ -63,6 +63,13 @@ export interface TopicsView {
   byId(id: TopicId): Topic | undefined;
   /** Sorted by name. */
   all(): readonly Topic[];
+  readonly size: number;
+}
+
+/** Why the cluster takes no topic beyond those it has; undefined: it does. */
+export function topicCountProblem(topics: number, topicsMax: number): string | undefined {
+  if (topics < topicsMax) return undefined;
+  return `the cluster has ${topics} topics, and ${topicsMax} is the most it takes (setting topicsMax)`;
 }
 
 /** Kafka's rule: 1 to 249 characters of [a-zA-Z0-9._-], not "." or "..". */

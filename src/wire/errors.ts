@@ -317,7 +317,7 @@ const TABLE = [
     code: 44,
     name: 'POLICY_VIOLATION',
     retriable: false,
-    when: 'A rule of the cluster forbids it, e.g. too many topics.',
+    when: 'A limit of the cluster forbids it: too many topics or groups (settings `topicsMax`, `groupsMax`).',
     whatToDo: 'Read the message beside the error.',
   },
   {

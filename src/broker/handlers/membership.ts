@@ -36,6 +36,8 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
   if (request.sessionTimeoutMs < sessionTimeoutMsMin || request.sessionTimeoutMs > sessionTimeoutMsMax)
     return exchange.answer(joinError(errorCode('INVALID_SESSION_TIMEOUT'), request.memberId));
   const group = groupId(request.groupId);
+  if (request.memberId === '' && context.facts.takesNoMore(group))
+    return exchange.answer(joinError(errorCode('POLICY_VIOLATION'), request.memberId));
   const shard = coordinator.shardOf(group);
   const { clientId, clientHost } = exchange.owner;
   const refused = (code: number): void => exchange.answer(joinError(code, request.memberId));

@@ -57,6 +57,8 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
   // Bytes that are not UTF-8 grow when they are written back: no group that could never be listed.
   if (!fitsString(request.groupId)) return refused(errorCode('INVALID_GROUP_ID'));
   if (offsets.length === 0) return answer(() => 0);
+  if (request.generationIdOrMemberEpoch < 0 && facts.takesNoMore(group))
+    return refused(errorCode('POLICY_VIOLATION'));
   coordinator.submit(
     coordinator.shardOf(group),
     {

@@ -2,6 +2,7 @@ import { topicId, type TopicName, topicName } from '../../kernel/index.js';
 import {
   type Topic,
   type TopicCommand,
+  topicCountProblem,
   type TopicError,
   topicNameProblem,
   type TopicReply,
@@ -28,6 +29,8 @@ const verdictFields = (verdict: TopicVerdict): { errorCode: number; errorMessage
 
 /** Decided here, or by a command that whoever leads shard 0 applies: any replica serves any admin client. */
 type Decision = TopicVerdict | { readonly kind: 'submit'; readonly command: TopicCommand };
+/** So many commands of one request are under way at a time: a long list is no reason for "overloaded". */
+const UNDER_WAY_MAX = 200;
 
 function decideAll(
   decisions: readonly Decision[],
@@ -41,21 +44,39 @@ function decideAll(
     verdicts[index] = verdict;
     if (--open === 0) done(verdicts);
   };
+  const toSubmit: { readonly index: number; readonly command: TopicCommand }[] = [];
   decisions.forEach((decision, index) => {
-    if (decision.kind !== 'submit') return decided(index, decision);
+    if (decision.kind === 'submit') toSubmit.push({ index, command: decision.command });
+    else decided(index, decision);
+  });
+  let submitted = 0;
+  let underWay = 0;
+  let submitting = false;
+  const submitMore = (): void => {
+    // An outcome may come within the call that asked for it: the loop goes on, not the stack.
+    if (submitting) return;
+    submitting = true;
+    while (underWay < UNDER_WAY_MAX && submitted < toSubmit.length) {
+      underWay++;
+      submit(toSubmit[submitted++]!);
+    }
+    submitting = false;
+  };
+  const submit = ({ index, command }: (typeof toSubmit)[number]): void => {
+    const settled = (verdict: TopicVerdict): void => {
+      decided(index, verdict);
+      underWay--;
+      submitMore();
+    };
     const done = (reply: TopicReply): void =>
-      decided(
-        index,
+      settled(
         reply.error === 'NONE' ? { kind: 'done', topic: reply.topic } : failure(reply.error, reply.message),
       );
     const refused = (code: number): void =>
-      decided(index, { kind: 'failed', code, message: 'the cluster could not decide it now; try again' });
-    context.coordinator.submitAnywhere(
-      FACTS,
-      decision.command,
-      settle(context, 'topics', ['topic'], done, refused),
-    );
-  });
+      settled({ kind: 'failed', code, message: 'the cluster could not decide it now; try again' });
+    context.coordinator.submitAnywhere(FACTS, command, settle(context, 'topics', ['topic'], done, refused));
+  };
+  submitMore();
 }
 
 /** Names that stand more than once in a request: Kafka refuses each of them. */
@@ -73,9 +94,14 @@ type NewTopic = RequestOf<'CreateTopics'>['topics'][number];
 /** Replication factor and configuration are about records; they are taken and change nothing. */
 export const createTopics: Handler<'CreateTopics'> = (request, exchange, context) => {
   const doubled = repeated(request.topics.map(({ name }) => name));
-  const decisions = request.topics.map((asked) =>
-    doubled.has(asked.name) ? twice(asked.name) : creation(asked, request.validateOnly, context),
-  );
+  let topics = context.facts.topics.size;
+  const decisions = request.topics.map((asked) => {
+    if (doubled.has(asked.name)) return twice(asked.name);
+    const decision = creation(asked, { topics, validateOnly: request.validateOnly }, context);
+    if (decision.kind === 'submit' && context.facts.topics.byName(topicName(asked.name)) === undefined)
+      topics++;
+    return decision;
+  });
   decideAll(decisions, context, (verdicts) => {
     const replicas = context.coordinator.brokers().length;
     exchange.answer({
@@ -96,7 +122,11 @@ export const createTopics: Handler<'CreateTopics'> = (request, exchange, context
   });
 };
 
-function creation(asked: NewTopic, validateOnly: boolean, context: BrokerContext): Decision {
+function creation(
+  asked: NewTopic,
+  { topics, validateOnly }: { readonly topics: number; readonly validateOnly: boolean },
+  context: BrokerContext,
+): Decision {
   const { settings, facts, coordinator } = context;
   const name = topicName(asked.name);
   const problem = topicNameProblem(name);
@@ -107,10 +137,13 @@ function creation(asked: NewTopic, validateOnly: boolean, context: BrokerContext
   const partitions = wanted === -1 ? settings.topicPartitionsDefault : wanted;
   const tooMany = partitionsProblem(partitions, settings.topicPartitionsMax);
   if (tooMany !== undefined) return tooMany;
+  const exists = facts.topics.byName(name) !== undefined;
+  const full = exists ? undefined : topicCountProblem(topics, settings.topicsMax);
+  if (full !== undefined) return failure('POLICY_VIOLATION', full);
   if (validateOnly) {
-    return facts.topics.byName(name) === undefined
-      ? { kind: 'done', topic: { name, id: topicId(NO_UUID), partitions } }
-      : failure('TOPIC_ALREADY_EXISTS', `topic "${name}" exists already`);
+    return exists
+      ? failure('TOPIC_ALREADY_EXISTS', `topic "${name}" exists already`)
+      : { kind: 'done', topic: { name, id: topicId(NO_UUID), partitions } };
   }
   const partitionsMax = settings.topicPartitionsMax;
   return {

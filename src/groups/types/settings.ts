@@ -3,6 +3,8 @@ export interface GroupSettings {
   readonly sessionTimeoutMsMin: number;
   readonly sessionTimeoutMsMax: number;
   readonly groupSizeMax: number;
+  /** Groups of the whole cluster; each shard takes its share of them. */
+  readonly groupsMax: number;
   /** The first rebalance of a group ends when no member has joined for this time ... */
   readonly initialQuietMs: number;
   /** ... and after this time at the latest. */
@@ -16,6 +18,7 @@ export const DEFAULT_GROUP_SETTINGS: GroupSettings = {
   sessionTimeoutMsMin: 1_000,
   sessionTimeoutMsMax: 1_800_000,
   groupSizeMax: 100_000,
+  groupsMax: 50_000,
   initialQuietMs: 100,
   initialDelayMsMax: 3_000,
   offsetMetadataBytesMax: 4_096,

@@ -81,6 +81,7 @@ export interface GroupsView {
   committedAll(group: GroupId): readonly CommittedOffset[];
   /** The highest offset that any group has committed for a partition; 0 when none has. */
   furthest(topic: TopicName, topicId: string, partition: number): Int64;
+  has(group: GroupId): boolean;
   list(): readonly GroupSummary[];
   describe(group: GroupId): GroupDescription | undefined;
   /** Newest last. Includes the one that runs. */

@@ -68,7 +68,7 @@ export class FakeCoordinator implements Coordinator {
   readonly clusterId = 'b8k6xW0nQ1-fakeCluster';
   readonly self = replicaId(1);
   readonly shards = 4;
-  readonly groupSettings = DEFAULT_GROUP_SETTINGS;
+  groupSettings = DEFAULT_GROUP_SETTINGS;
   readonly commands: { readonly shard: ShardId; readonly command: Command }[] = [];
   readonly touched: string[] = [];
   readonly topics = new Map<TopicName, Topic>();
@@ -217,6 +217,7 @@ export class FakeCoordinator implements Coordinator {
         byName: (name) => this.topics.get(name),
         byId: (id) => all().find((topic) => topic.id === id),
         all,
+        size: this.topics.size,
       },
       ends: this.ends,
       registers: { get: () => undefined, list: () => [], fenceOf: () => null, recordCount: 0 },
@@ -239,7 +240,8 @@ export class FakeCoordinator implements Coordinator {
         ownerOf: (_group, _generation, topic, partition) => this.owners.get(`${topic}/${partition}`),
         sharedOut: (group, leader) => this.sharedOut.get(`${group}/${leader}`),
         timers: () => [],
-        groupCount: 0,
+        has: (group) => this.offsets.has(group),
+        groupCount: this.offsets.size,
         memberCount: 0,
         tokensFrom: 0,
         offsetCount: 0,

@@ -15,6 +15,8 @@ import {
   type Command,
   createMachine,
   encodeCommand,
+  FIRST_FEATURE_LEVEL,
+  levelOf,
   type Machine,
   restoreMachine,
 } from '../../../src/machine/index.js';
@@ -66,6 +68,72 @@ it('keeps an offset of 64 bits exactly, through the log and a snapshot', () => {
     expect(offsetOf(fed.machine, 'g')).toBe(offset);
     expect(offsetOf(restoreMachine(optionsOf(0), snapshotOf(fed.machine)), 'g')).toBe(offset);
   }
+});
+
+it('an offset beyond 2^53 is proposed when every replica can read it', () => {
+  expect(levelOf(commit('g', 2 ** 53 - 1))).toBe(FIRST_FEATURE_LEVEL);
+  expect(levelOf(commit('g', 2n ** 53n))).toBeGreaterThan(FIRST_FEATURE_LEVEL);
+});
+
+const topicNumber = (i: number): Command => ({
+  kind: 'topic.create',
+  name: topicName(`topic-${i}`),
+  newId: topicId(`id-${i}`),
+  partitions: 4,
+  partitionsMax: 100,
+});
+
+const nameOf = ({ fact }: ReturnType<Machine['pendingNotices']>[number]): string =>
+  fact.kind === 'topic-deleted' ? fact.name : fact.kind;
+
+describe('many topics', () => {
+  const TOPICS = 10_000;
+  it(`${TOPICS} are made and deleted for at most 2 s of CPU`, () => {
+    const fed = new Fed();
+    fed.feed({ kind: 'group.startTokens', from: 1 });
+    const before = process.cpuUsage();
+    for (let i = 0; i < TOPICS; i++) fed.feed(topicNumber(i));
+    for (let i = 0; i < TOPICS; i++) fed.feed({ ...deleteTopic, name: topicName(`topic-${i}`) });
+    const { user, system } = process.cpuUsage(before);
+    expect(fed.machine.topics.size).toBe(0);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
+  });
+
+  it('the hash says what a command led to, and before level 2 what version 0.1.0 says', () => {
+    const hashAfter = (...commands: Command[]): number => {
+      const fed = new Fed();
+      for (const command of commands) fed.feed(command);
+      return fed.machine.hash;
+    };
+    const start: Command = { kind: 'group.startTokens', from: 1 };
+    const grow = (partitions: number): Command => ({
+      kind: 'topic.addPartitions',
+      name: topicName('topic-1'),
+      partitions,
+      partitionsMax: 100,
+    });
+    const hashes = [[], [start]].flatMap((first) => [
+      hashAfter(...first, topicNumber(1)),
+      hashAfter(...first, topicNumber(1), grow(5)),
+      hashAfter(...first, topicNumber(1), grow(4)),
+    ]);
+    expect(new Set(hashes).size).toBe(hashes.length);
+  });
+
+  it('deletions reach another shard a part at a time, each once', () => {
+    const facts = new Fed(0);
+    for (let i = 0; i < 60; i++) facts.feed(topicNumber(i));
+    for (let i = 0; i < 60; i++) facts.feed({ ...deleteTopic, name: topicName(`topic-${i}`) });
+    const told: string[] = [];
+    for (let pending = facts.machine.pendingNotices(1); pending.length > 0;) {
+      expect(pending.length).toBeLessThanOrEqual(25);
+      told.push(...pending.map(nameOf));
+      facts.feed({ kind: 'notice.acknowledge', shard: 1, through: pending.at(-1)!.sequence });
+      pending = facts.machine.pendingNotices(1);
+    }
+    expect(told).toEqual(Array.from({ length: 60 }, (_, i) => `topic-${i}`));
+    expect(nameOf(facts.machine.pendingNotices(2)[0]!)).toBe('topic-0');
+  });
 });
 
 describe('the machine of a shard', () => {
