@@ -9,6 +9,7 @@ import {
   nextSlot,
   NO_SLOT,
   type ShardId,
+  shardId,
   type Slot,
   slot,
   topicId,
@@ -99,14 +100,9 @@ export function createMachine(options: MachineOptions): Machine {
 /** Rebuilds a machine from what `snapshot()` gave. Throws MalformedBytesError when it is not that. */
 export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): Machine {
   const reader = new ByteReader(snapshot);
-  const format = reader.u8();
-  if (format !== SNAPSHOT_FORMAT && format !== FORMAT_WITHOUT_ENDS) {
-    throw new MalformedBytesError(`a snapshot of format ${format}, this version knows ${SNAPSHOT_FORMAT}`);
-  }
-  const shard = reader.varint();
+  const { format, shard, appliedThrough } = readHead(reader);
   if (shard !== options.shard)
     throw new MalformedBytesError(`a snapshot of shard ${shard}, not ${options.shard}`);
-  const appliedThrough = slot(reader.varint());
   const hash = reader.u32();
   const clock = wallMs(reader.f64());
   const notices = createNoticeLog(noticeLogCodec.read(reader));
@@ -116,6 +112,23 @@ export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): M
   const groups = restoreGroups(reader.raw(reader.remaining));
   if (!ends.started) ends.derive(committedEnds(groups));
   return new ShardMachine(options, { groups, topics, registers, ends, notices, appliedThrough, hash, clock });
+}
+
+interface SnapshotHead {
+  readonly format: number;
+  readonly shard: ShardId;
+  readonly appliedThrough: Slot;
+}
+
+/** What a snapshot says of itself in its first bytes. Throws MalformedBytesError. */
+export const snapshotHead = (snapshot: Uint8Array): SnapshotHead => readHead(new ByteReader(snapshot));
+
+function readHead(reader: ByteReader): SnapshotHead {
+  const format = reader.u8();
+  if (format !== SNAPSHOT_FORMAT && format !== FORMAT_WITHOUT_ENDS) {
+    throw new MalformedBytesError(`a snapshot of format ${format}, this version knows ${SNAPSHOT_FORMAT}`);
+  }
+  return { format, shard: shardId(reader.varint()), appliedThrough: slot(reader.varint()) };
 }
 
 const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };

@@ -1,4 +1,5 @@
 export { agreementFound, differences } from './agreement.js';
+export { identityProblem } from './identity.js';
 export type * from './ports.js';
 export type * from './coordinator.js';
 export type { PaxosSettings, Replica, ReplicaStatus } from './options.js';

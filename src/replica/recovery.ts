@@ -1,4 +1,4 @@
-import { shardId } from '../kernel/index.js';
+import { assert, shardId } from '../kernel/index.js';
 import { type Agreement, agreementFound, agreementOf, differences } from './agreement.js';
 import type { ReplicaOptions } from './options.js';
 import type { DiskIdentity, LogRecord } from './ports.js';
@@ -70,7 +70,11 @@ export interface Recovered {
 export async function recover({ storage, shards, log }: ReplicaOptions): Promise<Recovered> {
   const records = Array.from({ length: shards }, (): LogRecord[] => []);
   const snapshots = new Array<Buffer | undefined>(shards).fill(undefined);
-  for (const record of storage.records) records[record.shard]?.push(record);
+  for (const record of storage.records) {
+    const ofShard = records[record.shard];
+    assert(ofShard !== undefined, `the shard ${record.shard} of a record is 0..${shards - 1}`);
+    ofShard.push(record);
+  }
   for (let shard = 0; shard < shards; shard++) {
     const snapshot = await storage.storage.readSnapshot(shardId(shard));
     if (snapshot === undefined) continue;

@@ -52,9 +52,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   constructor(options: ReplicaOptions) {
     super(options);
-    this.#options = options;
+    this.#storage = guardedStorage(options.storage, (action) => this.#guard(action));
+    this.#options = { ...options, storage: { ...options.storage, storage: this.#storage } };
     this.#clock = options.clock;
-    this.#storage = guardedStorage(options.storage.storage, (action) => this.#guard(action));
     this.#outbox = new Outbox(options.transport);
     const { transport, clock, compactionBytes } = options;
     this.#snapshotSource = new SnapshotSource(this.#storage, transport, clock, compactionBytes);
@@ -80,7 +80,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.remoteReads = new RemoteReads(port, run);
     this.#notices = new NoticePump(this);
     this.#disk = new OwnDisk({
-      options,
+      options: this.#options,
       peers: this.peers,
       guard: (action) => this.#guard(action),
       fatal: (reason) => this.#fatal(reason),
@@ -352,7 +352,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const host = this.hosts[shard];
     if (host === undefined || through <= host.machine.appliedThrough) return;
     // Read before it is written: a snapshot of a newer version must not take the place of the one that this version reads.
-    const machine = softly(this.#options.log, `a snapshot that a peer sent`, () => host.restore(bytes));
+    const machine = softly(this.#options.log, `a snapshot that a peer sent`, () =>
+      host.restore(bytes, through),
+    );
     if (machine === undefined) return;
     this.#storage.writeSnapshot(shard, through, [bytes], () => host.install(machine));
   }

@@ -2,6 +2,7 @@ import {
   assertNever,
   errorText,
   type GroupId,
+  MalformedBytesError,
   type MemberId,
   monotonicMs,
   type ReplicaId,
@@ -24,11 +25,8 @@ import {
 } from '../machine/index.js';
 import {
   createPaxos,
-  decodeRecord,
   type Effect,
-  encodeRecord,
   type Entry,
-  type HardRecord,
   type Input,
   type Leadership,
   type Message,
@@ -44,6 +42,7 @@ import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { Deadlines } from './deadlines.js';
 import { HashAudit } from './hash-audit.js';
 import type { Clock, LogRecord, Storage } from './ports.js';
+import { ShardLog } from './shard-log.js';
 
 /** What a shard needs from the replica that hosts it. */
 export interface ShardSurroundings {
@@ -89,6 +88,7 @@ export class ShardHost {
   readonly shard: ShardId;
   readonly #options: ShardHostOptions;
   readonly #around: ShardSurroundings;
+  readonly #log: ShardLog;
   readonly #paxos: Paxos;
   #machine: Machine;
   #audit: HashAudit;
@@ -120,8 +120,9 @@ export class ShardHost {
       this.#machine.appliedThrough,
       this.#machine.hash,
     );
-    const records = options.records.map((record) => decodeRecord(record.type, record.payload));
-    this.#paxos = createPaxos(options.paxos, { records, snapshotThrough: this.#machine.appliedThrough }, now);
+    const snapshotThrough = this.#machine.appliedThrough;
+    this.#log = new ShardLog(shard, around.storage, options.records, snapshotThrough);
+    this.#paxos = createPaxos(options.paxos, { records: this.#log.found, snapshotThrough }, now);
     this.#leadership = this.#paxos.status(now).leadership;
   }
 
@@ -148,7 +149,7 @@ export class ShardHost {
   }
   /** The records a restart needs for this shard, beside its snapshot: for rewriting them behind a log mark. */
   hardState(): readonly LogRecord[] {
-    return this.#paxos.hardState().map((record) => this.#logRecord(record));
+    return this.#log.checked(this.#paxos.hardState());
   }
 
   submit(command: Command, done: ProposalDone): void {
@@ -196,9 +197,12 @@ export class ShardHost {
   }
 
   /** The machine that a snapshot of a peer holds. Throws MalformedBytesError. */
-  restore(snapshot: Uint8Array): Machine {
+  restore(snapshot: Uint8Array, through: Slot): Machine {
     const { shard, shards } = this.#options;
-    return restoreMachine({ shard, shards }, snapshot);
+    const machine = restoreMachine({ shard, shards }, snapshot);
+    if (machine.appliedThrough !== through)
+      throw new MalformedBytesError(`the state at slot ${machine.appliedThrough}, announced as ${through}`);
+    return machine;
   }
 
   /** A machine from a snapshot that is durable here by now: jumps to it. False when it is older than what we have. */
@@ -284,19 +288,14 @@ export class ShardHost {
   }
 
   #persist(effect: Extract<Effect, { kind: 'persist' }>): void {
-    const records = effect.records.map((record) => this.#logRecord(record));
-    if (!effect.sync) return this.#around.storage.append(records, false);
-    this.#around.storage.append(records, true, () => this.#persisted(effect.id, effect.then));
+    if (!effect.sync) return this.#log.append(effect.records, false);
+    this.#log.append(effect.records, true, () => this.#persisted(effect.id, effect.then));
   }
 
   #persisted(id: PersistId, then: readonly Send[]): void {
     for (const send of then) this.#around.send(this.shard, send);
     this.step({ kind: 'persisted', id });
     this.#around.touchTurn(this);
-  }
-
-  #logRecord(record: HardRecord): LogRecord {
-    return { shard: this.shard, ...encodeRecord(record) };
   }
 
   #chosen(firstSlot: Slot, entries: readonly Entry[], proposals: readonly (ProposalId | undefined)[]): void {

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { crc32c } from '../kernel/index.js';
-import type { DiskIdentity } from '../replica/index.js';
+import { assert, crc32c } from '../kernel/index.js';
+import { type DiskIdentity, identityProblem } from '../replica/index.js';
 import { type FileSystem, replaceFile } from './file-system.js';
 
 /** The data directory cannot be used as it is. The message says what to do. */
@@ -77,6 +77,8 @@ export function readIdentity(fileSystem: FileSystem, directory: string): DiskIde
       identity: DiskIdentity;
     };
     if (crc !== crc32c(Buffer.from(JSON.stringify(identity)))) throw new Error('its checksum is wrong');
+    const problem = identityProblem(identity);
+    if (problem !== undefined) throw new Error(problem);
     return identity;
   } catch (error) {
     throw new DataDirectoryError(
@@ -86,6 +88,9 @@ export function readIdentity(fileSystem: FileSystem, directory: string): DiskIde
 }
 
 export function writeIdentity(fileSystem: FileSystem, directory: string, identity: DiskIdentity): void {
+  // Pair: readIdentity.
+  const problem = identityProblem(identity);
+  assert(problem === undefined, `identity: ${problem}`);
   const crc = crc32c(Buffer.from(JSON.stringify(identity)));
   replaceFile(fileSystem, directory, IDENTITY, [
     Buffer.from(`${JSON.stringify({ crc, identity }, null, 2)}\n`),

@@ -15,6 +15,7 @@ import {
   createReplica,
   type Entropy,
   type Hello,
+  type OpenedStorage,
   type PaxosSettings,
   type Replica,
   type Transport,
@@ -35,6 +36,13 @@ export const PAXOS_SETTINGS: PaxosSettings = {
   chunkBytesMax: 256 * 1024,
   retainedEntries: 64,
 };
+
+/** What the disk holds now. */
+export const copyOf = (disk: MemoryDisk): MemoryDisk => ({
+  ...disk,
+  synced: [...disk.synced],
+  snapshots: new Map(disk.snapshots),
+});
 
 /** Virtual time: nothing happens but what was scheduled, in order. */
 export class VirtualTime {
@@ -208,6 +216,8 @@ export interface SimulatedClusterOptions {
 interface OwnConfiguration {
   readonly ids?: readonly ReplicaId[];
   readonly paxos?: Partial<PaxosSettings>;
+  /** Instead of its disk in memory. */
+  readonly storage?: OpenedStorage;
 }
 
 /** A cluster of real replica shells over simulated clock, chance, disk and network. */
@@ -259,10 +269,12 @@ export class SimulatedCluster {
       uuid: () => `${id}-${life}-${uuids++}`,
       seed: () => this.random.below(2 ** 31),
     };
-    const storage = await openMemoryStorage({
-      disk: this.disks.get(id)!,
-      later: (sync) => void this.time.after(0.2 + this.random.next(), whileAlive(sync)),
-    });
+    const storage =
+      own.storage ??
+      (await openMemoryStorage({
+        disk: this.disks.get(id)!,
+        later: (sync) => void this.time.after(0.2 + this.random.next(), whileAlive(sync)),
+      }));
     const replica = createReplica({
       self: id,
       clusterId: 'simulated-cluster-0000',

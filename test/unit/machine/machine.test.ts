@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  generation,
   groupId,
   type Int64,
   MalformedBytesError,
@@ -20,6 +19,7 @@ import {
   type Machine,
   restoreMachine,
 } from '../../../src/machine/index.js';
+import { commit } from '../../harness/commits.js';
 
 const SHARDS = 3;
 const optionsOf = (shard: number) => ({ shard: shardId(shard), shards: SHARDS });
@@ -38,17 +38,8 @@ class Fed {
   }
 }
 
-const commit = (group: string, offset: Int64): Command => ({
-  kind: 'group.commit',
-  group: groupId(group),
-  generation: generation(-1),
-  memberId: memberId(''),
-  instanceId: null,
-  groupNotFoundKnown: true,
-  retentionMs: null,
-  offsetMetadataBytesMax: 100,
-  offsets: [{ topic: topicName('t'), topicId: 'id-t', partition: 0, offset, leaderEpoch: -1, metadata: '' }],
-});
+const commitOf = (group: string, offset: Int64): Command =>
+  commit(offset, { group, topicId: topicId('id-t') });
 const createTopic: Command = {
   kind: 'topic.create',
   name: topicName('t'),
@@ -64,7 +55,7 @@ const offsetOf = (machine: Machine, group: string) =>
 it('keeps an offset of 64 bits exactly, through the log and a snapshot', () => {
   for (const offset of [1_850_000_000_000_000_000n, 2n ** 63n - 1n, 2n ** 53n, 2 ** 53 - 1]) {
     const fed = new Fed();
-    fed.feed(commit('g', offset));
+    fed.feed(commitOf('g', offset));
     expect(offsetOf(fed.machine, 'g')).toBe(offset);
     expect(offsetOf(restoreMachine(optionsOf(0), snapshotOf(fed.machine)), 'g')).toBe(offset);
   }
@@ -139,7 +130,14 @@ describe('many topics', () => {
 describe('the machine of a shard', () => {
   it('comes to the same state and hash wherever the same log is applied', () => {
     const one = new Fed();
-    for (const command of [createTopic, commit('a', 1), null, commit('b', 2), deleteTopic, commit('a', 3)])
+    for (const command of [
+      createTopic,
+      commitOf('a', 1),
+      null,
+      commitOf('b', 2),
+      deleteTopic,
+      commitOf('a', 3),
+    ])
       one.feed(command);
     const other = createMachine(optionsOf(0));
     for (const [i, payload] of one.log.entries()) other.apply(slot(i + 1), payload);
@@ -154,22 +152,22 @@ describe('the machine of a shard', () => {
       return fed.machine.hash;
     };
     const hashes = [
-      hashAfter(commit('a', 1), commit('b', 1)),
-      hashAfter(commit('b', 1), commit('a', 1)),
-      hashAfter(commit('a', 1), commit('b', 2)),
-      hashAfter(commit('a', 1), null),
-      hashAfter(commit('a', 1)),
+      hashAfter(commitOf('a', 1), commitOf('b', 1)),
+      hashAfter(commitOf('b', 1), commitOf('a', 1)),
+      hashAfter(commitOf('a', 1), commitOf('b', 2)),
+      hashAfter(commitOf('a', 1), null),
+      hashAfter(commitOf('a', 1)),
     ];
     expect(new Set(hashes).size).toBe(hashes.length);
   });
 
   it('goes on from a snapshot as if nothing had been', () => {
     const one = new Fed();
-    for (const command of [createTopic, commit('a', 1), commit('b', 2)]) one.feed(command);
+    for (const command of [createTopic, commitOf('a', 1), commitOf('b', 2)]) one.feed(command);
     const restored = restoreMachine(optionsOf(0), snapshotOf(one.machine));
     expect(restored.appliedThrough).toBe(one.machine.appliedThrough);
     expect(restored.hash).toBe(one.machine.hash);
-    one.feed(commit('a', 9));
+    one.feed(commitOf('a', 9));
     restored.apply(slot(4), one.log.at(-1)!);
     expect(restored.hash).toBe(one.machine.hash);
     expect(offsetOf(restored, 'a')).toBe(9);
@@ -183,7 +181,7 @@ describe('the machine of a shard', () => {
       /format 9/,
     );
     const full = new Fed();
-    full.feed(commit('a', 1));
+    full.feed(commitOf('a', 1));
     const whole = snapshotOf(full.machine);
     for (let cut = 0; cut < whole.length; cut++)
       expect(() => restoreMachine(optionsOf(0), whole.subarray(0, cut))).toThrow(MalformedBytesError);
@@ -198,15 +196,15 @@ describe('the machine of a shard', () => {
 
   it('refuses a command that it does not know rather than skip it', () => {
     const { machine } = new Fed();
-    const payload = encodeCommand({ at: wallMs(1), command: commit('a', 1) });
+    const payload = encodeCommand({ at: wallMs(1), command: commitOf('a', 1) });
     payload[0] = 99;
     expect(() => machine.apply(slot(1), payload)).toThrow(/format 99.*upgrade this replica/);
   });
 
   it('never lets time go back when the lead moves to a clock that is behind', () => {
     const fed = new Fed();
-    fed.feed(commit('a', 1), 5_000);
-    fed.feed(commit('b', 1), 4_000);
+    fed.feed(commitOf('a', 1), 5_000);
+    fed.feed(commitOf('b', 1), 4_000);
     const at = (group: string): number =>
       fed.machine.groups.committed(groupId(group), topicName('t'), 0)!.committedAt;
     expect(at('a')).toBe(5_000);
@@ -244,8 +242,8 @@ describe('a deleted topic', () => {
     const facts = new Fed(0);
     const other = new Fed(2);
     facts.feed(createTopic);
-    other.feed(commit('a', 7));
-    facts.feed(commit('here', 7));
+    other.feed(commitOf('a', 7));
+    facts.feed(commitOf('here', 7));
     facts.feed(deleteTopic);
     expect(offsetOf(facts.machine, 'here')).toBeUndefined();
     const pending = facts.machine.pendingNotices(2);
@@ -256,7 +254,7 @@ describe('a deleted topic', () => {
     expect(other.feed(receive)!.reply).toMatchObject({ kind: 'noticed', through: pending[0]!.sequence });
     expect(offsetOf(other.machine, 'a')).toBeUndefined();
     // The topic is made again and used again; the notice comes a second time.
-    other.feed(commit('a', 8));
+    other.feed(commitOf('a', 8));
     other.feed(receive);
     expect(offsetOf(other.machine, 'a')).toBe(8);
 

@@ -1,4 +1,11 @@
-import { type MonotonicMs, monotonicMs, type ReplicaId, type Slot, slot } from '../../../src/kernel/index.js';
+import {
+  type MonotonicMs,
+  monotonicMs,
+  type ReplicaId,
+  shardId,
+  type Slot,
+  slot,
+} from '../../../src/kernel/index.js';
 import {
   type Ballot,
   BALLOT_ZERO,
@@ -6,6 +13,7 @@ import {
   maxBallot,
   type Paxos,
   type PersistId,
+  RecordOrder,
   type Send,
 } from '../../../src/paxos/index.js';
 
@@ -24,6 +32,7 @@ export class Node {
   pausedUntil = 0;
   disk: HardRecord[] = [];
   snapshotThrough: Slot = slot(0);
+  #order = new RecordOrder(shardId(0), slot(0));
   pending: PendingWrite[] = [];
   diskBusy = false;
   applied = 0;
@@ -46,9 +55,17 @@ export class Node {
     return monotonicMs(time * this.rate);
   }
 
+  /** What a start reads. Throws when the records contradict each other. */
+  read(): readonly HardRecord[] {
+    this.#order = new RecordOrder(shardId(0), this.snapshotThrough);
+    for (const record of this.disk) this.#order.add(record);
+    return this.disk;
+  }
+
   store(records: readonly HardRecord[]): void {
     const { durable } = this;
     for (const record of records) {
+      this.#order.add(record);
       this.disk.push(record);
       if (record.kind === 'promised') durable.promised = maxBallot(durable.promised, record.ballot);
       if (record.kind === 'accepted') {

@@ -152,7 +152,7 @@ export class World {
     node.applied = node.snapshotThrough;
     node.core = createPaxos(
       used,
-      { records: node.disk, snapshotThrough: node.snapshotThrough },
+      { records: node.read(), snapshotThrough: node.snapshotThrough },
       this.now(node),
     );
     this.#checks.restarted(node);

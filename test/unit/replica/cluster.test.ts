@@ -1,30 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import {
-  type Int64,
-  generation,
-  groupId,
-  memberId,
-  replicaId,
-  shardId,
-  topicId,
-  topicName,
-} from '../../../src/kernel/index.js';
+import { replicaId, shardId, topicId, topicName } from '../../../src/kernel/index.js';
 import type { Command, ReplyTo } from '../../../src/machine/index.js';
 import type { Outcome, Replica } from '../../../src/replica/index.js';
+import { commit, GROUP, offsetAt } from '../../harness/commits.js';
 import { SimulatedCluster, type SimulatedClusterOptions } from '../../harness/simulated-world.js';
-
-const GROUP = groupId('billing');
-const commit = (offset: number): Command => ({
-  kind: 'group.commit',
-  group: GROUP,
-  generation: generation(-1),
-  memberId: memberId(''),
-  instanceId: null,
-  groupNotFoundKnown: true,
-  retentionMs: null,
-  offsetMetadataBytesMax: 4096,
-  offsets: [{ topic: topicName('t'), topicId: null, partition: 0, offset, leaderEpoch: -1, metadata: '' }],
-});
 
 let cluster: SimulatedCluster;
 const make = async (options?: SimulatedClusterOptions): Promise<SimulatedCluster> => {
@@ -51,9 +30,6 @@ async function submit<C extends Command>(
   expect(outcome).toBeDefined();
   return outcome!;
 }
-
-const offsetAt = (replica: Replica): Int64 | undefined =>
-  replica.peek(replica.shardOf(GROUP)).groups.committed(GROUP, topicName('t'), 0)?.offset;
 
 describe('a cluster of replicas over simulated clock, chance, disk and network', () => {
   it('forms, elects the preferred leader of every shard, and applies the same on all', async () => {
@@ -206,7 +182,7 @@ describe('a cluster of replicas over simulated clock, chance, disk and network',
     await submit(leaderOf(), commit(2));
     await cluster.time.advance(500);
     groups.state.groups.get(GROUP)!.offsets.removeTopic('t');
-    for (let i = 0; i < 5; i++) await submit(leaderOf(), { ...commit(3 + i), offsets: [] } as Command);
+    for (let i = 0; i < 5; i++) await submit(leaderOf(), { ...commit(3 + i), offsets: [] });
     await cluster.time.advance(8_000);
     expect(cluster.fatal).toHaveLength(1);
     expect(cluster.fatal[0]).toMatch(/^2: shard 0: the state after slot \d+ has hash/);

@@ -1,39 +1,13 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import {
-  generation,
-  groupId,
-  memberId,
-  type ReplicaId,
-  replicaId,
-  topicName,
-} from '../../../src/kernel/index.js';
-import type { Command } from '../../../src/machine/index.js';
+import { type ReplicaId, replicaId } from '../../../src/kernel/index.js';
 import type { Replica } from '../../../src/replica/index.js';
-import type { MemoryDisk } from '../../../src/storage/index.js';
-import { SimulatedCluster } from '../../harness/simulated-world.js';
+import { commit, GROUP, offsetAt } from '../../harness/commits.js';
+import { copyOf, SimulatedCluster } from '../../harness/simulated-world.js';
 
 jest.setTimeout(60_000);
-const GROUP = groupId('billing');
 const [one, two, three] = [1, 2, 3].map(replicaId) as [ReplicaId, ReplicaId, ReplicaId];
-const commit = (offset: number): Command => ({
-  kind: 'group.commit',
-  group: GROUP,
-  generation: generation(-1),
-  memberId: memberId(''),
-  instanceId: null,
-  groupNotFoundKnown: true,
-  retentionMs: null,
-  offsetMetadataBytesMax: 4096,
-  offsets: [{ topic: topicName('t'), topicId: null, partition: 0, offset, leaderEpoch: -1, metadata: '' }],
-});
-
 let cluster: SimulatedCluster;
 afterEach(() => expect(cluster.fatal).toEqual([]));
-const copyOf = (disk: MemoryDisk): MemoryDisk => ({
-  ...disk,
-  synced: [...disk.synced],
-  snapshots: new Map(disk.snapshots),
-});
 const leaders = (): Replica[] =>
   [...cluster.replicas.values()].filter((replica) => replica.serves(replica.shardOf(GROUP)));
 async function committed(offset: number): Promise<void> {
@@ -43,8 +17,6 @@ async function committed(offset: number): Promise<void> {
   for (let i = 0; i < 100 && kind === undefined; i++) await cluster.time.advance(5);
   expect(kind).toBe('ok');
 }
-const offsetAt = (replica: Replica): number =>
-  Number(replica.peek(replica.shardOf(GROUP)).groups.committed(GROUP, topicName('t'), 0)?.offset);
 
 async function formed(): Promise<void> {
   cluster = new SimulatedCluster();

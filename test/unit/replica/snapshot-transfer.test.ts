@@ -1,33 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import {
-  generation,
-  groupId,
-  memberId,
-  replicaId,
-  shardId,
-  slot,
-  topicName,
-} from '../../../src/kernel/index.js';
-import type { Command } from '../../../src/machine/index.js';
+import { replicaId, shardId, slot } from '../../../src/kernel/index.js';
+import { commit } from '../../harness/commits.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
-const GROUP = groupId('billing');
-const T = topicName('t');
 const LAGGARD = replicaId(3);
 const SHARD = shardId(0);
 const MIB = 1024 * 1024;
-
-const commit = (partition: number, metadata: string): Command => ({
-  kind: 'group.commit',
-  group: GROUP,
-  generation: generation(-1),
-  memberId: memberId(''),
-  instanceId: null,
-  groupNotFoundKnown: true,
-  retentionMs: null,
-  offsetMetadataBytesMax: 16_384,
-  offsets: [{ topic: T, topicId: null, partition, offset: 1, leaderEpoch: -1, metadata }],
-});
 
 let cluster: SimulatedCluster;
 afterEach(() => expect(cluster.fatal).toEqual([]));
@@ -44,7 +22,7 @@ async function fill(bytes: number, metadata = 'm'.repeat(8_000)): Promise<number
 
 function put(partition: number, metadata: string): void {
   const leader = [...cluster.replicas.values()].find((replica) => replica.serves(SHARD));
-  leader?.submit(SHARD, commit(partition, metadata), () => undefined);
+  leader?.submit(SHARD, commit(1, { partition, metadata }), () => undefined);
 }
 
 const applied = (id: number): number =>

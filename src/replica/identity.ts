@@ -1,0 +1,55 @@
+import { assert } from '../kernel/index.js';
+import type { DiskIdentity } from './ports.js';
+
+const REPLICA_IDS = 2 ** 31 - 2 ** 20;
+const SHARDS_MAX = 0xffff;
+
+/**
+ * What is wrong with an identity, with the name of the field; undefined when nothing is. Asked before it is written and
+ * after it is read.
+ */
+export function identityProblem(identity: DiskIdentity): string | undefined {
+  const { clusterId, replicaId, shards, incarnation, formedWith, agreement, earlierLeaseMs, positions } =
+    identity;
+  if (!isName(clusterId)) return `clusterId is ${JSON.stringify(clusterId)}, not a name`;
+  if (!isWhole(replicaId, 0, REPLICA_IDS - 1)) return `replicaId is ${String(replicaId)}, not an id`;
+  if (!isWhole(shards, 1, SHARDS_MAX)) return `shards is ${String(shards)}, not 1..${SHARDS_MAX}`;
+  if (!isName(incarnation)) return `incarnation is ${JSON.stringify(incarnation)}, not a name`;
+  if (!isRecord(formedWith)) return 'formedWith is missing';
+  for (const [id, other] of Object.entries(formedWith))
+    if (!isName(other)) return `formedWith.${id} is ${JSON.stringify(other)}, not an incarnation`;
+  if (Object.keys(formedWith).length > 0 && formedWith[replicaId] === undefined)
+    return `formedWith lacks this replica, ${replicaId}`;
+  for (const [name, value] of Object.entries(agreement ?? {}))
+    if (typeof value !== 'string') return `agreement.${name} is ${JSON.stringify(value)}, not text`;
+  if (earlierLeaseMs !== undefined && !(earlierLeaseMs > 0))
+    return `earlierLeaseMs is ${String(earlierLeaseMs)}, not above 0`;
+  for (const [id, position] of Object.entries(positions ?? {})) {
+    if (formedWith[id] === undefined) return `positions.${id} is of a replica that formedWith lacks`;
+    if (!isWhole(position, 0, Number.MAX_SAFE_INTEGER)) return `positions.${id} is ${String(position)}`;
+  }
+  return undefined;
+}
+
+const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isRecord = (value: unknown): boolean => typeof value === 'object' && value !== null;
+const isWhole = (value: unknown, min: number, max: number): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+
+/** What never changes on a disk, and what never goes down. */
+export function assertSuccessor(before: DiskIdentity, after: DiskIdentity): void {
+  for (const field of ['clusterId', 'replicaId', 'shards'] as const)
+    assert(
+      before[field] === after[field],
+      `identity.${field} stays ${before[field]}, and is not ${after[field]}`,
+    );
+  for (const [id, incarnation] of Object.entries(before.formedWith))
+    assert(
+      after.formedWith[id] === incarnation,
+      `identity.formedWith.${id} stays ${incarnation}, and is not ${after.formedWith[id]}`,
+    );
+  for (const [id, position] of Object.entries(before.positions ?? {})) {
+    const next = after.positions?.[id] ?? 0;
+    assert(next >= position, `identity.positions.${id} grows from ${position}, not to ${next}`);
+  }
+}
