@@ -60,7 +60,7 @@ export default tseslint.config(
           'clearImmediate',
         ].map((name) => ({
           name,
-          message: `A pure room gets time, chance and IO inside its input: \`${name}\` belongs to the shell (src/replica).`,
+          message: `A pure room gets time, randomness and IO inside its input: \`${name}\` belongs to the shell (src/replica).`,
         })),
       ],
       'no-restricted-properties': [

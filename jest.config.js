@@ -20,6 +20,8 @@ const project = (displayName, testMatch) => ({
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   moduleFileExtensions: ['ts', 'js', 'json'],
   testEnvironment: 'node',
+  // A test may share the processors with much else: it fails for what it finds, not for being slow.
+  testTimeout: 60_000,
 });
 
 /**

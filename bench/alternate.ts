@@ -21,7 +21,7 @@ export async function alternate<K extends string>(
   const took = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<K, number[]>;
   const warmUp = Math.ceil(rounds / 6);
   for (let round = -warmUp; round < rounds; round++) {
-    // Each round begins with another: what comes at regular intervals, such as a checkpoint, shall not always hit the same.
+    // Each round begins with another: what comes at regular intervals, such as a checkpoint, must not always hit the same one.
     names.push(names.shift()!);
     for (const name of names) {
       const from = performance.now();

@@ -216,7 +216,7 @@ while (segments() < SEGMENTS) await update('carts', 'x'.repeat(80));
 const seen = { kind: 'update', id: '42', version: 1, fields: balance('25'), replace: false, fence };
 await write(first, 'accounts', [seen]);
 for (const member of members) await member.commit(0, 150);
-// A leader tells its followers with the next command that the last one was chosen: these two stand behind all the above.
+// A leader tells its followers with the next command that the last one was chosen: these two come after all the above.
 for (const space of ['accounts', 'books']) for (let i = 0; i < 2; i++) await update(space, 'last');
 await eventually('all have applied the same', WITHIN_MS, level);
 

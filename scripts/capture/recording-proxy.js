@@ -4,7 +4,7 @@ import { decodeRequestHeader, findApi, FrameSplitter } from '../../src/wire/inde
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * Stands between clients and a replica, passes every byte unchanged and keeps every request with its answer. Kafka answers
+ * Sits between clients and a replica, passes every byte unchanged and keeps every request with its answer. Kafka answers
  * in the order of the requests, so the next answer belongs to the oldest request without one.
  */
 export class RecordingProxy {

@@ -42,7 +42,7 @@ export function fields(value: unknown): readonly RecordField[] {
   return Object.entries(value).map(([name, field]) => ({ name, json: JSON.stringify(field) }));
 }
 
-/** As `fields`, of a whole body; one that was not sent as JSON is not even there. */
+/** As `fields`, of a whole body; it is undefined when it was not sent as JSON. */
 export function bodyFields(body: unknown): readonly RecordField[] {
   if (body !== undefined) return fields(body);
   throw new BadRecordRequest(

@@ -1,10 +1,28 @@
 import type { AddressesJson } from '../admin/index.js';
-import { kafkaAddress, kafkaListener } from './assemble.js';
 import type { ReplicaEntry, Settings } from './settings.js';
 import { anyFreePort } from './tcp-port.js';
 
 export const ownEntry = (settings: Settings): ReplicaEntry =>
   settings.replicas.find(({ id }) => id === settings.replicaId)!;
+
+/** Where clients reach the Kafka listener of a replica. */
+export const kafkaAddress = ({
+  host,
+  kafkaHost,
+  kafkaPort,
+}: ReplicaEntry): { host: string; port: number } => ({
+  host: kafkaHost ?? host,
+  port: kafkaPort,
+});
+
+/** Where this replica's Kafka listener binds. */
+export function kafkaListener(settings: Settings): { host: string; port: number } {
+  const own = ownEntry(settings);
+  return {
+    host: settings.kafkaListenHost ?? kafkaAddress(own).host,
+    port: settings.kafkaListenPort ?? own.kafkaPort,
+  };
+}
 
 /** Where this replica is reached, after `withPortsChosen`. */
 export function addressesOf(settings: Settings): AddressesJson {

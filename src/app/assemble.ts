@@ -11,8 +11,9 @@ import {
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import { createTcpTransport } from '../transport/index.js';
+import { kafkaAddress, kafkaListener, ownEntry } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
-import type { ReplicaEntry, Settings } from './settings.js';
+import type { Settings } from './settings.js';
 
 /**
  * Builds a replica and its Kafka broker from settings. Opens the data directory; nothing listens yet.
@@ -24,7 +25,7 @@ export async function assemble(
   onFatal: (reason: string) => void,
 ): Promise<{ readonly replica: Replica; readonly broker: Broker }> {
   const self = replicaId(settings.replicaId);
-  const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
+  const own = ownEntry(settings);
   const storage = await openFileStorage({ directory: settings.dataDir });
   if (storage.condition.kind === 'corrupt') {
     const { file, offset, detail } = storage.condition;
@@ -47,8 +48,8 @@ export async function assemble(
     replicas: settings.replicas.map((entry) => ({ id: replicaId(entry.id), kafka: kafkaAddress(entry) })),
     quorums: majority(settings.replicas.map(({ id }) => replicaId(id))),
     http: own.httpPort === undefined ? undefined : { host: own.host, port: own.httpPort },
-    paxos: paxosSettings(settings),
-    groupSettings: groupSettings(settings),
+    paxos: pick(settings, PAXOS_SETTINGS),
+    groupSettings: pick(settings, GROUP_SETTINGS),
     retentionSweepMs: settings.retentionSweepMs,
     compactionBytes: settings.compactionBytes,
     storage,
@@ -68,64 +69,38 @@ export async function assemble(
   return { replica, broker };
 }
 
-/** Where clients reach the Kafka listener of a replica. */
-export const kafkaAddress = ({
-  host,
-  kafkaHost,
-  kafkaPort,
-}: ReplicaEntry): { host: string; port: number } => ({
-  host: kafkaHost ?? host,
-  port: kafkaPort,
-});
+/** The settings that are passed on under their own names. A setting that is missing here does not compile. */
+const PAXOS_SETTINGS = {
+  electionTimeoutMs: true,
+  heartbeatIntervalMs: true,
+  leaseMs: true,
+  clockDriftRatio: true,
+  windowEntriesMax: true,
+  windowBytesMax: true,
+  queuedEntriesMax: true,
+  queuedBytesMax: true,
+  chunkBytesMax: true,
+  retainedEntries: true,
+} satisfies Record<keyof PaxosSettings, true>;
+const GROUP_SETTINGS = {
+  sessionTimeoutMsMin: true,
+  sessionTimeoutMsMax: true,
+  groupSizeMax: true,
+  groupsMax: true,
+  initialQuietMs: true,
+  initialDelayMsMax: true,
+  offsetMetadataBytesMax: true,
+  offsetsRetentionMs: true,
+  rebalanceRecordsMax: true,
+} satisfies Record<keyof GroupSettings, true>;
 
-/** Where this replica's Kafka listener binds. */
-export function kafkaListener(settings: Settings): { host: string; port: number } {
-  const own = settings.replicas.find(({ id }) => id === settings.replicaId)!;
-  return {
-    host: settings.kafkaListenHost ?? kafkaAddress(own).host,
-    port: settings.kafkaListenPort ?? own.kafkaPort,
-  };
-}
-
-function paxosSettings(settings: Settings): PaxosSettings {
-  const {
-    electionTimeoutMs,
-    heartbeatIntervalMs,
-    leaseMs,
-    clockDriftRatio,
-    windowEntriesMax,
-    windowBytesMax,
-  } = settings;
-  const { queuedEntriesMax, queuedBytesMax, chunkBytesMax, retainedEntries } = settings;
-  return {
-    electionTimeoutMs,
-    heartbeatIntervalMs,
-    leaseMs,
-    clockDriftRatio,
-    windowEntriesMax,
-    windowBytesMax,
-    queuedEntriesMax,
-    queuedBytesMax,
-    chunkBytesMax,
-    retainedEntries,
-  };
-}
-
-function groupSettings(settings: Settings): GroupSettings {
-  const { sessionTimeoutMsMin, sessionTimeoutMsMax, groupSizeMax, initialQuietMs, initialDelayMsMax } =
-    settings;
-  const { offsetMetadataBytesMax, offsetsRetentionMs, rebalanceRecordsMax, groupsMax } = settings;
-  return {
-    sessionTimeoutMsMin,
-    sessionTimeoutMsMax,
-    groupSizeMax,
-    groupsMax,
-    initialQuietMs,
-    initialDelayMsMax,
-    offsetMetadataBytesMax,
-    offsetsRetentionMs,
-    rebalanceRecordsMax,
-  };
+function pick<K extends keyof Settings>(
+  settings: Settings,
+  names: Readonly<Record<K, true>>,
+): Pick<Settings, K> {
+  const picked: Partial<Settings> = {};
+  for (const name of Object.keys(names) as K[]) Object.assign(picked, { [name]: settings[name] });
+  return picked as Pick<Settings, K>;
 }
 
 function brokerSettings(settings: Settings): BrokerSettings {

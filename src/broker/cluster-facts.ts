@@ -46,7 +46,7 @@ export class ClusterFacts {
     this.#movedAt.set(shard, this.#coordinator.now());
   }
   /**
-   * Another replica that clients can reach leads the shard, and has done so for a while: whoever asks all replicas gets
+   * Another replica that clients can reach leads the shard, and has done so for a while: a client that asks all replicas gets
    * the shard's groups from that one. Right after a change two replicas may each believe that the other one leads.
    */
   settledElsewhere(shard: ShardId): boolean {

@@ -91,7 +91,7 @@ export class Connection implements ExchangeOwner, Worker {
       this.resume();
     });
     socket.on('error', (error) => this.close('socket-error', error.message));
-    // A client that ends its side has left; what it waits for would hold its place in vain.
+    // A client that ends its side has left; what it waits for would hold its place for nothing.
     socket.on('end', () => this.close('client', 'closed by the client'));
     socket.on('close', () => this.close('client', 'closed by the client'));
   }

@@ -1,4 +1,4 @@
-/** What can stand in the heap: it knows its own place, so that taking it out needs no search. */
+/** An item of the heap: it knows its own place, so that taking it out needs no search. */
 export interface Due {
   readonly deadline: number;
   /** -1 while it is not in a heap. */

@@ -1,6 +1,6 @@
 import { InvariantError } from './assert.js';
 
-/** A buffer that grows as it is written. Whoever extends it says what stands in the bytes. */
+/** A buffer that grows as it is written. A subclass says what the bytes mean. */
 export abstract class GrowingBytes {
   #buffer: Buffer;
   #length = 0;
@@ -26,7 +26,7 @@ export abstract class GrowingBytes {
     this.#length = length;
   }
 
-  /** Makes room for the next bytes; returns where they stand. */
+  /** Makes room for the next bytes; returns where they begin. */
   protected reserve(bytes: number): number {
     const at = this.#length;
     const needed = at + bytes;
@@ -128,7 +128,7 @@ export class MalformedBytesError extends Error {
   override readonly name = 'MalformedBytesError';
 }
 
-/** A place in bytes that moves on as they are read, never past their end. Whoever extends it says what stands there. */
+/** A place in bytes that moves on as they are read, never past their end. A subclass says what the bytes mean. */
 export abstract class ByteCursor {
   readonly buffer: Buffer;
   #at: number;

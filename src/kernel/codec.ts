@@ -39,7 +39,7 @@ export const uint64: Codec<bigint> = {
 };
 export const double: Codec<number> = { write: (w, v) => w.f64(v), read: (r) => r.f64() };
 /**
- * Eight bytes as a double while that is exact: so did version 0.1.0 write offsets. Beyond it NaN, which no number of
+ * Eight bytes as a double while that is exact: as version 0.1.0 wrote offsets. Beyond it NaN, which no number of
  * ours is, and then the 64 bits.
  */
 export const int64: Codec<Int64> = {

@@ -137,7 +137,7 @@ export class NotOwnedError extends LockingError {
   }
 }
 
-/** The error an outcome stands for; undefined when it stands for success. */
+/** The error of an outcome; undefined for success. */
 export function outcomeError(resource: string, id: string, outcome: WriteOutcome): LockingError | undefined {
   switch (outcome.kind) {
     case 'written':

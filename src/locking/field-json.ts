@@ -1,6 +1,6 @@
 import type { Fields, FieldValue } from './model.js';
 
-/** Field values that JSON has no form for stand as an object with one tagged member. */
+/** Field values that JSON has no form for are an object with one tagged member. */
 const TAG = { bigint: '$bigint', date: '$date', bytes: '$bytes' } as const;
 
 export function toJson(fields: Fields): Record<string, unknown> {

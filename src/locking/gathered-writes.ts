@@ -12,7 +12,7 @@ const OPERATIONS_MAX = 256;
 const REQUEST_LENGTH_MAX = 256 * 1024;
 
 interface GatheredWritesOptions<Outcome> {
-  /** Each operation stands for itself; an outcome for each, in order. `until`: when to give up, of `performance.now`. */
+  /** The operations are independent; an outcome for each, in order. `until`: when to give up, of `performance.now`. */
   readonly send: (operations: readonly string[], until: number) => Promise<readonly Outcome[]>;
   readonly deadlineMs: number;
 }
@@ -39,7 +39,7 @@ export class GatheredWrites<Outcome> {
     this.#options = options;
   }
 
-  /** Operations as JSON. They stay together; each of them stands for itself. */
+  /** Operations as JSON. They stay together; each of them is independent. */
   write(operations: readonly string[]): Promise<readonly Outcome[]> {
     const length = operations.reduce((sum, text) => sum + text.length, 0);
     const until = performance.now() + this.#options.deadlineMs;

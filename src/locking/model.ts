@@ -81,7 +81,7 @@ export type WriteOperation =
       readonly fence?: Fence;
     };
 
-/** `all-or-nothing`: one transaction. `each`: every write stands for itself, in one round trip where the store can. */
+/** `all-or-nothing`: one transaction. `each`: every write is independent, in one round trip where the store can. */
 export type BatchMode = 'all-or-nothing' | 'each';
 
 /**

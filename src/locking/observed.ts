@@ -15,7 +15,7 @@ import type {
 } from './model.js';
 import type { RetryOptions } from './retry.js';
 
-/** What is worth knowing about writes. A `fenced` one is the most telling: an owner of before was kept from corrupting data. */
+/** What is worth knowing about writes. Watch the `fenced` ones: each is a previous owner that was kept from corrupting data. */
 export type LockingEvent =
   | {
       readonly kind: 'conflict';

@@ -70,7 +70,7 @@ export class QuorateStore implements RecordStore {
 
   async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
     const texts = operations.map((operation) => JSON.stringify(operationJson(operation)));
-    // One operation is all or nothing by itself, and stands for itself.
+    // One operation is all or nothing by itself, and independent.
     const independent = mode === 'each' || operations.length === 1;
     const outcomes = independent
       ? await this.#gathered.write(texts)

@@ -49,7 +49,7 @@ export class Records<T extends FieldsOf<T>> {
   }
 
   async findAll(ids: readonly string[]): Promise<readonly (VersionedRecord<T> | undefined)[]> {
-    // What stands in a resource is the caller's type by declaration; the store checks nothing.
+    // What a resource holds is the caller's type by declaration; the store checks nothing.
     return (await this.#store.read(this.resource, ids)) as readonly (VersionedRecord<T> | undefined)[];
   }
 

@@ -13,7 +13,7 @@ import { readsConfirmed } from './reads.js';
 import type { Follower, Leader } from './role.js';
 import type { State } from './state.js';
 import { asFollower, deposed } from './step-down.js';
-import { sendAnew } from './stream.js';
+import { sendAgain } from './stream.js';
 
 /** Campaigns after an election timeout without a leader, plus half an interval per electable peer of a higher priority. */
 export function tickFollower(s: State, follower: Follower, now: MonotonicMs): void {
@@ -104,7 +104,7 @@ export function onHeartbeatReplyWhileLeading(
   if (message.matched > peer.matched) progressed(s, leader, peer, message.matched, now);
   // It lacks slots and made no progress for two intervals: send again from its position.
   const stalled = now - peer.progressAt >= 2 * s.options.heartbeatIntervalMs;
-  if (stalled && message.matched < s.hard.log.lastSlot) sendAnew(s, peer, message.matched, now);
+  if (stalled && message.matched < s.hard.log.lastSlot) sendAgain(s, peer, message.matched, now);
 }
 
 function noteReport(s: State, peer: Peer, message: MessageOf<'heartbeatReply'>, now: MonotonicMs): void {

@@ -23,7 +23,7 @@ import type { Leader } from './role.js';
 import { Rounds } from './rounds.js';
 import type { State } from './state.js';
 import { deposed } from './step-down.js';
-import { broadcastAccept, sendAnew, stream } from './stream.js';
+import { broadcastAccept, sendAgain, stream } from './stream.js';
 import type { ProposalId } from './types.js';
 
 /** Takes over the open suffix in its own ballot, a no-op behind it, and tells everyone. */
@@ -142,7 +142,7 @@ export function onAccepted(s: State, { peer, message, now }: Received<'accepted'
   if (message.gap) {
     // Many may answer one loss. Progress by other ways (catching up) must not keep it from being made good.
     if (peer.next > message.through + 1 && now - peer.resentAt >= s.options.heartbeatIntervalMs / 2)
-      sendAnew(s, peer, message.through, now);
+      sendAgain(s, peer, message.through, now);
     return;
   }
   if (message.through > peer.matched) progressed(s, leader, peer, message.through, now);

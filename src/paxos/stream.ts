@@ -9,7 +9,7 @@ import type { State } from './state.js';
 /** The most that may be on its way to one peer without a sign of it. In chunks. */
 const PEER_CHUNKS_IN_FLIGHT = 8;
 
-/** To all who stand right before it: the same message object, so that it is encoded once. */
+/** To all peers that have everything before it: the same message object, so that it is encoded once. */
 export function broadcastAccept(
   s: State,
   firstSlot: Slot,
@@ -61,7 +61,7 @@ export function stream(s: State, peer: Peer, now: MonotonicMs): void {
 }
 
 /** From a slot on, as if nothing of it had been sent. */
-export function sendAnew(s: State, peer: Peer, from: Slot, now: MonotonicMs): void {
+export function sendAgain(s: State, peer: Peer, from: Slot, now: MonotonicMs): void {
   peer.next = nextSlot(from);
   peer.inFlightBytes = 0;
   peer.progressAt = peer.resentAt = now;

@@ -54,7 +54,7 @@ export type Input =
       /** Slots from here on stay, for a peer that fetches the snapshot before them. */
       readonly keepFrom?: Slot | undefined;
     }
-  /** A snapshot received from a peer is durable and the machine stands at this slot. */
+  /** A snapshot received from a peer is durable and the machine is at this slot. */
   | { readonly kind: 'snapshotInstalled'; readonly through: Slot };
 
 export type ProposalFailure =
@@ -121,7 +121,7 @@ export interface PaxosOptions {
   readonly configuration: PaxosConfiguration;
   /** Of this replica for this shard: the highest-priority healthy, caught-up replica ends up leading. */
   readonly priority: number;
-  /** False for a replica whose disk was lost or rotted: it learns, and never promises, accepts or campaigns. */
+  /** False for a replica whose disk was lost or corrupted: it learns, and never promises, accepts or campaigns. */
   readonly votes: boolean;
   /** A follower that has not heard a leader (through its quorum) for this long may campaign. Milliseconds. */
   readonly electionTimeoutMs: number;
@@ -149,7 +149,7 @@ export interface PaxosOptions {
 /** State found on disk: the records of one shard, replayed in order. */
 export interface Recovered {
   readonly records: Iterable<HardRecord>;
-  /** The slot the machine's own snapshot stands at (0 without one). */
+  /** The slot the machine's own snapshot is at (0 without one). */
   readonly snapshotThrough: Slot;
 }
 

@@ -19,7 +19,7 @@ const sealsCodec = codec.map(
   codec.struct<Seal>({ token: codec.uint64, owner: codec.nullable(codec.string) }),
 );
 
-/** The whole state in chunks of about half a MiB; it ends where it ends, so that other state can follow. */
+/** The whole state in chunks of about half a MiB; it needs no end mark, so that other state can follow. */
 export function* snapshotRegisters(registers: Registers): Iterable<Uint8Array> {
   if (!(registers instanceof ShardRegisters))
     throw new TypeError('only what createRegisters made can be snapshotted');

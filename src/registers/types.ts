@@ -52,7 +52,7 @@ export type RegisterCommand =
       readonly kind: 'record.write';
       readonly space: string;
       readonly operations: readonly RecordOperation[];
-      /** All or nothing; otherwise each operation stands for itself. */
+      /** All or nothing; otherwise each operation is independent. */
       readonly atomic: boolean;
     }
   | { readonly kind: 'record.seal'; readonly space: string; readonly fence: RecordFence };

@@ -72,7 +72,7 @@ export class Compaction {
   }
 
   #rebase(hosts: readonly ShardHost[]): void {
-    // What every shard holds at one moment: accepted values that no snapshot covers stand there without a gap.
+    // What every shard holds at one moment: accepted values that no snapshot covers are there without a gap.
     const records = (): readonly LogRecord[] => hosts.flatMap((host) => host.hardState());
     this.#storage.rebase(records, () => {
       this.#floorBytes = this.#storage.logBytes();

@@ -45,7 +45,7 @@ export abstract class ReplicaDoor implements Coordinator {
   /** One for each shard, by its number; none until the cluster has formed. */
   protected hosts: readonly ShardHost[] = [];
   readonly #options: ReplicaOptions;
-  /** Stands in for the machines until the cluster has formed. */
+  /** Used in place of the machines until the cluster has formed. */
   readonly #blank: MachineView;
 
   protected abstract readonly forwarding: Forwarding;

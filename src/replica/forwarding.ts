@@ -12,7 +12,7 @@ import { encodeFrame, type PeerFrame } from './frames.js';
 
 /** How long a forwarded command may wait for a leader, and then for its answer. Milliseconds. */
 const FORWARD_TIMEOUT_MS = 5_000;
-/** Requests of one process are numbered within this; the number of the process stands above it. */
+/** Requests of one process are numbered within this; the number of the process is in the bits above it. */
 const REQUESTS_PER_RUN = 2 ** 20;
 
 interface Waiting {

@@ -11,7 +11,7 @@ export interface Clock {
   endOfTurn(callback: () => void): void;
 }
 
-/** The only source of chance in the process. */
+/** The only source of randomness in the process. */
 export interface Entropy {
   /** UUID v4, canonical lower case text. */
   uuid(): string;
@@ -19,7 +19,7 @@ export interface Entropy {
   seed(): number;
 }
 
-/** One record of a shard in the write-ahead log. `type` and `payload` mean something to whoever wrote them. */
+/** One record of a shard in the write-ahead log. `type` and `payload` mean something to the room that wrote them. */
 export interface LogRecord {
   readonly shard: ShardId;
   /** 0..127 */

@@ -32,7 +32,7 @@ export interface Asked {
 export const FAULTS_FROM_MS = 500;
 const CLIENTS_OF_REFERENCE = 8;
 
-/** Independent streams of chance: what one part of the world draws does not change what another one draws. */
+/** Independent random streams: what one part of the world draws does not change what another one draws. */
 export function stream(seed: number, name: string): Random {
   const mixed = Math.imul(seed ^ crc32c(Buffer.from(name)), 0x9e37_79b1) >>> 0;
   return seededRandom(mixed);

@@ -4,7 +4,7 @@ import { DataDirectoryError } from './directory.js';
 import { type FileSystem, syncDirectory, writeFullySync } from './file-system.js';
 
 const RESERVE = 'reserve';
-/** The answer of the system is good for as long. Milliseconds. */
+/** How long the answer of the system is used. Milliseconds. */
 const FRESH_MS = 100;
 
 export interface RoomKeeperOptions {

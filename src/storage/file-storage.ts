@@ -186,7 +186,7 @@ function examineSegments(
         found.push({ segment: { number, path, used: scan.end.offset }, header: scan.header, end: scan.end });
     }
   }
-  // Part of a group may stand at the end of a segment only if it is the last: a new one begins with a whole group.
+  // Part of a group may be at the end of a segment only if it is the last: a new one begins with a whole group.
   return {
     found,
     condition: numbers.length === 0 ? { kind: 'blank' } : { kind: 'intact', droppedBytes: dropped },

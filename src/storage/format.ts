@@ -74,7 +74,7 @@ function readIncarnation(bytes: Buffer): string {
 
 export const paddedBytes = (payload: number): number => RECORD_HEADER_BYTES + ((payload + 7) & ~7);
 
-/** Writes a record at `at` (room is the caller's business); returns its crc. */
+/** Writes a record at `at` (the caller has made room); returns its crc. */
 export function writeRecord(
   into: Buffer,
   at: number,
@@ -108,7 +108,7 @@ export interface RecordReading {
   readonly next: number;
 }
 
-/** The record at `at` if one stands there that continues the chain; undefined otherwise. */
+/** The record at `at` if there is one that continues the chain; undefined otherwise. */
 export function readRecord(
   bytes: Buffer,
   at: number,
@@ -131,7 +131,7 @@ export function readRecord(
 }
 
 /**
- * Whether the marker of a later group than the one that begins at `at` stands behind it. A group is written when the one
+ * Whether the marker of a later group than the one that begins at `at` is behind it. A group is written when the one
  * before it is durable: only then was the group at `at` acknowledged, and what cannot be read is corruption. The marker of
  * that group itself proves nothing: the sectors of one write reach the disk in any order. The chain of such a marker
  * cannot be followed. So the search compares its fixed bytes: type, shard, length, a later sequence number and the seal;

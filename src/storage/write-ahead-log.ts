@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly fileSystem: FileSystem;
   /** Calls back at the end of this turn of the loop. */
   readonly soon: (run: () => void) => void;
-  /** Of this disk; stands in the header of each segment. */
+  /** Of this disk; written into the header of each segment. */
   readonly incarnation: string;
 }
 
@@ -124,7 +124,7 @@ export class WriteAheadLog {
 
   /**
    * Begins a segment with the records that `records` gives; once they are durable, the segments before go. It is asked
-   * when all that was appended before stands in an earlier segment, and nothing appended later stands before it.
+   * when all that was appended before is in an earlier segment, and nothing appended later is before it.
    */
   rebase(records: () => readonly LogRecord[], done: () => void): void {
     if (this.#dead) return;

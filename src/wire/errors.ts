@@ -890,7 +890,7 @@ const TABLE = [
 ] as const;
 
 export type ErrorName = (typeof TABLE)[number]['name'];
-/** A code as it stands on the wire: int16. */
+/** A code as it is on the wire: int16. */
 export type ErrorCode = (typeof TABLE)[number]['code'];
 interface ErrorEntry {
   readonly code: ErrorCode;

@@ -74,7 +74,7 @@ export class WireReader extends ByteCursor {
 
   string(compact: boolean): string {
     const length = compact ? this.uvarint() - 1 : this.int16();
-    if (length < 0) throw this.error('null or a negative length where a string must stand');
+    if (length < 0) throw this.error('null or a negative length where a string must be');
     return this.#text(length);
   }
   nullableString(compact: boolean): string | null {
@@ -93,7 +93,7 @@ export class WireReader extends ByteCursor {
   /** A view into the frame: code that keeps it beyond the request copies it. */
   bytes(compact: boolean): Buffer {
     const length = compact ? this.uvarint() - 1 : this.int32();
-    if (length < 0) throw this.error('null or a negative length where bytes must stand');
+    if (length < 0) throw this.error('null or a negative length where bytes must be');
     return this.raw(length);
   }
   nullableBytes(compact: boolean): Buffer | null {
@@ -116,7 +116,7 @@ export class WireReader extends ByteCursor {
   }
   arrayLength(compact: boolean, itemBytesMin: number): number {
     const length = this.nullableArrayLength(compact, itemBytesMin);
-    if (length === NULL_LENGTH) throw this.error('null where an array must stand');
+    if (length === NULL_LENGTH) throw this.error('null where an array must be');
     return length;
   }
 

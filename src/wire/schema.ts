@@ -13,7 +13,7 @@ export type Shape =
   | {
       readonly kind: 'nullable';
       readonly inner: Exclude<Shape, { kind: 'nullable' }>;
-      /** The first version in which null may stand on the wire. */
+      /** The first version in which null may be on the wire. */
       readonly since: number;
       /** What null is written as in older versions; undefined: it cannot be written there. */
       readonly before: unknown;
@@ -84,7 +84,7 @@ export function array<Out, In>(item: WireType<Out, In>): WireType<readonly Out[]
   return { shape: { kind: 'array', item: item.shape } };
 }
 
-/** An object: its fields in the order in which they stand on the wire. */
+/** An object: its fields in the order of the wire. */
 export function struct<const F extends Fields>(fields: F): WireType<Decoded<F>, Encodable<F>> {
   return { shape: structShape(fields) };
 }

@@ -50,7 +50,7 @@ export class AdminController {
     this.#source = source;
   }
 
-  /** The process runs. For a liveness probe: a replica without a quorum is alive, and restarting it helps nobody. */
+  /** The process runs. For a liveness probe: a replica without a quorum is alive, and a restart would not help. */
   @Get('health/live')
   live(): HealthJson {
     return { status: 'ok', reasons: [] };

@@ -113,11 +113,24 @@ export const listGroups: Handler<'ListGroups'> = (request, exchange, context) =>
   };
   if (open === 0) return finish();
   for (const shard of served) {
-    coordinator.read(shard, (outcome) => {
-      if (outcome.kind === 'ok') for (const group of outcome.view.groups.list()) groups.push(group);
-      else refused = true;
+    const heard = (): void => {
       if (--open === 0) finish();
-    });
+    };
+    coordinator.read(
+      shard,
+      settleRead(
+        context,
+        'read',
+        (view) => {
+          for (const group of view.groups.list()) groups.push(group);
+          heard();
+        },
+        () => {
+          refused = true;
+          heard();
+        },
+      ),
+    );
   }
 };
 

@@ -101,7 +101,7 @@ function unknownProblem(
 
 /**
  * Not Kafka (kafka-go #1308, kafkajs #1046): a member does not move the offset of a partition that another one owns. It is
- * told ILLEGAL_GENERATION, upon which clients join again. Within a generation the owner of a partition never changes, so
+ * told ILLEGAL_GENERATION, and clients join again. Within a generation the owner of a partition never changes, so
  * what is applied here decides as the machine would.
  */
 function ownerProblem(
@@ -208,7 +208,7 @@ function whole(groups: readonly GroupReply[], batch: boolean): ReplyOf<'OffsetFe
   };
 }
 
-/** v1 has no error over the whole answer: there it stands beside each partition. An error never comes with an offset. */
+/** v1 has no error over the whole answer: there each partition has it. An error never comes with an offset. */
 function failed(question: GroupQuestion, code: number, version: number): GroupReply {
   const topics = version >= 2 ? [] : (question.topics ?? []);
   return {

@@ -11,7 +11,7 @@ const FAULTY_FETCH_HOLD_MS = 100;
 
 /**
  * Held for the client's own max_wait_ms, then answered empty (docs/clients.md#held-fetches). The end of the log is the position in
- * the request: whoever reads to the end is there, and no position is an OFFSET_OUT_OF_RANGE (docs/clients.md#no-out-of-range). Only the encoded answer waits; nothing of the
+ * the request: a client that reads to the end is there, and no position is an OFFSET_OUT_OF_RANGE (docs/clients.md#no-out-of-range). Only the encoded answer waits; nothing of the
  * request is kept.
  */
 export const fetch: Handler<'Fetch'> = (request, exchange, context) => {

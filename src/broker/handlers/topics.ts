@@ -27,7 +27,7 @@ const verdictFields = (verdict: TopicVerdict): { errorCode: number; errorMessage
     ? { errorCode: 0, errorMessage: null }
     : { errorCode: verdict.code, errorMessage: verdict.message };
 
-/** Decided here, or by a command that whoever leads shard 0 applies: any replica serves any admin client. */
+/** Decided here, or by a command at the leader of shard 0: any replica serves any admin client. */
 type Decision = TopicVerdict | { readonly kind: 'submit'; readonly command: TopicCommand };
 /** So many commands of one request are under way at a time: a long list is no reason for "overloaded". */
 const UNDER_WAY_MAX = 200;
@@ -79,7 +79,7 @@ function decideAll(
   submitMore();
 }
 
-/** Names that stand more than once in a request: Kafka refuses each of them. */
+/** Names that appear more than once in a request: Kafka refuses each of them. */
 function repeated(names: readonly string[]): ReadonlySet<string> {
   const seen = new Set<string>();
   const twice = new Set<string>();
@@ -87,7 +87,7 @@ function repeated(names: readonly string[]): ReadonlySet<string> {
   return twice;
 }
 const twice = (name: string): TopicVerdict =>
-  failure('INVALID_REQUEST', `"${name}" stands more than once in the request`);
+  failure('INVALID_REQUEST', `"${name}" appears more than once in the request`);
 
 type NewTopic = RequestOf<'CreateTopics'>['topics'][number];
 

@@ -21,7 +21,7 @@ export class Roster {
   get size(): number {
     return this.#places.size;
   }
-  /** How many stand at the barrier. */
+  /** How many wait at the barrier. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -59,7 +59,7 @@ export class Roster {
     this.#count(member, -1);
   }
 
-  /** `next` stands where `old` stood. */
+  /** `next` takes the place of `old`. */
   replace(old: ClassicMember, next: ClassicMember): void {
     const place = this.#places.get(old.memberId)!;
     this.#places.delete(old.memberId);

@@ -12,7 +12,7 @@ interface FencesAnswer {
   readonly fences: readonly { readonly scope: string; readonly owner: string; readonly token: number }[];
 }
 
-/** Where tokens come from; another one may stand in for tests. */
+/** Where tokens come from; tests may use another one. */
 export interface TokenSource {
   /** The grants of a group as of now. Rejects when no replica can answer at the moment. */
   grants(group: string, signal: AbortSignal): Promise<readonly Grant[]>;

@@ -54,7 +54,7 @@ interface WsClient {
   emit(event: 'exception', problem: { readonly status: 'error'; readonly message: string }): void;
 }
 
-/** Turns a LockingError into the HttpException that it stands for, for applications with an exception filter of their own. */
+/** Turns a LockingError into its HttpException, for applications with an exception filter of their own. */
 @Injectable()
 export class LockingErrorsInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {

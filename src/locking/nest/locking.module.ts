@@ -26,7 +26,7 @@ export interface LockingModuleExtras {
   readonly name?: string;
   /** Default true: `forFeature` works in every module. False: it is told `from` which module the store comes. */
   readonly isGlobal?: boolean;
-  /** Default true: a LockingError that leaves a handler is answered as problem+json, with the status that it stands for. */
+  /** Default true: a LockingError that leaves a handler is answered as problem+json, with its status. */
   readonly mapErrors?: boolean;
 }
 

@@ -35,7 +35,7 @@ export interface Preconditions {
 }
 
 /**
- * The answer that an error stands for. With a precondition in the request, a record in another state is a failed
+ * The answer for an error. With a precondition in the request, a record in another state is a failed
  * precondition (412); without one it is a conflict of the application's own making (409).
  */
 export function problemOf(error: LockingError, { ifMatch, ifNoneMatch }: Preconditions): LockingProblem {

@@ -28,7 +28,7 @@ class PreconditionGuard implements CanActivate {
 
 /**
  * A handler, or all handlers of a controller, of a resource with versions: answers carry an ETag, changes need If-Match
- * (428), and what a store refuses is answered with the status that it stands for.
+ * (428), and what a store refuses is answered with its status.
  */
 export const Versioned = (): MethodDecorator & ClassDecorator =>
   applyDecorators(

@@ -46,7 +46,7 @@ function outcomeOf(
 }
 
 /**
- * Whether a refusal of operations that stand or fall together may be believed although the connection broke meanwhile.
+ * Whether a refusal of operations that are carried out together may be believed although the connection broke meanwhile.
  * Then an earlier copy of the request may have been carried out (and later changes may hide its id), or may still come.
  * Believable is what shows that no copy was carried out, and that none ever will be.
  */

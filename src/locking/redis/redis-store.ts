@@ -24,11 +24,11 @@ import { makerField, type Plan, SEAL, UPDATE, WRITE } from './scripts.js';
 export interface RedisStoreOptions {
   /** Before every key. Default `quorate:`. */
   readonly prefix?: string;
-  /** Which keys stand together on one node of a cluster. Default: all, `oneTag()`. */
+  /** Which keys are together on one node of a cluster. Default: all, `oneTag()`. */
   readonly tags?: Tags;
   /**
    * How long a deleted record is remembered, in milliseconds. Default: for ever. What stays is its version and its fence
-   * (some 100 bytes): an id that is inserted again goes on from there, so neither a write of before the deletion nor one
+   * (some 100 bytes): an id that is inserted again goes on from there, so neither a write from before the deletion nor one
    * under a lower token is ever taken. A limit is safe when it is longer than any process may sleep with a version or a
    * token in its hand.
    */

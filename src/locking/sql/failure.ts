@@ -45,7 +45,7 @@ export function failureOf(error: unknown): Failure {
 /** Undefined when this object carries no code of a database. */
 function ownFailure(error: Readonly<Record<string, unknown>>): Failure | undefined {
   const { errno, severity } = error;
-  // Prisma translates what its driver said, and keeps the code of before.
+  // Prisma translates what its driver said, and keeps the original code.
   const code = error['code'] ?? error['originalCode'];
   if (typeof errno === 'number' && isMysqlServerError(errno)) return mysqlFailure(errno);
   // Prisma's word for the first two of NO_CONNECTION.

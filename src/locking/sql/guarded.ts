@@ -121,7 +121,7 @@ function postgresWrite(dialect: Dialect, shape: WriteShape): GuardedWrite {
 
 const noAnswer = (): Error =>
   new TypeError(
-    'the SQL driver gave no row for a statement with `rows: true` in its hints, so nobody knows what it did: ' +
+    'the SQL driver gave no row for a statement with `rows: true` in its hints, so its result is unknown:  ' +
       'its `query` must return the rows of every such statement, whatever the text begins with',
   );
 

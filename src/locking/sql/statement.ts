@@ -42,7 +42,7 @@ export type Steps<R> = Generator<Statement, R, SqlResult>;
 export const ROWS: StatementHints = { rows: true };
 export const CHANGES: StatementHints = { rows: false };
 
-/** An error of the driver is thrown into the steps where the statement stands. */
+/** An error of the driver is thrown into the steps at the statement. */
 export async function runSteps<R>(steps: Steps<R>, connection: SqlConnection): Promise<R> {
   let next = steps.next();
   while (next.done !== true) {

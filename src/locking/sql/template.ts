@@ -4,7 +4,7 @@ import type { Dialect } from './dialect.js';
 import type { SqlValue, Statement, StatementHints } from './statement.js';
 import { fieldsOf } from './table.js';
 
-/** What a parameter stands for. */
+/** What a parameter means. */
 type Slot = 'id' | 'version' | 'token' | 'scope' | { readonly column: string };
 
 /** Marks to write into the text of a template where a parameter belongs. */

@@ -198,7 +198,7 @@ describe('a body', () => {
       11,
       5,
       joinBody(int32(-1)),
-      /^JoinGroup v5 request\.protocols: null where an array must stand/,
+      /^JoinGroup v5 request\.protocols: null where an array must be/,
     ],
     [
       'an array of length -2',

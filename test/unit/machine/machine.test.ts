@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   groupId,
+  generation,
   type Int64,
   MalformedBytesError,
   memberId,
@@ -38,7 +39,7 @@ class Fed {
   }
 }
 
-const commitOf = (group: string, offset: Int64): Command =>
+const commitOf = (group: string, offset: Int64): Extract<Command, { kind: 'group.commit' }> =>
   commit(offset, { group, topicId: topicId('id-t') });
 const createTopic: Command = {
   kind: 'topic.create',
@@ -62,8 +63,8 @@ it('keeps an offset of 64 bits exactly, through the log and a snapshot', () => {
 });
 
 it('an offset beyond 2^53 is proposed when every replica can read it', () => {
-  expect(levelOf(commit('g', 2 ** 53 - 1))).toBe(FIRST_FEATURE_LEVEL);
-  expect(levelOf(commit('g', 2n ** 53n))).toBeGreaterThan(FIRST_FEATURE_LEVEL);
+  expect(levelOf(commitOf('g', 2 ** 53 - 1))).toBe(FIRST_FEATURE_LEVEL);
+  expect(levelOf(commitOf('g', 2n ** 53n))).toBeGreaterThan(FIRST_FEATURE_LEVEL);
 });
 
 const topicNumber = (i: number): Command => ({
@@ -279,7 +280,7 @@ describe('ends of partitions in a shard', () => {
 
   it('are raised by commits, kept when a group goes back or is deleted, and go with the topic', () => {
     const fed = new Fed();
-    for (const command of [createTopic, commit('a', 100), commit('a', 5)]) fed.feed(command);
+    for (const command of [createTopic, commitOf('a', 100), commitOf('a', 5)]) fed.feed(command);
     expect(end(fed.machine)).toBe(100);
     fed.feed({ kind: 'group.delete', group: groupId('a') });
     expect(end(fed.machine)).toBe(100);
@@ -289,10 +290,7 @@ describe('ends of partitions in a shard', () => {
 
   it('are not raised by a commit that is refused', () => {
     const fed = new Fed();
-    const tooLong = { ...commit('a', 100), offsetMetadataBytesMax: 0 } as Extract<
-      Command,
-      { kind: 'group.commit' }
-    >;
+    const tooLong = { ...commitOf('a', 100), offsetMetadataBytesMax: 0 };
     fed.feed({ ...tooLong, offsets: tooLong.offsets.map((each) => ({ ...each, metadata: 'long' })) });
     fed.feed({ ...tooLong, generation: generation(3) });
     expect(end(fed.machine)).toBeUndefined();
@@ -300,7 +298,7 @@ describe('ends of partitions in a shard', () => {
 
   it('are those of the offsets that remain when the furthest is deleted', () => {
     const fed = new Fed();
-    for (const command of [createTopic, commit('a', 30), commit('b', 2n ** 62n)]) fed.feed(command);
+    for (const command of [createTopic, commitOf('a', 30), commitOf('b', 2n ** 62n)]) fed.feed(command);
     const topics = [{ topic: topicName('t'), partitions: [0, 3] }];
     fed.feed({ kind: 'group.deleteOffsets', group: groupId('b'), topics });
     expect(end(fed.machine)).toBe(30);
@@ -310,7 +308,7 @@ describe('ends of partitions in a shard', () => {
     const facts = new Fed(0);
     const other = new Fed(1);
     facts.feed(createTopic);
-    other.feed(commit('a', 2n ** 62n));
+    other.feed(commitOf('a', 2n ** 62n));
     expect(facts.feed(setBack)).toMatchObject({
       reply: { kind: 'topic', error: 'NONE' },
       news: [{ kind: 'ends-set-back' }],
@@ -318,7 +316,7 @@ describe('ends of partitions in a shard', () => {
     const notices = facts.machine.pendingNotices(1);
     other.feed({ kind: 'notice.receive', notices });
     expect(end(other.machine)).toBe(7);
-    other.feed(commit('a', 9));
+    other.feed(commitOf('a', 9));
     other.feed({ kind: 'notice.receive', notices });
     expect(end(other.machine)).toBe(9);
   });
@@ -343,14 +341,14 @@ describe('ends of partitions in a shard', () => {
 
   it('are in snapshots from their start on; before it a snapshot is one that version 0.1.0 reads', () => {
     const fed = new Fed();
-    for (const command of [createTopic, commit('a', 100), commit('a', 5)]) fed.feed(command);
+    for (const command of [createTopic, commitOf('a', 100), commitOf('a', 5)]) fed.feed(command);
     const older = snapshotOf(fed.machine);
     expect(older[0]).toBe(2);
     expect(end(restoreMachine(optionsOf(0), older))).toBe(5);
     fed.feed({ kind: 'ends.start' });
     expect(end(fed.machine)).toBe(5);
     fed.feed(setBack);
-    fed.feed(commit('b', 2n ** 60n));
+    fed.feed(commitOf('b', 2n ** 60n));
     const newer = snapshotOf(fed.machine);
     expect(newer[0]).toBe(3);
     const copy = restoreMachine(optionsOf(0), newer);
