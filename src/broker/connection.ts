@@ -34,6 +34,8 @@ export interface ConnectionHost {
 const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
 /** With so much unread by the client nothing more is read from it. Bytes. */
 const UNREAD_PAUSE_BYTES = 256 * 1024;
+/** So many actions wait for the end of a connection; beyond, the oldest runs at once. */
+const CLOSING_ACTIONS_MAX = 100;
 const WRITER_BYTES = 64 * 1024;
 const WRITER_BYTES_KEPT = 1024 * 1024;
 
@@ -74,6 +76,7 @@ export class Connection implements ExchangeOwner, Worker {
   #tail: Exchange | null = null;
   #inFlight = 0;
   #inFlightBytes = 0;
+  readonly #closing = new Map<string, () => void>();
   #paused = false;
   #closed = false;
   #draining = false;
@@ -204,6 +207,20 @@ export class Connection implements ExchangeOwner, Worker {
   answered(): void {
     if (this.#head?.ready === true) this.#host.turns.touch(this);
   }
+  whenClosed(key: string, action: () => void): void {
+    if (this.#closed) return action();
+    this.#closing.set(key, action);
+    if (this.#closing.size > CLOSING_ACTIONS_MAX) this.#runClosing(1);
+  }
+  takeBack(key: string): void {
+    this.#closing.delete(key);
+  }
+  #runClosing(count: number): void {
+    for (const [key, action] of [...this.#closing].slice(0, count)) {
+      this.#closing.delete(key);
+      action();
+    }
+  }
   closeSilently(why: string): void {
     this.close('refused-silently', why);
   }
@@ -268,6 +285,7 @@ export class Connection implements ExchangeOwner, Worker {
     this.#inFlightBytes = 0;
     this.#waiting = [];
     this.#host.turns.forget(this);
+    this.#runClosing(this.#closing.size);
     this.#socket.destroy();
     this.#host.closed(this, cause, detail);
   }

@@ -17,6 +17,9 @@ export interface ExchangeOwner {
   readonly clientHost: string;
   /** An answer is there: the connection writes it when its turn in the order of requests has come. */
   answered(): void;
+  /** The action runs when the connection ends, unless it is taken back before. A connection keeps a bounded number. */
+  whenClosed(key: string, action: () => void): void;
+  takeBack(key: string): void;
   closeSilently(why: string): void;
 }
 

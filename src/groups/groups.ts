@@ -220,6 +220,13 @@ export class ShardGroups implements Groups {
   has(id: GroupId): boolean {
     return this.state.groups.has(id);
   }
+  issuedToken(id: GroupId, member: MemberId): number | undefined {
+    return this.#group(id)?.pending.get(member)?.token;
+  }
+  *dynamicMembers(id: GroupId): Iterable<MemberId> {
+    for (const { memberId, instanceId } of this.#group(id)?.members.values() ?? [])
+      if (instanceId === null) yield memberId;
+  }
   list(): readonly GroupSummary[] {
     return [...this.state.groups.values()].map(summary);
   }

@@ -43,6 +43,15 @@ export class Deadlines<T> {
     return true;
   }
 
+  /** Brings a deadline forward, unless it was touched since it was armed. */
+  hurry(key: string, at: MonotonicMs): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.touched || entry.at <= at) return;
+    this.#buckets.get(entry.bucket)?.delete(key);
+    entry.at = at;
+    this.#place(key, entry);
+  }
+
   /** Whether it was touched since it was armed. False when there is no such deadline. */
   wasTouched(key: string): boolean {
     return this.#entries.get(key)?.touched === true;

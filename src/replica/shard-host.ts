@@ -4,7 +4,6 @@ import {
   type GroupId,
   MalformedBytesError,
   type MemberId,
-  monotonicMs,
   type ReplicaId,
   type ShardId,
   type Slot,
@@ -20,8 +19,6 @@ import {
   type News,
   type Reply,
   restoreMachine,
-  type Timer,
-  type TimerChange,
 } from '../machine/index.js';
 import {
   createPaxos,
@@ -39,7 +36,7 @@ import {
   type Send,
 } from '../paxos/index.js';
 import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
-import { Deadlines } from './deadlines.js';
+import { type DueTimer, GroupTimers } from './group-timers.js';
 import { HashAudit } from './hash-audit.js';
 import type { Clock, LogRecord, Storage } from './ports.js';
 import { ShardLog } from './shard-log.js';
@@ -71,11 +68,6 @@ interface ShardHostOptions {
 }
 
 type ProposalDone = (outcome: Outcome<Reply>) => void;
-interface DueTimer {
-  readonly group: GroupId;
-  readonly timer: Timer;
-  readonly token: number;
-}
 
 /** How long to wait before a deadline that could not be proposed is tried again. Milliseconds. */
 const EXPIRE_RETRY_MS = 100;
@@ -93,7 +85,7 @@ export class ShardHost {
   #machine: Machine;
   #audit: HashAudit;
   #leadership: Leadership;
-  readonly #deadlines: Deadlines<DueTimer>;
+  readonly #timers: GroupTimers;
   readonly #proposalDone = new Map<ProposalId, ProposalDone>();
   readonly #readDone = new Map<ReadId, (outcome: ReadOutcome) => void>();
   #queued: { id: ProposalId; payload: Uint8Array }[] = [];
@@ -112,7 +104,7 @@ export class ShardHost {
         ? createMachine({ shard, shards })
         : restoreMachine({ shard, shards }, options.snapshot);
     const now = around.clock.monotonic();
-    this.#deadlines = new Deadlines(now);
+    this.#timers = new GroupTimers(now);
     const { self, configuration } = options.paxos;
     this.#audit = new HashAudit(
       self,
@@ -185,15 +177,15 @@ export class ShardHost {
 
   tick(): void {
     this.step({ kind: 'tick' });
-    for (const { what } of this.#deadlines.due(this.#around.clock.monotonic())) this.#expire(what);
+    for (const due of this.#timers.due(this.#around.clock.monotonic())) this.#expire(due);
   }
 
   heard(group: GroupId, member: MemberId): boolean {
-    return this.#deadlines.wasTouched(timerKey(group, { kind: 'session', member }));
+    return this.#timers.heard(group, member);
   }
 
   touch(group: GroupId, member: MemberId): void {
-    this.#deadlines.touch(timerKey(group, { kind: 'session', member }), this.#around.clock.monotonic());
+    this.#timers.touch(group, member, this.#around.clock.monotonic());
   }
 
   /** The machine that a snapshot of a peer holds. Throws MalformedBytesError. */
@@ -310,7 +302,11 @@ export class ShardHost {
   }
 
   #outcome(applied: Applied, proposal: ProposalId | undefined): void {
-    if (this.#leadership.serving) for (const change of applied.timers) this.#changeTimer(change, true);
+    if (this.#leadership.serving) {
+      const now = this.#around.clock.monotonic();
+      for (const change of applied.timers) this.#timers.change(change, { now, heard: true });
+      this.#timers.told(applied.news, this.#machine);
+    }
     // The reply first: a parked request must be known before news releases it.
     if (proposal !== undefined) this.#settle(proposal, { kind: 'ok', reply: applied.reply });
     if (applied.news.length > 0) this.#around.applied(this, applied.news);
@@ -335,34 +331,10 @@ export class ShardHost {
     const before = this.#leadership;
     this.#leadership = after;
     if (after.serving !== before.serving) {
-      this.#deadlines.clear();
-      // Kafka: every member gets a full session timeout at the new coordinator (docs/clients.md#failover).
-      if (after.serving) for (const timer of this.#machine.groups.timers()) this.#changeTimer(timer, false);
+      if (after.serving) this.#timers.takeOver(this.#machine, this.#around.clock.monotonic());
+      else this.#timers.clear();
     }
     this.#around.leadershipChanged(this, before, after);
-  }
-
-  /** `heard`: a member's own request is the cause, not a change of leader. */
-  #changeTimer(change: TimerChange, heard: boolean): void {
-    switch (change.kind) {
-      case 'arm': {
-        const { group, timer, token } = change;
-        const key = timerKey(group, timer);
-        const now = this.#around.clock.monotonic();
-        this.#deadlines.arm(key, { group, timer, token }, change.afterMs, now);
-        if (heard) this.#deadlines.touch(key, now);
-        return;
-      }
-      case 'cancel':
-        return this.#deadlines.cancel(timerKey(change.group, change.timer));
-      case 'cancel-group':
-        // Its members were removed one by one, each with its own cancel; what is left is re-checked when it fires.
-        for (const kind of ['initial', 'join', 'sync'] as const)
-          this.#deadlines.cancel(timerKey(change.group, { kind }));
-        return;
-      default:
-        return assertNever(change);
-    }
   }
 
   #expire(due: DueTimer): void {
@@ -374,8 +346,7 @@ export class ShardHost {
     };
     this.submit(command, (outcome) => {
       if (outcome.kind !== 'overloaded') return;
-      const now = this.#around.clock.monotonic();
-      this.#deadlines.arm(timerKey(due.group, due.timer), due, EXPIRE_RETRY_MS, monotonicMs(now));
+      this.#timers.again(due, EXPIRE_RETRY_MS, this.#around.clock.monotonic());
     });
   }
 
@@ -390,10 +361,4 @@ export class ShardHost {
         'Move its data directory aside, keep it for a bug report, and bring the replica back empty.',
     );
   }
-}
-
-function timerKey(group: GroupId, timer: Timer): string {
-  return 'member' in timer
-    ? `${timer.kind}\u0000${group}\u0000${timer.member}`
-    : `${timer.kind}\u0000${group}`;
 }

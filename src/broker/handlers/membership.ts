@@ -40,6 +40,7 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
     return exchange.answer(joinError(errorCode('POLICY_VIOLATION'), request.memberId));
   const shard = coordinator.shardOf(group);
   const { clientId, clientHost } = exchange.owner;
+  if (request.memberId !== '') exchange.owner.takeBack(issuedKey(group, asMemberId(request.memberId)));
   const refused = (code: number): void => exchange.answer(joinError(code, request.memberId));
   coordinator.submit(
     shard,
@@ -73,6 +74,8 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
         const member = reply.kind === 'join' ? reply.answer.memberId : reply.memberId;
         if (request.memberId === '' && request.groupInstanceId === null)
           exchange.whenAbandoned(() => removeUnheard(context, group, member));
+        if (reply.kind === 'join' && reply.answer.error === 'MEMBER_ID_REQUIRED')
+          exchange.owner.whenClosed(issuedKey(group, member), () => forgetIssued(context, group, member));
         if (reply.kind === 'join') {
           if (reply.answer.error === 'NONE') coordinator.touch(group, reply.answer.memberId);
           return exchange.answer(joinReply(reply.answer));
@@ -107,6 +110,21 @@ function removeUnheard({ coordinator, counters }: BrokerContext, group: GroupId,
       if (outcome.kind !== 'ok') counters.refusal(outcome.kind);
     },
   );
+}
+
+const issuedKey = (group: GroupId, member: MemberId): string => `${group}\u0000${member}`;
+
+/**
+ * An id was handed out, and the connection that got it ended before its client joined with it (librdkafka #5569). A client
+ * that has joined over another connection is a member by now, and no id that is waited for.
+ */
+function forgetIssued({ coordinator }: BrokerContext, group: GroupId, member: MemberId): void {
+  const shard = coordinator.shardOf(group);
+  const token = coordinator.peek(shard).groups.issuedToken(group, member);
+  if (token === undefined) return;
+  const timer = { kind: 'pending', member } as const;
+  // Refused: another replica leads by now, where the id is forgotten in its own time.
+  coordinator.submit(shard, { kind: 'group.expire', group, timer, token }, () => undefined);
 }
 
 /**

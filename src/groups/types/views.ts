@@ -82,6 +82,10 @@ export interface GroupsView {
   /** The highest offset that any group has committed for a partition; 0 when none has. */
   furthest(topic: TopicName, topicId: string, partition: number): Int64;
   has(group: GroupId): boolean;
+  /** The token of the timer of an id that was handed out and not joined with; undefined: there is none. */
+  issuedToken(group: GroupId, member: MemberId): number | undefined;
+  /** Members without an instance id. */
+  dynamicMembers(group: GroupId): Iterable<MemberId>;
   list(): readonly GroupSummary[];
   describe(group: GroupId): GroupDescription | undefined;
   /** Newest last. Includes the one that runs. */

@@ -166,6 +166,8 @@ export class FakeCoordinator implements Coordinator {
   }
   /** By `topic/partition`. */
   readonly owners = new Map<string, MemberId>();
+  /** Ids that were handed out, by `group/member`, each with its token. */
+  readonly issued = new Map<string, number>();
   /** By `group/leader`. */
   readonly sharedOut = new Map<string, ReadonlyMap<TopicName, number>>();
   touch(group: GroupId, member: MemberId): void {
@@ -240,6 +242,8 @@ export class FakeCoordinator implements Coordinator {
         ownerOf: (_group, _generation, topic, partition) => this.owners.get(`${topic}/${partition}`),
         sharedOut: (group, leader) => this.sharedOut.get(`${group}/${leader}`),
         timers: () => [],
+        issuedToken: (group, member) => this.issued.get(`${group}/${member}`),
+        dynamicMembers: () => [],
         has: (group) => this.offsets.has(group),
         groupCount: this.offsets.size,
         memberCount: 0,

@@ -22,6 +22,19 @@ describe('Deadlines', () => {
     expect(deadlines.touch('a', at(200))).toBe(false);
   });
 
+  it('hurries one that was not touched, never one that was, and makes none later', () => {
+    const deadlines = new Deadlines<string>(at(0), 10);
+    for (const key of ['silent', 'heard', 'soon'])
+      deadlines.arm(key, key, key === 'soon' ? 50 : 1_000, at(0));
+    deadlines.touch('heard', at(10));
+    for (const key of ['silent', 'heard', 'soon', 'unknown']) deadlines.hurry(key, at(300));
+    const firedBy = (now: number) => deadlines.due(at(now)).map(({ key }) => key);
+    expect(firedBy(60)).toEqual(['soon']);
+    expect(firedBy(299)).toEqual([]);
+    expect(firedBy(310)).toEqual(['silent']);
+    expect(firedBy(1_020)).toEqual(['heard']);
+  });
+
   it('agrees with a plain list over random arming, touching, cancelling and pauses', () => {
     const random = seededRandom(11);
     for (let round = 0; round < 200; round++) {

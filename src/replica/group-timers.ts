@@ -1,0 +1,89 @@
+import { assertNever, type GroupId, type MemberId, type MonotonicMs, monotonicMs } from '../kernel/index.js';
+import type { MachineView, News, Timer, TimerChange } from '../machine/index.js';
+import { Deadlines } from './deadlines.js';
+
+/** A timer of a group whose time is over. */
+export type DueTimer = Pick<Extract<TimerChange, { kind: 'arm' }>, 'group' | 'timer' | 'token'>;
+
+/**
+ * After a change of leader a member keeps its session, but a group that rebalances does not wait for it for longer than this
+ * from the change on: who has lost its connection together with everybody else is back by then, or gone. Milliseconds.
+ */
+const RETURN_MS = 3_000;
+/** News upon which a group waits for all its members. */
+const WAITED_FOR: ReadonlySet<News['kind']> = new Set(['member-joined', 'rebalance-started']);
+
+/** The timers of a shard's groups, as its leader keeps them: soft state, which the next leader arms anew. */
+export class GroupTimers {
+  readonly #deadlines: Deadlines<DueTimer>;
+  /** Until when members that were not heard since the change of leader are waited for ... */
+  #returnBy = monotonicMs(0);
+  /** ... by the groups that have had a reason to wait. */
+  readonly #hurried = new Set<GroupId>();
+
+  constructor(now: MonotonicMs) {
+    this.#deadlines = new Deadlines(now);
+  }
+
+  /** Kafka: every member gets a full session timeout at the new coordinator (docs/clients.md#failover). */
+  takeOver({ groups }: MachineView, now: MonotonicMs): void {
+    this.clear();
+    this.#returnBy = monotonicMs(now + RETURN_MS);
+    for (const timer of groups.timers()) this.change(timer, { now, heard: false });
+  }
+  clear(): void {
+    this.#deadlines.clear();
+    this.#hurried.clear();
+  }
+
+  heard(group: GroupId, member: MemberId): boolean {
+    return this.#deadlines.wasTouched(timerKey(group, { kind: 'session', member }));
+  }
+  touch(group: GroupId, member: MemberId, now: MonotonicMs): void {
+    this.#deadlines.touch(timerKey(group, { kind: 'session', member }), now);
+  }
+  due(now: MonotonicMs): readonly DueTimer[] {
+    return this.#deadlines.due(now).map(({ what }) => what);
+  }
+  again(due: DueTimer, afterMs: number, now: MonotonicMs): void {
+    this.#deadlines.arm(timerKey(due.group, due.timer), due, afterMs, now);
+  }
+
+  /** `heard`: a member's own request is the cause, not a change of leader. */
+  change(change: TimerChange, { now, heard }: { readonly now: MonotonicMs; readonly heard: boolean }): void {
+    switch (change.kind) {
+      case 'arm': {
+        const { group, timer, token } = change;
+        const key = timerKey(group, timer);
+        this.#deadlines.arm(key, { group, timer, token }, change.afterMs, now);
+        if (heard) this.#deadlines.touch(key, now);
+        return;
+      }
+      case 'cancel':
+        return this.#deadlines.cancel(timerKey(change.group, change.timer));
+      case 'cancel-group':
+        // Its members were removed one by one, each with its own cancel; what is left is re-checked when it fires.
+        for (const kind of ['initial', 'join', 'sync'] as const)
+          this.#deadlines.cancel(timerKey(change.group, { kind }));
+        return;
+      default:
+        return assertNever(change);
+    }
+  }
+
+  /** Somebody may wait for the members of a group: once after each change of leader, those not heard are asked to hurry. */
+  told(news: readonly News[], { groups }: MachineView): void {
+    for (const each of news) {
+      if (!WAITED_FOR.has(each.kind) || !('group' in each) || this.#hurried.has(each.group)) continue;
+      this.#hurried.add(each.group);
+      for (const member of groups.dynamicMembers(each.group))
+        this.#deadlines.hurry(timerKey(each.group, { kind: 'session', member }), this.#returnBy);
+    }
+  }
+}
+
+function timerKey(group: GroupId, timer: Timer): string {
+  return 'member' in timer
+    ? `${timer.kind}\u0000${group}\u0000${timer.member}`
+    : `${timer.kind}\u0000${group}`;
+}
