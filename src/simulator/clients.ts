@@ -1,5 +1,5 @@
 import { generation, groupId, memberId, type Random, topicName } from '../kernel/index.js';
-import { DEFAULT_GROUP_SETTINGS, type GroupCommand, type RecordOperation } from '../machine/index.js';
+import type { GroupCommand, RecordOperation } from '../machine/index.js';
 import type { Replica } from '../replica/index.js';
 import type { Commits, History, RecordAccess } from './history.js';
 import type { Trace } from './trace.js';
@@ -42,7 +42,7 @@ function repeatedly(around: ClientSurroundings, ask: (replica: Replica, done: ()
 }
 
 /** Whom a client that knows the coordinator asks: the leader as `replica` sees it, when it runs. */
-function leaderSeenBy(replica: Replica, around: ClientSurroundings, group: string): Replica {
+export function leaderSeenBy(replica: Replica, around: ClientSurroundings, group: string): Replica {
   const leader = replica.leaderOf(replica.shardOf(groupId(group)));
   return around.replicas().find(({ self }) => self === leader) ?? replica;
 }
@@ -162,73 +162,4 @@ function operation(by: string, version: number, token: number): RecordOperation 
   return version === 0
     ? { kind: 'insert', id: 'r', fields, fence }
     : { kind: 'update', id: 'r', version, fields, replace: false, fence };
-}
-
-/** Joins a group, syncs, stays a while, and leaves or vanishes. */
-export function member(around: ClientSurroundings, name: string, group: string): void {
-  const { random, time, trace } = around;
-  let turn = 0;
-  repeatedly(around, (any, done) => {
-    const replica = leaderSeenBy(any, around, group);
-    const shard = replica.shardOf(groupId(group));
-    const id = `${name}-${++turn}`;
-    const stop = replica.onNews((_shard, news) => {
-      for (const item of news) {
-        if (item.kind !== 'join-answer' || item.memberId !== id || item.answer.error !== 'NONE') continue;
-        stop();
-        trace.reached('a generation was formed');
-        const members = item.answer.members.map((each) => ({
-          memberId: each.memberId,
-          assignment: Buffer.from(each.memberId),
-        }));
-        const ids = { group: groupId(group), generation: item.answer.generation, memberId: memberId(id) };
-        const sync: GroupCommand = {
-          ...{ kind: 'group.sync', ...ids, instanceId: null, protocolType: 'sim', protocolName: 'p' },
-          assignments: members,
-        };
-        // In a turn of its own: this one still applies.
-        time.after(1, () => {
-          replica.submit(shard, sync, () => undefined);
-          if (random.chance(0.5)) time.after(random.below(400), () => leave(replica, ids.memberId, group));
-          done();
-        });
-      }
-    });
-    replica.submit(shard, joinOf(group, id), (outcome) => {
-      if (outcome.kind !== 'ok') done();
-    });
-  });
-}
-
-function leave(replica: Replica, id: ReturnType<typeof memberId>, group: string): void {
-  replica.submit(
-    replica.shardOf(groupId(group)),
-    {
-      kind: 'group.leave',
-      group: groupId(group),
-      members: [{ memberId: id, instanceId: null, reason: null }],
-    },
-    () => undefined,
-  );
-}
-
-function joinOf(group: string, id: string): GroupCommand {
-  return {
-    kind: 'group.join',
-    group: groupId(group),
-    memberId: memberId(''),
-    newMemberId: memberId(id),
-    instanceId: null,
-    clientId: id,
-    clientHost: '/simulated',
-    sessionTimeoutMs: 1_000,
-    rebalanceTimeoutMs: 1_000,
-    protocolType: 'sim',
-    protocols: [{ name: 'p', metadata: Buffer.from(id) }],
-    memberIdRequired: false,
-    canSkipAssignment: false,
-    reason: null,
-    resuming: false,
-    settings: DEFAULT_GROUP_SETTINGS,
-  };
 }

@@ -13,12 +13,17 @@ interface Inode {
 
 type Entry = { readonly inode: Inode } | 'directory';
 
+/** Files and directories by their names. */
+export type DiskImage = ReadonlyMap<string, Buffer | 'directory'>;
+
 /** What goes wrong on a disk now. */
 export interface DiskTrouble {
   /** Bytes that still fit; what does not fit is cut off. */
   room: number;
-  /** How many writes and syncs go well before one fails; afterwards all fail. */
+  /** How many writes and syncs go well before the first that fails. */
   failsAfter: number;
+  /** How many of them fail then. */
+  failures: number;
   /** How long a write or sync takes at the least. Milliseconds. */
   slowMs: number;
 }
@@ -74,9 +79,41 @@ export class SimulatedDisk {
     return this.#names.size === 0;
   }
   wipe(): void {
-    this.#names = new Map();
-    this.#durableNames = new Map();
+    this.restore(new Map());
+  }
+
+  /** All that a copy of the disk would hold now. */
+  image(): DiskImage {
+    return new Map(
+      [...this.#names].map(([name, entry]) => [
+        name,
+        entry === 'directory' ? entry : Buffer.from(entry.inode.bytes),
+      ]),
+    );
+  }
+  /** The disk holds what the image holds, and all of it is durable. */
+  restore(image: DiskImage): void {
+    this.#durableNames = new Map(
+      [...image].map(([name, found]): [string, Entry] => {
+        if (found === 'directory') return [name, found];
+        const bytes = Buffer.from(found);
+        return [name, { inode: { bytes, durable: Buffer.from(bytes), unsynced: new Set() } }];
+      }),
+    );
+    this.#names = new Map(this.#durableNames);
     this.#changes = [];
+  }
+
+  /** The newest segment of the log holds zeros, or, `cut`, nothing. */
+  zeroLog(cut: boolean): void {
+    const name = [...this.#names.keys()]
+      .filter((each) => each.endsWith('.wal'))
+      .sort()
+      .at(-1);
+    if (name === undefined) return;
+    const { inode } = this.#names.get(name) as { readonly inode: Inode };
+    inode.durable = Buffer.alloc(cut ? 0 : inode.durable.length);
+    inode.bytes = Buffer.from(inode.durable);
   }
 
   /** Flips one bit of a file at rest. Returns the file's name. */
@@ -244,7 +281,7 @@ export class SimulatedDisk {
     return 0.1 + this.#random.next() + this.trouble.slowMs;
   }
   #failing(): void {
-    if (this.trouble.failsAfter-- <= 0) throw failure('EIO', 'i/o error');
+    if (this.trouble.failsAfter-- <= 0 && this.trouble.failures-- > 0) throw failure('EIO', 'i/o error');
   }
   #syncNames(): void {
     for (const change of this.#changes) change(this.#durableNames);
@@ -272,6 +309,7 @@ export class SimulatedDisk {
 export const noTrouble = (): DiskTrouble => ({
   room: Number.POSITIVE_INFINITY,
   failsAfter: Number.POSITIVE_INFINITY,
+  failures: Number.POSITIVE_INFINITY,
   slowMs: 0,
 });
 

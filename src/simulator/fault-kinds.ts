@@ -1,18 +1,27 @@
-/** Each has its handler in faults.ts. */
+/** Each has its handler in [faults](faults). */
 export const FAULT_KINDS = [
   'crashAtAnEffect',
   'crashNow',
+  'blink',
+  'crashInItsStart',
   'crashAll',
+  'stopProcess',
+  'portTaken',
+  'wallClockJumps',
   'cutOneWay',
+  'cutPair',
   'isolate',
+  'onlyOneHearsAll',
   'resetLink',
   'slowLinks',
-  'stopProcess',
+  'farAway',
   'slowDisk',
   'diskFails',
+  'diskFailsOnce',
   'diskFull',
-  'wallClockJumps',
+  'backUp',
   'damage',
+  'majorityMoves',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

@@ -1,4 +1,6 @@
-import type { GroupId, ReplicaId, ShardId, Slot, TopicName } from '../kernel/index.js';
+import type { Generation, GroupId, MemberId, ReplicaId, ShardId, Slot, TopicName } from '../kernel/index.js';
+import type { Ballot } from '../paxos/index.js';
+import type { DiskCondition } from '../replica/index.js';
 
 /** A write or read of the record of one space, in the time of the world. */
 export interface RecordAccess {
@@ -43,7 +45,56 @@ export interface GrantSeen {
   readonly replica: ReplicaId;
   readonly scope: string;
   readonly token: number;
+  readonly owner: MemberId;
   readonly through: Slot;
+}
+
+/** Replicas that may answer reads of a shard on their own at one moment. */
+export interface LeaseSeen {
+  readonly at: number;
+  readonly shard: ShardId;
+  readonly holders: readonly ReplicaId[];
+}
+
+/** What a member of a group was told: its generation, or, `partitions`, what it owns there. Times of the world. */
+export interface MemberTold {
+  readonly group: GroupId;
+  readonly member: MemberId;
+  readonly generation: Generation;
+  readonly at: number;
+  readonly partitions: readonly number[] | undefined;
+}
+
+/** Something that only a member of the present generation may do: it was taken. */
+export interface MemberAct {
+  readonly what: 'commit' | 'heartbeat';
+  readonly group: GroupId;
+  readonly member: MemberId;
+  readonly generation: Generation;
+  readonly startedAt: number;
+}
+
+/** A promise that left a replica, and what that replica has promised after its next start. */
+export interface PromiseKept {
+  readonly replica: ReplicaId;
+  readonly shard: ShardId;
+  readonly told: Ballot;
+  readonly found: Ballot;
+}
+
+/** A disk as a start found it. `known`: it has had this incarnation before. */
+export interface Opened {
+  readonly replica: ReplicaId;
+  readonly condition: DiskCondition['kind'];
+  readonly incarnation: string;
+  readonly known: boolean;
+}
+
+/** The log of a replica whose disk is well. Bytes. */
+export interface LogSize {
+  readonly replica: ReplicaId;
+  readonly bytes: number;
+  readonly bytesMax: number;
 }
 
 /** A process that ended by itself, or did not start. */
@@ -61,6 +112,13 @@ export interface History {
   readonly reads: OffsetRead[];
   readonly samples: Sample[];
   readonly grants: GrantSeen[];
+  readonly leases: LeaseSeen[];
+  readonly told: MemberTold[];
+  readonly acts: MemberAct[];
+  readonly promises: PromiseKept[];
+  readonly opened: Opened[];
+  /** The longest one of each replica. */
+  readonly logs: Map<ReplicaId, LogSize>;
   readonly endings: Ending[];
   /** What did not come back within its time after the world had healed. */
   readonly stuck: string[];
@@ -72,6 +130,12 @@ export const newHistory = (): History => ({
   reads: [],
   samples: [],
   grants: [],
+  leases: [],
+  told: [],
+  acts: [],
+  promises: [],
+  opened: [],
+  logs: new Map(),
   endings: [],
   stuck: [],
 });

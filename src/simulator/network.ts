@@ -5,6 +5,8 @@ import type { VirtualTime } from './virtual-time.js';
 
 /** A peer that says nothing for this long is given up. Milliseconds. */
 const SILENCE_MS = 500;
+/** One way. Milliseconds. */
+const DELAY_MS = 0.5;
 const RECONNECT_MS = 30;
 const QUEUE_BYTES_MAX = 1024 * 1024;
 const SHARE = { normal: 1, droppable: 0.25, bulk: 0.5 } as const;
@@ -38,7 +40,7 @@ const way = (from: ReplicaId, to: ReplicaId): string => `${from}>${to}`;
 export class SimulatedNetwork {
   /** Bytes a millisecond on every link. */
   bandwidth = Number.POSITIVE_INFINITY;
-  delayMs = 0.5;
+  delayMs = DELAY_MS;
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #trace: Trace;
@@ -106,7 +108,9 @@ export class SimulatedNetwork {
     if (link === undefined || !link.open) return this.#connect(from, to);
     for (const { held } of link.pipes) for (const go of held.splice(0)) go();
   }
-  mendAll(): void {
+  heal(): void {
+    this.bandwidth = Number.POSITIVE_INFINITY;
+    this.delayMs = DELAY_MS;
     const ids = [...this.#nodes.keys()];
     for (const from of ids) for (const to of ids) if (from !== to) this.mend(from, to);
     this.#cut.clear();

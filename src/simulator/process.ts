@@ -1,7 +1,14 @@
 import { type Log, monotonicMs, type Random, type ReplicaId, replicaId, wallMs } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { majority } from '../paxos/index.js';
-import { type Clock, createReplica, type Entropy, type Replica } from '../replica/index.js';
+import {
+  type Clock,
+  createReplica,
+  type DiskCondition,
+  type Entropy,
+  type Replica,
+  type Transport,
+} from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import type { SimulatedDisk } from './disk.js';
 import type { SimulatedNetwork } from './network.js';
@@ -19,6 +26,9 @@ const BOUNDS = {
   retainedEntries: 16,
 } as const;
 
+/** How many of its last messages are compared with its promises after its next start. */
+const SENT_KEPT = 32;
+
 /** What a process is made of; the world's side of it. */
 export interface Surroundings {
   readonly time: VirtualTime;
@@ -31,6 +41,9 @@ export interface Surroundings {
   readonly drift: number;
   /** What its wall clock is off by. Milliseconds. */
   readonly wallOffset: () => number;
+  readonly opened: (condition: DiskCondition['kind'], incarnation: string) => void;
+  /** Whether its ports are free. */
+  readonly listen: () => boolean;
   /** It died in the middle of an effect. */
   readonly died: () => void;
   /** It ended by itself. */
@@ -49,6 +62,7 @@ export class SimulatedProcess {
   #alive = true;
   #stoppedUntil = 0;
   #effectsLeft = Number.POSITIVE_INFINITY;
+  readonly #sent: Buffer[] = [];
   replica: Replica | undefined;
 
   constructor(id: ReplicaId, around: Surroundings) {
@@ -56,6 +70,10 @@ export class SimulatedProcess {
     this.#around = around;
   }
 
+  /** The last frames that left it. */
+  get sent(): readonly Buffer[] {
+    return this.#sent;
+  }
   get alive(): boolean {
     return this.#alive;
   }
@@ -74,7 +92,7 @@ export class SimulatedProcess {
 
   /** Rejects when the replica refuses to start. */
   async start(): Promise<void> {
-    const { time, random, network, disk, setup } = this.#around;
+    const { time, random, disk, setup } = this.#around;
     const { shards, compactionBytes, segmentBytes } = setup;
     const { electionTimeoutMs, heartbeatIntervalMs, leaseMs } = setup;
     const ids = Array.from({ length: setup.replicas }, (_, index) => replicaId(index + 1));
@@ -96,6 +114,7 @@ export class SimulatedProcess {
       uuid: () => entropy.uuid(),
     });
     if (!this.#alive) return;
+    this.#around.opened(storage.condition.kind, storage.incarnation ?? storage.identity?.incarnation ?? '');
     const replica = createReplica({
       self: this.id,
       clusterId: 'simulated-cluster-0000',
@@ -108,11 +127,7 @@ export class SimulatedProcess {
       retentionSweepMs: 600_000,
       compactionBytes,
       storage,
-      transport: network.transport(
-        this.id,
-        (what) => this.#mayAct(what),
-        (run) => this.#run(run),
-      ),
+      transport: this.#transport(),
       clock,
       entropy,
       log: this.#log(time),
@@ -122,6 +137,30 @@ export class SimulatedProcess {
     });
     await replica.start();
     if (this.#alive) this.replica = replica;
+  }
+
+  #transport(): Transport {
+    const { network, listen } = this.#around;
+    const transport = network.transport(
+      this.id,
+      (what) => this.#mayAct(what),
+      (run) => this.#run(run),
+    );
+    return {
+      ...transport,
+      send: (peer, message, urgency) => {
+        if (!transport.send(peer, message, urgency)) return false;
+        if (urgency === 'normal') this.#remember(message);
+        return true;
+      },
+      start: (hello, handler) =>
+        listen() ? transport.start(hello, handler) : Promise.reject(new Error('EADDRINUSE: address in use')),
+    };
+  }
+
+  #remember(message: Uint8Array): void {
+    this.#sent.push(Buffer.from(message));
+    if (this.#sent.length > 2 * SENT_KEPT) this.#sent.splice(0, SENT_KEPT);
   }
 
   #clock(): Clock {

@@ -53,7 +53,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
     segmentBytes: random.pick([8_192, 16_384, 65_536]),
     faultsMs: long ? 10_000 + random.below(20_000) : 1_500 + random.below(4_000),
     paceMs: long ? random.pick([120, 400]) : random.pick([20, 50, 120]),
-    members: random.chance(0.6) ? 2 : 0,
+    members: random.pick([0, 2, 2, 3, 5]),
   };
   const setup = asked.reference === true ? { ...drawn, ...REFERENCE } : drawn;
   const faultsMs = Math.min(setup.faultsMs, asked.untilMs ?? Infinity);

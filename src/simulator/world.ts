@@ -1,22 +1,24 @@
-import { groupId, type Random, replicaId, shardId } from '../kernel/index.js';
+import { type Random, replicaId } from '../kernel/index.js';
 import type { Replica } from '../replica/index.js';
-import { type ClientSurroundings, committer, member, recordWriter } from './clients.js';
+import { type ClientSurroundings, committer, recordWriter } from './clients.js';
 import { inTrouble, noTrouble, SimulatedDisk } from './disk.js';
-import { FaultPlan, type Station } from './faults.js';
+import { FaultPlan } from './faults/index.js';
 import { type History, newHistory } from './history.js';
 import { INVARIANTS } from './invariants/index.js';
+import { Member } from './members.js';
 import { SimulatedNetwork } from './network.js';
+import { Observer } from './observer.js';
 import { SimulatedProcess } from './process.js';
 import { FAULTS_FROM_MS, type Setup, stream } from './setup.js';
+import type { Station } from './strike.js';
 import { Trace } from './trace.js';
 import { VirtualTime } from './virtual-time.js';
 
 /** How long a healed cluster may take until every client has been served: its own patience and four elections. */
 const PATIENCE_MS = 5_000;
 const HEALED_ELECTIONS = 4;
-const SAMPLE_EVERY_MS = 250;
+const SAMPLE_EVERY_MS = 100;
 const HEALED_PACE_MS = 100;
-const MEMBERS_GROUP = 'members';
 
 export interface Verdict {
   readonly seed: number;
@@ -37,6 +39,7 @@ export class World {
   readonly #setup: Setup;
   /** Draws when who restarts. */
   readonly #random: Random;
+  readonly #observer: Observer;
   #violation: Verdict['violation'];
   #healed = false;
 
@@ -55,14 +58,17 @@ export class World {
       lives: 0,
       troubled: false,
       damaged: false,
+      portTaken: 0,
+      copy: undefined,
     }));
+    this.#observer = new Observer(setup, this.time, this.trace, this.history, this.stations);
   }
 
   async run(): Promise<Verdict> {
     const violated = (): boolean => this.#violation !== undefined;
     for (const station of this.stations) this.start(station);
     this.#startClients();
-    this.#sampleAgain();
+    this.#lookAgain();
     await this.time.runThrough(FAULTS_FROM_MS, violated);
     const { seed, faultsMs } = this.#setup;
     const faults = new FaultPlan(this, this.#setup.faults, stream(seed, 'victim'));
@@ -129,8 +135,7 @@ export class World {
       const space = `space-${index % 2}`;
       recordWriter(around(`writer-${index}`), `writer-${index}`, space, this.#tokensOf(space));
     }
-    for (let index = 0; index < members; index++)
-      member(around(`member-${index}`), `member-${index}`, MEMBERS_GROUP);
+    for (let index = 0; index < members; index++) new Member(around(`member-${index}`), `member-${index}`);
   }
 
   readonly #tokens = new Map<string, { newest: number }>();
@@ -157,12 +162,14 @@ export class World {
       ...{ time, trace, network, disk, drift, setup: this.#setup },
       random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
       wallOffset: () => station.wallOffset,
+      opened: (condition, incarnation) => this.#observer.opened(id, condition, incarnation),
+      listen: () => station.portTaken-- <= 0,
       died: () => this.kill(station, this.#random.chance(0.7)),
       ended: (reason) => this.#ended(station, process, reason),
     });
     station.process = process;
     process.start().then(
-      () => process.replica?.onNews(() => this.#sample(process)),
+      () => process.replica?.onNews(() => this.#observer.applied(process)),
       (error: unknown) => {
         if (process.alive) this.#ended(station, process, `it does not start: ${String(error)}`);
       },
@@ -170,24 +177,30 @@ export class World {
   }
 
   /** As kill -9, or, with a loss of power, a crash of the machine. */
-  kill(station: Station, noticed: boolean): void {
+  kill(station: Station, noticed: boolean, backAfterMs?: number): void {
     const { process } = station;
     if (process?.alive !== true) return;
+    this.#observer.died(station.id, process.sent);
     process.die();
     this.network.gone(station.id, noticed);
     const lost = station.disk.crash();
     if (lost > 0) this.trace.reached('a crash lost sectors');
     this.trace.note(this.time.now, `crash ${station.id}: ${lost} sectors lost`);
-    this.#restartLater(station);
+    this.#restartLater(station, backAfterMs);
   }
 
   #ended(station: Station, process: SimulatedProcess, reason: string): void {
+    this.#observer.died(station.id, process.sent);
     process.die();
     this.trace.note(this.time.now, `end ${station.id}: ${reason}`);
     this.history.endings.push({
       replica: station.id,
       reason,
-      explained: station.troubled || station.damaged || inTrouble(station.disk.trouble),
+      explained:
+        station.troubled ||
+        station.damaged ||
+        inTrouble(station.disk.trouble) ||
+        reason.includes('EADDRINUSE'),
     });
     this.trace.reached('a replica ended by itself');
     this.network.gone(station.id, true);
@@ -195,47 +208,35 @@ export class World {
     this.#restartLater(station);
   }
 
-  #restartLater(station: Station): void {
-    this.time.after(this.#healed ? 100 : 50 + this.#random.below(1_500), () => this.start(station));
+  #restartLater(station: Station, afterMs?: number): void {
+    const drawn = 50 + this.#random.below(1_500);
+    this.time.after(this.#healed ? 100 : (afterMs ?? drawn), () => this.start(station));
+  }
+
+  get electionTimeoutMs(): number {
+    return this.#setup.electionTimeoutMs;
   }
 
   #heal(): void {
     this.#healed = true;
     this.trace.note(this.time.now, 'all heals');
-    this.network.bandwidth = Number.POSITIVE_INFINITY;
-    for (const { disk, process } of this.stations) {
+    this.network.heal();
+    for (const station of this.stations) {
+      const { disk, process } = station;
       disk.trouble = noTrouble();
+      station.portTaken = 0;
       process?.dieAfter(Number.POSITIVE_INFINITY);
       process?.stopUntil(0);
     }
-    this.network.mendAll();
     for (const station of this.stations) this.start(station);
   }
 
   // ---- checks ----
 
-  readonly #sampled = new Map<string, number>();
-
-  #sample({ id, replica }: SimulatedProcess): void {
-    if (replica === undefined) return;
-    for (let shard = 0; shard < this.#setup.shards; shard++) {
-      const { appliedThrough: through, hash } = replica.peek(shardId(shard));
-      const key = `${id}/${shard}`;
-      if (this.#sampled.get(key) === through) continue;
-      this.#sampled.set(key, through);
-      this.history.samples.push({ replica: id, shard: shardId(shard), through, hash });
-    }
-    const { appliedThrough: through, groups } = replica.peek(replica.shardOf(groupId(MEMBERS_GROUP)));
-    for (const { scope, token } of groups.fences(groupId(MEMBERS_GROUP))) {
-      this.history.grants.push({ replica: id, scope, token, through });
-      this.trace.reached('a token was granted');
-    }
-  }
-
-  #sampleAgain(): void {
+  #lookAgain(): void {
     this.time.after(SAMPLE_EVERY_MS, () => {
-      for (const { process } of this.stations) if (process?.alive === true) this.#sample(process);
-      this.#sampleAgain();
+      this.#observer.look();
+      this.#lookAgain();
     });
   }
 

@@ -1,11 +1,19 @@
 import type { History } from '../history.js';
+import { aDiskThatForgotIsAnotherDisk } from './a-disk-that-forgot-is-another-disk.js';
 import { aHealedClusterServes } from './a-healed-cluster-serves.js';
+import { aTokenHasOneOwner } from './a-token-has-one-owner.js';
 import { appliedLogsAgree } from './applied-logs-agree.js';
+import { generationsOnlyGrow } from './generations-only-grow.js';
+import { logsStayShort } from './logs-stay-short.js';
 import { noReplicaEndsWithoutACause } from './no-replica-ends-without-a-cause.js';
 import { nothingAcknowledgedIsMissing } from './nothing-acknowledged-is-missing.js';
 import { olderTokensAreRefused } from './older-tokens-are-refused.js';
+import { oneLeaseAtATime } from './one-lease-at-a-time.js';
+import { oneOwnerInAGeneration } from './one-owner-in-a-generation.js';
+import { promisesSurviveCrashes } from './promises-survive-crashes.js';
 import { recordsAreLinearizable } from './records-are-linearizable.js';
 import { tokensOnlyGrow } from './tokens-only-grow.js';
+import { zombiesAreRefused } from './zombies-are-refused.js';
 
 /** Each says what breaks it, or nothing. The first that is broken is reported. */
 export const INVARIANTS: Readonly<Record<string, (history: History) => string | undefined>> = {
@@ -14,6 +22,14 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'records-are-linearizable': recordsAreLinearizable,
   'older-tokens-are-refused': olderTokensAreRefused,
   'tokens-only-grow': tokensOnlyGrow,
+  'a-disk-that-forgot-is-another-disk': aDiskThatForgotIsAnotherDisk,
+  'a-token-has-one-owner': aTokenHasOneOwner,
+  'generations-only-grow': generationsOnlyGrow,
+  'logs-stay-short': logsStayShort,
+  'one-lease-at-a-time': oneLeaseAtATime,
+  'one-owner-in-a-generation': oneOwnerInAGeneration,
+  'promises-survive-crashes': promisesSurviveCrashes,
+  'zombies-are-refused': zombiesAreRefused,
   'no-replica-ends-without-a-cause': noReplicaEndsWithoutACause,
   'a-healed-cluster-serves': aHealedClusterServes,
 };

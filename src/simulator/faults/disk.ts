@@ -1,0 +1,72 @@
+import { noTrouble } from '../disk.js';
+import type { Fault, Strike } from '../strike.js';
+
+export const DISK_FAULTS = {
+  slowDisk: (strike) => {
+    const station = strike.any();
+    strike.note('a disk was slow', station);
+    station.troubled = true;
+    station.disk.trouble.slowMs = strike.random.pick([5, 50, 1_000]);
+    strike.later(1_500, () => (station.disk.trouble.slowMs = 0));
+  },
+  diskFails: (strike) => {
+    if (strike.random.chance(0.7)) return;
+    const station = strike.any();
+    station.troubled = true;
+    station.disk.trouble.failsAfter = strike.random.below(10);
+    strike.note('a disk failed', station);
+    strike.later(800, () => (station.disk.trouble = noTrouble()));
+  },
+  diskFailsOnce: (strike) => {
+    if (strike.random.chance(0.7)) return;
+    const station = strike.any();
+    station.troubled = true;
+    station.disk.trouble.failsAfter = strike.random.below(10);
+    station.disk.trouble.failures = 1;
+    strike.note('a disk failed once', station);
+  },
+  diskFull: (strike) => {
+    if (strike.random.chance(0.5)) return;
+    const station = strike.any();
+    station.troubled = true;
+    station.disk.trouble.room = strike.random.below(6_000);
+    strike.note('a disk was full', station);
+    strike.later(1_500, () => (station.disk.trouble.room = Number.POSITIVE_INFINITY));
+  },
+  /** An operator puts a copy of a data directory aside. */
+  backUp: (strike) => {
+    strike.victim.copy = strike.victim.disk.image();
+    strike.note('a disk was copied', strike.victim);
+  },
+  damage: (strike) => {
+    if (strike.random.chance(0.5)) damage(strike);
+  },
+} satisfies Record<string, Fault>;
+
+/** Damages the one disk that may be damaged, once. False when it may not be now. The process dies of it. */
+export function damage(strike: Strike, backAfterMs?: number): boolean {
+  const { victim, world, random } = strike;
+  const formed = world.stations.every(({ process }) => process?.replica?.status().standing === 'voter');
+  if (victim.damaged || !formed) return false;
+  world.kill(victim, true, backAfterMs);
+  victim.damaged = true;
+  if (random.chance(0.3)) victim.portTaken = 1;
+  const { disk, copy } = victim;
+  if (copy !== undefined && random.chance(0.7)) {
+    strike.note('an older copy of a disk was restored', victim);
+    disk.restore(copy);
+    return true;
+  }
+  const harm = random.next();
+  if (harm < 0.25) {
+    strike.note('a disk was wiped', victim);
+    disk.wipe();
+  } else if (harm < 0.5) {
+    strike.note('a log was zeroed', victim);
+    disk.zeroLog(random.chance(0.5));
+  } else {
+    strike.note('a disk rotted', victim);
+    for (let flips = 1 + random.below(3); flips > 0; flips--) disk.rot();
+  }
+  return true;
+}

@@ -1,0 +1,46 @@
+import type { Fault } from '../strike.js';
+
+const DAY_MS = 24 * 3_600_000;
+
+export const PROCESS_FAULTS = {
+  crashAtAnEffect: (strike) => strike.any().process?.dieAfter(strike.random.below(30)),
+  crashNow: (strike) => strike.world.kill(strike.any(), strike.random.chance(0.5)),
+  /** Dies, and is back at once: its peers may not have noticed. */
+  blink: (strike) => {
+    const station = strike.any();
+    strike.note('a process was back at once', station);
+    strike.world.kill(station, strike.random.chance(0.5), strike.random.below(5));
+  },
+  /** Dies in its own start, again and again. */
+  crashInItsStart: (strike) => {
+    const station = strike.any();
+    strike.note('a start did not end', station);
+    for (let times = 0; times < 4; times++) {
+      strike.after(times * 40, () => {
+        strike.world.kill(station, true, 5);
+        strike.after(10, () => station.process?.dieAfter(strike.random.below(12)));
+      });
+    }
+  },
+  crashAll: (strike) => {
+    if (strike.random.chance(0.8)) return;
+    strike.note('the power of all failed');
+    for (const station of strike.world.stations) strike.world.kill(station, true);
+  },
+  stopProcess: (strike) => {
+    const station = strike.any();
+    strike.note('stopped', station);
+    station.process?.stopUntil(strike.world.time.now + strike.random.below(1_500));
+  },
+  portTaken: (strike) => {
+    const station = strike.any();
+    strike.note('a port was taken', station);
+    station.portTaken = 1 + strike.random.below(2);
+    strike.world.kill(station, true, 20);
+  },
+  wallClockJumps: (strike) => {
+    const station = strike.any();
+    strike.note('a wall clock jumped', station);
+    station.wallOffset += strike.random.pick([-1, 1]) * strike.random.below(DAY_MS);
+  },
+} satisfies Record<string, Fault>;

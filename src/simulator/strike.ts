@@ -1,0 +1,76 @@
+import type { Random, ReplicaId } from '../kernel/index.js';
+import type { DiskImage, SimulatedDisk } from './disk.js';
+import type { SimulatedNetwork } from './network.js';
+import type { SimulatedProcess } from './process.js';
+import type { Trace } from './trace.js';
+import type { VirtualTime } from './virtual-time.js';
+
+/** One replica over all its lives. */
+export interface Station {
+  readonly id: ReplicaId;
+  readonly disk: SimulatedDisk;
+  readonly drift: number;
+  wallOffset: number;
+  process: SimulatedProcess | undefined;
+  /** How often it was started. */
+  lives: number;
+  /** Its disk has had trouble in this life. */
+  troubled: boolean;
+  /** Its disk was damaged or lost: it may refuse to start, or follow without a vote. */
+  damaged: boolean;
+  /** So many of its next starts fail half-way: another process has the port. */
+  portTaken: number;
+  /** What an operator has put aside. */
+  copy: DiskImage | undefined;
+}
+
+/** What faults reach of a world. */
+export interface FaultyWorld {
+  readonly trace: Trace;
+  readonly time: VirtualTime;
+  readonly network: SimulatedNetwork;
+  readonly stations: readonly Station[];
+  readonly electionTimeoutMs: number;
+  /** A crash; `noticed`: the peers hear of it at once. It comes back after a while, or after `backAfterMs`. */
+  kill(station: Station, noticed: boolean, backAfterMs?: number): void;
+}
+
+/** One fault that strikes. It draws from a source of its own, so that others may be left out without changing it. */
+export class Strike {
+  readonly world: FaultyWorld;
+  readonly random: Random;
+  /** The one disk that may be damaged: the others must keep a quorum of memories. */
+  readonly victim: Station;
+  readonly #over: () => boolean;
+
+  /** `over`: all has healed. */
+  constructor(world: FaultyWorld, random: Random, victim: Station, over: () => boolean) {
+    this.world = world;
+    this.random = random;
+    this.victim = victim;
+    this.#over = over;
+  }
+
+  /** Undoes the fault some time later, unless all has healed by then. */
+  later(msMax: number, undo: () => void): void {
+    this.after(this.random.below(msMax), undo);
+  }
+  after(delayMs: number, next: () => void): void {
+    this.world.time.after(delayMs, () => {
+      if (!this.#over()) next();
+    });
+  }
+  any(): Station {
+    return this.random.pick(this.world.stations);
+  }
+  others(station: Station): readonly Station[] {
+    return this.world.stations.filter((other) => other !== station);
+  }
+  note(what: string, station?: Station): void {
+    const { trace, time } = this.world;
+    trace.note(time.now, station === undefined ? what : `${what} ${station.id}`);
+    trace.reached(what);
+  }
+}
+
+export type Fault = (strike: Strike) => void;
