@@ -150,12 +150,17 @@ export class ShardGroups implements Groups {
     if (known === undefined && command.generation >= 0) {
       return refused(command.groupNotFoundKnown ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION');
     }
-    const group = known ?? this.#create(command.group);
-    const verdict = mayCommit(group, command);
+    const verdict = known === undefined ? 'NONE' : mayCommit(known, command);
     if (verdict !== 'NONE') return refused(verdict);
+    const fits = ({ metadata }: { readonly metadata: string }): boolean =>
+      metadata.length <= command.offsetMetadataBytesMax;
+    // Kafka: a commit of which nothing is taken makes no group.
+    if (known === undefined && !command.offsets.some(fits))
+      return { kind: 'commit', error: 'NONE', errors: command.offsets.map(() => TOO_LONG) };
+    const group = known ?? this.#create(command.group);
     const expiresAt = command.retentionMs === null ? null : wallMs(at + command.retentionMs);
     const errors = command.offsets.map((offset): Verdict => {
-      if (offset.metadata.length > command.offsetMetadataBytesMax) return 'OFFSET_METADATA_TOO_LARGE';
+      if (!fits(offset)) return TOO_LONG;
       group.offsets.put(offset, at, expiresAt);
       return 'NONE';
     });
@@ -322,6 +327,8 @@ export class ShardGroups implements Groups {
     return words.reduce((crc, word) => crc32cWord(word, crc), previous);
   }
 }
+
+const TOO_LONG: Verdict = 'OFFSET_METADATA_TOO_LARGE';
 
 /** The numbers of the states in a fingerprint. Replicas of different versions compare them: never change the order. */
 const STATES: readonly ClassicState[] = ['Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable'];

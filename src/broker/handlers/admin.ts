@@ -8,10 +8,13 @@ import { settle, settleRead } from '../settle.js';
 
 type Described = ReplyOf<'DescribeGroups'>['groups'][number];
 const NO_BYTES = Buffer.alloc(0);
+/** Kafka without access control: READ (bit 3), DELETE (6), DESCRIBE (8), DESCRIBE_CONFIGS (10), ALTER_CONFIGS (11). */
+const GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
 
 export const describeGroups: Handler<'DescribeGroups'> = (request, exchange, context) => {
   const { coordinator } = context;
   const groups: Described[] = [];
+  const operations = request.includeAuthorizedOperations ? GROUP_OPERATIONS : undefined;
   const names = [...new Set(request.groups)];
   const leased = names
     .map((name) => coordinator.shardOf(groupId(name)))
@@ -32,7 +35,10 @@ export const describeGroups: Handler<'DescribeGroups'> = (request, exchange, con
       settleRead(
         context,
         'read',
-        (view) => answered(description(group, view.groups.describe(group), exchange.version)),
+        (view) => {
+          const found = description(group, view.groups.describe(group), exchange.version);
+          answered(found.errorCode === 0 ? { ...found, authorizedOperations: operations } : found);
+        },
         (code) => answered(undescribed(name, '', code)),
       ),
     );
@@ -74,9 +80,9 @@ function description(group: GroupId, found: GroupDescription | undefined, versio
       groupInstanceId: member.instanceId,
       clientId: member.clientId,
       clientHost: member.clientHost,
-      // Kafka: between two generations neither means anything yet.
+      // Kafka: between two generations the last assignment is still shown.
       memberMetadata: stable ? member.metadata : NO_BYTES,
-      memberAssignment: stable ? member.assignment : NO_BYTES,
+      memberAssignment: member.assignment,
     })),
   };
 }

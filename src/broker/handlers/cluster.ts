@@ -1,5 +1,5 @@
 import { groupId, topicId, topicName } from '../../kernel/index.js';
-import type { Topic } from '../../machine/index.js';
+import { type Topic, topicNameProblem } from '../../machine/index.js';
 import { advertisedVersions, errorCode, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import { PartitionLeaders } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
@@ -77,6 +77,13 @@ export const metadata: Handler<'Metadata'> = (request, exchange, context) => {
   asking.forEach((asked, index) => {
     const topic = lookUp(asked, context);
     if (topic !== undefined) return settle(index, described(topic, leaders, context));
+    // Kafka: also where no topic would be made.
+    if (asked.name !== null && topicNameProblem(asked.name) !== undefined)
+      return settle(index, {
+        errorCode: errorCode('INVALID_TOPIC_EXCEPTION'),
+        name: asked.name,
+        partitions: [],
+      });
     if (
       asked.name === null ||
       !request.allowAutoTopicCreation ||

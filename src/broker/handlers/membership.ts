@@ -149,10 +149,10 @@ function isResuming(
 export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
   const refused = (code: number): void => exchange.answer(syncError(code));
-  if (request.groupId === '') return refused(errorCode('INVALID_GROUP_ID'));
-  // Kafka: KIP-559. From v5 on both must be there.
+  // Kafka: KIP-559. From v5 on both must be there, whatever the group.
   if (exchange.version >= 5 && (request.protocolType === null || request.protocolName === null))
     return refused(errorCode('INCONSISTENT_GROUP_PROTOCOL'));
+  if (request.groupId === '') return refused(errorCode('INVALID_GROUP_ID'));
   const group = groupId(request.groupId);
   const shard = coordinator.shardOf(group);
   coordinator.submit(

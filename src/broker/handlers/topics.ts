@@ -3,7 +3,6 @@ import {
   type Topic,
   type TopicCommand,
   topicCountProblem,
-  type TopicError,
   topicNameProblem,
   type TopicReply,
 } from '../../machine/index.js';
@@ -108,7 +107,7 @@ export const createTopics: Handler<'CreateTopics'> = (request, exchange, context
       topics: request.topics.map(({ name }, index) => {
         const verdict = verdicts[index]!;
         const fields = { name, ...verdictFields(verdict) };
-        if (verdict.kind === 'failed') return fields;
+        if (verdict.kind === 'failed') return { ...fields, configs: [] };
         const { id, partitions } = verdict.topic;
         return {
           ...fields,
@@ -136,15 +135,14 @@ function creation(
   const wanted = asked.assignments.length > 0 ? asked.assignments.length : asked.numPartitions;
   const partitions = wanted === -1 ? settings.topicPartitionsDefault : wanted;
   const tooMany = partitionsProblem(partitions, settings.topicPartitionsMax);
-  if (tooMany !== undefined) return tooMany;
   const exists = facts.topics.byName(name) !== undefined;
+  // Kafka: that the topic exists comes before what is wrong with its partitions.
+  if (exists && (validateOnly || tooMany !== undefined))
+    return failure('TOPIC_ALREADY_EXISTS', `topic "${name}" exists already`);
+  if (tooMany !== undefined) return tooMany;
   const full = exists ? undefined : topicCountProblem(topics, settings.topicsMax);
   if (full !== undefined) return failure('POLICY_VIOLATION', full);
-  if (validateOnly) {
-    return exists
-      ? failure('TOPIC_ALREADY_EXISTS', `topic "${name}" exists already`)
-      : { kind: 'done', topic: { name, id: topicId(NO_UUID), partitions } };
-  }
+  if (validateOnly) return { kind: 'done', topic: { name, id: topicId(NO_UUID), partitions } };
   const partitionsMax = settings.topicPartitionsMax;
   return {
     kind: 'submit',
@@ -217,18 +215,19 @@ export const createPartitions: Handler<'CreatePartitions'> = (request, exchange,
 
 function addition(name: TopicName, count: number, validateOnly: boolean, context: BrokerContext): Decision {
   const { settings, facts } = context;
+  const topic = facts.topics.byName(name);
+  const unknown = failure('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${name}"`);
   const tooMany = partitionsProblem(count, settings.topicPartitionsMax);
-  if (tooMany !== undefined) return tooMany;
+  // Kafka: that there is no such topic comes first.
+  if (tooMany !== undefined) return topic === undefined ? unknown : tooMany;
   const partitionsMax = settings.topicPartitionsMax;
   if (!validateOnly)
     return {
       kind: 'submit',
       command: { kind: 'topic.addPartitions', name, partitions: count, partitionsMax },
     };
-  const topic = facts.topics.byName(name);
-  const error = (kind: TopicError, message: string): TopicVerdict => failure(kind, message);
-  if (topic === undefined) return error('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${name}"`);
+  if (topic === undefined) return unknown;
   if (count <= topic.partitions)
-    return error('INVALID_PARTITIONS', `topic "${name}" has ${topic.partitions} partitions already`);
+    return failure('INVALID_PARTITIONS', `topic "${name}" has ${topic.partitions} partitions already`);
   return { kind: 'done', topic: { ...topic, partitions: count } };
 }

@@ -1,4 +1,4 @@
-import type { InstanceId, MemberId } from '../../kernel/index.js';
+import { type InstanceId, memberId as asMemberId, type MemberId } from '../../kernel/index.js';
 import type { LeaveCause } from '../types/news.js';
 import type { GroupError, Verdict } from '../types/replies.js';
 import { joinRefused } from './answers.js';
@@ -7,6 +7,8 @@ import type { ClassicMember } from './member.js';
 import type { ClassicGroup } from './state.js';
 import { cancelSession } from './timers.js';
 import type { Turn } from './turn.js';
+
+const NO_MEMBER = asMemberId('');
 
 /** Kafka: validateMember. */
 export function validateMember(group: ClassicGroup, id: MemberId, instanceId: InstanceId | null): Verdict {
@@ -27,9 +29,14 @@ export function announceLeft({ group, news }: Turn, memberId: MemberId, cause: L
   news.push({ kind: 'member-left', group: group.id, memberId, cause });
 }
 
-/** A waiting JoinGroup gets an error instead of a generation. */
-export function refuseJoin({ group, news }: Turn, memberId: MemberId, error: GroupError): void {
-  news.push({ kind: 'join-answer', group: group.id, memberId, answer: joinRefused(error, memberId) });
+/** A waiting JoinGroup gets an error instead of a generation. Kafka: a member that is removed is not told its id again. */
+export function refuseJoin(
+  { group, news }: Turn,
+  memberId: MemberId,
+  error: Extract<GroupError, 'UNKNOWN_MEMBER_ID' | 'FENCED_INSTANCE_ID'>,
+): void {
+  const told = error === 'UNKNOWN_MEMBER_ID' ? NO_MEMBER : memberId;
+  news.push({ kind: 'join-answer', group: group.id, memberId, answer: joinRefused(error, told) });
 }
 
 /** Every removal goes through here. The requests of the member that still wait get UNKNOWN_MEMBER_ID. */
