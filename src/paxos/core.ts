@@ -35,7 +35,12 @@ import type {
 } from './types.js';
 
 export function createPaxos(options: PaxosOptions, recovered: Recovered, now: MonotonicMs): Paxos {
-  return new Core(options, recovered, now);
+  return paxosOver(new State(options, recovered, now));
+}
+
+/** The core of a state that the caller looks into: for the models, which compare states. */
+export function paxosOver(state: State): Paxos {
+  return new Core(state);
 }
 
 /**
@@ -46,8 +51,8 @@ export function createPaxos(options: PaxosOptions, recovered: Recovered, now: Mo
 class Core implements Paxos {
   readonly #state: State;
 
-  constructor(options: PaxosOptions, recovered: Recovered, now: MonotonicMs) {
-    this.#state = new State(options, recovered, now);
+  constructor(state: State) {
+    this.#state = state;
   }
 
   step(input: Input, now: MonotonicMs): readonly Effect[] {

@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals';
+import { GroupModel } from './group-model.js';
+import { PaxosModel } from './paxos-model.js';
+import { GROUP_PLANTS, PAXOS_PLANTS } from './plants.js';
+import { GROUP_DEPTH_QUICK, GROUP_SIZES, PAXOS_SIZES } from './sizes.js';
+
+/** Far above what any of these takes on a busy machine: the work is bounded, not the time. */
+const PATIENCE_MS = 300_000;
+
+describe('small models of Paxos', () => {
+  it.each(PAXOS_SIZES.filter(({ quick }) => quick === true))(
+    'agree in every state: $name',
+    ({ bounds }) => {
+      const report = new PaxosModel(bounds).explore();
+      expect(report.violation).toBeUndefined();
+      expect(report.complete).toBe(true);
+      expect(report.states).toBeGreaterThan(1_000);
+    },
+    PATIENCE_MS,
+  );
+
+  it.each(PAXOS_PLANTS)(
+    'see a planted bug: $name',
+    (plant) => {
+      const { bounds } = PAXOS_SIZES.find(({ name }) => name === plant.seenIn)!;
+      const found = new PaxosModel(bounds, plant).explore().violation;
+      expect(found?.says).toMatch(/two replicas apply different values|after "|at most the promise/);
+      expect(found?.trace.length).toBeGreaterThan(5);
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe('small models of a classic group', () => {
+  it.each(GROUP_SIZES)(
+    'keep their promises in every state: $name',
+    ({ bounds }) => {
+      const report = new GroupModel({ ...bounds, depth: GROUP_DEPTH_QUICK }).explore();
+      expect(report.violation).toBeUndefined();
+      expect(report.states).toBeGreaterThan(1_000);
+    },
+    PATIENCE_MS,
+  );
+
+  it.each(GROUP_PLANTS)(
+    'see a planted bug: $name',
+    (plant) => {
+      const { bounds } = GROUP_SIZES.find(({ name }) => name === plant.seenIn)!;
+      const found = new GroupModel({ ...bounds, depth: GROUP_DEPTH_QUICK }, plant).explore().violation;
+      expect(found?.says).toMatch(/timer|belongs to|token/);
+    },
+    PATIENCE_MS,
+  );
+});
