@@ -112,6 +112,13 @@ export const groupCommandCodec = codec.union<GroupCommand>({
   'group.expire': { tag: 7, codec: codec.struct({ group: groupId, timer, token: codec.uint }) },
   'group.expireOffsets': { tag: 8, codec: codec.struct({ offsetsRetentionMs: codec.uint }) },
   'group.topicDeleted': { tag: 9, codec: codec.struct({ topic: topicName, topicId: codec.string }) },
+  'group.expireThese': {
+    tag: 11,
+    codec: codec.struct({
+      offsetsRetentionMs: codec.uint,
+      groups: codec.array(codec.struct({ group: groupId, topics: codec.array(topicPartitions) })),
+    }),
+  },
   'group.startTokens': { tag: 10, codec: codec.struct({ from: codec.uint }) },
 });
 

@@ -19,15 +19,16 @@ import { sharedOut, subscriptionOf } from './classic/subscriptions.js';
 import { sessionMs } from './classic/timers.js';
 import { type Step, turnOf } from './classic/turn.js';
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from './consumer-protocol.js';
+import { expirable, isUnused, pastRetention } from './expiry.js';
 import { partitionScope } from './fences.js';
-import type { StoredOffset } from './offsets.js';
-import type { GroupCommand } from './types/commands.js';
+import type { GroupCommand, TopicPartitions } from './types/commands.js';
 import type { RebalanceRecord } from './types/history.js';
 import type { GroupError, GroupReply, Verdict } from './types/replies.js';
 import type { TimerChange } from './types/timers.js';
 import type {
   ApplyContext,
   CommittedOffset,
+  Expirable,
   FenceGrant,
   GroupDescription,
   GroupOutcome,
@@ -114,6 +115,13 @@ export class ShardGroups implements Groups {
         this.#expireOffsets(group, command.offsetsRetentionMs, step);
       return { kind: 'done' };
     },
+    'group.expireThese': ({ offsetsRetentionMs, groups }, step) => {
+      for (const { group: id, topics } of groups) {
+        const group = this.#group(id);
+        if (group !== undefined) this.#expireThese(group, topics, offsetsRetentionMs, step);
+      }
+      return { kind: 'done' };
+    },
     'group.startTokens': ({ from }) => {
       this.state.tokensFrom = Math.max(this.state.tokensFrom, from);
       return { kind: 'done' };
@@ -183,20 +191,27 @@ export class ShardGroups implements Groups {
     return { kind: 'deleteOffsets', error: 'NONE', topics };
   }
 
-  /**
-   * Kafka: KIP-211. The retention of an offset starts when the group, or the topic in the group, is no longer in use.
-   * Not Kafka (KAFKA-14987): a commit into a group that is empty already starts it again.
-   */
   #expireOffsets(group: ClassicGroup, retentionMs: number, step: Step): void {
-    const subscribed = group.members.size > 0 ? subscriptionOf(group) : undefined;
-    const unusedSince = (offset: StoredOffset): WallMs | undefined => {
-      if (group.state === 'Empty') return wallMs(Math.max(group.emptySince ?? 0, offset.committedAt));
-      if (subscribed === undefined || group.state !== 'Stable') return undefined;
-      return subscribed.has(offset.topic) ? undefined : offset.committedAt;
-    };
-    group.offsets.expire(step.at, retentionMs, unusedSince);
-    if (group.state === 'Empty' && group.pending.size === 0 && group.offsets.count === 0)
-      this.#drop(group, step);
+    const past = pastRetention(group, step.at, retentionMs);
+    for (const offset of [...group.offsets.all()])
+      if (past(offset)) group.offsets.remove(offset.topic, offset.partition);
+    if (isUnused(group)) this.#drop(group, step);
+  }
+
+  #expireThese(
+    group: ClassicGroup,
+    topics: readonly TopicPartitions[],
+    retentionMs: number,
+    step: Step,
+  ): void {
+    const past = pastRetention(group, step.at, retentionMs);
+    for (const { topic, partitions } of topics) {
+      for (const partition of partitions) {
+        const offset = group.offsets.get(topic, partition);
+        if (offset !== undefined && past(offset)) group.offsets.remove(topic, partition);
+      }
+    }
+    if (isUnused(group)) this.#drop(group, step);
   }
 
   // ---- GroupsView ----
@@ -231,6 +246,9 @@ export class ShardGroups implements Groups {
   *dynamicMembers(id: GroupId): Iterable<MemberId> {
     for (const { memberId, instanceId } of this.#group(id)?.members.values() ?? [])
       if (instanceId === null) yield memberId;
+  }
+  expirable(at: WallMs, retentionMs: number): Iterable<Expirable | null> {
+    return expirable(this.state.groups, at, retentionMs);
   }
   list(): readonly GroupSummary[] {
     return [...this.state.groups.values()].map(summary);

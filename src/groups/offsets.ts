@@ -102,14 +102,4 @@ export class OffsetTable {
     this.#count -= table.count;
     this.#topics.delete(topic);
   }
-
-  /** Removes offsets past their retention. `base` tells since when an offset is unused; undefined: it is in use. */
-  expire(now: WallMs, retentionMs: number, base: (offset: StoredOffset) => WallMs | undefined): void {
-    for (const offset of [...this.all()]) {
-      const since = base(offset);
-      if (since === undefined) continue;
-      const until = offset.expiresAt ?? since + retentionMs;
-      if (now >= until) this.remove(offset.topic, offset.partition);
-    }
-  }
 }

@@ -108,6 +108,7 @@ const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
   'group.startTokens': 2,
   'topic.setEnds': 3,
   'ends.start': 3,
+  'group.expireThese': 3,
 };
 /** Version 0.1.0 reads numbers only. */
 const LEVEL_OF_WIDE_OFFSETS = 2;

@@ -13,6 +13,7 @@ import { Outbox } from './outbox.js';
 import { OwnDisk } from './own-disk.js';
 import type { Clock, Hello, Storage } from './ports.js';
 import { recover, type Recovered } from './recovery.js';
+import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
 import { softly } from './softly.js';
 import { startShard } from './shard-start.js';
@@ -33,6 +34,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   protected readonly forwarding: Forwarding;
   protected readonly remoteReads: RemoteReads;
   readonly #notices: NoticePump;
+  readonly #retention: RetentionSweep;
   readonly #snapshotSource: SnapshotSource;
   readonly #snapshotReceiver: SnapshotReceiver;
   readonly #compaction: Compaction;
@@ -79,6 +81,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.forwarding = new Forwarding(port, run);
     this.remoteReads = new RemoteReads(port, run);
     this.#notices = new NoticePump(this);
+    this.#retention = new RetentionSweep(this, this.#clock);
     this.#disk = new OwnDisk({
       options: this.#options,
       peers: this.peers,
@@ -247,15 +250,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     }
     if (now - this.#lastSweepAt >= this.#options.retentionSweepMs) {
       this.#lastSweepAt = now;
-      this.#sweepRetention();
-    }
-  }
-
-  #sweepRetention(): void {
-    const { offsetsRetentionMs } = this.groupSettings;
-    for (const host of this.hosts) {
-      if (!host.leadership.serving || host.machine.groups.groupCount === 0) continue;
-      host.submit({ kind: 'group.expireOffsets', offsetsRetentionMs }, () => undefined);
+      for (const { shard } of this.hosts) this.#retention.start(shard);
     }
   }
 

@@ -100,7 +100,16 @@ export type GroupCommand =
     }
   /** A deadline passed at the leader. If the timer was armed again since, its token differs and the command changes nothing. */
   | { readonly kind: 'group.expire'; readonly group: GroupId; readonly timer: Timer; readonly token: number }
-  /** Removes offsets past their retention, and groups with neither members nor offsets, in the whole shard. */
+  /**
+   * Removes those of the named offsets that are past their retention, and a named group that has neither members nor
+   * offsets.
+   */
+  | {
+      readonly kind: 'group.expireThese';
+      readonly offsetsRetentionMs: number;
+      readonly groups: readonly { readonly group: GroupId; readonly topics: readonly TopicPartitions[] }[];
+    }
+  /** The same in the whole shard, all at once. Proposed by version 0.1.0. */
   | { readonly kind: 'group.expireOffsets'; readonly offsetsRetentionMs: number }
   /** Tokens of the shard are above this from now on. The leader proposes it once, when the cluster is new (or new to it). */
   | { readonly kind: 'group.startTokens'; readonly from: number }

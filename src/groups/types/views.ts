@@ -54,6 +54,13 @@ export interface GroupDescription extends GroupSummary {
   }[];
 }
 
+/** An offset past its retention; without a topic, a group that is used no more. */
+export interface Expirable {
+  readonly group: GroupId;
+  readonly topic: TopicName | null;
+  readonly partition: number;
+}
+
 export interface CommittedOffset {
   readonly topic: TopicName;
   readonly topicId: string | null;
@@ -82,6 +89,8 @@ export interface GroupsView {
   /** The highest offset that any group has committed for a partition; 0 when none has. */
   furthest(topic: TopicName, topicId: string, partition: number): Int64;
   has(group: GroupId): boolean;
+  /** What is past its retention, and null for each offset that is not: take as many as there is time for. */
+  expirable(at: WallMs, retentionMs: number): Iterable<Expirable | null>;
   /** The token of the timer of an id that was handed out and not joined with; undefined: there is none. */
   issuedToken(group: GroupId, member: MemberId): number | undefined;
   /** Members without an instance id. */

@@ -244,6 +244,7 @@ export class FakeCoordinator implements Coordinator {
         timers: () => [],
         issuedToken: (group, member) => this.issued.get(`${group}/${member}`),
         dynamicMembers: () => [],
+        expirable: () => [],
         has: (group) => this.offsets.has(group),
         groupCount: this.offsets.size,
         memberCount: 0,

@@ -150,7 +150,7 @@ describe('a simple commit', () => {
     world.stable('A');
     world.commit('A', 0, 1);
     world.leave({ id: 'A' });
-    const expire = () => world.apply({ kind: 'group.expireOffsets', offsetsRetentionMs: 1_000 });
+    const expire = () => world.expire(1_000);
     world.pass(5_000);
     world.commit('', 1, 2, { generation: -1 });
     world.pass(999);

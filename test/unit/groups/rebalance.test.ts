@@ -328,7 +328,7 @@ describe('offsets', () => {
     world.stable('A');
     world.commit('A', 0, 41);
     const sweep = (): void => {
-      world.apply({ kind: 'group.expireOffsets', offsetsRetentionMs: 60_000 });
+      world.expire(60_000);
     };
     for (let i = 0; i < 20; i++) {
       world.pass(9_000);

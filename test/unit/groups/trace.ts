@@ -195,7 +195,7 @@ const COMMANDS: Readonly<Record<string, (world: GroupsWorld, words: Words) => st
     return `timers: ${world.groups.timers().map(changeText).join(', ')}`;
   },
   'expire-offsets': (world, words) => {
-    world.apply({ kind: 'group.expireOffsets', offsetsRetentionMs: Number(words.place(0)) });
+    world.expire(Number(words.place(0)));
     return undefined;
   },
   'delete-group': (world) => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import {
   type Int64,
   codec,
@@ -59,6 +60,27 @@ export class GroupsWorld {
   news: GroupNews[] = [];
   #ids = 0;
 
+  /** As the sweep of the leader does it; that of version 0.1.0 comes to the same. */
+  expire(offsetsRetentionMs: number): void {
+    const old = restoreGroups(Buffer.concat([...snapshotGroups(this.groups)]));
+    const groups = [...this.groups.expirable(wallMs(this.at), offsetsRetentionMs)].flatMap((found) =>
+      found === null
+        ? []
+        : [
+            {
+              group: found.group,
+              topics: found.topic === null ? [] : [{ topic: found.topic, partitions: [found.partition] }],
+            },
+          ],
+    );
+    this.apply({ kind: 'group.expireThese', offsetsRetentionMs, groups });
+    old.apply(
+      { kind: 'group.expireOffsets', offsetsRetentionMs },
+      { slot: slot(this.slot), at: wallMs(this.at) },
+    );
+    const bytes = [this.groups, old].map((each) => Buffer.concat([...snapshotGroups(each)]).toString('hex'));
+    assert.equal(bytes[0], bytes[1]);
+  }
   apply(command: GroupCommand): GroupOutcome {
     const decoded = codec.decode(groupCommandCodec, codec.encode(groupCommandCodec, command));
     const outcome = this.groups.apply(decoded, { slot: slot(++this.slot), at: wallMs(this.at) });

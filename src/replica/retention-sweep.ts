@@ -1,0 +1,73 @@
+import type { GroupId, ShardId, TopicName } from '../kernel/index.js';
+import type { Expirable, MachineView } from '../machine/index.js';
+import type { Coordinator } from './coordinator.js';
+import type { Clock } from './ports.js';
+
+/** Offsets that are looked at before the loop is given back. */
+const LOOKED_AT_MAX = 1_000;
+/** Offsets that one command removes at every replica at once. */
+const REMOVED_MAX = 500;
+
+type Named = Map<GroupId, Map<TopicName, number[]>>;
+
+/**
+ * Looks for offsets and groups past their retention in the shards that are led here, in slices, and proposes what it finds, a
+ * part at a time: however many there are, neither the search nor the removal holds the loop of a replica.
+ */
+export class RetentionSweep {
+  readonly #coordinator: Coordinator;
+  readonly #clock: Pick<Clock, 'wall' | 'endOfTurn'>;
+  readonly #underWay = new Set<ShardId>();
+
+  constructor(coordinator: Coordinator, clock: Pick<Clock, 'wall' | 'endOfTurn'>) {
+    this.#coordinator = coordinator;
+    this.#clock = clock;
+  }
+
+  /** One that is still under way goes on instead. */
+  start(shard: ShardId): void {
+    if (this.#underWay.has(shard) || !this.#coordinator.serves(shard)) return;
+    const { groups }: MachineView = this.#coordinator.peek(shard);
+    if (groups.groupCount === 0) return;
+    this.#underWay.add(shard);
+    const { offsetsRetentionMs } = this.#coordinator.groupSettings;
+    const found = groups.expirable(this.#clock.wall(), offsetsRetentionMs);
+    this.#slice(shard, found[Symbol.iterator](), new Map(), 0);
+  }
+
+  #slice(shard: ShardId, search: Iterator<Expirable | null>, named: Named, count: number): void {
+    if (!this.#coordinator.serves(shard)) return void this.#underWay.delete(shard);
+    for (let looked = 0; looked < LOOKED_AT_MAX && count < REMOVED_MAX; looked++) {
+      const next = search.next();
+      if (next.done === true)
+        return count === 0 ? void this.#underWay.delete(shard) : this.#remove(shard, search, named);
+      if (next.value === null) continue;
+      name(named, next.value);
+      count++;
+    }
+    if (count >= REMOVED_MAX) return this.#remove(shard, search, named);
+    this.#clock.endOfTurn(() => this.#slice(shard, search, named, count));
+  }
+
+  #remove(shard: ShardId, search: Iterator<Expirable | null>, named: Named): void {
+    const groups = [...named].map(([group, byTopic]) => ({
+      group,
+      topics: [...byTopic].map(([topic, partitions]) => ({ topic, partitions })),
+    }));
+    const { offsetsRetentionMs } = this.#coordinator.groupSettings;
+    this.#coordinator.submit(shard, { kind: 'group.expireThese', offsetsRetentionMs, groups }, ({ kind }) => {
+      // Refused: the next sweep, or the next leader, finds them again.
+      if (kind !== 'ok') return void this.#underWay.delete(shard);
+      this.#clock.endOfTurn(() => this.#slice(shard, search, new Map(), 0));
+    });
+  }
+}
+
+function name(named: Named, { group, topic, partition }: Expirable): void {
+  let byTopic = named.get(group);
+  if (byTopic === undefined) named.set(group, (byTopic = new Map<TopicName, number[]>()));
+  if (topic === null) return;
+  const partitions = byTopic.get(topic);
+  if (partitions === undefined) byTopic.set(topic, [partition]);
+  else partitions.push(partition);
+}
