@@ -32,6 +32,8 @@ const project = (displayName, testMatch) => ({
  */
 export default {
   maxWorkers: 2,
+  // Of a machine that is busy with something else too. Tests wait for what happens; this only ends those that hang.
+  testTimeout: 60_000,
   projects: [
     project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
     project('system', ['<rootDir>/test/system/**/*.test.ts']),

@@ -27,7 +27,7 @@ export function onPrepare(s: State, { peer, message, now }: Received<'prepare'>)
   if (!released && (now < s.leaseGrantUntil || leaseStands(s, now))) return;
   s.setLeader(asFollower(s, now), undefined);
   // Give the candidate the time of an election before becoming one.
-  s.leaderHeardAt = now;
+  s.awaitLeader(now);
   raisePromise(s, ballot, [{ to: peer.id, message: s.stamped(promiseChunk(s, ballot, fromSlot)) }]);
   s.forgetMatched();
 }
@@ -71,8 +71,7 @@ export function onAccept(s: State, { peer, message, now }: Received<'accept'>): 
     s.hard.promised = ballot;
     s.forgetMatched();
   }
-  s.leaderHeardAt = now;
-  s.setLeader(follower, peer.id);
+  s.hearLeader(follower, peer.id, now);
   const promise: HardRecord[] = raises ? [{ kind: 'promised', ballot }] : [];
   if (firstSlot > nextSlot(s.matched)) {
     // Values before it are missing: say from where. What we hold of older ballots there does not count.

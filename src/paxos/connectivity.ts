@@ -24,13 +24,12 @@ export function isElectable(s: State, now: MonotonicMs): boolean {
 }
 
 /** While leading: an accept quorum has answered a round lately (or it has just begun to lead). */
-export function hearsQuorum(s: State, { rounds, since: ledSince }: Leader, now: MonotonicMs): boolean {
-  const since = rounds.confirmedAt ?? ledSince;
-  return now - since < s.options.electionTimeoutMs;
+export function hearsQuorum(leader: Leader, now: MonotonicMs): boolean {
+  return now < leader.quorumSilence.endsAt;
 }
 
-/** It leads well, or follows a leader that it has heard within an election timeout. */
+/** It leads well, or follows a leader that is neither dead nor silent. */
 export function isContent(s: State, now: MonotonicMs): boolean {
-  if (s.role.kind === 'leader') return hearsQuorum(s, s.role, now);
-  return s.leader() !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
+  if (s.role.kind === 'leader') return hearsQuorum(s.role, now);
+  return s.leader() !== undefined && now < s.leaderlessFrom;
 }

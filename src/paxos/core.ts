@@ -13,6 +13,8 @@ import {
   onHeartbeatReplyWhileLeading,
   onRejected,
   onRejectedWhileLeading,
+  peerDied,
+  stalled,
   tickFollower,
 } from './election.js';
 import { beginTransfer } from './handover.js';
@@ -114,7 +116,11 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
     case 'message':
       return receive(s, input.from, input.message, now);
     case 'tick':
-      return tick(s, now);
+      return tick(s, now, input.keepLeadership ?? false);
+    case 'stalled':
+      return stalled(s, input.ms);
+    case 'peerDied':
+      return peerDied(s, input.peer, now);
     case 'propose':
       return propose(s, input.proposals, now);
     case 'persisted':
@@ -192,12 +198,12 @@ function dispatch<M extends Message['kind'], R extends Role['kind']>(
   if (handler !== 'ignored') handler(s, received, role);
 }
 
-function tick(s: State, now: MonotonicMs): void {
+function tick(s: State, now: MonotonicMs, keepLeadership: boolean): void {
   if (now - s.roundAt >= s.options.heartbeatIntervalMs) beginRound(s, now);
   const { role } = s;
   switch (role.kind) {
     case 'leader':
-      return tickLeader(s, role, now);
+      return tickLeader(s, role, now, keepLeadership);
     case 'candidate':
       return tickCandidate(s, role, now);
     case 'follower':

@@ -1,6 +1,6 @@
 /** Heartbeats as they arrive, and when a follower takes over (OmniPaxos: connectivity, contentment, ballots). */
 
-import { type MonotonicMs, monotonicMs, slot } from '../kernel/index.js';
+import { type MonotonicMs, monotonicMs, type ReplicaId, slot } from '../kernel/index.js';
 import { raisePromise } from './acceptor.js';
 import { type Ballot, ballotsEqual, compareBallots, maxBallot } from './ballot.js';
 import { mayTakeOver, startCampaign } from './candidate.js';
@@ -9,24 +9,44 @@ import { progressed } from './leader.js';
 import { learn, maybeCatchUp } from './learner.js';
 import type { MessageOf, Received } from './messages.js';
 import type { Peer } from './progress.js';
-import { readsConfirmed } from './reads.js';
+import { beginRound, roundAnswered } from './reads.js';
 import type { Follower, Leader } from './role.js';
 import type { State } from './state.js';
 import { asFollower, deposed } from './step-down.js';
 import { sendAgain } from './stream.js';
 
-/** Campaigns after an election timeout without a leader, plus half an interval per electable peer of a higher priority. */
+/** Campaigns when the leader is dead or silent, half an interval later per electable peer of a higher priority. */
 export function tickFollower(s: State, follower: Follower, now: MonotonicMs): void {
   if (!s.options.votes || now < follower.backOffUntil) return;
-  const { electionTimeoutMs, heartbeatIntervalMs } = s.options;
-  if (now - s.leaderHeardAt >= electionTimeoutMs) s.setLeader(follower, undefined);
+  const from = s.leaderlessFrom;
+  if (now < from) return;
+  s.setLeader(follower, undefined);
   // Peers of a higher priority campaign first, half an interval apart, so that candidates rarely collide.
   const ahead = [...s.peers.values()].filter(
     (peer) => reaches(s, peer, now) && peer.electable && peer.priority > s.options.priority,
   );
-  const waitMs = electionTimeoutMs + (ahead.length * heartbeatIntervalMs) / 2;
-  if (now - s.leaderHeardAt < waitMs || now < s.leaseGrantUntil) return;
+  // Nobody may promise anything before the lease grants end.
+  const mayFrom = Math.max(from, s.leaseGrantUntil);
+  if (now < mayFrom + (ahead.length * s.options.heartbeatIntervalMs) / 2) return;
   if (mayTakeOver(s, now)) startCampaign(s, now, undefined);
+}
+
+/** This replica did not run for a while. What the others said meanwhile is still to be read. */
+export function stalled(s: State, ms: number): void {
+  s.leaderSilence.excuse(ms);
+  if (s.role.kind === 'leader') s.role.quorumSilence.excuse(ms);
+}
+
+/** Safety does not rest on it: who granted the dead leader a lease keeps to that grant. */
+export function peerDied(s: State, id: ReplicaId, now: MonotonicMs): void {
+  const peer = s.peers.get(id);
+  if (peer === undefined) return;
+  peer.answeredAt = undefined;
+  if (s.role.kind !== 'follower' || s.role.leader !== id) return;
+  s.leaderDiedAt = now;
+  s.setLeader(s.role, undefined);
+  // Asks who else has noticed: nobody campaigns against a peer that is content.
+  beginRound(s, now);
 }
 
 /** A leader with our ballot or a higher one is followed; any other sender only gets an answer. */
@@ -54,8 +74,7 @@ function follow(s: State, leader: Peer, message: MessageOf<'heartbeat'>, now: Mo
     s.forgetMatched();
   }
   const follower = asFollower(s, now);
-  s.leaderHeardAt = now;
-  s.setLeader(follower, leader.id);
+  s.hearLeader(follower, leader.id, now);
   learn(s, slot(Math.min(message.chosenThrough, s.matched)));
   if (!ballotsEqual(s.durablePromise, ballot)) return;
   s.leaseGrantUntil = monotonicMs(now + s.options.leaseMs);
@@ -100,7 +119,7 @@ export function onHeartbeatReplyWhileLeading(
   noteReport(s, peer, message, now);
   if (compareBallots(message.ballot, s.hard.promised) > 0) return deposed(s, now);
   if (!ballotsEqual(message.ballot, s.hard.promised)) return;
-  if (message.follows) readsConfirmed(s, leader.rounds.acknowledge(peer.id, message.round));
+  if (message.follows) roundAnswered(s, leader, leader.rounds.acknowledge(peer.id, message.round), now);
   if (message.matched > peer.matched) progressed(s, leader, peer, message.matched, now);
   // It lacks slots and made no progress for two intervals: send again from its position.
   const stalled = now - peer.progressAt >= 2 * s.options.heartbeatIntervalMs;

@@ -2,25 +2,56 @@
 
 import { type MonotonicMs, type ReplicaId } from '../kernel/index.js';
 import { hears } from './connectivity.js';
+import type { Campaign } from './campaign.js';
 import type { Peer } from './progress.js';
 import type { Leader, Transferee } from './role.js';
 import type { State } from './state.js';
 import { becomeFollower, failQueue } from './step-down.js';
+import type { PaxosOptions, Returns } from './types.js';
 
-/** Hands over to a peer of a higher priority once it has been healthy for long enough and has caught up. */
+const LOAD_WINDOW_MS = 1_000;
+
+const returnsSlowly = ({ electionTimeoutMs }: PaxosOptions): Returns => ({
+  afterMs: 20 * electionTimeoutMs,
+  afterMsMax: 1_000 * electionTimeoutMs,
+  busyPerSecond: 100,
+});
+const returnsOf = ({ options }: State): Returns => options.returns ?? returnsSlowly(options);
+
+/**
+ * Doubles the time until leadership returns for each loss that comes soon after the last one, so that a replica that
+ * fails again and again does not move it back and forth. A hand-over is no loss.
+ */
+export function noteTakeOver(s: State, { consent }: Campaign, now: MonotonicMs): void {
+  const { afterMs, afterMsMax } = returnsOf(s);
+  const calm = s.tookOverAt === undefined || now - s.tookOverAt > 4 * s.returnAfterMs;
+  if (consent !== undefined) s.returnAfterMs = Math.max(afterMs, s.returnAfterMs);
+  else if (calm) s.returnAfterMs = afterMs;
+  else s.returnAfterMs = Math.min(2 * s.returnAfterMs, afterMsMax);
+  if (consent === undefined) s.tookOverAt = now;
+}
+
+/** Hands over to a peer of a higher priority that has been healthy for long enough and has caught up, unless it is busy. */
 export function transferToPreferredLeader(s: State, leader: Leader, now: MonotonicMs): void {
-  const { electionTimeoutMs, priority } = s.options;
-  if (!leader.serving || now - leader.since < 2 * electionTimeoutMs) return;
+  if (!leader.serving || now - leader.since < s.returnAfterMs || isBusy(s, leader, now)) return;
   let preferred: Peer | undefined;
   for (const peer of s.peers.values()) {
     const steady =
-      hears(s, peer, now) &&
-      peer.steadySince !== undefined &&
-      now - peer.steadySince >= 3 * electionTimeoutMs;
+      hears(s, peer, now) && peer.steadySince !== undefined && now - peer.steadySince >= s.returnAfterMs;
     const caughtUp = peer.electable && peer.matched >= s.chosenThrough;
-    if (steady && caughtUp && peer.priority > (preferred?.priority ?? priority)) preferred = peer;
+    if (steady && caughtUp && peer.priority > (preferred?.priority ?? s.options.priority)) preferred = peer;
   }
   if (preferred !== undefined) beginTransfer(s, leader, preferred.id, now);
+}
+
+function isBusy(s: State, { load, queue }: Leader, now: MonotonicMs): boolean {
+  const forMs = now - load.since;
+  if (forMs >= LOAD_WINDOW_MS) {
+    load.perSecond = (load.count * 1_000) / forMs;
+    load.since = now;
+    load.count = 0;
+  }
+  return queue.length > 0 || load.perSecond > returnsOf(s).busyPerSecond;
 }
 
 /** From now on new proposals are refused. */
@@ -50,6 +81,6 @@ export function continueTransfer(
   // The lease ends with the role.
   becomeFollower(s, now);
   s.leaseGrantBallot = ballot;
-  s.leaderHeardAt = now;
+  s.awaitLeader(now);
   s.send(peer.id, { kind: 'takeOver', ballot });
 }

@@ -13,7 +13,7 @@ import { ballotsEqual } from './ballot.js';
 import { type Campaign, consider } from './campaign.js';
 import { hears, hearsQuorum } from './connectivity.js';
 import type { Entry } from './entry.js';
-import { continueTransfer, transferToPreferredLeader } from './handover.js';
+import { continueTransfer, noteTakeOver, transferToPreferredLeader } from './handover.js';
 import { learn } from './learner.js';
 import { entryBytes } from './log.js';
 import type { Received } from './messages.js';
@@ -22,6 +22,7 @@ import { beginRound } from './reads.js';
 import type { Leader } from './role.js';
 import { Rounds } from './rounds.js';
 import type { State } from './state.js';
+import { Silence } from './silence.js';
 import { deposed } from './step-down.js';
 import { broadcastAccept, sendAgain, stream } from './stream.js';
 import type { ProposalId } from './types.js';
@@ -37,6 +38,7 @@ export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): vo
   const entries = openSuffix(campaign, fromSlot);
   // Write before read: only when its own no-op is chosen and applied does a leader know that it has seen everything.
   entries.push({ kind: 'noop' });
+  noteTakeOver(s, campaign, now);
   s.role = newLeader(s, slot(fromSlot + entries.length - 1), now);
   s.forgetMatched();
   for (const peer of s.peers.values()) {
@@ -59,11 +61,14 @@ function newLeader(s: State, noopSlot: Slot, now: MonotonicMs): Leader {
     since: now,
     rounds: new Rounds(self, configuration.quorums, leaseMs, clockDriftRatio),
     noopSlot,
+    roundWanted: false,
+    quorumSilence: new Silence(s.options.electionTimeoutMs, now),
     serving: false,
     queue: [],
     queueBytes: 0,
     inFlightBytes: 0,
     ours: new Map(),
+    load: { since: now, count: 0, perSecond: 0 },
     transferee: undefined,
   };
 }
@@ -91,6 +96,7 @@ export function propose(
       'not-leader',
     );
   }
+  leader.load.count += proposals.length;
   const refused: ProposalId[] = [];
   for (const { id, payload } of proposals) {
     const full =
@@ -169,10 +175,10 @@ export function maybeChoose(s: State, leader: Leader, now: MonotonicMs): void {
   if (leader.transferee !== undefined) continueTransfer(s, leader, leader.transferee, now);
 }
 
-export function tickLeader(s: State, leader: Leader, now: MonotonicMs): void {
-  if (!hearsQuorum(s, leader, now)) return deposed(s, now);
+export function tickLeader(s: State, leader: Leader, now: MonotonicMs, keepLeadership: boolean): void {
+  if (!hearsQuorum(leader, now)) return deposed(s, now);
   if (leader.transferee !== undefined) return continueTransfer(s, leader, leader.transferee, now);
-  transferToPreferredLeader(s, leader, now);
+  if (!keepLeadership) transferToPreferredLeader(s, leader, now);
   for (const peer of s.peers.values()) {
     if (hears(s, peer, now) && peer.next < s.hard.log.firstSlot) stream(s, peer, now);
   }

@@ -48,7 +48,7 @@ function settleOwn(leader: Leader, position: Slot, entry: Entry): ProposalId | u
 export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
   // A leader streams to its followers by itself.
   if (s.role.kind === 'leader' || peer.chosenThrough <= s.chosenThrough) return;
-  const led = s.leader() !== undefined && now - s.leaderHeardAt < s.options.electionTimeoutMs;
+  const led = s.leader() !== undefined && now < s.leaderlessFrom;
   if (led && s.matched >= peer.chosenThrough) return;
   if (s.askedCatchUpAt !== undefined && now - s.askedCatchUpAt < s.options.heartbeatIntervalMs) return;
   askCatchUp(s, peer, now);

@@ -2,6 +2,7 @@
 
 import { type MonotonicMs } from '../kernel/index.js';
 import { hearsQuorum } from './connectivity.js';
+import type { Leader } from './role.js';
 import type { State } from './state.js';
 import type { ReadId } from './types.js';
 
@@ -10,8 +11,8 @@ export function beginRound(s: State, now: MonotonicMs): void {
   s.round++;
   s.roundAt = now;
   const { role } = s;
-  if (role.kind === 'leader') readsConfirmed(s, role.rounds.begin(s.round, now));
-  const leads = role.kind === 'leader' && hearsQuorum(s, role, now);
+  if (role.kind === 'leader') openRound(s, role, now);
+  const leads = role.kind === 'leader' && hearsQuorum(role, now);
   const ballot = role.kind === 'leader' ? s.hard.promised : s.durablePromise;
   s.broadcast({
     kind: 'heartbeat',
@@ -22,8 +23,17 @@ export function beginRound(s: State, now: MonotonicMs): void {
   });
 }
 
-export function readsConfirmed(s: State, ids: readonly ReadId[]): void {
+function openRound(s: State, leader: Leader, now: MonotonicMs): void {
+  leader.roundWanted = false;
+  roundAnswered(s, leader, leader.rounds.begin(s.round, now), now);
+}
+
+/** `ids`: the reads that an accept quorum's answers confirm now. */
+export function roundAnswered(s: State, leader: Leader, ids: readonly ReadId[], now: MonotonicMs): void {
+  const { confirmedAt } = leader.rounds;
+  if (confirmedAt !== undefined) leader.quorumSilence.heard(confirmedAt);
   if (ids.length > 0) s.effects.push({ kind: 'readReady', ids });
+  if (leader.roundWanted && !leader.rounds.isOpen(s.round)) beginRound(s, now);
 }
 
 /** A linearizable read: at once under the lease, otherwise when a round sent from now on is confirmed. */
@@ -34,10 +44,13 @@ export function read(s: State, id: ReadId, now: MonotonicMs): void {
   } else if (leaseHolds(s, now)) {
     s.effects.push({ kind: 'readReady', ids: [id] });
   } else {
-    // A round that is sent now or later confirms that we still lead now. One round serves all reads of an instant.
-    const sendNow = s.roundAt !== now;
-    role.rounds.await(id, sendNow ? s.round + 1 : s.round);
-    if (sendNow) beginRound(s, now);
+    // A round that is sent now or later confirms that we still lead now.
+    if (s.roundAt === now) return role.rounds.await(id, s.round);
+    role.rounds.await(id, s.round + 1);
+    // Reads that come while a round is under way share the next one.
+    const underWay = role.rounds.isOpen(s.round) && now - s.roundAt < s.options.heartbeatIntervalMs;
+    if (underWay) role.roundWanted = true;
+    else beginRound(s, now);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Campaign } from './campaign.js';
 import type { Entry } from './entry.js';
 import type { Peer } from './progress.js';
 import type { Rounds } from './rounds.js';
+import type { Silence } from './silence.js';
 import type { ProposalId } from './types.js';
 
 export interface Follower {
@@ -24,6 +25,10 @@ export interface Leader {
   readonly since: MonotonicMs;
   /** Its heartbeat rounds, with the lease and the reads that depend on them. */
   readonly rounds: Rounds;
+  /** Reads wait for a round that is not sent yet. */
+  roundWanted: boolean;
+  /** How long no accept quorum has answered a round. */
+  readonly quorumSilence: Silence;
   /** The no-op that it proposed behind the open suffix ... */
   readonly noopSlot: Slot;
   /** ... has been chosen and applied here: it may serve. */
@@ -34,8 +39,17 @@ export interface Leader {
   inFlightBytes: number;
   /** ... and these proposals by slot. */
   readonly ours: Map<Slot, ProposalId>;
+  /** How much is proposed. */
+  readonly load: Load;
   /** The peer to which leadership is being handed over: no new proposals until that has ended. */
   transferee: Transferee | undefined;
+}
+
+/** Proposals since `since`, and those a second before. */
+interface Load {
+  since: MonotonicMs;
+  count: number;
+  perSecond: number;
 }
 
 /** A proposal that has no slot yet. */

@@ -22,6 +22,7 @@ export class Rounds {
   leaseUntil: MonotonicMs | undefined;
   /** When the newest confirmed round was sent. */
   confirmedAt: MonotonicMs | undefined;
+  #confirmed = 0;
 
   constructor(self: ReplicaId, quorums: QuorumSystem, leaseMs: number, clockDriftRatio: number) {
     this.#self = self;
@@ -49,6 +50,11 @@ export class Rounds {
     this.#waiting.push({ id, round });
   }
 
+  /** No quorum has answered this round yet, or it was never sent. */
+  isOpen(round: number): boolean {
+    return round > this.#confirmed;
+  }
+
   abandon(): readonly ReadId[] {
     const ids = this.#waiting.map(({ id }) => id);
     this.#waiting = [];
@@ -65,6 +71,7 @@ export class Rounds {
     const { number, sentAt } = confirmed;
     this.#open = this.#open.filter((round) => round.number > number);
     this.confirmedAt = sentAt;
+    this.#confirmed = number;
     this.leaseUntil = monotonicMs(sentAt + this.#leaseMs);
     const ready = this.#waiting.filter(({ round }) => round <= number).map(({ id }) => id);
     if (ready.length > 0) this.#waiting = this.#waiting.filter(({ round }) => round > number);

@@ -13,6 +13,7 @@ import { type AcceptedLog, replay } from './log.js';
 import type { Message, MessageBody } from './messages.js';
 import { newPeer, type Peer } from './progress.js';
 import type { Follower, Role } from './role.js';
+import { Silence } from './silence.js';
 import type {
   Effect,
   HardRecord,
@@ -74,7 +75,13 @@ export class State {
   askedCatchUpAt: MonotonicMs | undefined;
 
   // ---- election ----
-  leaderHeardAt: MonotonicMs;
+  /** How long the leader, or who is being elected, has said nothing. */
+  readonly leaderSilence: Silence;
+  /** Since when the leader is known to be dead, without waiting for its silence to end. */
+  leaderDiedAt: MonotonicMs | undefined;
+  /** How long it leads in place of a preferred leader before it hands over. Longer after each loss. */
+  returnAfterMs = 0;
+  tookOverAt: MonotonicMs | undefined;
   /** The heartbeat round sent last, and when. */
   round = 0;
   roundAt: MonotonicMs;
@@ -99,7 +106,7 @@ export class State {
     this.leaseGrantUntil = monotonicMs(
       found.anything ? now + Math.max(options.leaseMs, options.earlierLeaseMs ?? 0) : now,
     );
-    this.leaderHeardAt = now;
+    this.leaderSilence = new Silence(options.electionTimeoutMs, now);
     this.roundAt = monotonicMs(now - options.heartbeatIntervalMs);
   }
 
@@ -107,6 +114,24 @@ export class State {
     if (follower.leader === leader) return;
     follower.leader = leader;
     this.announceLeadership();
+  }
+
+  /** A sign of life of the leader. */
+  hearLeader(follower: Follower, leader: ReplicaId, now: MonotonicMs): void {
+    if (follower.leader === leader) this.leaderSilence.heard(now);
+    else this.awaitLeader(now);
+    this.setLeader(follower, leader);
+  }
+
+  /** Somebody is about to lead, or may: gives them the time of an election before this replica campaigns. */
+  awaitLeader(now: MonotonicMs): void {
+    this.leaderSilence.restart(now);
+    this.leaderDiedAt = undefined;
+  }
+
+  /** Since when, or from when on, nobody leads as far as this replica can tell. */
+  get leaderlessFrom(): MonotonicMs {
+    return this.leaderDiedAt ?? this.leaderSilence.endsAt;
   }
 
   /** Who leads, as far as this replica knows. */

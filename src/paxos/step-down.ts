@@ -27,7 +27,7 @@ export function becomeFollower(s: State, now: MonotonicMs): Follower {
 /** A leader steps down: a peer promised a higher ballot, or no quorum answers. */
 export function deposed(s: State, now: MonotonicMs): void {
   becomeFollower(s, now);
-  s.leaderHeardAt = now;
+  s.awaitLeader(now);
 }
 
 export function failQueue(s: State, leader: Leader): void {

@@ -32,8 +32,15 @@ export interface Send {
 
 export type Input =
   | { readonly kind: 'message'; readonly from: ReplicaId; readonly message: Message }
-  /** Time has passed. The shell ticks every `tickMs` or so; the core reads deadlines off `now` and never counts ticks. */
-  | { readonly kind: 'tick' }
+  /**
+   * Time has passed. The shell ticks every `tickMs` or so; the core reads deadlines off `now` and never counts ticks.
+   * `keepLeadership`: not now the time to hand over to the preferred leader.
+   */
+  | { readonly kind: 'tick'; readonly keepLeadership?: boolean }
+  /** This process did not run for so long (its loop was busy, or it was stopped): nobody else is to blame for that silence. Milliseconds. */
+  | { readonly kind: 'stalled'; readonly ms: number }
+  /** A peer's process has ended, by what the operating system says. A hint: followers need not wait for its silence to end. */
+  | { readonly kind: 'peerDied'; readonly peer: ReplicaId }
   /** Proposals gathered in one turn of the loop. */
   | {
       readonly kind: 'propose';
@@ -116,6 +123,15 @@ export interface PaxosConfiguration {
   readonly quorums: QuorumSystem;
 }
 
+export interface Returns {
+  /** Leadership stays away for so long after a first loss ... Milliseconds. */
+  readonly afterMs: number;
+  /** ... twice as long after each loss that follows soon, and at most for so long. Milliseconds. */
+  readonly afterMsMax: number;
+  /** A shard with more proposals stays where it is: a hand-over would turn clients away. Proposals a second. */
+  readonly busyPerSecond: number;
+}
+
 export interface PaxosOptions {
   readonly self: ReplicaId;
   readonly configuration: PaxosConfiguration;
@@ -127,6 +143,8 @@ export interface PaxosOptions {
   readonly electionTimeoutMs: number;
   /** One heartbeat round. Milliseconds; at most a third of the election timeout. */
   readonly heartbeatIntervalMs: number;
+  /** When leadership goes back to the preferred leader. By default `returnsSlowly`. */
+  readonly returns?: Returns;
   /** How long an acceptor's lease grant to a leader lasts after it acknowledged a heartbeat. Milliseconds; at most the election timeout. */
   readonly leaseMs: number;
   /** How long grants of an earlier run may last that had a longer lease. Default 0. Milliseconds. */

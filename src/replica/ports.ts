@@ -130,6 +130,8 @@ export interface TransportHandler {
   /** A link in working order exists (again). Called again when the peer's hello changes. */
   onUp(peer: ReplicaId, hello: Hello): void;
   onDown(peer: ReplicaId, reason: string): void;
+  /** After `onDown`: its address refuses connections, so its process has ended. Not said of a machine that is unreachable. */
+  onDied(peer: ReplicaId): void;
   onMessage(peer: ReplicaId, message: Uint8Array): void;
 }
 

@@ -12,6 +12,7 @@ import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
 import { Outbox } from './outbox.js';
 import { OwnDisk } from './own-disk.js';
 import type { Clock, Hello, Storage } from './ports.js';
+import { Pace } from './pace.js';
 import { recover, type Recovered } from './recovery.js';
 import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
@@ -39,6 +40,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #snapshotReceiver: SnapshotReceiver;
   readonly #compaction: Compaction;
   readonly #disk: OwnDisk;
+  readonly #pace: Pace;
   #standing: Standing = { kind: 'forming', missing: [] };
   #recovered: Recovered | undefined;
   readonly #dirty = new Set<ShardHost>();
@@ -58,6 +60,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#options = { ...options, storage: { ...options.storage, storage: this.#storage } };
     this.#clock = options.clock;
     this.#outbox = new Outbox(options.transport);
+    this.#pace = new Pace(options.paxos.heartbeatIntervalMs, options.clock.monotonic());
     const { transport, clock, compactionBytes } = options;
     this.#snapshotSource = new SnapshotSource(this.#storage, transport, clock, compactionBytes);
     this.#snapshotReceiver = new SnapshotReceiver(
@@ -102,6 +105,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     await transport.start(() => this.#disk.hello(), {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
+      onDied: (peer) => this.#guard(() => this.#peerDied(peer)),
       onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes)),
     });
     this.#lastSweepAt = this.#clock.monotonic();
@@ -223,8 +227,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   // ---- turns ----
 
   #scheduleTick(): void {
-    const everyMs = Math.max(5, Math.floor(this.#options.paxos.heartbeatIntervalMs / 2));
-    this.#stopTicking = this.#clock.after(everyMs, () => {
+    this.#stopTicking = this.#clock.after(this.#pace.tickMs, () => {
       if (this.#state !== 'running') return;
       this.#guard(() => this.#tick());
       this.#scheduleTick();
@@ -233,7 +236,12 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #tick(): void {
     const now = this.#clock.monotonic();
-    for (const host of this.hosts) host.tick();
+    const stalledMs = this.#pace.ticked(now);
+    const returning = this.#pace.returning(now, this.hosts.length);
+    for (const host of this.hosts) {
+      if (stalledMs > 0) host.step({ kind: 'stalled', ms: stalledMs });
+      host.tick(host.shard !== returning);
+    }
     this.forwarding.tick();
     this.remoteReads.tick();
     this.#disk.tick(now);
@@ -300,6 +308,11 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.forwarding.peerDown(peer);
     this.remoteReads.peerDown(peer);
     this.#snapshotReceiver.peerDown(peer);
+  }
+
+  #peerDied(peer: ReplicaId): void {
+    this.#options.log.warn(`the process of replica ${peer} has ended`);
+    for (const host of this.hosts) host.step({ kind: 'peerDied', peer });
   }
 
   #receive(from: ReplicaId, bytes: Uint8Array): void {

@@ -175,8 +175,8 @@ export class ShardHost {
     this.step({ kind: 'message', from, message });
   }
 
-  tick(): void {
-    this.step({ kind: 'tick' });
+  tick(keepLeadership = false): void {
+    this.step({ kind: 'tick', keepLeadership });
     for (const due of this.#timers.due(this.#around.clock.monotonic())) this.#expire(due);
   }
 

@@ -25,6 +25,8 @@ interface Caller {
 
 /** Connections that have not said who they are, or that replace a link. */
 const STRANGERS_MAX = 32;
+/** When a peer whose link broke is asked again whether it still listens. Milliseconds after the answer before. */
+const PROBES_MS = [5, 20, 100];
 const REPEAT_LOG_MS = 60_000;
 const REMEMBERED_LINES_MAX = 200;
 
@@ -45,6 +47,8 @@ class TcpTransport implements Transport {
   /** Every open socket, including those that still connect and those that only deliver a refusal. */
   readonly #sockets = new Set<Socket>();
   readonly #callers = new Map<ReplicaId, Caller>();
+  /** Peers that had a link, whose fate is open. */
+  readonly #lost = new Set<ReplicaId>();
   readonly #loggedAt = new Map<string, number>();
   #server: Server | undefined;
   #hello: (() => Hello) | undefined;
@@ -104,8 +108,9 @@ class TcpTransport implements Transport {
     if (this.#closed) return;
     const { host, port } = this.#options.peers.find((peer) => peer.id === id)!;
     const socket = this.#tracked(connect({ host, port }));
-    const fail = (error: Error): void => {
+    const fail = (error: NodeJS.ErrnoException): void => {
       socket.destroy();
+      if (error.code === 'ECONNREFUSED') this.#refused(id);
       this.#logOnce(`replica ${id} cannot be reached at ${host}:${port}: ${error.message}`, false);
       this.#connectLater(id);
     };
@@ -169,6 +174,7 @@ class TcpTransport implements Transport {
     // The messages of the old link are lost: the handler must hear `onDown` before `onUp`.
     this.#links.get(peer)?.end('a newer link took its place');
     this.#links.set(peer, link);
+    this.#lost.delete(peer);
     const caller = this.#callers.get(peer);
     if (caller !== undefined) caller.readyAt = performance.now();
     this.#handler!.onUp(peer, hello);
@@ -180,6 +186,33 @@ class TcpTransport implements Transport {
     if (peer === undefined || this.#links.get(peer) !== link) return;
     this.#links.delete(peer);
     this.#handler!.onDown(peer, reason);
+    if (this.#closed) return;
+    this.#lost.add(peer);
+    // The end that calls learns it from its next call.
+    if (peer > this.#options.self) this.#probe(peer, PROBES_MS);
+  }
+
+  /** Asks whether a peer whose link broke still listens. */
+  #probe(peer: ReplicaId, [delayMs, ...rest]: readonly number[]): void {
+    if (this.#closed || !this.#lost.has(peer)) return;
+    const { host, port } = this.#options.peers.find(({ id }) => id === peer)!;
+    const socket = this.#tracked(connect({ host, port }));
+    // It listens, or its system has not closed everything yet.
+    const later = (): void => {
+      socket.destroy();
+      if (delayMs !== undefined) setTimeout(() => this.#probe(peer, rest), delayMs).unref();
+    };
+    socket.setTimeout(this.#link.handshakeTimeoutMs, () => socket.destroy());
+    socket.once('connect', later);
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') this.#refused(peer);
+      else later();
+    });
+  }
+
+  /** Nobody listens where a peer was linked before: its process has ended. */
+  #refused(peer: ReplicaId): void {
+    if (this.#lost.delete(peer) && !this.#closed) this.#handler!.onDied(peer);
   }
 
   /** Logs the same line at most once a minute. */

@@ -29,6 +29,7 @@ export const PAXOS_SETTINGS: PaxosSettings = {
   heartbeatIntervalMs: 60,
   leaseMs: 300,
   clockDriftRatio: 0.05,
+  returns: { afterMs: 600, afterMsMax: 600, busyPerSecond: 100 },
   windowEntriesMax: 1024,
   windowBytesMax: 8 * 1024 * 1024,
   queuedEntriesMax: 10_000,

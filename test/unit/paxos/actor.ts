@@ -14,6 +14,7 @@ export interface Actor {
   diskStopped: boolean;
   values: string[];
   serving: boolean;
+  stalledUntil: number;
 }
 
 export const newActor = (id: ReplicaId): Actor => ({
@@ -26,4 +27,5 @@ export const newActor = (id: ReplicaId): Actor => ({
   diskStopped: false,
   values: [],
   serving: false,
+  stalledUntil: 0,
 });

@@ -13,6 +13,7 @@ export const scenarios: Readonly<Record<string, () => Stage>> = {
   'restart-at-every-persist': restartAtEveryPersist,
   'returning-leader': returningLeader,
   'hand-over': handOver,
+  'dead-or-slow': deadOrSlow,
 };
 
 const isKind =
@@ -241,7 +242,7 @@ function crashAtWrite(victim: number, write: number, fate: 'lost' | 'kept'): str
       stage.restart(victim);
     },
   );
-  stage.run(400);
+  stage.run(1_400);
   if (crash === undefined) return undefined;
   const [one, two, three] = [1, 2, 3].map((id) => stage.values(id).join(' '));
   // What was chosen stays chosen, everybody agrees, and the preferred leader leads again.
@@ -251,6 +252,37 @@ function crashAtWrite(victim: number, write: number, fate: 'lost' | 'kept'): str
   for (const answer of stage.answers.filter((each) => each.endsWith(' chosen')))
     expect(one!.split(' ')).toContain(answer.split(' ')[0]);
   return `r${victim} write ${write} ${fate} (${crash.what}): all hold ${one}; served ${stage.served.join(', ')}`;
+}
+
+function deadOrSlow(): Stage {
+  const stage = new Stage('A leader that stalls keeps its place, and one that dies is replaced at once', {
+    leaseMs: 15,
+  });
+  stage.mute(true);
+  serveFirst(stage);
+  stage.say('Follower 2 stalls for two election timeouts. It excuses that time and blames nobody.');
+  stage.stall(2, 80);
+  stage.run(120);
+  expect(stage.served).toEqual(['r1 1.2@1']);
+  stage.say('The leader stalls just below the timeout, and from then on more silence is taken for slowness.');
+  stage.stall(1, 28);
+  stage.run(60);
+  stage.stall(1, 60);
+  stage.run(100);
+  expect(stage.served).toEqual(['r1 1.2@1']);
+  stage.mute(false);
+  stage.say(
+    'Replica 1 dies, and its connections are refused. Its lease grants are kept to, no silence is waited for.',
+  );
+  stage.crash(1);
+  const diedAt = stage.time;
+  stage.run(2);
+  stage.tellDied(2, 1);
+  stage.tellDied(3, 1);
+  stage.runUntil('replica 2 serves', () => stage.isServing(2));
+  expect(stage.time - diedAt).toBeLessThanOrEqual(30);
+  expect(stage.served).toEqual(['r1 1.2@1', 'r2 2.1@2']);
+  return stage;
 }
 
 function returningLeader(): Stage {
@@ -281,7 +313,7 @@ function returningLeader(): Stage {
   stage.heal();
   stage.runUntil('replica 1 caught up', () => stage.values(1).includes('kept'));
   expect(stage.values(1)).toEqual(['noop', 'noop', 'kept']);
-  stage.say('Steady for three election timeouts, it gets the leadership back by an orderly hand-over.');
+  stage.say('Steady for twenty election timeouts, it gets the leadership back by an orderly hand-over.');
   stage.runUntil('replica 1 serves again', () => stage.isServing(1));
   stage.run(20);
   for (const id of [1, 2, 3]) expect(stage.values(id)).toEqual(['noop', 'noop', 'kept', 'noop']);

@@ -38,6 +38,7 @@ interface StageOptions {
   /** By default replica 1 has the highest, the last one 0. */
   readonly priorities?: readonly number[];
   readonly chunkBytesMax?: number;
+  readonly leaseMs?: number;
 }
 
 const NETWORK_MS = 1;
@@ -81,6 +82,7 @@ export class Stage {
       replicas,
       priorities: options.priorities ?? Array.from({ length: replicas }, (_, i) => replicas - 1 - i),
       chunkBytesMax: options.chunkBytesMax ?? 1024,
+      leaseMs: options.leaseMs ?? TIMES.leaseMs,
     };
     this.#telling = new Telling(title, () => this.time);
     for (let id = 1; id <= replicas; id++) {
@@ -120,7 +122,7 @@ export class Stage {
   }
 
   /** Runs until something holds, and fails when it does not within `withinMs`. */
-  runUntil(what: string, holds: () => boolean, withinMs = 400): void {
+  runUntil(what: string, holds: () => boolean, withinMs = 1_400): void {
     if (!this.#until(holds, this.time + withinMs))
       throw new Error(`within ${withinMs} ms: ${what} (at ${this.time} ms)\n${this.text()}`);
   }
@@ -140,6 +142,18 @@ export class Stage {
 
   transfer(from: number, to: number): void {
     this.#step(this.#actor(from), { kind: 'transfer', to: replicaId(to) });
+  }
+
+  /** The shell of a replica was told that the process of another has ended. */
+  tellDied(id: number, peer: number): void {
+    this.#step(this.#actor(id), { kind: 'peerDied', peer: replicaId(peer) });
+  }
+
+  /** Does nothing at all for a while, and then notices. What arrives meanwhile waits. */
+  stall(id: number, ms: number): void {
+    const actor = this.#actor(id);
+    actor.stalledUntil = this.time + ms;
+    this.#at(ms, () => this.#step(actor, { kind: 'stalled', ms }));
   }
 
   /** Loses its memory and what its disk has not acknowledged, save for the first `survives` writes. */
@@ -256,6 +270,7 @@ export class Stage {
       configuration: { number: 1, replicas, quorums: majority(replicas) },
       priority: this.#options.priorities[actor.id - 1]!,
       chunkBytesMax: this.#options.chunkBytesMax,
+      leaseMs: this.#options.leaseMs,
       seed: actor.id,
     };
     actor.core = createPaxos(options, { records: actor.disk, snapshotThrough: slot(0) }, this.#now());
@@ -283,6 +298,12 @@ export class Stage {
 
   #step(actor: Actor, input: Input): void {
     if (actor.core === undefined) return;
+    if (this.time < actor.stalledUntil) {
+      const { life } = actor;
+      return this.#at(actor.stalledUntil - this.time, () => {
+        if (actor.life === life) this.#step(actor, input);
+      });
+    }
     const effects = actor.core.step(input, this.#now());
     actor.core.checkInvariants();
     this.#telling.tellStep(actor.id, input, effects);

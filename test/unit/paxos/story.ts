@@ -75,6 +75,10 @@ export function tellInput(input: Input): string {
       return `<- ${replica(input.from)}  ${tellMessage(input.message)}`;
     case 'tick':
       return 'tick';
+    case 'stalled':
+      return `did not run for ${input.ms} ms`;
+    case 'peerDied':
+      return `told that ${replica(input.peer)} has died`;
     case 'propose':
       return `client proposes ${input.proposals.map(({ payload }) => Buffer.from(payload).toString()).join(' ')}`;
     case 'persisted':

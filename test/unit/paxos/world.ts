@@ -37,6 +37,7 @@ const BASE: Omit<PaxosOptions, 'self' | 'configuration' | 'priority' | 'seed'> =
   electionTimeoutMs: 36,
   heartbeatIntervalMs: 10,
   leaseMs: 36,
+  returns: { afterMs: 72, afterMsMax: 72, busyPerSecond: 1_000 },
   clockDriftRatio: 0.1,
   windowEntriesMax: 8,
   windowBytesMax: 4096,

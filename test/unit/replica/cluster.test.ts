@@ -72,7 +72,7 @@ describe('a cluster of replicas over simulated clock, chance, disk and network',
     expect(offsetAt(next)).toBe(41);
     expect(await submit(next, commit(42))).toMatchObject({ kind: 'ok' });
     await cluster.start(old.self);
-    await cluster.time.advance(3_000);
+    await cluster.time.advance(10_000);
     // The preferred leaders lead again, with everything that happened meanwhile.
     expect(leaderOf().self).toBe(old.self);
     expect(offsetAt(leaderOf())).toBe(42);
@@ -101,7 +101,7 @@ describe('a cluster of replicas over simulated clock, chance, disk and network',
     await cluster.time.advance(1_000);
     expect(read).toBe('not-leader');
     cluster.network.heal();
-    await cluster.time.advance(3_000);
+    await cluster.time.advance(10_000);
     expect(leaderOf().self).toBe(old.self);
   });
 

@@ -9,6 +9,7 @@ import {
   calledReplica,
   callingReplica,
   closedAfterwards,
+  directPair,
   helloOf,
   introductionOf,
   linkedPair,
@@ -70,6 +71,30 @@ describe('one link a pair', () => {
       await eventually('one link', 2_000, () => wire.open === 1, 1);
       expect(wire.calls).toBe(breaks + 1);
     }
+  });
+});
+
+describe('a link that broke', () => {
+  it.each([
+    ['the one that is called', 'two', 'one'],
+    ['the one that calls', 'one', 'two'],
+  ] as const)('tells %s that the other process has ended', async (_, dies, learns) => {
+    const linked = await directPair();
+    await linked[dies].transport.close();
+    await eventually('the news', 2_000, () => linked[learns].count('died') === 1, 1);
+    expect(linked[learns].events.map(({ kind }) => kind)).toEqual(['up', 'down', 'died']);
+  });
+
+  it('says nothing of the kind while the other still listens', async () => {
+    const linked = await directPair();
+    // A newer link takes the place of theirs, and breaks too.
+    const newer = await RawPeer.call(linked.ports[0]);
+    newer.send(HELLO, introductionOf(2, 1));
+    await linked.one.up(2);
+    newer.socket.destroy();
+    await Promise.all([linked.one.up(3), linked.two.up(2)]);
+    await sleep(200);
+    expect([linked.one.count('died'), linked.two.count('died')]).toEqual([0, 0]);
   });
 });
 

@@ -26,7 +26,8 @@ export const introductionOf = (self: number, target: number, overrides: Partial<
 
 type Event =
   | { readonly kind: 'up'; readonly peer: ReplicaId; readonly hello: Hello }
-  | { readonly kind: 'down'; readonly peer: ReplicaId; readonly reason: string };
+  | { readonly kind: 'down'; readonly peer: ReplicaId; readonly reason: string }
+  | { readonly kind: 'died'; readonly peer: ReplicaId };
 
 /** A transport, and all that it told its replica. */
 export class TestReplica {
@@ -52,6 +53,7 @@ export class TestReplica {
     return this.transport.start(() => this.hello, {
       onUp: (peer, hello) => this.events.push({ kind: 'up', peer, hello }),
       onDown: (peer, reason) => this.events.push({ kind: 'down', peer, reason }),
+      onDied: (peer) => this.events.push({ kind: 'died', peer }),
       onMessage: (peer, message) => this.onMessage(peer, Buffer.from(message)),
     });
   }
@@ -127,6 +129,17 @@ export async function linkedPair(options: PairOptions = {}) {
   const linked = await pair(options);
   await Promise.all([linked.one.up(), linked.two.up()]);
   return linked;
+}
+
+/** Two replicas that are linked, with nothing between them. */
+export async function directPair() {
+  const ports = (await freePorts(2)) as [number, number];
+  const [one, two] = await Promise.all([
+    replica(helloOf(1), { listen: { host: HOST, port: ports[0] }, peers: peersAt([2, ports[1]]) }),
+    replica(helloOf(2), { listen: { host: HOST, port: ports[1] }, peers: peersAt([1, ports[0]]) }),
+  ]);
+  await Promise.all([one.up(), two.up()]);
+  return { one, two, ports };
 }
 
 /** Replica 1, and a way for the test to call it as replica 2. */

@@ -1,0 +1,38 @@
+import type { MonotonicMs } from '../kernel/index.js';
+
+/** Leadership returns one shard at a time, so far apart ... Milliseconds. */
+const RETURN_EVERY_MS = 1_000;
+/** ... and not soon after this process was stalled. Milliseconds. */
+const CALM_MS = 10_000;
+
+/** How well this process keeps pace with time. */
+export class Pace {
+  /** How often the replica ticks: twice a heartbeat. Milliseconds. */
+  readonly tickMs: number;
+  #tickedAt: MonotonicMs;
+  #stalledAt: MonotonicMs | undefined;
+  #returnedAt: MonotonicMs;
+  #turn = 0;
+
+  constructor(heartbeatIntervalMs: number, now: MonotonicMs) {
+    this.tickMs = Math.max(5, Math.floor(heartbeatIntervalMs / 2));
+    this.#tickedAt = this.#returnedAt = now;
+  }
+
+  /** For how long it did not run since the last tick, though it should have. 0: it ticked in time. Milliseconds. */
+  ticked(now: MonotonicMs): number {
+    const lateMs = now - this.#tickedAt - this.tickMs;
+    this.#tickedAt = now;
+    if (lateMs <= this.tickMs) return 0;
+    this.#stalledAt = now;
+    return lateMs;
+  }
+
+  /** The index of the shard that may hand its leadership to the preferred leader at this tick, out of `shards`. */
+  returning(now: MonotonicMs, shards: number): number | undefined {
+    const calm = this.#stalledAt === undefined || now - this.#stalledAt >= CALM_MS;
+    if (!calm || now - this.#returnedAt < RETURN_EVERY_MS) return undefined;
+    this.#returnedAt = now;
+    return this.#turn++ % shards;
+  }
+}
