@@ -1,4 +1,5 @@
 import type { MonotonicMs } from '../kernel/index.js';
+import type { ShardHost } from './shard-host.js';
 
 /** Leadership returns one shard at a time, so far apart ... Milliseconds. */
 const RETURN_EVERY_MS = 1_000;
@@ -17,6 +18,16 @@ export class Pace {
   constructor(heartbeatIntervalMs: number, now: MonotonicMs) {
     this.tickMs = Math.max(5, Math.floor(heartbeatIntervalMs / 2));
     this.#tickedAt = this.#returnedAt = now;
+  }
+
+  /** Ticks all shards. */
+  tick(now: MonotonicMs, hosts: readonly ShardHost[]): void {
+    const stalledMs = this.ticked(now);
+    const returning = this.returning(now, hosts.length);
+    for (const host of hosts) {
+      if (stalledMs > 0) host.step({ kind: 'stalled', ms: stalledMs });
+      host.tick(host.shard !== returning);
+    }
   }
 
   /** For how long it did not run since the last tick, though it should have. 0: it ticked in time. Milliseconds. */

@@ -236,12 +236,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #tick(): void {
     const now = this.#clock.monotonic();
-    const stalledMs = this.#pace.ticked(now);
-    const returning = this.#pace.returning(now, this.hosts.length);
-    for (const host of this.hosts) {
-      if (stalledMs > 0) host.step({ kind: 'stalled', ms: stalledMs });
-      host.tick(host.shard !== returning);
-    }
+    this.#pace.tick(now, this.hosts);
     this.forwarding.tick();
     this.remoteReads.tick();
     this.#disk.tick(now);
