@@ -1,7 +1,11 @@
 import { assert, nextSlot, NO_SLOT, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
 import type { AcceptedEntry, Entry } from './entry.js';
+import { EntryPage } from './entry-page.js';
 import type { HardRecord } from './types.js';
+
+const PAGE_BYTES_MIN = 4 * 1024;
+const PAGE_BYTES_MAX = 64 * 1024;
 
 /** A rough size of an entry on the wire, for bounds. Bytes. */
 export const entryBytes = (entry: Entry): number => (entry.kind === 'noop' ? 8 : entry.payload.length + 16);
@@ -17,18 +21,35 @@ export function entriesBytes(entries: readonly Entry[]): number {
  * An acceptor only takes values that continue its log, so a gap cannot arise (the leader sends again from where it ends).
  */
 export class AcceptedLog {
-  #entries: AcceptedEntry[] = [];
+  /** Each with the slot that it begins with; the first may begin before `firstSlot`. */
+  #pages: { readonly from: number; readonly page: EntryPage }[] = [];
   #firstSlot: Slot = slot(1);
+  #lastSlot: Slot = NO_SLOT;
 
   get firstSlot(): Slot {
     return this.#firstSlot;
   }
   get lastSlot(): Slot {
-    return slot(this.#firstSlot + this.#entries.length - 1);
+    return this.#lastSlot;
   }
 
   at(position: Slot): AcceptedEntry | undefined {
-    return this.#entries[position - this.#firstSlot];
+    if (position < this.#firstSlot || position > this.#lastSlot) return undefined;
+    const { from, page } = this.#pageOf(position);
+    return page.at(position - from);
+  }
+
+  /** The page of a slot that is held. The newest are asked for most. */
+  #pageOf(position: Slot): { readonly from: number; readonly page: EntryPage } {
+    const newest = this.#pages.at(-1)!;
+    if (position >= newest.from) return newest;
+    let [low, high] = [0, this.#pages.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#pages[middle]!.from <= position) low = middle;
+      else high = middle - 1;
+    }
+    return this.#pages[low]!;
   }
 
   /** A slot that the log must hold. */
@@ -43,7 +64,22 @@ export class AcceptedLog {
       position >= this.#firstSlot && position <= nextSlot(this.lastSlot),
       `slot ${position} continues a log of ${this.#firstSlot}..${this.lastSlot}`,
     );
-    this.#entries[position - this.#firstSlot] = accepted;
+    if (position <= this.#lastSlot) {
+      const { from, page } = this.#pageOf(position);
+      return page.replace(position - from, accepted);
+    }
+    this.#pageFor(accepted.entry, position).push(accepted);
+    this.#lastSlot = position;
+  }
+
+  #pageFor(entry: Entry, position: Slot): EntryPage {
+    const newest = this.#pages.at(-1)?.page;
+    if (newest?.hasRoomFor(entry) === true) return newest;
+    // A log that stays small gets small pages.
+    const bytes = Math.min(PAGE_BYTES_MIN * 2 ** this.#pages.length, PAGE_BYTES_MAX);
+    const page = new EntryPage(Math.max(bytes, entryBytes(entry)));
+    this.#pages.push({ from: position, page });
+    return page;
   }
 
   /** Entries from a slot on, as many as fit in `bytesMax` (at least one), through `last` at most. */
@@ -63,8 +99,14 @@ export class AcceptedLog {
   /** Forgets the slots before `from`; the log may become empty and then begins there. */
   trimBefore(from: Slot): void {
     if (from <= this.#firstSlot) return;
-    this.#entries = this.#entries.slice(Math.min(from - this.#firstSlot, this.#entries.length));
     this.#firstSlot = from;
+    if (from > this.#lastSlot) {
+      this.#lastSlot = slot(from - 1);
+      this.#pages = [];
+      return;
+    }
+    const kept = this.#pages.findIndex(({ from: start, page }) => start + page.count > from);
+    if (kept > 0) this.#pages.splice(0, kept);
   }
 
   /** The records that bring this log back, runs of equal ballots together. */
