@@ -81,7 +81,7 @@ const PAXOS_SETTINGS = {
   queuedBytesMax: true,
   chunkBytesMax: true,
   retainedEntries: true,
-} satisfies Record<keyof PaxosSettings, true>;
+} satisfies Record<Exclude<keyof PaxosSettings, 'returns'>, true>;
 const GROUP_SETTINGS = {
   sessionTimeoutMsMin: true,
   sessionTimeoutMsMax: true,

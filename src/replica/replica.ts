@@ -4,6 +4,7 @@ import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
+import { handOver } from './hand-over.js';
 import { Forwarding, type ForwardingPort } from './forwarding.js';
 import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
 import { guardedStorage } from './guarded-storage.js';
@@ -16,6 +17,7 @@ import { Pace } from './pace.js';
 import { recover, type Recovered } from './recovery.js';
 import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
+import { shardStatus } from './status.js';
 import { softly } from './softly.js';
 import { startShard } from './shard-start.js';
 import { type ReadPort, RemoteReads } from './remote-reads.js';
@@ -124,18 +126,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   /** Asks a peer to lead each shard that is led here, and waits until all of them have another leader or time is up. */
   async handOver(withinMs: number): Promise<void> {
-    const until = this.#clock.monotonic() + withinMs;
-    const led = this.hosts.filter((host) => host.leadership.role === 'leader');
-    for (const host of led) {
-      const candidates = host.status().peers.filter(({ id }) => this.peers.isUp(id));
-      const transferee = candidates.sort((a, b) => b.matched - a.matched)[0];
-      if (transferee !== undefined) this.#guard(() => host.step({ kind: 'transfer', to: transferee.id }));
-    }
-    const pending = (): boolean =>
-      led.some(({ leadership: { leader } }) => leader === undefined || leader === this.self);
-    while (this.peers.upCount > 0 && pending() && this.#clock.monotonic() < until) {
-      await new Promise<void>((resume) => this.#clock.after(5, resume));
-    }
+    await handOver(this.hosts, this.peers, this.#clock, withinMs);
   }
 
   #reconsiderStanding(): void {
@@ -390,14 +381,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       missing: this.#standing.kind === 'forming' ? this.#standing.missing : [],
       peers: this.peers.status(),
       logBytes: this.#storage.logBytes(),
-      shards: this.hosts.map((host) => ({
-        ...host.status(),
-        shard: host.shard,
-        hash: host.machine.hash,
-        groups: host.machine.groups.groupCount,
-        members: host.machine.groups.memberCount,
-        offsets: host.machine.groups.offsetCount,
-      })),
+      shards: this.hosts.map(shardStatus),
     };
   }
 }
