@@ -12,6 +12,7 @@ const program = createProgram({
     process.stderr.write(`quorate: ${message}\n`);
     process.exitCode = code;
   },
+  exit: (code) => process.exit(code),
   environmentUrl: process.env['QUORATE_URL'],
 });
 

@@ -1,3 +1,4 @@
+import { groupLags } from './lag.js';
 import type { AdminSource } from './port.js';
 
 interface Metric {
@@ -13,6 +14,7 @@ interface Metric {
 /** Prometheus' text format. Names are a promise to dashboards: add, never rename. */
 export function metricsText(source: AdminSource): string {
   const { shards, peers, logBytes } = source.status();
+  const { lags, leftOut } = groupLags(source);
   const perShard = (
     name: string,
     help: string,
@@ -56,6 +58,18 @@ export function metricsText(source: AdminSource): string {
     perShard('members', 'Members of groups in the shard.', ({ members }) => members),
     perShard('offsets', 'Committed offsets in the shard.', ({ offsets }) => offsets),
     {
+      name: 'quorate_group_lag',
+      help: 'Offsets between what a group has committed and the ends, all partitions of a topic together.',
+      type: 'gauge',
+      samples: lags.map(({ group, topic, lag }) => ({ labels: { group, topic }, value: lag })),
+    },
+    {
+      name: 'quorate_group_lag_left_out',
+      help: 'Groups without quorate_group_lag: there are too many offsets.',
+      type: 'gauge',
+      samples: [{ value: leftOut }],
+    },
+    {
       name: 'quorate_broker',
       help: 'Counters and gauges of the Kafka listener.',
       type: 'gauge',
@@ -65,9 +79,12 @@ export function metricsText(source: AdminSource): string {
   return metrics.map(text).join('');
 }
 
+const escaped = (label: string): string =>
+  label.replace(/[\\"\n]/g, (odd) => (odd === '\n' ? '\\n' : `\\${odd}`));
+
 function text({ name, help, type, samples }: Metric): string {
   const lines = samples.map(({ labels = {}, value }) => {
-    const pairs = Object.entries(labels).map(([key, label]) => `${key}="${label}"`);
+    const pairs = Object.entries(labels).map(([key, label]) => `${key}="${escaped(String(label))}"`);
     return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
   });
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;

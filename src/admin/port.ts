@@ -1,7 +1,14 @@
 import type { GroupId, ReplicaId, ShardId } from '../kernel/index.js';
-import type { MachineView, RegisterCommand, RegisterReply, TopicReply } from '../machine/index.js';
+import type { MachineView, RegisterCommand, RegisterReply, ReplyTo, TopicReply } from '../machine/index.js';
 import type { AddressesJson } from './shapes.js';
-import type { ReadOutcome, Refusal, ReplicaStatus } from '../replica/index.js';
+import type {
+  ForwardableCommand,
+  Outcome,
+  ReadAllOutcome,
+  ReadOutcome,
+  Refusal,
+  ReplicaStatus,
+} from '../replica/index.js';
 
 /** May clients be sent here? `reasons` says what is missing, for people. */
 export interface Readiness {
@@ -34,8 +41,17 @@ export interface AdminSource {
   brokerCounters(): Readonly<Record<string, number>>;
   createTopic(name: string, partitions: number): Promise<TopicOutcome>;
   deleteTopic(name: string): Promise<TopicOutcome>;
+  growTopic(name: string, partitions: number): Promise<TopicOutcome>;
   /** A linearizable read of a shard that is led here. */
   read(shard: ShardId): Promise<ReadOutcome>;
+  /** A linearizable read of a shard, at any replica. */
+  readAnywhere(shard: ShardId): Promise<ReadOutcome>;
+  /** A linearizable read of all shards, at any replica. */
+  readAll(): Promise<ReadAllOutcome>;
+  /** Done by whichever replica leads the shard. */
+  change<C extends ForwardableCommand>(shard: ShardId, command: C): Promise<Outcome<ReplyTo<C>>>;
+  /** The longest note beside an offset. Bytes. */
+  readonly offsetMetadataBytesMax: number;
   /** The shard that holds a space of records. */
   shardOfSpace(space: string): ShardId;
   /** Changes records at whichever replica leads their space. */

@@ -1,8 +1,10 @@
-import { groupId, shardId, type GroupId, type ShardId } from '../kernel/index.js';
-import type { GroupSummary, RebalanceRecord, TopicPartitions } from '../machine/index.js';
+import { groupId, shardId, topicName, type GroupId, type ShardId } from '../kernel/index.js';
+import { endOf, type GroupSummary, type RebalanceRecord, type TopicPartitions } from '../machine/index.js';
+import { lagOf, topicOf } from './lag.js';
 import type { AdminSource } from './port.js';
 import type {
   AsOf,
+  EndsJson,
   FencesJson,
   GroupDetailJson,
   GroupJson,
@@ -110,19 +112,43 @@ export function groupDetail(source: AdminSource, name: string): GroupDetailJson 
 
 export function offsets(source: AdminSource, name: string): OffsetsJson {
   const { id, shard } = locate(source, name);
+  const facts = source.view(shardId(0));
+  const ends = everyShard(source).map((each) => source.view(each).ends);
   return {
     asOf: asOf(source, shard),
     group: id,
     offsets: source
       .view(shard)
       .groups.committedAll(id)
-      .map(({ topic, partition, offset, metadata, committedAt }) => ({
-        topic,
-        partition,
-        offset: String(offset),
-        metadata,
-        committedAt: new Date(committedAt).toISOString(),
-      })),
+      .map((committed) => {
+        const { topic, partition, offset, metadata, committedAt } = committed;
+        const known = topicOf(facts, committed);
+        const end = known === undefined ? null : endOf(ends, known.id, partition);
+        return {
+          topic,
+          partition,
+          offset: String(offset),
+          metadata,
+          committedAt: new Date(committedAt).toISOString(),
+          end: end === null ? null : String(end),
+          lag: end === null ? null : String(lagOf(end, offset)),
+        };
+      }),
+  };
+}
+
+/** Throws NotFound. */
+export function ends(source: AdminSource, name: string): EndsJson {
+  const topic = source.view(shardId(0)).topics.byName(topicName(name));
+  if (topic === undefined)
+    throw new NotFound(`There is no topic "${name}". GET /topics lists those there are.`);
+  const known = everyShard(source).map((each) => source.view(each).ends);
+  return {
+    topic: topic.name,
+    ends: Array.from({ length: topic.partitions }, (_, partition) => ({
+      partition,
+      end: String(endOf(known, topic.id, partition)),
+    })),
   };
 }
 

@@ -57,11 +57,36 @@ interface OffsetJson {
   readonly offset: string;
   readonly metadata: string;
   readonly committedAt: string;
+  /** Where the partition ends, as digits. Null when the topic is gone. */
+  readonly end: string | null;
+  /** Never negative; null when the topic is gone. */
+  readonly lag: string | null;
 }
 export interface OffsetsJson {
   readonly asOf: AsOf;
   readonly group: string;
   readonly offsets: readonly OffsetJson[];
+}
+
+/** What was, or would be, made of offsets. */
+export interface OffsetChangesJson {
+  readonly group: string;
+  /** False: nothing was changed, this is what would be. */
+  readonly executed: boolean;
+  /** Digits. Null: there is no offset. */
+  readonly offsets: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly from: string | null;
+    readonly to: string | null;
+  }[];
+}
+export interface DeletedGroupJson {
+  readonly group: string;
+}
+export interface RemovedMembersJson {
+  readonly group: string;
+  readonly members: readonly { readonly memberId: string; readonly instanceId: string | null }[];
 }
 
 export interface RebalanceJson {
@@ -120,6 +145,11 @@ export interface TopicJson {
   readonly name: string;
   readonly id: string;
   readonly partitions: number;
+}
+export interface EndsJson {
+  readonly topic: string;
+  /** Of all partitions, in their order. Digits. */
+  readonly ends: readonly { readonly partition: number; readonly end: string }[];
 }
 export interface TopicsJson {
   readonly asOf: AsOf;

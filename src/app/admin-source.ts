@@ -15,10 +15,19 @@ import type {
   MachineView,
   RegisterCommand,
   RegisterReply,
+  ReplyTo,
   TopicCommand,
   TopicReply,
 } from '../machine/index.js';
-import type { Outcome, ReadOutcome, Refusal, Replica, ReplicaStatus } from '../replica/index.js';
+import type {
+  ForwardableCommand,
+  Outcome,
+  ReadAllOutcome,
+  ReadOutcome,
+  Refusal,
+  Replica,
+  ReplicaStatus,
+} from '../replica/index.js';
 import { addressesOf } from './addresses.js';
 import type { Settings } from './settings.js';
 
@@ -28,6 +37,7 @@ export class ReplicaAdminSource implements AdminSource {
   readonly clusterId: string;
   readonly shards: number;
   readonly defaultPartitions: number;
+  readonly offsetMetadataBytesMax: number;
   readonly #settings: Settings;
   readonly #replica: Replica;
   readonly #broker: Broker;
@@ -42,6 +52,7 @@ export class ReplicaAdminSource implements AdminSource {
     this.clusterId = replica.clusterId;
     this.shards = replica.shards;
     this.defaultPartitions = settings.autoCreatePartitions;
+    this.offsetMetadataBytesMax = replica.groupSettings.offsetMetadataBytesMax;
   }
 
   readiness(): Readiness {
@@ -89,6 +100,19 @@ export class ReplicaAdminSource implements AdminSource {
   deleteTopic(name: string): Promise<TopicOutcome> {
     return this.#topic({ kind: 'topic.delete', name: topicName(name), id: topicId('') });
   }
+  growTopic(name: string, partitions: number): Promise<TopicOutcome> {
+    const { topicPartitionsMax: partitionsMax } = this.#settings;
+    return this.#topic({ kind: 'topic.addPartitions', name: topicName(name), partitions, partitionsMax });
+  }
+  readAnywhere(shard: ShardId): Promise<ReadOutcome> {
+    return new Promise((resolve) => this.#replica.readAnywhere(shard, resolve));
+  }
+  readAll(): Promise<ReadAllOutcome> {
+    return new Promise((resolve) => this.#replica.readAll(resolve));
+  }
+  change<C extends ForwardableCommand>(shard: ShardId, command: C): Promise<Outcome<ReplyTo<C>>> {
+    return new Promise((resolve) => this.#replica.submitAnywhere(shard, command, resolve));
+  }
   read(shard: ShardId): Promise<ReadOutcome> {
     return new Promise((resolve) => this.#replica.read(shard, resolve));
   }
@@ -96,18 +120,14 @@ export class ReplicaAdminSource implements AdminSource {
     return this.#replica.shardOf(groupId(space));
   }
   changeRecords(command: RegisterCommand): Promise<RegisterReply | Refusal> {
-    return new Promise((resolve) => {
-      this.#replica.submitAnywhere(this.shardOfSpace(command.space), command, (outcome) => {
-        resolve(outcome.kind === 'ok' ? outcome.reply : outcome);
-      });
-    });
+    return this.change(this.shardOfSpace(command.space), command).then((outcome: Outcome<RegisterReply>) =>
+      outcome.kind === 'ok' ? outcome.reply : outcome,
+    );
   }
   #topic(command: TopicCommand): Promise<TopicOutcome> {
-    return new Promise((resolve) => {
-      this.#replica.submitAnywhere(shardId(0), command, (outcome: Outcome<TopicReply>) => {
-        resolve(outcome.kind === 'ok' ? outcome.reply : outcome);
-      });
-    });
+    return this.change(shardId(0), command).then((outcome: Outcome<TopicReply>) =>
+      outcome.kind === 'ok' ? outcome.reply : outcome,
+    );
   }
 }
 

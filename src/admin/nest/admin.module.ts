@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AdminController } from './admin.controller.js';
+import { GroupChangesController } from './group-changes.controller.js';
 import { RecordsController } from './records.controller.js';
+import { TopicsController } from './topics.controller.js';
 import { ADMIN_SOURCE } from './tokens.js';
 
 /** The HTTP API over a provider of an AdminSource. */
@@ -12,7 +14,7 @@ export class AdminModule {
       module: AdminModule,
       imports,
       // Express tries routes in this order: those that are asked for thousands of times a second come first.
-      controllers: [RecordsController, AdminController],
+      controllers: [RecordsController, AdminController, GroupChangesController, TopicsController],
       providers: [{ provide: ADMIN_SOURCE, useExisting: source }],
     };
   }

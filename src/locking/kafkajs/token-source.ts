@@ -18,6 +18,12 @@ export interface TokenSource {
   grants(group: string, signal: AbortSignal): Promise<readonly Grant[]>;
 }
 
+/** A path cannot hold every name (docs/admin.md). */
+function fencesPath(group: string): string {
+  if (['', '.', '..'].includes(group)) return `/group/fences?id=${group}&fresh`;
+  return `/groups/${encodeURIComponent(group)}/fences?fresh`;
+}
+
 /** `GET /groups/:id/fences?fresh` of any replica: answered by the leader, as of now. */
 export class HttpTokenSource implements TokenSource {
   readonly #urls: readonly string[];
@@ -34,7 +40,7 @@ export class HttpTokenSource implements TokenSource {
   async grants(group: string, signal: AbortSignal): Promise<readonly Grant[]> {
     const url = this.#urls[this.#preferred]!;
     try {
-      const response = await fetch(`${url}/groups/${encodeURIComponent(group)}/fences?fresh`, {
+      const response = await fetch(`${url}${fencesPath(group)}`, {
         signal: AbortSignal.any([signal, AbortSignal.timeout(this.#requestTimeoutMs)]),
       });
       if (!response.ok) throw new Error(`${url} answered ${response.status}`);
