@@ -6,7 +6,12 @@ import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
 /** A client gives an answer up after this. Milliseconds. */
-const PATIENCE_MS = 2_500;
+export const PATIENCE_MS = 2_500;
+
+export interface PendingRequest {
+  readonly replica: Replica;
+  readonly askedAt: number;
+}
 
 /** What clients know of the world. */
 export interface ClientSurroundings {
@@ -16,26 +21,34 @@ export interface ClientSurroundings {
   readonly history: History;
   /** Those that run, in the order of their ids. */
   readonly replicas: () => readonly Replica[];
+  /** What nobody has answered yet. */
+  readonly pending: Set<PendingRequest>;
   /** Milliseconds between two requests of a client, on average. */
   readonly paceMs: () => number;
 }
 
 /** Calls `ask` again and again, each time after the last answer or when patience has run out. */
 function repeatedly(around: ClientSurroundings, ask: (replica: Replica, done: () => void) => void): void {
-  const { time, random, replicas, paceMs } = around;
+  const { time, random, replicas, paceMs, pending } = around;
   const again = (): void => {
     time.after(random.next() * 2 * paceMs(), () => {
       const running = replicas();
       if (running.length === 0) return again();
+      const replica = random.pick(running);
+      const request = { replica, askedAt: time.now };
+      pending.add(request);
       let over = false;
-      const done = (): void => {
+      const end = (): void => {
         if (over) return;
         over = true;
         giveUp();
         again();
       };
-      const giveUp = time.after(PATIENCE_MS, done);
-      ask(random.pick(running), done);
+      const giveUp = time.after(PATIENCE_MS, end);
+      ask(replica, () => {
+        pending.delete(request);
+        end();
+      });
     });
   };
   again();
@@ -109,49 +122,46 @@ export function recordWriter(
     if (random.chance(0.2)) token = random.chance(0.5) ? ++tokens.newest : tokens.newest;
     const access: RecordAccess = {
       space,
-      kind: writes ? 'write' : 'read',
+      write: writes ? { expected: seen, token } : undefined,
       startedAt: time.now,
       endedAt: Number.POSITIVE_INFINITY,
+      outcome: 'unknown',
       version: undefined,
-      token: writes ? token : undefined,
     };
     history.records.push(access);
-    const end = (version: number | undefined, what: string): void => {
-      access.endedAt = time.now;
+    const end = (outcome: RecordAccess['outcome'], what: string, version?: number): void => {
+      // What is not known may still happen.
+      if (outcome !== 'unknown') access.endedAt = time.now;
+      access.outcome = outcome;
       access.version = version;
       if (version !== undefined) seen = version;
-      trace.note(time.now, `${name} ${access.kind} ${space}: ${what} ${version ?? ''}`);
+      if (outcome === 'stale') trace.reached('a write with an old token was refused');
+      trace.note(time.now, `${name} ${writes ? 'write' : 'read'} ${space}: ${what} ${version ?? ''}`);
       done();
     };
     const shard = replica.shardOf(groupId(space));
     if (!writes) {
       return replica.read(shard, (outcome) => {
-        const found =
-          outcome.kind === 'ok' ? (outcome.view.registers.get(space, 'r')?.version ?? 0) : undefined;
-        end(found, outcome.kind);
+        if (outcome.kind !== 'ok') return end('refused', outcome.kind);
+        end('ok', 'found', outcome.view.registers.get(space, 'r')?.version ?? 0);
       });
     }
-    const command = {
-      kind: 'record.write',
-      space,
-      atomic: true,
-      operations: [operation(name, seen, token)],
-    } as const;
-    replica.submitAnywhere(shard, command, (outcome) => {
-      if (outcome.kind !== 'ok' || outcome.reply.kind !== 'records') return end(undefined, outcome.kind);
-      const [result] = outcome.reply.outcomes;
-      if (result?.kind === 'version-conflict' || result?.kind === 'already-exists') {
-        seen = result.actual;
-        history.records.push({
-          ...access,
-          kind: 'read',
-          endedAt: time.now,
-          version: result.actual,
-          token: undefined,
-        });
+    const operations = [operation(name, seen, token)];
+    replica.submitAnywhere(shard, { kind: 'record.write', space, atomic: true, operations }, (outcome) => {
+      if (outcome.kind !== 'ok')
+        return end(outcome.kind === 'outcome-unknown' ? 'unknown' : 'refused', outcome.kind);
+      const result = outcome.reply.kind === 'records' ? outcome.reply.outcomes[0] : undefined;
+      switch (result?.kind) {
+        case 'written':
+          return end('ok', 'written', result.version);
+        case 'version-conflict':
+        case 'already-exists':
+          return end('conflict', result.kind, result.actual);
+        case 'stale-epoch':
+          return end('stale', result.kind);
+        default:
+          return end('conflict', result?.kind ?? 'nothing', 0);
       }
-      if (result?.kind === 'stale-epoch') trace.reached('a write with an old token was refused');
-      end(result?.kind === 'written' ? result.version : undefined, result?.kind ?? 'nothing');
     });
   });
 }

@@ -5,13 +5,14 @@ import type { DiskCondition } from '../replica/index.js';
 /** A write or read of the record of one space, in the time of the world. */
 export interface RecordAccess {
   readonly space: string;
-  readonly kind: 'write' | 'read';
+  /** Undefined: a read. */
+  readonly write: { readonly expected: number; readonly token: number } | undefined;
   readonly startedAt: number;
   endedAt: number;
-  /** Of a write that was taken, or of what was read (0: nothing there); undefined: not known, or refused. */
+  /** What its client knows: `refused` did not happen; `unknown` may have happened, or may happen yet. */
+  outcome: 'ok' | 'conflict' | 'stale' | 'refused' | 'unknown';
+  /** Made by a write, or found by a read or a conflict (0: nothing there). */
   version: number | undefined;
-  /** The token that a write carried. */
-  readonly token: number | undefined;
 }
 
 /** The offsets that one committer commits: each higher than all before. */

@@ -1,1 +1,2 @@
-export { runSeed } from './campaign.js';
+export { runSeed, runSetup } from './campaign.js';
+export type { Setup } from './setup.js';

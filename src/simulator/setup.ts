@@ -25,8 +25,6 @@ export interface Asked {
   readonly reference?: boolean | undefined;
   /** The places of the faults that strike; all by default. */
   readonly only?: readonly number[] | undefined;
-  /** Ends the faults, and begins the healing, earlier than drawn. */
-  readonly untilMs?: number | undefined;
 }
 
 export const FAULTS_FROM_MS = 500;
@@ -56,11 +54,8 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
     members: random.pick([0, 2, 2, 3, 5]),
   };
   const setup = asked.reference === true ? { ...drawn, ...REFERENCE } : drawn;
-  const faultsMs = Math.min(setup.faultsMs, asked.untilMs ?? Infinity);
-  const faults = drawFaults(seed, setup.faultsMs).filter(
-    ({ atMs }, place) => atMs < FAULTS_FROM_MS + faultsMs && asked.only?.includes(place) !== false,
-  );
-  return { ...setup, faultsMs, faults };
+  const faults = drawFaults(seed, setup.faultsMs).filter((_, place) => asked.only?.includes(place) !== false);
+  return { ...setup, faults };
 }
 
 const REFERENCE = {

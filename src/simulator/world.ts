@@ -1,6 +1,12 @@
-import { type Random, replicaId } from '../kernel/index.js';
+import { type Random, replicaId, shardId } from '../kernel/index.js';
 import type { Replica } from '../replica/index.js';
-import { type ClientSurroundings, committer, recordWriter } from './clients.js';
+import {
+  type ClientSurroundings,
+  committer,
+  PATIENCE_MS,
+  type PendingRequest,
+  recordWriter,
+} from './clients.js';
 import { inTrouble, noTrouble, SimulatedDisk } from './disk.js';
 import { FaultPlan } from './faults/index.js';
 import { type History, newHistory } from './history.js';
@@ -15,9 +21,12 @@ import { Trace } from './trace.js';
 import { VirtualTime } from './virtual-time.js';
 
 /** How long a healed cluster may take until every client has been served: its own patience and four elections. */
-const PATIENCE_MS = 5_000;
+const SERVED_WITHIN_MS = 5_000;
 const HEALED_ELECTIONS = 4;
 const SAMPLE_EVERY_MS = 100;
+const LEFT_BEHIND_MS = 750;
+/** How long what a replica lacks may take to reach it, beside four elections. */
+const LEVEL_WITHIN_MS = 3_000;
 const HEALED_PACE_MS = 100;
 
 export interface Verdict {
@@ -40,6 +49,7 @@ export class World {
   /** Draws when who restarts. */
   readonly #random: Random;
   readonly #observer: Observer;
+  readonly #pending = new Set<PendingRequest>();
   #violation: Verdict['violation'];
   #healed = false;
 
@@ -96,7 +106,7 @@ export class World {
     const marks = history.commits.map(({ acknowledged }) => acknowledged);
     const spaces = this.#spacesServed(0);
     let waiting: string[] = [];
-    const within = PATIENCE_MS + HEALED_ELECTIONS * this.#setup.electionTimeoutMs;
+    const within = SERVED_WITHIN_MS + this.#elections();
     while (time.now < healedAt + within && !violated()) {
       await time.runThrough(time.now + SAMPLE_EVERY_MS, violated);
       const since = this.#spacesServed(healedAt);
@@ -107,9 +117,41 @@ export class World {
         ...[...spaces].filter((space) => !since.has(space)),
       ];
       // A while longer, so that what was left behind is read.
-      if (waiting.length === 0) return time.runThrough(time.now + 3 * SAMPLE_EVERY_MS, violated);
+      if (waiting.length === 0) {
+        await time.runThrough(time.now + LEFT_BEHIND_MS, violated);
+        return this.#untilLevel(violated);
+      }
     }
     for (const name of waiting) history.stuck.push(`nobody was answered about ${name} after all had healed`);
+  }
+
+  /** Then every replica must catch up with what had been chosen, and none may keep a request for itself. */
+  async #untilLevel(violated: () => boolean): Promise<void> {
+    const { time, history } = this;
+    const targets = this.#applied().reduce((most, own) =>
+      most.map((each, shard) => Math.max(each, own[shard]!)),
+    );
+    const end = time.now + LEVEL_WITHIN_MS + this.#elections();
+    const behind = (): readonly Replica[] =>
+      this.#running().filter((replica) =>
+        targets.some((target, shard) => replica.peek(shardId(shard)).appliedThrough < target),
+      );
+    while (time.now < end && behind().length > 0 && !violated())
+      await time.runThrough(time.now + SAMPLE_EVERY_MS, violated);
+    for (const { self } of behind())
+      history.stuck.push(`replica ${self} did not catch up after all had healed`);
+    const old = time.now - PATIENCE_MS - this.#elections();
+    for (const { replica, askedAt } of this.#pending)
+      if (askedAt < old && this.#running().includes(replica))
+        history.stuck.push(`replica ${replica.self} never answered what it was asked at ${askedAt} ms`);
+  }
+
+  #elections(): number {
+    return HEALED_ELECTIONS * this.#setup.electionTimeoutMs;
+  }
+  #applied(): readonly (readonly number[])[] {
+    const shards = Array.from({ length: this.#setup.shards }, (_, index) => shardId(index));
+    return this.#running().map((replica) => shards.map((shard) => replica.peek(shard).appliedThrough));
   }
 
   #tried(): number {
@@ -128,6 +170,7 @@ export class World {
     const around = (name: string): ClientSurroundings => ({
       ...{ time, trace, history, random: stream(seed, name) },
       replicas: () => this.#running(),
+      pending: this.#pending,
       paceMs: () => (this.#healed ? Math.min(HEALED_PACE_MS, paceMs) : paceMs),
     });
     for (let index = 0; index < 2; index++) committer(around(`committer-${index}`), `committer-${index}`);
