@@ -13,8 +13,8 @@ interface Metric {
 
 /** Prometheus' text format. Names are a promise to dashboards: add, never rename. */
 export function metricsText(source: AdminSource): string {
-  const { shards, peers, logBytes } = source.status();
   const { lags, leftOut } = groupLags(source);
+  const { shards, peers, clocks, logBytes } = source.status();
   const perShard = (
     name: string,
     help: string,
@@ -37,6 +37,12 @@ export function metricsText(source: AdminSource): string {
       help: 'Other replicas with a working link.',
       type: 'gauge',
       samples: [{ value: peers.filter(({ up }) => up).length }],
+    },
+    {
+      name: 'quorate_clock_ahead_ms',
+      help: 'How far the wall clock of a replica is ahead of the time of the cluster; negative when behind.',
+      type: 'gauge',
+      samples: clocks.map(({ id, aheadMs }) => ({ labels: { replica: id }, value: aheadMs })),
     },
     {
       name: 'quorate_log_bytes',

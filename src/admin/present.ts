@@ -226,6 +226,7 @@ export function status(source: AdminSource, pid: number): StatusJson {
     standing: replica.standing,
     addresses: source.addresses(),
     peers: replica.peers,
+    clocks: replica.clocks,
     http: source.httpAddresses().map(({ id, url }) => ({ id, url: url ?? null })),
     logBytes: replica.logBytes,
     shards: replica.shards.map((shard) => ({

@@ -193,6 +193,8 @@ export interface StatusJson {
   readonly standing: string;
   readonly addresses: AddressesJson;
   readonly peers: readonly { readonly id: number; readonly up: boolean }[];
+  /** How far wall clocks are ahead of the time of the cluster; negative when behind. Of those heard lately. Milliseconds. */
+  readonly clocks: readonly { readonly id: number; readonly aheadMs: number }[];
   readonly http: readonly { readonly id: number; readonly url: string | null }[];
   readonly logBytes: number;
   readonly shards: readonly ShardJson[];

@@ -57,6 +57,8 @@ import type {
 
 /** The replicated state machine of one shard. Its state depends on the log alone and is the same on every replica. */
 export interface Machine extends MachineView {
+  /** The highest time that stood on an applied command; 0 before the first. */
+  readonly clock: WallMs;
   /** Applies the entry of the next slot: a command's bytes, or null for a no-op. */
   apply(at: Slot, payload: Uint8Array | null): Applied | undefined;
   /** The whole state in chunks; consume before the next apply. */
@@ -162,6 +164,9 @@ class ShardMachine implements Machine {
   }
   get hash(): number {
     return this.#hash;
+  }
+  get clock(): WallMs {
+    return this.#clock;
   }
 
   pendingNotices(shard: number): readonly Notice[] {

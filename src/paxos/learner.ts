@@ -2,9 +2,10 @@
 
 import { type MonotonicMs, nextSlot, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
+import { hears } from './connectivity.js';
 import type { AcceptedEntry, Entry } from './entry.js';
 import { entryBytes } from './log.js';
-import type { Received } from './messages.js';
+import type { MessageOf, Received } from './messages.js';
 import type { Peer } from './progress.js';
 import type { Leader } from './role.js';
 import type { State } from './state.js';
@@ -44,18 +45,27 @@ function settleOwn(leader: Leader, position: Slot, entry: Entry): ProposalId | u
   return ours;
 }
 
-/** Asks a peer that knows of more chosen slots, once a heartbeat at most, unless our leader is bringing them anyway. */
+/** In election timeouts: then an answer is taken for lost. */
+const CATCH_UP_TIMEOUTS = 4;
+
+/** Asks a peer that knows of more chosen slots, one peer at a time, unless our leader is bringing them anyway. */
 export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
   // A leader streams to its followers by itself.
   if (s.role.kind === 'leader' || peer.chosenThrough <= s.chosenThrough) return;
   const led = s.leader() !== undefined && now < s.leaderlessFrom;
   if (led && s.matched >= peer.chosenThrough) return;
-  if (s.askedCatchUpAt !== undefined && now - s.askedCatchUpAt < s.options.heartbeatIntervalMs) return;
-  askCatchUp(s, peer, now);
+  if (!answerUnderWay(s, now)) askCatchUp(s, peer, now);
+}
+
+function answerUnderWay(s: State, now: MonotonicMs): boolean {
+  if (s.catchUp === undefined) return false;
+  const asked = s.peers.get(s.catchUp.from);
+  const timeoutMs = CATCH_UP_TIMEOUTS * s.options.electionTimeoutMs;
+  return asked !== undefined && hears(s, asked, now) && now - s.catchUp.askedAt < timeoutMs;
 }
 
 export function askCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
-  s.askedCatchUpAt = now;
+  s.catchUp = { from: peer.id, askedAt: now };
   s.send(peer.id, { kind: 'catchUp', fromSlot: nextSlot(s.chosenThrough) });
 }
 
@@ -76,7 +86,14 @@ export function onCatchUp(s: State, { peer, message: { fromSlot } }: Received<'c
 }
 
 /** Chosen values need no promise and no sync: a replica that loses them can learn them again. */
-export function onChosenEntries(s: State, { message }: Received<'chosenEntries'>): void {
+export function onChosenEntries(s: State, { peer, message, now }: Received<'chosenEntries'>): void {
+  if (s.catchUp?.from === peer.id) s.catchUp = undefined;
+  peer.chosenThrough = slot(Math.max(peer.chosenThrough, message.chosenThrough));
+  takeChosen(s, message);
+  maybeCatchUp(s, peer, now);
+}
+
+function takeChosen(s: State, message: MessageOf<'chosenEntries'>): void {
   const { firstSlot, entries, chosenThrough } = message;
   if (firstSlot > s.chosenThrough + 1) return;
   const skip = s.chosenThrough + 1 - firstSlot;

@@ -1,5 +1,5 @@
 import { type MonotonicMs, NO_SLOT, type ReplicaId, type Slot } from '../kernel/index.js';
-import type { QuorumSystem } from './quorum.js';
+import { type QuorumSystem, reachedByQuorum } from './quorum.js';
 
 /** What a replica knows of a peer. Soft: forgotten at a restart. */
 export interface Peer {
@@ -45,16 +45,6 @@ export function newPeer(id: ReplicaId, now: MonotonicMs): Peer {
   };
 }
 
-/**
- * The highest slot that an accept quorum has accepted through. Quorums are sets of ids, so every distinct mark is tried
- * from the highest down (Flexible Paxos: which ids, not how many).
- */
-export function acceptedByQuorum(marks: ReadonlyMap<ReplicaId, Slot>, quorums: QuorumSystem): Slot {
-  const candidates = [...new Set(marks.values())].sort((a, b) => b - a);
-  for (const candidate of candidates) {
-    const ids = new Set<ReplicaId>();
-    for (const [id, mark] of marks) if (mark >= candidate) ids.add(id);
-    if (quorums.isAcceptQuorum(ids)) return candidate;
-  }
-  return NO_SLOT;
-}
+/** The highest slot that an accept quorum has accepted through. */
+export const acceptedByQuorum = (marks: ReadonlyMap<ReplicaId, Slot>, quorums: QuorumSystem): Slot =>
+  reachedByQuorum(marks, quorums) ?? NO_SLOT;

@@ -23,3 +23,20 @@ export function majority(replicas: readonly ReplicaId[]): QuorumSystem {
   };
   return { name: `majority of ${members.size}`, isPrepareQuorum: isQuorum, isAcceptQuorum: isQuorum };
 }
+
+/**
+ * The highest mark that an accept quorum has reached. Quorums are sets of ids, so every distinct mark is tried from the
+ * highest down (Flexible Paxos: which ids, not how many). Undefined when no quorum has a mark.
+ */
+export function reachedByQuorum<Mark extends number>(
+  marks: ReadonlyMap<ReplicaId, Mark>,
+  quorums: Pick<QuorumSystem, 'isAcceptQuorum'>,
+): Mark | undefined {
+  const candidates = [...new Set(marks.values())].sort((a, b) => b - a);
+  for (const candidate of candidates) {
+    const ids = new Set<ReplicaId>();
+    for (const [id, mark] of marks) if (mark >= candidate) ids.add(id);
+    if (quorums.isAcceptQuorum(ids)) return candidate;
+  }
+  return undefined;
+}

@@ -72,7 +72,8 @@ export class State {
   announcedThrough: Slot;
   /** The disk was told that the slots through here are chosen. */
   hintedThrough: Slot;
-  askedCatchUpAt: MonotonicMs | undefined;
+  /** Whom we asked for chosen slots, while the answer is under way. */
+  catchUp: { readonly from: ReplicaId; readonly askedAt: MonotonicMs } | undefined;
 
   // ---- election ----
   /** How long the leader, or who is being elected, has said nothing. */

@@ -3,10 +3,14 @@ import {
   ByteWriter,
   codec,
   MalformedBytesError,
+  type MonotonicMs,
+  monotonicMs,
   type ShardId,
   shardId,
   type Slot,
   slot,
+  type WallMs,
+  wallMs,
 } from '../kernel/index.js';
 import { decodeMessage, type Message } from '../paxos/index.js';
 
@@ -23,6 +27,8 @@ const KIND = {
   position: 9,
   readAsk: 10,
   readAnswer: 11,
+  clockAsk: 12,
+  clockAnswer: 13,
 } as const;
 
 const through = codec.nullable(codec.branded<Slot, number>()(codec.uint));
@@ -80,6 +86,9 @@ export type PeerFrame =
       readonly shard: ShardId;
       readonly through: Slot | null;
     }
+  /** What does your wall clock say? `askedAt`: the sender's monotonic clock, which comes back. To replicas of feature level 3. */
+  | { readonly kind: 'clockAsk'; readonly askedAt: MonotonicMs }
+  | { readonly kind: 'clockAnswer'; readonly askedAt: MonotonicMs; readonly wall: WallMs }
   /** The rolling hash of what was applied, for comparison. */
   | { readonly kind: 'audit'; readonly shard: ShardId; readonly slot: Slot; readonly hash: number };
 
@@ -157,6 +166,13 @@ export function encodeFrame(frame: Exclude<PeerFrame, { kind: 'paxos' }>): Buffe
       w.varint(frame.shard);
       through.write(w, frame.through);
       break;
+    case 'clockAsk':
+      w.f64(frame.askedAt);
+      break;
+    case 'clockAnswer':
+      w.f64(frame.askedAt);
+      w.f64(frame.wall);
+      break;
     case 'audit':
       w.varint(frame.shard);
       w.varint(frame.slot);
@@ -218,6 +234,10 @@ export function decodeFrame(bytes: Uint8Array): PeerFrame {
         shard: shardId(r.varint()),
         through: through.read(r),
       };
+    case KIND.clockAsk:
+      return { kind: 'clockAsk', askedAt: monotonicMs(finite(r.f64())) };
+    case KIND.clockAnswer:
+      return { kind: 'clockAnswer', askedAt: monotonicMs(finite(r.f64())), wall: wallMs(finite(r.f64())) };
     case KIND.audit:
       return { kind: 'audit', shard: shardId(r.varint()), slot: slot(r.varint()), hash: r.u32() };
     default:
@@ -229,4 +249,9 @@ function paxosMessages(r: ByteReader): readonly ShardMessage[] {
   const messages: ShardMessage[] = [];
   while (r.remaining > 0) messages.push({ shard: shardId(r.varint()), message: decodeMessage(r.bytes()) });
   return messages;
+}
+
+function finite(time: number): number {
+  if (!Number.isFinite(time)) throw new MalformedBytesError(`a time of ${time}`);
+  return time;
 }

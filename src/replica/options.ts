@@ -47,6 +47,8 @@ export interface ReplicaStatus {
   readonly standing: Standing['kind'];
   readonly missing: readonly ReplicaId[];
   readonly peers: readonly { readonly id: ReplicaId; readonly up: boolean }[];
+  /** How far wall clocks are ahead of the time of the cluster, of the replicas whose clock was heard lately. Milliseconds. */
+  readonly clocks: readonly { readonly id: ReplicaId; readonly aheadMs: number }[];
   readonly logBytes: number;
   readonly shards: readonly (PaxosStatus & {
     readonly shard: ShardId;

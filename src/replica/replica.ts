@@ -12,6 +12,7 @@ import { NoticePump } from './notice-pump.js';
 import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
 import { Outbox } from './outbox.js';
 import { OwnDisk } from './own-disk.js';
+import { PeerClocks } from './peer-clocks.js';
 import type { Clock, Hello, Storage } from './ports.js';
 import { Pace } from './pace.js';
 import { recover, type Recovered } from './recovery.js';
@@ -43,6 +44,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #compaction: Compaction;
   readonly #disk: OwnDisk;
   readonly #pace: Pace;
+  readonly #clocks: PeerClocks;
   #standing: Standing = { kind: 'forming', missing: [] };
   #recovered: Recovered | undefined;
   readonly #dirty = new Set<ShardHost>();
@@ -87,6 +89,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.remoteReads = new RemoteReads(port, run);
     this.#notices = new NoticePump(this);
     this.#retention = new RetentionSweep(this, this.#clock);
+    this.#clocks = new PeerClocks(options, this.peers);
     this.#disk = new OwnDisk({
       options: this.#options,
       peers: this.peers,
@@ -183,6 +186,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
         this.#dirty.add(host);
         this.#scheduleTurn();
       },
+      agreedTime: () => this.#clocks.now(),
       allKnow: (command) => levelOf(command) <= this.peers.featureLevel,
       applied: (host, news) => this.#applied(host, news),
       leadershipChanged: (host, before, after) => this.#leadershipChanged(host, before, after),
@@ -206,9 +210,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
             votes,
             seed: entropy.seed(),
           },
-          records: recovered.records[index]!,
-          snapshot: recovered.snapshots[index],
         },
+        { records: recovered.records[index]!, snapshot: recovered.snapshots[index] },
         around,
       );
     });
@@ -235,8 +238,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
       this.#lastAuditAt = now;
       for (const host of this.hosts) {
         host.auditResting();
-        startShard(host, this.#clock.wall());
+        startShard(host);
       }
+      this.#clocks.ask();
       this.#notices.pump();
       this.#compaction.maybeRun(this.hosts);
       this.#snapshotSource.tick();
@@ -244,7 +248,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
     }
     if (now - this.#lastSweepAt >= this.#options.retentionSweepMs) {
       this.#lastSweepAt = now;
-      for (const { shard } of this.hosts) this.#retention.start(shard);
+      for (const host of this.hosts.filter(({ leadership }) => leadership.serving))
+        if (this.#clocks.mayDelete(host)) this.#retention.start(host.shard, host.stamp());
     }
   }
 
@@ -284,6 +289,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #peerUp(peer: ReplicaId, hello: Hello): void {
     this.peers.linkUp(peer, hello);
     this.#disk.met(peer, hello, this.hosts.length > 0);
+    this.#clocks.ask();
     this.#reconsiderStanding();
     this.forwarding.retry();
   }
@@ -327,6 +333,10 @@ class LocalReplica extends ReplicaDoor implements Replica {
       case 'readAsk':
       case 'readAnswer':
         return this.remoteReads.heard(from, frame);
+      case 'clockAsk':
+        return this.#clocks.asked(from, frame);
+      case 'clockAnswer':
+        return this.#clocks.answered(from, frame);
       case 'position':
         return this.#disk.heard(from, frame.position);
       case 'audit':
@@ -368,7 +378,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {
     if (before.leader === after.leader && before.serving === after.serving) return;
-    startShard(host, this.#clock.wall());
+    startShard(host);
     this.leadership.tell(host.shard, { leader: after.leader, serving: after.serving });
     this.forwarding.retry();
   }
@@ -380,6 +390,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       standing: this.#standing.kind,
       missing: this.#standing.kind === 'forming' ? this.#standing.missing : [],
       peers: this.peers.status(),
+      clocks: [...this.#clocks.offsets()].map(([id, aheadMs]) => ({ id, aheadMs })),
       logBytes: this.#storage.logBytes(),
       shards: this.hosts.map(shardStatus),
     };

@@ -1,4 +1,4 @@
-import type { GroupId, ShardId, TopicName } from '../kernel/index.js';
+import type { GroupId, ShardId, TopicName, WallMs } from '../kernel/index.js';
 import type { Expirable, MachineView } from '../machine/index.js';
 import type { Coordinator } from './coordinator.js';
 import type { Clock } from './ports.js';
@@ -16,22 +16,22 @@ type Named = Map<GroupId, Map<TopicName, number[]>>;
  */
 export class RetentionSweep {
   readonly #coordinator: Coordinator;
-  readonly #clock: Pick<Clock, 'wall' | 'endOfTurn'>;
+  readonly #clock: Pick<Clock, 'endOfTurn'>;
   readonly #underWay = new Set<ShardId>();
 
-  constructor(coordinator: Coordinator, clock: Pick<Clock, 'wall' | 'endOfTurn'>) {
+  constructor(coordinator: Coordinator, clock: Pick<Clock, 'endOfTurn'>) {
     this.#coordinator = coordinator;
     this.#clock = clock;
   }
 
-  /** One that is still under way goes on instead. */
-  start(shard: ShardId): void {
+  /** `at`: the time that the shard has reached. One that is still under way goes on instead. */
+  start(shard: ShardId, at: WallMs): void {
     if (this.#underWay.has(shard) || !this.#coordinator.serves(shard)) return;
     const { groups }: MachineView = this.#coordinator.peek(shard);
     if (groups.groupCount === 0) return;
     this.#underWay.add(shard);
     const { offsetsRetentionMs } = this.#coordinator.groupSettings;
-    const found = groups.expirable(this.#clock.wall(), offsetsRetentionMs);
+    const found = groups.expirable(at, offsetsRetentionMs);
     this.#slice(shard, found[Symbol.iterator](), new Map(), 0);
   }
 

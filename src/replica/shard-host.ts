@@ -8,6 +8,7 @@ import {
   type ShardId,
   type Slot,
   slot,
+  type WallMs,
 } from '../kernel/index.js';
 import {
   type Applied,
@@ -39,7 +40,8 @@ import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { type DueTimer, GroupTimers } from './group-timers.js';
 import { HashAudit } from './hash-audit.js';
 import type { Clock, LogRecord, Storage } from './ports.js';
-import { ShardLog } from './shard-log.js';
+import { readRecords, ShardLog } from './shard-log.js';
+import { ShardTime } from './shard-time.js';
 
 /** What a shard needs from the replica that hosts it. */
 export interface ShardSurroundings {
@@ -48,6 +50,8 @@ export interface ShardSurroundings {
   send(shard: ShardId, send: Send): void;
   /** Something is queued for the end of this turn. */
   touchTurn(host: ShardHost): void;
+  /** What the clocks of the cluster agree on; undefined while that is not known. */
+  agreedTime(): WallMs | undefined;
   /** Whether every replica could apply it. */
   allKnow(command: Command): boolean;
   applied(host: ShardHost, news: readonly News[]): void;
@@ -63,6 +67,10 @@ interface ShardHostOptions {
   readonly shard: ShardId;
   readonly shards: number;
   readonly paxos: PaxosOptions;
+}
+
+/** What the disk holds of a shard at the start. Not kept: it may be large. */
+interface FoundOnDisk {
   readonly records: readonly LogRecord[];
   readonly snapshot: Uint8Array | undefined;
 }
@@ -86,6 +94,7 @@ export class ShardHost {
   #audit: HashAudit;
   #leadership: Leadership;
   readonly #timers: GroupTimers;
+  readonly #time: ShardTime;
   readonly #proposalDone = new Map<ProposalId, ProposalDone>();
   readonly #readDone = new Map<ReadId, (outcome: ReadOutcome) => void>();
   #queued: { id: ProposalId; payload: Uint8Array }[] = [];
@@ -94,17 +103,18 @@ export class ShardHost {
   #working = false;
   #broken = false;
 
-  constructor(options: ShardHostOptions, around: ShardSurroundings) {
+  constructor(options: ShardHostOptions, found: FoundOnDisk, around: ShardSurroundings) {
     this.shard = options.shard;
     this.#options = options;
     this.#around = around;
     const { shard, shards } = options;
     this.#machine =
-      options.snapshot === undefined
+      found.snapshot === undefined
         ? createMachine({ shard, shards })
-        : restoreMachine({ shard, shards }, options.snapshot);
+        : restoreMachine({ shard, shards }, found.snapshot);
     const now = around.clock.monotonic();
     this.#timers = new GroupTimers(now);
+    this.#time = new ShardTime(around.clock, () => around.agreedTime(), this.#machine.clock);
     const { self, configuration } = options.paxos;
     this.#audit = new HashAudit(
       self,
@@ -113,8 +123,9 @@ export class ShardHost {
       this.#machine.hash,
     );
     const snapshotThrough = this.#machine.appliedThrough;
-    this.#log = new ShardLog(shard, around.storage, options.records, snapshotThrough);
-    this.#paxos = createPaxos(options.paxos, { records: this.#log.found, snapshotThrough }, now);
+    const records = readRecords(found.records);
+    this.#log = new ShardLog(shard, around.storage, records, snapshotThrough);
+    this.#paxos = createPaxos(options.paxos, { records, snapshotThrough }, now);
     this.#leadership = this.#paxos.status(now).leadership;
   }
 
@@ -129,6 +140,10 @@ export class ShardHost {
   }
   status(): PaxosStatus {
     return this.#paxos.status(this.#around.clock.monotonic());
+  }
+  /** What stands on a command that is proposed now. */
+  stamp(): WallMs {
+    return this.#time.stamp();
   }
   /** The first slot that the log still holds. */
   logBegins(): Slot {
@@ -148,7 +163,7 @@ export class ShardHost {
     if (!this.#leadership.serving) return done(this.#notLeader());
     if (!this.#around.allKnow(command) || this.#around.storage.room() !== 'enough')
       return done({ kind: 'overloaded' });
-    const payload = encodeCommand({ at: this.#around.clock.wall(), command });
+    const payload = encodeCommand({ at: this.#time.stamp(), command });
     const id = this.#nextId++;
     this.#proposalDone.set(id, done);
     this.#queued.push({ id, payload });
@@ -202,6 +217,7 @@ export class ShardHost {
     const { paxos } = this.#options;
     if (machine.appliedThrough <= this.#machine.appliedThrough) return false;
     this.#machine = machine;
+    this.#time.reached(machine.clock);
     this.#audit = new HashAudit(
       paxos.self,
       paxos.configuration.quorums,
@@ -298,6 +314,7 @@ export class ShardHost {
       if (this.#audit.applied(at, this.#machine.hash)) this.#around.audit(this, at, this.#machine.hash);
       if (applied !== undefined) this.#outcome(applied, proposals[i]);
     }
+    this.#time.reached(this.#machine.clock);
     this.step({ kind: 'applied', through: this.#machine.appliedThrough });
   }
 

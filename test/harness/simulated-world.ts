@@ -211,6 +211,7 @@ export interface SimulatedClusterOptions {
   readonly seed?: number;
   readonly compactionBytes?: number;
   readonly groupSettings?: Partial<GroupSettings>;
+  readonly retentionSweepMs?: number;
 }
 
 /** What one replica has otherwise than the others. */
@@ -231,6 +232,8 @@ export class SimulatedCluster {
   readonly replicas = new Map<ReplicaId, Replica>();
   readonly fatal: string[] = [];
   readonly logs: string[] = [];
+  /** How far the wall clock of a replica is ahead of the true time. Milliseconds. */
+  readonly wallAhead = new Map<ReplicaId, number>();
   readonly #options: SimulatedClusterOptions;
   readonly #lives = new Map<ReplicaId, number>();
 
@@ -261,7 +264,7 @@ export class SimulatedCluster {
     };
     const clock: Clock = {
       monotonic: () => monotonicMs(this.time.now),
-      wall: () => this.wall(),
+      wall: () => wallMs(this.wall() + (this.wallAhead.get(id) ?? 0)),
       after: (delayMs, callback) => this.time.after(delayMs, whileAlive(callback)),
       endOfTurn: (callback) => void this.time.after(0, whileAlive(callback)),
     };
@@ -285,7 +288,7 @@ export class SimulatedCluster {
       http: undefined,
       paxos: { ...PAXOS_SETTINGS, ...own.paxos },
       groupSettings: { ...DEFAULT_GROUP_SETTINGS, ...this.#options.groupSettings },
-      retentionSweepMs: 600_000,
+      retentionSweepMs: this.#options.retentionSweepMs ?? 600_000,
       compactionBytes: this.#options.compactionBytes ?? 1 << 30,
       storage,
       transport: this.network.connect(id, new Set(ids.filter((peer) => peer !== id))),

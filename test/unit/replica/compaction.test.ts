@@ -2,33 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { monotonicMs, replicaId, shardId, slot } from '../../../src/kernel/index.js';
-import {
-  createPaxos,
-  decodeRecord,
-  type Entry,
-  majority,
-  type PaxosOptions,
-} from '../../../src/paxos/index.js';
+import { monotonicMs, slot } from '../../../src/kernel/index.js';
+import { createPaxos, decodeRecord, type Entry } from '../../../src/paxos/index.js';
 import { Compaction } from '../../../src/replica/compaction.js';
 import type { OpenedStorage } from '../../../src/replica/index.js';
-import { ShardHost } from '../../../src/replica/shard-host.js';
 import { openFileStorage } from '../../../src/storage/index.js';
 import { logTo } from '../../harness/lines.js';
-import { PAXOS_SETTINGS, VirtualTime } from '../../harness/simulated-world.js';
 import { eventually } from '../../harness/waiting.js';
+import { IDS, ONE_OF_THREE, oneShard } from './one-shard.js';
 
 const WITHIN_MS = 10_000;
-const IDS = [1, 2, 3].map(replicaId);
-const OPTIONS: PaxosOptions = {
-  ...PAXOS_SETTINGS,
-  self: IDS[0]!,
-  configuration: { number: 1, replicas: IDS, quorums: majority(IDS) },
-  priority: 1,
-  votes: true,
-  seed: 1,
-  retainedEntries: 0,
-};
 const LEADER = { ballot: { round: 1, priority: 1, replica: IDS[1]! } };
 
 let directory: string;
@@ -43,25 +26,13 @@ const open = (): Promise<OpenedStorage> =>
 describe('compaction', () => {
   it('keeps what is accepted and not chosen, over any number of segments: a restart finds it all', async () => {
     const opened = await open();
-    const time = new VirtualTime();
     let said = 0;
-    const host = new ShardHost(
-      { shard: shardId(0), shards: 1, paxos: OPTIONS, records: [], snapshot: undefined },
+    const host = oneShard(
+      opened.storage,
+      { records: [], snapshot: undefined },
       {
-        clock: { monotonic: () => monotonicMs(time.now) } as never,
-        storage: opened.storage,
         send: (_shard, { message }) => {
           if (message.kind === 'accepted') said = message.through;
-        },
-        touchTurn: () => undefined,
-        allKnow: () => true,
-        applied: () => undefined,
-        leadershipChanged: () => undefined,
-        snapshotNeeded: () => undefined,
-        audit: () => undefined,
-        differs: () => undefined,
-        fatal: (reason) => {
-          throw new Error(reason);
         },
       },
     );
@@ -96,7 +67,7 @@ describe('compaction', () => {
     expect(again.condition).toEqual({ kind: 'intact', droppedBytes: 0 });
     expect([...again.snapshots]).toEqual([[0, 20]]);
     const records = [...again.records].map(({ type, payload }) => decodeRecord(type, payload));
-    const paxos = createPaxos(OPTIONS, { records, snapshotThrough: slot(20) }, monotonicMs(0));
+    const paxos = createPaxos(ONE_OF_THREE, { records, snapshotThrough: slot(20) }, monotonicMs(0));
     expect(paxos.status(monotonicMs(0))).toMatchObject({
       promised: LEADER.ballot,
       firstSlot: 21,
