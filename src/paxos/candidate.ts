@@ -12,6 +12,12 @@ import type { Candidate } from './role.js';
 import type { State } from './state.js';
 import { becomeFollower } from './step-down.js';
 
+/**
+ * In election timeouts: for so long a candidate that needs a snapshot leaves the election to others. At once it would
+ * collide with them again and again.
+ */
+const LAGGARD_TIMEOUTS = 4;
+
 /** A candidate must reach a prepare quorum, and no peer that it reaches may be content. This prevents election storms. */
 export function mayTakeOver(s: State, now: MonotonicMs): boolean {
   for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.content) return false;
@@ -78,7 +84,7 @@ export function onPromise(
   if (expected === undefined) return;
   if (message.logStart > expected && message.chosenThrough >= expected) {
     // It has chosen and trimmed what we never saw: only a snapshot helps, and somebody else must lead until then.
-    becomeFollower(s, now);
+    becomeFollower(s, now).backOffUntil = monotonicMs(now + LAGGARD_TIMEOUTS * s.options.electionTimeoutMs);
     askCatchUp(s, peer, now);
     return;
   }

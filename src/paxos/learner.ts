@@ -45,10 +45,10 @@ function settleOwn(leader: Leader, position: Slot, entry: Entry): ProposalId | u
   return ours;
 }
 
-/** In election timeouts: then an answer is taken for lost. */
-const CATCH_UP_TIMEOUTS = 4;
-
-/** Asks a peer that knows of more chosen slots, one peer at a time, unless our leader is bringing them anyway. */
+/**
+ * Asks a peer that knows of more chosen slots, one peer at a time, unless our leader is bringing them anyway. An answer
+ * that takes longer than an election timeout is taken for lost.
+ */
 export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
   // A leader streams to its followers by itself.
   if (s.role.kind === 'leader' || peer.chosenThrough <= s.chosenThrough) return;
@@ -60,8 +60,8 @@ export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
 function answerUnderWay(s: State, now: MonotonicMs): boolean {
   if (s.catchUp === undefined) return false;
   const asked = s.peers.get(s.catchUp.from);
-  const timeoutMs = CATCH_UP_TIMEOUTS * s.options.electionTimeoutMs;
-  return asked !== undefined && hears(s, asked, now) && now - s.catchUp.askedAt < timeoutMs;
+  const lost = now - s.catchUp.askedAt >= s.options.electionTimeoutMs;
+  return asked !== undefined && hears(s, asked, now) && !lost;
 }
 
 export function askCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
@@ -131,6 +131,7 @@ export function installed(s: State, through: Slot): void {
   s.announcedThrough = s.appliedThrough = slot(Math.max(s.announcedThrough, through));
   s.matched = slot(Math.max(s.matched, through));
   s.hard.log.trimBefore(nextSlot(through));
+  s.catchUp = undefined;
   s.write([{ kind: 'snapshot', through }]);
   announceChosen(s);
 }

@@ -67,11 +67,10 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#pace = new Pace(options.paxos.heartbeatIntervalMs, options.clock.monotonic());
     const { transport, clock, compactionBytes } = options;
     this.#snapshotSource = new SnapshotSource(this.#storage, transport, clock, compactionBytes);
-    this.#snapshotReceiver = new SnapshotReceiver(
-      transport,
-      clock,
-      (shard) => this.hosts[shard]?.machine.appliedThrough,
-    );
+    this.#snapshotReceiver = new SnapshotReceiver(transport, clock, {
+      appliedThrough: (shard) => this.hosts[shard]?.machine.appliedThrough,
+      leaderOf: (shard) => this.leaderOf(shard),
+    });
     const keepFrom = (host: ShardHost): Slot | undefined => this.#snapshotSource.keepFrom(host);
     this.#compaction = new Compaction(this.#storage, compactionBytes, keepFrom, options.log);
     const port: ForwardingPort & ReadPort = {

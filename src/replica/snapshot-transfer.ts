@@ -16,6 +16,8 @@ const SOURCES_MAX = 4;
 const STALLED_MS = 15_000;
 /** After its link broke, a source may offer again for so long before another is asked. Milliseconds. */
 const RESUME_MS = 3_000;
+/** While no leader is known, its offer is waited for. Milliseconds. */
+const LEADER_FIRST_MS = 500;
 /** A peer repeats its offer while we need it; an older one is forgotten. Milliseconds. */
 const OFFER_MS = 5_000;
 
@@ -218,6 +220,8 @@ class Window {
 interface Offered {
   readonly logBegins: Slot;
   readonly at: MonotonicMs;
+  /** When it offered first. */
+  readonly since: MonotonicMs;
 }
 
 interface Transfer {
@@ -244,34 +248,41 @@ export interface WholeSnapshot {
   readonly bytes: Buffer;
 }
 
+/** What a receiver asks of the shards. */
+interface ReceivedShards {
+  /** Undefined when there is no such shard. */
+  appliedThrough(shard: ShardId): Slot | undefined;
+  leaderOf(shard: ShardId): ReplicaId | undefined;
+}
+
 /** Fetches snapshots: one at a time, from one source, resumed where it broke off. */
 export class SnapshotReceiver {
   readonly #transport: Transport;
   readonly #clock: Clock;
-  readonly #appliedThrough: (shard: ShardId) => Slot | undefined;
+  readonly #shards: ReceivedShards;
   readonly #offers = new Map<ShardId, Map<ReplicaId, Offered>>();
   readonly #partial = new Map<ShardId, Partial>();
   /** Complete, though perhaps not written and installed yet. */
   readonly #receivedThrough = new Map<ShardId, Slot>();
   #transfer: Transfer | undefined;
 
-  /** `appliedThrough` of a shard; undefined when there is no such shard. */
-  constructor(transport: Transport, clock: Clock, appliedThrough: (shard: ShardId) => Slot | undefined) {
+  constructor(transport: Transport, clock: Clock, shards: ReceivedShards) {
     this.#transport = transport;
     this.#clock = clock;
-    this.#appliedThrough = appliedThrough;
+    this.#shards = shards;
   }
 
   offered(from: ReplicaId, { shard, logBegins }: Offer): void {
     if (!this.#needs(shard, logBegins)) return;
     const offers = this.#offers.get(shard) ?? new Map<ReplicaId, Offered>();
     this.#offers.set(shard, offers);
-    offers.set(from, { logBegins, at: this.#clock.monotonic() });
+    const now = this.#clock.monotonic();
+    offers.set(from, { logBegins, at: now, since: offers.get(from)?.since ?? now });
     this.#next();
   }
 
   #needs(shard: ShardId, logBegins: Slot): boolean {
-    const applied = this.#appliedThrough(shard);
+    const applied = this.#shards.appliedThrough(shard);
     return applied !== undefined && Math.max(applied, this.#receivedThrough.get(shard) ?? 0) + 1 < logBegins;
   }
 
@@ -309,7 +320,7 @@ export class SnapshotReceiver {
     const now = this.#clock.monotonic();
     if (this.#transfer !== undefined && now - this.#transfer.heardAt > STALLED_MS) this.#end();
     for (const [shard, { through }] of this.#partial) {
-      if (through > (this.#appliedThrough(shard) ?? through)) continue;
+      if (through > (this.#shards.appliedThrough(shard) ?? through)) continue;
       // The log has come from elsewhere.
       this.#partial.delete(shard);
       if (this.#transfer?.shard === shard) this.#end();
@@ -335,10 +346,14 @@ export class SnapshotReceiver {
     if (this.#transfer !== undefined) return;
     const now = this.#clock.monotonic();
     for (const [shard, offers] of this.#offers) {
-      for (const [from, { logBegins, at }] of offers) {
+      const leader = this.#shards.leaderOf(shard);
+      for (const [from, { logBegins, at, since }] of offers) {
         const partial = this.#partial.get(shard);
         const resumable = partial?.brokenAt !== undefined && now - partial.brokenAt < RESUME_MS;
         if (resumable && partial.from !== from) continue;
+        // Who gives the snapshot keeps the log behind it, and the leader is who sends that log.
+        const wait = leader === undefined ? now - since < LEADER_FIRST_MS : leader !== from;
+        if (wait && partial?.from !== from) continue;
         offers.delete(from);
         if (now - at > OFFER_MS || !this.#needs(shard, logBegins)) continue;
         this.#transfer = { shard, from, window: new Window(), asked: 0, heardAt: now };

@@ -85,7 +85,7 @@ describe('a replica that lags', () => {
   it('asks one peer, and nobody again while the answer is under way', () => {
     const laggard = new Laggard();
     expect(laggard.asksAfterHeartbeats(9)).toEqual(['2 from 1']);
-    for (let i = 0; i < 10; i++) expect(laggard.asksAfterHeartbeats(9)).toEqual([]);
+    for (let i = 0; i < 3; i++) expect(laggard.asksAfterHeartbeats(9)).toEqual([]);
   });
 
   it('asks for the rest as soon as an answer is there', () => {
@@ -103,7 +103,7 @@ describe('a replica that lags', () => {
     let again: string[] = [];
     while (again.length === 0 && laggard.now < 1_000) again = laggard.asksAfterHeartbeats(9);
     expect(again).toEqual(['2 from 1']);
-    expect(laggard.now - askedAt).toBe(4 * ELECTION_TIMEOUT_MS);
+    expect(laggard.now - askedAt).toBe(ELECTION_TIMEOUT_MS);
   });
 
   it('asks another when the one that it asked is not heard any more', () => {
