@@ -247,9 +247,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
     }
     if (now - this.#lastSweepAt >= this.#options.retentionSweepMs) {
       this.#lastSweepAt = now;
-      for (const host of this.hosts.filter(({ leadership }) => leadership.serving))
-        if (this.#clocks.mayDelete(host)) this.#retention.start(host.shard, host.stamp());
+      for (const host of this.hosts) this.#sweep(host);
     }
+  }
+
+  #sweep(host: ShardHost): void {
+    if (!host.leadership.serving || host.machine.groups.groupCount === 0) return;
+    if (this.#clocks.mayDelete(host)) this.#retention.start(host.shard, host.stamp());
   }
 
   #scheduleTurn(): void {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   generation,
   groupId,
@@ -17,6 +17,8 @@ import type { Clock, Replica } from '../../../src/replica/index.js';
 import { ClusterClock } from '../../../src/replica/cluster-clock.js';
 import { ShardTime } from '../../../src/replica/shard-time.js';
 import { SimulatedCluster, type SimulatedClusterOptions } from '../../harness/simulated-world.js';
+
+jest.setTimeout(60_000);
 
 const DAY_MS = 86_400_000;
 const GROUP = groupId('billing');

@@ -49,7 +49,6 @@ class Shard {
       },
     };
     this.sweep = new RetentionSweep(coordinator as unknown as Coordinator, {
-      wall: () => wallMs(this.now),
       endOfTurn: (callback) => this.#ends.push(callback),
     });
   }
@@ -92,7 +91,7 @@ describe('the sweep of retention', () => {
     shard.now = RETENTION_MS - 1;
     shard.commit('fresh', 2);
     shard.now = RETENTION_MS;
-    shard.sweep.start(SHARD);
+    shard.sweep.start(SHARD, wallMs(shard.now));
     while (shard.turn());
     expect(shard.machine.groups.list().map(({ group }) => group)).toEqual(['fresh']);
     expect(shard.machine.groups.offsetCount).toBe(2);
@@ -105,7 +104,7 @@ describe('the sweep of retention', () => {
     shard.now = RETENTION_MS;
     for (let i = 0; i < 30; i++) shard.commit(`fresh-${i}`, 5_000);
     const turnsMs: number[] = [];
-    shard.sweep.start(SHARD);
+    shard.sweep.start(SHARD, wallMs(shard.now));
     for (let more = true; more;) {
       const before = process.cpuUsage();
       more = shard.turn();
@@ -129,12 +128,12 @@ describe('the sweep of retention', () => {
     const shard = new Shard();
     shard.commit('old', 2_000);
     shard.now = RETENTION_MS;
-    shard.sweep.start(SHARD);
+    shard.sweep.start(SHARD, wallMs(shard.now));
     shard.serving = false;
     while (shard.turn());
     expect(shard.machine.groups.offsetCount).toBeGreaterThan(0);
     shard.serving = true;
-    shard.sweep.start(SHARD);
+    shard.sweep.start(SHARD, wallMs(shard.now));
     while (shard.turn());
     expect(shard.machine.groups.groupCount).toBe(0);
   });
