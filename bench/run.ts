@@ -6,6 +6,7 @@ import { benchCommits, benchHeartbeats } from './scenes/commits.js';
 import { benchFailover } from './scenes/failover.js';
 import { benchLockingRedis } from './scenes/locking-redis.js';
 import { benchLockingSql } from './scenes/locking-sql.js';
+import { benchGroups } from './scenes/groups.js';
 import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
 import { benchRecords } from './scenes/locking-own.js';
@@ -20,6 +21,7 @@ const SCENES = {
   heartbeats: benchHeartbeats,
   failover: benchFailover,
   members: benchMembers,
+  groups: benchGroups,
   memory: benchMemory,
   wire: benchWire,
   'locking-own': benchRecords,

@@ -20,15 +20,56 @@ export function announce(coordinator: Coordinator, log: Log): void {
       log.info(shards.length === 0 ? 'leads no shard' : `leads shard ${shards.join(', ')}`, { shards });
     }, 50).unref();
   });
+  const comings = new Comings(log);
   coordinator.onNews((shard, news, serving) => {
     if (!serving) return;
     for (const item of news) {
       const line = lineFor(item);
       if (line === undefined) continue;
+      if ((item.kind === 'member-joined' || item.kind === 'member-left') && !comings.named(item)) continue;
       if (item.kind === 'assigned-twice') log.warn(line, { shard, ...factsOf(item) });
       else log.info(line, { shard, ...factsOf(item) });
     }
   });
+}
+
+/** So many members of a group that come or go within a second have a line each. */
+const NAMED_MAX = 20;
+const NAMED_EVERY_MS = 1_000;
+
+/** Who joins and leaves: a line for each member, until they are so many that one line for all says more. */
+class Comings {
+  readonly #log: Log;
+  /** Of the second that runs, by group. */
+  readonly #counts = new Map<string, { joined: number; left: number }>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** Whether this one has a line of its own. */
+  named({ kind, group }: Extract<News, { kind: 'member-joined' | 'member-left' }>): boolean {
+    let count = this.#counts.get(group);
+    if (count === undefined) {
+      this.#counts.set(group, (count = { joined: 0, left: 0 }));
+      setTimeout(() => this.#sum(group), NAMED_EVERY_MS).unref();
+    }
+    if (kind === 'member-joined') count.joined++;
+    else count.left++;
+    return count.joined + count.left <= NAMED_MAX;
+  }
+  #sum(group: string): void {
+    const { joined, left } = this.#counts.get(group)!;
+    this.#counts.delete(group);
+    if (joined + left <= NAMED_MAX) return;
+    const event = 'members-changed';
+    this.#log.info(`${group}: ${joined} members joined and ${left} left within a second`, {
+      event,
+      group,
+      joined,
+      left,
+    });
+  }
 }
 
 /** The fields of a line in JSON logs, named as in the HTTP API. */
