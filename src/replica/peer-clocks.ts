@@ -38,13 +38,12 @@ export class PeerClocks {
     for (const peer of this.#peers.upSince(CLOCK_LEVEL)) transport.send(peer, frame, 'droppable');
     this.#warn();
   }
-  asked(from: ReplicaId, { askedAt }: Extract<PeerFrame, { kind: 'clockAsk' }>): void {
+  heard(from: ReplicaId, frame: Extract<PeerFrame, { kind: 'clockAsk' | 'clockAnswer' }>): void {
+    const { askedAt } = frame;
+    if (frame.kind === 'clockAnswer') return this.#cluster.heard(from, frame.wall, askedAt);
     const { transport, clock } = this.#options;
     const answer = encodeFrame({ kind: 'clockAnswer', askedAt, wall: clock.wall() });
     transport.send(from, answer, 'droppable');
-  }
-  answered(from: ReplicaId, { askedAt, wall }: Extract<PeerFrame, { kind: 'clockAnswer' }>): void {
-    this.#cluster.heard(from, wall, askedAt);
   }
 
   /** Whether things of a shard may be deleted because their time has passed, at the time that the shard has reached. */

@@ -337,9 +337,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
       case 'readAnswer':
         return this.remoteReads.heard(from, frame);
       case 'clockAsk':
-        return this.#clocks.asked(from, frame);
       case 'clockAnswer':
-        return this.#clocks.answered(from, frame);
+        return this.#clocks.heard(from, frame);
       case 'position':
         return this.#disk.heard(from, frame.position);
       case 'audit':
