@@ -11,7 +11,16 @@ const NODE_GLOBALS = [
 export default tseslint.config(
   {
     ignores: [
-      ...['dist', 'node_modules', 'data', 'coverage', '**/*.cjs', 'docs/api', 'test/unit/house/planted'],
+      ...[
+        'dist',
+        'node_modules',
+        'data',
+        'coverage',
+        '**/*.cjs',
+        'docs/api',
+        'test/unit/house/planted',
+        '.build-*',
+      ],
       // Programs of users: compiled, as strictly, against the installed package.
       'test/package/fixtures',
     ],

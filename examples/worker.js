@@ -76,7 +76,10 @@ consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
   }
 });
 
-await consumer.connect();
+await consumer.connect().catch(({ message }) => {
+  console.error(`no replica answers at ${values.brokers} (${message}): start them with npm start`);
+  process.exit(1);
+});
 await consumer.subscribe({ topics: [topic] });
 await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
 

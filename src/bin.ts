@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { ConfigurationError, loadSettings } from './app/configuration.js';
 import { startProblem } from './app/start-problem.js';
 import { runsThreeReplicas } from './app/up.js';
@@ -13,6 +14,7 @@ const program = createProgram({
     process.exitCode = code;
   },
   exit: (code) => process.exit(code),
+  version: (createRequire(import.meta.url)('../package.json') as { version: string }).version,
   environmentUrl: process.env['QUORATE_URL'],
 });
 
@@ -40,7 +42,7 @@ runsThreeReplicas(program.command('up'), 'quorate up');
 
 program
   .command('cluster-id')
-  .description('make an id for a new cluster')
+  .description('print a new cluster id')
   .action(() => void process.stdout.write(`${randomBytes(16).toString('base64url')}\n`));
 
 await program.parseAsync();

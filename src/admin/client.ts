@@ -72,7 +72,7 @@ export class AdminClient {
     }
     if (unavailable !== undefined) return { refusal: unavailable };
     throw new AdminClientError(
-      `no replica answers. Start one (npm start), or say where they are with --url or QUORATE_URL.\n  ${failures.join('\n  ')}`,
+      `no replica answers. Start three with "npx quorate up" (in a checkout: "npm start"), or say where they are with --url or QUORATE_URL.\n  ${failures.join('\n  ')}`,
       0,
     );
   }

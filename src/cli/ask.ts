@@ -6,6 +6,7 @@ export interface CliSurroundings {
   /** Says what went wrong and sets the exit code: 1 = the answer is no, 2 = wrong use, 3 = no replica answers. */
   readonly fail: (message: string, code: number) => void;
   readonly exit: (code: number) => never;
+  readonly version: string;
   /** QUORATE_URL: one or more URLs, separated by commas. */
   readonly environmentUrl: string | undefined;
 }

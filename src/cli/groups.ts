@@ -18,11 +18,14 @@ import { duration, partitionList, table } from './format.js';
 import { offsetsTable } from './offsets.js';
 
 export function addGroups(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
-  const groups = withCommonOptions(program.command('groups').description('the groups there are')).action(
+  const groups = withCommonOptions(program.command('groups').description('list the groups')).action(
     (options: Common) => ask(options, (admin) => admin.request<GroupsJson>('GET', '/groups'), groupsText),
   );
   withCommonOptions(
-    groups.command('describe').description('members, partitions and offsets of a group').argument('<group>'),
+    groups
+      .command('describe')
+      .description('show members, partitions and offsets of a group')
+      .argument('<group>'),
   ).action((group: string, _options: Common, command: Command) =>
     ask(
       command.optsWithGlobals<Common>(),
@@ -58,7 +61,7 @@ function addRemoveMembers(groups: Command, ask: Ask, fail: CliSurroundings['fail
   withCommonOptions(
     groups
       .command('remove-members')
-      .description('remove members from a group; those that live join again')
+      .description('remove members from a group; those that are running join again')
       .argument('<group>')
       .argument('[member...]', 'member ids')
       .option('--instance <id>', 'a static member, by its group.instance.id; as often as needed', repeated)

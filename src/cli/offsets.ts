@@ -28,9 +28,9 @@ const withTopics = (command: Command): Command =>
 
 /** Each change is shown first, and made with --execute. */
 export function addOffsets(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
-  const offsets = program.command('offsets').description('how far groups have come');
+  const offsets = program.command('offsets').description('show and change how far groups have come');
   withCommonOptions(
-    offsets.command('show').description('offsets, ends and lag of a group').argument('<group>'),
+    offsets.command('show').description('show offsets, ends and lag of a group').argument('<group>'),
   ).action((group: string, options: Common) =>
     ask(
       options,

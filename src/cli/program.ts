@@ -11,6 +11,8 @@ export function createProgram(around: CliSurroundings): Command {
   const ask = askOver(around);
   const program = new Command('quorate')
     .description("Kafka's consumer-group protocol without Kafka")
+    .version(around.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
     .showHelpAfterError()
     .exitOverride(({ exitCode }) => around.exit(exitCode === 0 ? 0 : 2));
   addStatus(program, ask);
@@ -22,7 +24,7 @@ export function createProgram(around: CliSurroundings): Command {
 
 function addStatus(program: Command, ask: Ask): void {
   withCommonOptions(
-    program.command('status').description('replicas, leaders and shards, as one replica sees them'),
+    program.command('status').description('show replicas, leaders and shards, as one replica sees them'),
   ).action((options: Common) =>
     ask(options, (admin) => admin.request<StatusJson>('GET', '/status'), statusText),
   );

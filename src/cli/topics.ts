@@ -8,14 +8,14 @@ const topicPath = (name: string): string => `/topics/${encodeURIComponent(name)}
 const partitionsText = (topic: TopicJson): string => `topic ${topic.name} has ${topic.partitions} partitions`;
 
 export function addTopics(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
-  const topics = program.command('topics').description('named partition sets');
-  withCommonOptions(topics.command('list').description('the topics there are')).action((options: Common) =>
+  const topics = program.command('topics').description('list and change topics: named sets of partitions');
+  withCommonOptions(topics.command('list').description('list the topics')).action((options: Common) =>
     ask(options, (admin) => admin.request<TopicsJson>('GET', '/topics'), topicsText),
   );
   withCommonOptions(
     topics
       .command('create')
-      .description('make a topic')
+      .description('create a topic')
       .argument('<name>')
       .option('--partitions <n>', 'how many; default: the setting autoCreatePartitions'),
   ).action((name: string, options: Common & { readonly partitions?: string }) => {
@@ -61,14 +61,14 @@ export function addTopics(program: Command, ask: Ask, fail: CliSurroundings['fai
 
 function addEnds(topics: Command, ask: Ask, fail: CliSurroundings['fail']): void {
   withCommonOptions(
-    topics.command('ends').description('where the partitions of a topic end').argument('<name>'),
+    topics.command('ends').description('show where the partitions of a topic end').argument('<name>'),
   ).action((name: string, options: Common) =>
     ask(options, (admin) => admin.request<EndsJson>('GET', `${topicPath(name)}/ends`), endsText),
   );
   withCommonOptions(
     topics
       .command('set-ends')
-      .description('say how far the source of the work is, for lag')
+      .description('set how far the source of the work is, for lag')
       .argument('<name>')
       .argument('<partition=end...>')
       .option('--back', 'an end also goes back: what was committed beyond it before counts no more'),

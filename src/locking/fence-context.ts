@@ -1,16 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type {
-  BatchMode,
-  Fence,
-  Fields,
-  RecordStore,
-  ResourceName,
-  Sealed,
-  SealOutcome,
-  VersionedRecord,
-  WriteOperation,
-  WriteOutcome,
-} from './model.js';
+import type { BatchMode, Fence, RecordStore, WriteOperation, WriteOutcome } from './model.js';
+import { WrappedStore } from './wrapped-store.js';
 
 /** A fence as a worker holds it: it may know when the partition is lost, before the store says so. */
 export interface HeldFence extends Fence {
@@ -34,41 +24,14 @@ export const currentFence = (): HeldFence | undefined => held.getStore();
 /** The same store, where a write that says nothing about a fence is made under the current one. */
 export const withCurrentFence = (store: RecordStore): RecordStore => new FencedStore(store);
 
-class FencedStore implements RecordStore {
-  readonly name: string;
-  readonly #store: RecordStore;
-
-  constructor(store: RecordStore) {
-    this.name = store.name;
-    this.#store = store;
-  }
-
-  read(
-    resource: ResourceName,
-    ids: readonly string[],
-  ): Promise<readonly (VersionedRecord<Fields> | undefined)[]> {
-    return this.#store.read(resource, ids);
-  }
-
+class FencedStore extends WrappedStore {
   async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
     const fence = currentFence();
-    if (fence === undefined) return this.#store.write(operations, mode);
+    if (fence === undefined) return this.store.write(operations, mode);
     fence.assertOwned?.();
-    return this.#store.write(
+    return this.store.write(
       operations.map((operation) => (operation.fence === undefined ? { ...operation, fence } : operation)),
       mode,
     );
-  }
-
-  seal(fence: Fence): Promise<Sealed> {
-    return this.#store.seal(fence);
-  }
-
-  trySeal(fence: Fence): Promise<SealOutcome> {
-    return this.#store.trySeal(fence);
-  }
-
-  fenceOf(scope: string): Promise<bigint | null> {
-    return this.#store.fenceOf(scope);
   }
 }

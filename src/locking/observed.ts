@@ -4,15 +4,14 @@ import { type LockingError, OutcomeUnknownError, sealedOrThrow } from './errors.
 import type {
   BatchMode,
   Fence,
-  Fields,
   RecordStore,
   ResourceName,
   Sealed,
   SealOutcome,
-  VersionedRecord,
   WriteOperation,
   WriteOutcome,
 } from './model.js';
+import { WrappedStore } from './wrapped-store.js';
 import type { RetryOptions } from './retry.js';
 
 /** What is worth knowing about writes. Watch the `fenced` ones: each is a previous owner that was kept from corrupting data. */
@@ -85,44 +84,25 @@ export function observedRetry(options: RetryOptions): RetryOptions {
   };
 }
 
-class ObservedStore implements RecordStore {
-  readonly name: string;
-  readonly #store: RecordStore;
-
-  constructor(store: RecordStore) {
-    this.name = store.name;
-    this.#store = store;
-  }
-
-  read(
-    resource: ResourceName,
-    ids: readonly string[],
-  ): Promise<readonly (VersionedRecord<Fields> | undefined)[]> {
-    return this.#store.read(resource, ids);
-  }
-
+class ObservedStore extends WrappedStore {
   async write(operations: readonly WriteOperation[], mode: BatchMode): Promise<readonly WriteOutcome[]> {
     for (const { resource } of operations) counters().writes.add(1, this.#labels(resource));
-    const outcomes = await this.#watched(() => this.#store.write(operations, mode));
+    const outcomes = await this.#watched(() => this.store.write(operations, mode));
     outcomes.forEach((outcome, i) => this.#count(operations[i]!, outcome));
     return outcomes;
   }
 
-  async seal(fence: Fence): Promise<Sealed> {
+  override async seal(fence: Fence): Promise<Sealed> {
     return sealedOrThrow(await this.trySeal(fence));
   }
 
-  async trySeal(fence: Fence): Promise<SealOutcome> {
-    const outcome = await this.#watched(() => this.#store.trySeal(fence));
+  override async trySeal(fence: Fence): Promise<SealOutcome> {
+    const outcome = await this.#watched(() => this.store.trySeal(fence));
     if (outcome.kind === 'stale-epoch') {
       counters().fenced_writes.add(1, this.#labels());
       events.publish({ ...outcome, kind: 'fenced', store: this.name } satisfies LockingEvent);
     }
     return outcome;
-  }
-
-  fenceOf(scope: string): Promise<bigint | null> {
-    return this.#store.fenceOf(scope);
   }
 
   #count(operation: WriteOperation, outcome: WriteOutcome): void {

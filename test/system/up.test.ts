@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -66,24 +66,30 @@ describe('quorate up', () => {
 });
 
 describe('the quorate command in a checkout', () => {
-  it('builds once when nothing is built yet, and keeps the output of the command clean', async () => {
+  it('builds when nothing is built yet, twice at the same time as well, and keeps the output of the command clean', async () => {
     const checkout = directory();
     for (const name of [
       'src',
       'bin',
       'package.json',
-      'nest-cli.json',
+      'scripts/build.js',
       'tsconfig.json',
       'tsconfig.build.json',
     ])
       cpSync(join(ROOT, name), join(checkout, name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
-    const child = new Child('quorate', process.execPath, ['bin/quorate.js', 'cluster-id'], { cwd: checkout });
-    children.push(child);
     const printed: string[] = [];
-    child.onLine((line, stream) => void (stream === 'stdout' && printed.push(line)));
-    await child.exited;
-    expect(printed).toEqual([expect.stringMatching(/^[A-Za-z0-9_-]{22}$/)]);
+    // Two at once, as in two terminals: neither meets what the other has half built.
+    const both = ['one', 'two'].map((name) => {
+      const child = new Child(name, process.execPath, ['bin/quorate.js', 'cluster-id'], { cwd: checkout });
+      children.push(child);
+      child.onLine((line, stream) => void (stream === 'stdout' && printed.push(line)));
+      return child.exited;
+    });
+    await Promise.all(both);
+    const id = expect.stringMatching(/^[A-Za-z0-9_-]{22}$/);
+    expect(printed).toEqual([id, id]);
     expect(existsSync(join(checkout, 'dist/bin.js'))).toBe(true);
-  }, 120_000);
+    expect(readdirSync(checkout).filter((name) => name.startsWith('.build-'))).toEqual([]);
+  }, 600_000);
 });

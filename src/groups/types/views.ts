@@ -10,7 +10,7 @@ import type {
   WallMs,
 } from '../../kernel/index.js';
 import type { ClassicState } from '../classic/states.js';
-import type { GroupCommand, TopicPartitions } from './commands.js';
+import type { GroupCommand, OffsetToCommit, TopicPartitions } from './commands.js';
 import type { RebalanceRecord } from './history.js';
 import type { GroupNews } from './news.js';
 import type { GroupReply, Verdict } from './replies.js';
@@ -61,13 +61,7 @@ export interface Expirable {
   readonly partition: number;
 }
 
-export interface CommittedOffset {
-  readonly topic: TopicName;
-  readonly topicId: string | null;
-  readonly partition: number;
-  readonly offset: Int64;
-  readonly leaderEpoch: number;
-  readonly metadata: string;
+export interface CommittedOffset extends OffsetToCommit {
   readonly committedAt: WallMs;
 }
 
