@@ -37,8 +37,8 @@ export interface ForeignClient {
 const works = (command: string, args: readonly string[]): boolean =>
   spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
-const PYTHON = process.env['QUORATE_TEST_PYTHON'] ?? 'python3';
-const KCAT = process.env['QUORATE_TEST_KCAT'] ?? 'kcat';
+export const PYTHON = process.env['QUORATE_TEST_PYTHON'] ?? 'python3';
+export const KCAT = process.env['QUORATE_TEST_KCAT'] ?? 'kcat';
 
 export const kafkajs = {
   title: 'kafkajs',
@@ -142,7 +142,11 @@ function scripted(name: string, command: string, args: readonly string[]): Commi
 }
 
 /** Skips loudly when a client is missing; with REQUIRE_SERVICES=1 that is a failure. */
-export function describeWith(clients: readonly ForeignClient[], title: string, tests: () => void): void {
+export function describeWith(
+  clients: readonly Pick<ForeignClient, 'title' | 'missing'>[],
+  title: string,
+  tests: () => void,
+): void {
   const missing = clients.flatMap((client) =>
     client.missing === undefined ? [] : [`${client.title} is missing: ${client.missing}`],
   );

@@ -178,7 +178,7 @@ export const deleteGroups: Handler<'DeleteGroups'> = (request, exchange, context
 const RESOURCE = { topic: 2, broker: 4, group: 32 } as const;
 type ConfigsResult = ReplyOf<'DescribeConfigs'>['results'][number];
 
-/** The cluster's settings under Kafka's names, as far as Kafka has one. Topics and groups have none of their own. */
+/** The cluster's settings under Kafka's names, as far as Kafka has one. Topics have Kafka's defaults, groups none. */
 export const describeConfigs: Handler<'DescribeConfigs'> = (request, exchange, context) => {
   const resources = new Map(
     request.resources.map((each) => [`${each.resourceType} ${each.resourceName}`, each]),
@@ -197,19 +197,20 @@ function configsOf(
     resourceName,
     configs,
   });
+  const wanted = (configs: ConfigsResult['configs']): ConfigsResult['configs'] =>
+    configs.filter(({ name }) => configurationKeys?.includes(name) ?? true);
   switch (resourceType) {
     case RESOURCE.topic:
       return context.facts.topics.byName(topicName(resourceName)) === undefined
         ? result(errorCode('UNKNOWN_TOPIC_OR_PARTITION'), `there is no topic "${resourceName}"`, [])
-        : result(0, null, []);
+        : result(0, null, wanted(topicConfigs()));
     case RESOURCE.group:
       return result(0, null, []);
     case RESOURCE.broker: {
       const known =
         resourceName === '' || context.facts.brokers().some(({ id }) => String(id) === resourceName);
       if (!known) return result(errorCode('INVALID_REQUEST'), `there is no replica "${resourceName}"`, []);
-      const wanted = brokerConfigs(context).filter(({ name }) => configurationKeys?.includes(name) ?? true);
-      return result(0, null, wanted);
+      return result(0, null, wanted(brokerConfigs(context)));
     }
     default:
       return result(errorCode('INVALID_REQUEST'), `resource type ${resourceType} has no settings here`, []);
@@ -221,6 +222,8 @@ function brokerConfigs({ coordinator, settings }: BrokerContext): ConfigsResult[
   const values: Readonly<Record<string, string | number | boolean>> = {
     'auto.create.topics.enable': settings.autoCreateTopics.enabled,
     'connections.max.idle.ms': settings.connectionIdleMs,
+    'default.replication.factor': coordinator.brokers().length,
+    'delete.topic.enable': true,
     'group.initial.rebalance.delay.ms': group.initialDelayMsMax,
     'group.max.session.timeout.ms': group.sessionTimeoutMsMax,
     'group.max.size': group.groupSizeMax,
@@ -231,9 +234,33 @@ function brokerConfigs({ coordinator, settings }: BrokerContext): ConfigsResult[
     'offsets.retention.minutes': Math.round(group.offsetsRetentionMs / 60_000),
     'socket.request.max.bytes': settings.frameBytesMax,
   };
-  /** Kafka: STATIC_BROKER_CONFIG, from the file a replica was started with. */
-  const configSource = 4;
-  return Object.entries(values).map(([name, value]) => ({
+  return readOnly(values, CONFIG_SOURCE.broker);
+}
+
+/** Kafka's defaults, which user interfaces look for. They are about records: nothing here depends on them. */
+const topicConfigs = (): ConfigsResult['configs'] =>
+  readOnly(
+    {
+      'cleanup.policy': 'delete',
+      'compression.type': 'producer',
+      'max.message.bytes': 1_048_588,
+      'message.timestamp.type': 'CreateTime',
+      'min.insync.replicas': 1,
+      'retention.bytes': -1,
+      'retention.ms': 604_800_000,
+      'segment.bytes': 1_073_741_824,
+    },
+    CONFIG_SOURCE.builtIn,
+  );
+
+/** Kafka: STATIC_BROKER_CONFIG, from the file a replica was started with, and DEFAULT_CONFIG. */
+const CONFIG_SOURCE = { broker: 4, builtIn: 5 } as const;
+
+const readOnly = (
+  values: Readonly<Record<string, string | number | boolean>>,
+  configSource: number,
+): ConfigsResult['configs'] =>
+  Object.entries(values).map(([name, value]) => ({
     name,
     value: String(value),
     readOnly: true,
@@ -241,7 +268,6 @@ function brokerConfigs({ coordinator, settings }: BrokerContext): ConfigsResult[
     isSensitive: false,
     synonyms: [],
   }));
-}
 
 /** No setting can be changed over the wire yet: each one asked for is refused by its name. */
 export const incrementalAlterConfigs: Handler<'IncrementalAlterConfigs'> = (request, exchange) => {
