@@ -251,7 +251,7 @@ describe('a store over replicas', () => {
   ];
   it.each(lost)('does not know what became of a write when the replica %s', async (_, behaviour) => {
     one.behave = behaviour;
-    const subject = store({ requestTimeoutMs: 100 });
+    const subject = store({ requestTimeoutMs: 1_000 });
     const writes = await Promise.allSettled([
       subject.write([update('a')], 'each'),
       subject.write([update('b'), update('c')], 'all-or-nothing'),
@@ -263,7 +263,7 @@ describe('a store over replicas', () => {
   });
   it.each(lost.slice(0, -1))('reads from the next one when the replica %s', async (_, behaviour) => {
     one.behave = behaviour;
-    const subject = store({ requestTimeoutMs: 100 });
+    const subject = store({ requestTimeoutMs: 1_000 });
     expect(await subject.read('r', ['a'])).toMatchObject([{ version: 7 }]);
     await subject.write([update('a')], 'each');
     expect([one.asked.length, two.asked.length]).toEqual([1, 2]);
