@@ -20,6 +20,7 @@ export interface ReplicaProcess {
   readonly http: string;
   readonly dataDir: string;
   readonly configFile: string;
+  readonly environment: Readonly<Record<string, string>>;
   child: Child;
 }
 
@@ -29,6 +30,10 @@ export interface ClusterOptions {
   readonly settings?: Partial<Settings>;
   /** Flags for Node, e.g. --cpu-prof. */
   readonly nodeFlags?: readonly string[];
+  /** The environment of each replica, beside this process's. */
+  readonly environment?: (id: number, dataDir: string) => Readonly<Record<string, string>>;
+  /** Under which port replica `from` reaches the peer port of `to`. */
+  readonly peerPort?: (from: number, to: number, port: number) => Promise<number>;
 }
 
 /**
@@ -61,7 +66,8 @@ export class Cluster {
       kafkaPort: ports[index * 3 + 1]!,
       httpPort: ports[index * 3 + 2]!,
     }));
-    const replicas = entries.map((entry): ReplicaProcess => {
+    const replicas: ReplicaProcess[] = [];
+    for (const entry of entries) {
       const dataDir = join(directory, `data-${entry.id}`);
       const configFile = join(directory, `replica-${entry.id}.json`);
       mkdirSync(dataDir, { recursive: true });
@@ -72,19 +78,26 @@ export class Cluster {
         ...options.settings,
         replicaId: entry.id,
         clusterId,
-        replicas: entries,
+        replicas: await Promise.all(
+          entries.map(async (other) => {
+            if (other === entry || options.peerPort === undefined) return other;
+            return { ...other, peerPort: await options.peerPort(entry.id, other.id, other.peerPort) };
+          }),
+        ),
         dataDir,
       };
       writeFileSync(configFile, JSON.stringify(settings, null, 2));
-      return {
+      const environment = options.environment?.(entry.id, dataDir) ?? {};
+      replicas.push({
         id: entry.id,
         kafka: { host: '127.0.0.1', port: entry.kafkaPort },
         http: `http://127.0.0.1:${entry.httpPort}`,
         dataDir,
         configFile,
-        child: launch(entry.id, configFile, options.nodeFlags ?? []),
-      };
-    });
+        environment,
+        child: launch(entry.id, configFile, options.nodeFlags ?? [], environment),
+      });
+    }
     const cluster = new Cluster(directory, replicas, options.nodeFlags ?? []);
     try {
       for (const replica of replicas) await cluster.ready(replica.id);
@@ -168,7 +181,7 @@ export class Cluster {
     const replica = this.replica(id);
     if (replica.child.running) throw new Error(`replica ${id} still runs`);
     const earlier = replica.child.lines;
-    replica.child = launch(id, replica.configFile, this.#nodeFlags);
+    replica.child = launch(id, replica.configFile, this.#nodeFlags, replica.environment);
     replica.child.lines.push(...earlier, '--- restarted ---');
   }
 
@@ -230,14 +243,17 @@ export class Cluster {
   }
 }
 
-function launch(id: number, configFile: string, nodeFlags: readonly string[]): Child {
+function launch(
+  id: number,
+  configFile: string,
+  nodeFlags: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Child {
   const command = join(ROOT, 'dist/bin.js');
   return new Child(
     `replica ${id}`,
     process.execPath,
     [...nodeFlags, command, 'start', '--config', configFile],
-    {
-      cwd: ROOT,
-    },
+    { cwd: ROOT, env },
   );
 }

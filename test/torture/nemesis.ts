@@ -1,0 +1,216 @@
+import { spawnSync } from 'node:child_process';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Random, replicaId } from '../../src/kernel/index.js';
+import type { Ending } from '../../src/simulator/history.js';
+import type { Cluster, ReplicaProcess } from '../harness/cluster.js';
+import type { LinkProxy } from '../harness/link-proxy.js';
+import { sleep } from '../harness/waiting.js';
+
+/** Left free on a full disk. Bytes. */
+const CRUMBS = 16_384;
+
+interface Fault {
+  readonly name: string;
+  /** Strikes, and gives back how to end it. */
+  readonly strike: () => (() => Promise<void> | void) | Promise<() => Promise<void> | void>;
+}
+
+export interface Link {
+  readonly from: number;
+  readonly to: number;
+  readonly proxy: LinkProxy;
+}
+
+/** Harms a cluster of real processes. The seed draws which faults strike, whom, and for how long. */
+export class Nemesis {
+  readonly #cluster: Cluster;
+  readonly #links: readonly Link[];
+  readonly #random: Random;
+  readonly #tell: (line: string) => void;
+  readonly counts = new Map<string, number>();
+  /** Replicas that ended by themselves, with their last words. */
+  readonly endings: Ending[] = [];
+  readonly #killed = new Set<number>();
+  /** A fault of its disk explains that a replica ends. */
+  readonly #badDisk = new Set<number>();
+  #wiped = false;
+  #mounted: ReplicaProcess | undefined;
+
+  constructor(cluster: Cluster, links: readonly Link[], random: Random, tell: (line: string) => void) {
+    this.#cluster = cluster;
+    this.#links = links;
+    this.#random = random;
+    this.#tell = tell;
+  }
+
+  /** Replica 3 gets a small disk of its own, where this process may mount one. Before it has data. */
+  static mountSmallDisk(dataDir: string): boolean {
+    const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'quorate-torture', dataDir]);
+    return status === 0;
+  }
+
+  useSmallDisk(replica: ReplicaProcess): void {
+    this.#mounted = replica;
+  }
+
+  /** One fault or two at once, for a while. */
+  async round(): Promise<void> {
+    const faults = this.#random.chance(0.3) ? [this.#draw(), this.#draw()] : [this.#draw()];
+    const ends: (() => Promise<void> | void)[] = [];
+    for (const { name, strike } of faults) {
+      this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+      this.#tell(name);
+      ends.push(await strike());
+    }
+    await sleep(1_000 + this.#random.below(5_000));
+    for (const end of ends.reverse()) await end();
+    this.heal();
+    this.#tell('all faults end');
+    await sleep(500 + this.#random.below(3_000));
+  }
+
+  /** Whatever a fault left behind. */
+  heal(): void {
+    for (const { proxy } of this.#links) proxy.heal();
+    for (const { id, child } of this.#cluster.replicas) {
+      this.#cluster.resume(id);
+      this.#trouble(id, {});
+      if (!child.running) this.#restart(id);
+    }
+  }
+
+  #restart(id: number): void {
+    if (!this.#killed.delete(id)) {
+      const reason = this.#cluster.replica(id).child.lines.at(-1) ?? 'without a word';
+      this.endings.push({ replica: replicaId(id), reason, explained: this.#badDisk.has(id) });
+    }
+    this.#cluster.restart(id);
+  }
+
+  async #killOne(id: number): Promise<void> {
+    if (!this.#cluster.replica(id).child.running) return;
+    this.#killed.add(id);
+    await this.#cluster.kill(id);
+  }
+
+  /** Clocks and disks, as trouble.cjs reads it. */
+  #trouble(id: number, { clockMs = 0, syncMs = 0 }: { clockMs?: number; syncMs?: number }): void {
+    writeFileSync(
+      this.#cluster.replica(id).environment['TROUBLE_FILE']!,
+      JSON.stringify({ clockMs, syncMs }),
+    );
+  }
+
+  #draw(): Fault {
+    const random = this.#random;
+    const { id } = random.pick(this.#cluster.replicas);
+    const link = random.pick(this.#links);
+    const faults: Fault[] = [
+      this.#kill(id),
+      this.#stop(id, 1_000 + random.below(19_000)),
+      this.#restartAll(),
+      {
+        name: 'a link is cut both ways',
+        strike: () => {
+          link.proxy.cut('there');
+          link.proxy.cut('back');
+          return () => link.proxy.heal();
+        },
+      },
+      {
+        name: 'a link is cut one way',
+        strike: () => {
+          link.proxy.cut(random.chance(0.5) ? 'there' : 'back');
+          return () => link.proxy.heal();
+        },
+      },
+      {
+        name: 'a link is slow',
+        strike: () => {
+          link.proxy.delayMs = 50 + random.below(1_000);
+          return () => link.proxy.heal();
+        },
+      },
+      {
+        name: 'a disk is slow',
+        strike: () => {
+          this.#trouble(id, { syncMs: 20 + random.below(600) });
+          return () => this.#trouble(id, {});
+        },
+      },
+      {
+        name: 'a clock is wrong',
+        strike: () => {
+          this.#trouble(id, { clockMs: (random.chance(0.5) ? 1 : -1) * (1_000 + random.below(86_400_000)) });
+          return () => this.#trouble(id, {});
+        },
+      },
+    ];
+    if (this.#mounted !== undefined) faults.push(this.#fillDisk(this.#mounted));
+    if (!this.#wiped) faults.push(this.#wipe(id));
+    return random.pick(faults);
+  }
+
+  #kill(id: number): Fault {
+    return {
+      name: 'a replica is killed',
+      strike: async () => {
+        await this.#killOne(id);
+        return () => undefined;
+      },
+    };
+  }
+
+  #stop(id: number, ms: number): Fault {
+    return {
+      name: 'a replica is stopped',
+      strike: () => {
+        this.#cluster.pause(id);
+        return async () => {
+          await sleep(Math.max(0, ms - 6_000));
+          this.#cluster.resume(id);
+        };
+      },
+    };
+  }
+
+  #restartAll(): Fault {
+    return {
+      name: 'all replicas are killed at once',
+      strike: async () => {
+        await Promise.all(this.#cluster.replicas.map(({ id }) => this.#killOne(id)));
+        return () => undefined;
+      },
+    };
+  }
+
+  /** Once in a run: a replica whose disk forgot does not vote before a person readmits it. */
+  #wipe(id: number): Fault {
+    return {
+      name: 'a disk is wiped',
+      strike: async () => {
+        if (this.#wiped) return () => undefined;
+        this.#wiped = true;
+        await this.#killOne(id);
+        this.#badDisk.add(id);
+        const { dataDir } = this.#cluster.replica(id);
+        spawnSync('find', [dataDir, '-mindepth', '1', '-delete']);
+        return () => undefined;
+      },
+    };
+  }
+
+  #fillDisk({ id, dataDir }: ReplicaProcess): Fault {
+    const filler = join(dataDir, 'filler');
+    return {
+      name: 'a disk is full',
+      strike: () => {
+        this.#badDisk.add(id);
+        const { bavail, bsize } = statfsSync(dataDir);
+        writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - CRUMBS)));
+        return () => rmSync(filler, { force: true });
+      },
+    };
+  }
+}

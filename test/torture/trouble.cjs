@@ -1,0 +1,23 @@
+// Preload of a replica under torture. The file $TROUBLE_FILE says what its clock and its disk do now:
+// { "clockMs": what Date.now() is ahead by, "syncMs": how long each sync of a file takes longer }.
+const fs = require('node:fs');
+const { syncBuiltinESMExports } = require('node:module');
+
+const realNow = Date.now;
+const realSync = fs.fdatasync;
+let trouble = { clockMs: 0, syncMs: 0 };
+
+setInterval(() => {
+  try {
+    trouble = JSON.parse(fs.readFileSync(process.env.TROUBLE_FILE, 'utf8'));
+  } catch {
+    // Half written: the next look finds all of it.
+  }
+}, 100).unref();
+
+Date.now = () => realNow() + trouble.clockMs;
+fs.fdatasync = (file, done) => {
+  if (trouble.syncMs === 0) realSync(file, done);
+  else setTimeout(() => realSync(file, done), trouble.syncMs);
+};
+syncBuiltinESMExports();
