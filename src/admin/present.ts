@@ -1,6 +1,7 @@
-import { groupId, shardId, topicName, type GroupId, type ShardId } from '../kernel/index.js';
+import { groupId, shardId, topicName, type GroupId, type ShardId, memberId } from '../kernel/index.js';
 import { endOf, type GroupSummary, type RebalanceRecord, type TopicPartitions } from '../machine/index.js';
 import { lagOf, topicOf } from './lag.js';
+import { page, type PageQuery } from './pages.js';
 import type { AdminSource } from './port.js';
 import type {
   AsOf,
@@ -60,18 +61,19 @@ export function unknownShards(source: AdminSource, shards = everyShard(source)):
   });
 }
 
-export function groups(source: AdminSource): GroupsJson {
+export function groups(source: AdminSource, query: PageQuery): GroupsJson {
   const shards = everyShard(source);
+  const listed = shards.flatMap((shard) =>
+    source
+      .view(shard)
+      .groups.list()
+      .map((summary) => ({ summary, shard })),
+  );
+  const { items, next } = page(listed, ({ summary }) => summary.group, query);
   return {
     asOf: shards.map((shard) => asOf(source, shard)),
-    groups: shards
-      .flatMap((shard) =>
-        source
-          .view(shard)
-          .groups.list()
-          .map((summary) => group(source, summary, shard)),
-      )
-      .sort((a, b) => (a.group < b.group ? -1 : 1)),
+    groups: items.map(({ summary, shard }) => group(source, summary, shard)),
+    next,
   };
 }
 
@@ -189,17 +191,20 @@ export function rebalances(source: AdminSource, name: string): RebalancesJson {
   };
 }
 
-export function fences(source: AdminSource, name: string): FencesJson {
+export function fences(source: AdminSource, name: string, query: PageQuery, owner?: string): FencesJson {
   const { id, shard } = locate(source, name);
   const { groups } = source.view(shard);
-  const granted = groups.fences(id);
+  const granted = groups.fences(id, owner === undefined ? undefined : memberId(owner));
+  // Several members may hold one scope: that of a group whose assignments cannot be read.
+  const { items, next } = page(granted, (grant) => `${grant.scope} ${grant.owner}`, query);
   const { generation, state } = groups.describe(id)!;
   return {
     asOf: asOf(source, shard),
     group: id,
     generation,
     state,
-    fences: granted.map(({ scope, owner, instanceId, token, generation: grantedIn }) => ({
+    next,
+    fences: items.map(({ scope, owner, instanceId, token, generation: grantedIn }) => ({
       scope,
       owner,
       instanceId,

@@ -26,6 +26,8 @@ export interface GroupJson {
 export interface GroupsJson {
   readonly asOf: readonly AsOf[];
   readonly groups: readonly GroupJson[];
+  /** For `?after=`: there are more; null: these were the last. */
+  readonly next: string | null;
 }
 
 export interface TopicPartitionsJson {
@@ -132,6 +134,8 @@ export interface FencesJson {
   /** The current generation; a grant may be older than it. */
   readonly generation: number;
   readonly state: string;
+  /** For `?after=`: there are more; null: these were the last. */
+  readonly next: string | null;
   readonly fences: readonly {
     readonly scope: string;
     readonly owner: string;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type {
+  AdminClient,
   DeletedGroupJson,
   GroupDetailJson,
   GroupsJson,
@@ -19,7 +20,7 @@ import { offsetsTable } from './offsets.js';
 
 export function addGroups(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
   const groups = withCommonOptions(program.command('groups').description('list the groups')).action(
-    (options: Common) => ask(options, (admin) => admin.request<GroupsJson>('GET', '/groups'), groupsText),
+    (options: Common) => ask(options, allGroups, groupsText),
   );
   withCommonOptions(
     groups
@@ -50,6 +51,17 @@ export function addGroups(program: Command, ask: Ask, fail: CliSurroundings['fai
     ),
   );
   addRemoveMembers(groups, ask, fail);
+}
+
+/** Page after page. */
+async function allGroups(admin: AdminClient): Promise<GroupsJson> {
+  const groups: GroupsJson['groups'][number][] = [];
+  for (let after = ''; ;) {
+    const answer = await admin.request<GroupsJson>('GET', `/groups${after}`);
+    groups.push(...answer.groups);
+    if (answer.next === null) return { ...answer, groups };
+    after = `?after=${encodeURIComponent(answer.next)}`;
+  }
 }
 
 interface RemoveOptions extends Common {

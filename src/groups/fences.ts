@@ -59,6 +59,10 @@ export class Fences {
   all(): readonly FenceGrant[] {
     return [...this.#grants.values()];
   }
+  /** Those of one owner. */
+  of(owner: MemberId): readonly FenceGrant[] {
+    return [...(this.#keys.get(owner) ?? [])].map((key) => this.#grants.get(key)!);
+  }
   /** Who owns a partition's scope. */
   ownerOf(scope: string): MemberId | undefined {
     return this.#grants.get(scope)?.owner;

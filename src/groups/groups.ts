@@ -283,8 +283,9 @@ export class ShardGroups implements Groups {
   rebalances(id: GroupId): readonly RebalanceRecord[] {
     return this.#group(id)?.history ?? [];
   }
-  fences(id: GroupId): readonly FenceGrant[] {
-    return this.#group(id)?.fences.all() ?? [];
+  fences(id: GroupId, owner?: MemberId): readonly FenceGrant[] {
+    const fences = this.#group(id)?.fences;
+    return (owner === undefined ? fences?.all() : fences?.of(owner)) ?? [];
   }
   ownerOf(id: GroupId, at: Generation, topic: TopicName, partition: number): MemberId | undefined {
     const group = this.#group(id);

@@ -1,6 +1,7 @@
 import { Controller, Get, Header, HttpException, Inject, Query, Res, UseFilters } from '@nestjs/common';
 import type { GroupId } from '../../kernel/index.js';
 import { metricsText } from '../metrics.js';
+import { PAGE_MAX, pageQuery, type PageQuery } from '../pages.js';
 import type { AdminSource } from '../port.js';
 import * as present from '../present.js';
 import type {
@@ -15,8 +16,14 @@ import type {
 import { type Answer, freshView } from './fresh-view.js';
 import { GroupName } from './group-name.js';
 import { caughtUp, found } from './known.js';
-import { ProblemFilter } from './problem.js';
+import { Problem, ProblemFilter } from './problem.js';
 import { ADMIN_SOURCE } from './tokens.js';
+
+function asked(limit: string | undefined, after: string | undefined): PageQuery {
+  const query = pageQuery(limit, after);
+  if (query !== undefined) return query;
+  throw new Problem(400, 'Bad request', `limit is a whole number from 1 to ${PAGE_MAX}.`);
+}
 
 /** What there is. What changes it: GroupChangesController, TopicsController. */
 @Controller()
@@ -54,9 +61,14 @@ export class AdminController {
   }
 
   @Get('groups')
-  async groups(@Query('stale') stale?: string): Promise<GroupsJson> {
+  async groups(
+    @Query('stale') stale?: string,
+    @Query('limit') limit?: string,
+    @Query('after') after?: string,
+  ): Promise<GroupsJson> {
+    const query = asked(limit, after);
     await caughtUp(this.#source, stale);
-    return present.groups(this.#source);
+    return present.groups(this.#source, query);
   }
   @Get(['groups/:id', 'group'])
   async group(@GroupName() id: GroupId, @Query('stale') stale?: string): Promise<GroupDetailJson> {
@@ -78,14 +90,21 @@ export class AdminController {
     @GroupName() id: GroupId,
     @Query('fresh') fresh: string | undefined,
     @Query('stale') stale: string | undefined,
+    @Query('limit') limit: string | undefined,
+    @Query('after') after: string | undefined,
+    @Query('owner') owner: string | undefined,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<FencesJson> {
+    const query = asked(limit, after);
     const shard = this.#source.shardOf(id);
     // For those who act on it: at the leader, which answers without asking another.
     if (fresh === undefined) await caughtUp(this.#source, stale, shard);
     else {
-      await freshView(this.#source, shard, `group/fences?id=${encodeURIComponent(id)}&fresh`, answer);
+      const rest = new URLSearchParams({ id, fresh: '' });
+      for (const [name, value] of Object.entries({ limit, after, owner }))
+        if (value !== undefined) rest.set(name, value);
+      await freshView(this.#source, shard, `group/fences?${rest.toString()}`, answer);
     }
-    return found(() => present.fences(this.#source, id));
+    return found(() => present.fences(this.#source, id, query, owner));
   }
 }

@@ -93,7 +93,7 @@ export interface GroupsView {
   describe(group: GroupId): GroupDescription | undefined;
   /** Newest last. Includes the one that runs. */
   rebalances(group: GroupId): readonly RebalanceRecord[];
-  fences(group: GroupId): readonly FenceGrant[];
+  fences(group: GroupId, owner?: MemberId): readonly FenceGrant[];
   /** Who owns a partition in this generation. Undefined: nobody, it cannot be read, or the group has another generation. */
   ownerOf(group: GroupId, generation: Generation, topic: TopicName, partition: number): MemberId | undefined;
   /**

@@ -9,6 +9,9 @@ export interface Grant {
 
 interface FencesAnswer {
   readonly state: string;
+  readonly generation: number;
+  /** Where the next part begins; older replicas send all at once. */
+  readonly next?: string | null;
   readonly fences: readonly { readonly scope: string; readonly owner: string; readonly token: number }[];
 }
 
@@ -40,13 +43,25 @@ export class HttpTokenSource implements TokenSource {
   async grants(group: string, signal: AbortSignal): Promise<readonly Grant[]> {
     const url = this.#urls[this.#preferred]!;
     try {
-      const response = await fetch(`${url}${fencesPath(group)}`, {
-        signal: AbortSignal.any([signal, AbortSignal.timeout(this.#requestTimeoutMs)]),
-      });
-      if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-      const { state, fences } = (await response.json()) as FencesAnswer;
-      const isSettled = state === 'Stable';
-      return fences.map(({ scope, owner, token }) => ({ scope, owner, token: BigInt(token), isSettled }));
+      const grants: Grant[] = [];
+      let first: FencesAnswer | undefined;
+      let after = '';
+      for (;;) {
+        const response = await fetch(`${url}${fencesPath(group)}${after}`, {
+          signal: AbortSignal.any([signal, AbortSignal.timeout(this.#requestTimeoutMs)]),
+        });
+        if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+        const answer = (await response.json()) as FencesAnswer;
+        first ??= answer;
+        // Parts of two generations say nothing together.
+        if (answer.generation !== first.generation || answer.state !== first.state)
+          throw new Error(`the group changed while its fences were read from ${url}`);
+        const isSettled = answer.state === 'Stable';
+        for (const { scope, owner, token } of answer.fences)
+          grants.push({ scope, owner, token: BigInt(token), isSettled });
+        if (typeof answer.next !== 'string') return grants;
+        after = `&after=${encodeURIComponent(answer.next)}`;
+      }
     } catch (error) {
       this.#preferred = (this.#preferred + 1) % this.#urls.length;
       throw error;
