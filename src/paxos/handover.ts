@@ -24,9 +24,9 @@ const returnsOf = ({ options }: State): Returns => options.returns ?? returnsSlo
  */
 export function noteTakeOver(s: State, { consent }: Campaign, now: MonotonicMs): void {
   const { afterMs, afterMsMax } = returnsOf(s);
-  const calm = s.tookOverAt === undefined || now - s.tookOverAt > 4 * s.returnAfterMs;
+  const settled = s.tookOverAt === undefined || now - s.tookOverAt > 4 * s.returnAfterMs;
   if (consent !== undefined) s.returnAfterMs = Math.max(afterMs, s.returnAfterMs);
-  else if (calm) s.returnAfterMs = afterMs;
+  else if (settled) s.returnAfterMs = afterMs;
   else s.returnAfterMs = Math.min(2 * s.returnAfterMs, afterMsMax);
   if (consent === undefined) s.tookOverAt = now;
 }

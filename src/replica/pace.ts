@@ -4,7 +4,7 @@ import type { ShardHost } from './shard-host.js';
 /** Leadership returns one shard at a time, so far apart ... Milliseconds. */
 const RETURN_EVERY_MS = 1_000;
 /** ... and not soon after this process was stalled. Milliseconds. */
-const CALM_MS = 10_000;
+const STALL_BACK_OFF_MS = 10_000;
 
 /** How well this process keeps pace with time. */
 export class Pace {
@@ -41,8 +41,8 @@ export class Pace {
 
   /** The index of the shard that may hand its leadership to the preferred leader at this tick, out of `shards`. */
   returning(now: MonotonicMs, shards: number): number | undefined {
-    const calm = this.#stalledAt === undefined || now - this.#stalledAt >= CALM_MS;
-    if (!calm || now - this.#returnedAt < RETURN_EVERY_MS) return undefined;
+    const settled = this.#stalledAt === undefined || now - this.#stalledAt >= STALL_BACK_OFF_MS;
+    if (!settled || now - this.#returnedAt < RETURN_EVERY_MS) return undefined;
     this.#returnedAt = now;
     return this.#turn++ % shards;
   }
