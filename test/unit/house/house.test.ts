@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { readTree, RULES } from './checks/index.js';
 
@@ -78,5 +79,15 @@ describe('the rules of the house', () => {
     const text = `const rows = [\n${long(500, '  [1, 2],')}\n];`;
     const found = RULES.sizes(new Map([['src/kernel/planted.ts', text]]));
     expect(found).toEqual([]);
+  });
+});
+
+describe('the workflow of the forge', () => {
+  it('runs every part of .ci/run', () => {
+    const words = (file: string, list: RegExp): readonly string[] =>
+      (list.exec(readFileSync(file, 'utf8'))?.[1] ?? '').split(/[\s,]+/);
+    const parts = words('.ci/run', /^PARTS=\((.*)\)$/m);
+    expect(parts).toContain('check');
+    expect(words('.github/workflows/check.yml', /part: \[(.*)\]/)).toEqual(parts);
   });
 });
