@@ -14,7 +14,7 @@ interface Metric {
 /** Prometheus' text format. Names are a promise to dashboards: add, never rename. */
 export function metricsText(source: AdminSource): string {
   const { lags, leftOut } = groupLags(source);
-  const { shards, peers, clocks, logBytes } = source.status();
+  const { shards, peers, clocks, failuresTolerated, logBytes } = source.status();
   const perShard = (
     name: string,
     help: string,
@@ -37,6 +37,18 @@ export function metricsText(source: AdminSource): string {
       help: 'Other replicas with a working link.',
       type: 'gauge',
       samples: [{ value: peers.filter(({ up }) => up).length }],
+    },
+    {
+      name: 'quorate_peer_votes',
+      help: 'A replica is up and votes; 0 when it is down, or follows without a vote.',
+      type: 'gauge',
+      samples: peers.map(({ id, votes }) => ({ labels: { replica: id }, value: votes ? 1 : 0 })),
+    },
+    {
+      name: 'quorate_failures_tolerated',
+      help: 'How many more replicas may fail before the cluster stops; -1 without a quorum.',
+      type: 'gauge',
+      samples: [{ value: failuresTolerated }],
     },
     {
       name: 'quorate_clock_ahead_ms',

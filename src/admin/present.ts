@@ -231,6 +231,8 @@ export function status(source: AdminSource, pid: number): StatusJson {
     standing: replica.standing,
     addresses: source.addresses(),
     peers: replica.peers,
+    failuresTolerated: replica.failuresTolerated,
+    failuresToleratedMax: replica.failuresToleratedMax,
     clocks: replica.clocks,
     http: source.httpAddresses().map(({ id, url }) => ({ id, url: url ?? null })),
     logBytes: replica.logBytes,

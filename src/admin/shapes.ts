@@ -196,7 +196,12 @@ export interface StatusJson {
   /** voter, learner (its disk was lost: it follows and does not vote) or forming. */
   readonly standing: string;
   readonly addresses: AddressesJson;
-  readonly peers: readonly { readonly id: number; readonly up: boolean }[];
+  /** `votes`: false for one that is down, and for one that lost its disk and follows without a vote. */
+  readonly peers: readonly { readonly id: number; readonly up: boolean; readonly votes: boolean }[];
+  /** How many more replicas may fail before the cluster stops; -1 when it has no quorum now. */
+  readonly failuresTolerated: number;
+  /** The same with all replicas up and voting. */
+  readonly failuresToleratedMax: number;
   /** How far wall clocks are ahead of the time of the cluster; negative when behind. Of those heard lately. Milliseconds. */
   readonly clocks: readonly { readonly id: number; readonly aheadMs: number }[];
   readonly http: readonly { readonly id: number; readonly url: string | null }[];

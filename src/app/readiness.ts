@@ -2,10 +2,14 @@ import type { Replica } from '../replica/index.js';
 
 /** Why a replica may not take clients yet, each as a sentence part; empty when it may. */
 export function unreadyReasons(replica: Replica): string[] {
-  const { standing, missing, shards } = replica.status();
+  const { standing, formed, missing, shards } = replica.status();
   const reasons: string[] = [];
   if (standing === 'forming')
-    reasons.push(`the cluster has not formed: replica ${missing.join(', ')} has not been reached yet`);
+    reasons.push(
+      formed
+        ? `it waits for a quorum of its peers after a restart: replica ${missing.join(', ')} has not been reached yet`
+        : `the cluster has not formed: replica ${missing.join(', ')} has not been reached yet`,
+    );
   const leaderless = shards
     .filter(({ leadership }) => leadership.leader === undefined)
     .map(({ shard }) => shard);

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { StatusJson } from '../admin/index.js';
+import type { AdminClient, StatusJson } from '../admin/index.js';
 import { type Ask, askOver, type CliSurroundings, type Common, withCommonOptions } from './ask.js';
 import { table } from './format.js';
 import { addGroups } from './groups.js';
@@ -15,19 +15,33 @@ export function createProgram(around: CliSurroundings): Command {
     .helpOption('-h, --help', 'print this help')
     .showHelpAfterError()
     .exitOverride(({ exitCode }) => around.exit(exitCode === 0 ? 0 : 2));
-  addStatus(program, ask);
+  addStatus(program, ask, around.fail);
   addGroups(program, ask, around.fail);
   addOffsets(program, ask, around.fail);
   addTopics(program, ask, around.fail);
   return program;
 }
 
-function addStatus(program: Command, ask: Ask): void {
+function addStatus(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
   withCommonOptions(
     program.command('status').description('show replicas, leaders and shards, as one replica sees them'),
-  ).action((options: Common) =>
-    ask(options, (admin) => admin.request<StatusJson>('GET', '/status'), statusText),
+  ).action(async (options: Common) => {
+    let status: StatusJson | undefined;
+    const request = async (admin: AdminClient): Promise<StatusJson> =>
+      (status = await admin.request<StatusJson>('GET', '/status'));
+    await ask(options, request, statusText);
+    if (status?.ready === false) fail('this replica is not ready', 1);
+    else if (status !== undefined && status.failuresTolerated < status.failuresToleratedMax)
+      fail(votesText(status), 4);
+  });
+}
+
+function votesText({ peers, failuresTolerated: left }: StatusJson): string {
+  const lost = peers.flatMap(({ id, up, votes }) =>
+    votes ? [] : [`replica ${id} ${up ? 'follows without a vote' : 'is down'}`],
   );
+  const who = lost.join(', ') || 'this replica follows without a vote';
+  return left > 0 ? `${who}; ${left} more may fail` : `${who}; one more failure stops the cluster`;
 }
 
 function statusText(status: StatusJson): string {
@@ -35,7 +49,7 @@ function statusText(status: StatusJson): string {
   const head = [
     `cluster ${status.clusterId}, seen by replica ${status.replica}: ${readiness}`,
     status.standing === 'voter' ? '' : `this replica is a ${status.standing}`,
-    `peers: ${status.peers.map(({ id, up }) => `${id} ${up ? 'up' : 'DOWN'}`).join(', ') || 'none'}`,
+    `peers: ${status.peers.map(({ id, up, votes }) => `${id} ${up ? (votes ? 'up' : 'up, NO VOTE') : 'DOWN'}`).join(', ') || 'none'}`,
   ].filter((line) => line !== '');
   const rows = status.shards.map(({ shard, leader, ballot, chosenThrough, groups, members, offsets }) => [
     shard,

@@ -101,8 +101,9 @@ class Core implements Paxos {
       queued: leader?.queue.length ?? 0,
       inFlight: leader?.ours.size ?? 0,
       leaseUntil: leader?.rounds.leaseUntil,
-      peers: [...s.peers.values()].map(({ id, matched, chosenThrough, heardAt }) => ({
+      peers: [...s.peers.values()].map(({ id, votes, matched, chosenThrough, heardAt }) => ({
         id,
+        votes,
         matched,
         chosenThrough,
         heardMsAgo: heardAt === undefined ? undefined : now - heardAt,

@@ -185,6 +185,8 @@ export interface PaxosStatus {
   readonly leaseUntil: MonotonicMs | undefined;
   readonly peers: readonly {
     readonly id: ReplicaId;
+    /** As it said last. */
+    readonly votes: boolean;
     readonly matched: Slot;
     /** As it said last. */
     readonly chosenThrough: Slot;

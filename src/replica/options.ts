@@ -41,12 +41,22 @@ export interface ReplicaOptions {
   readonly onFatal: (reason: string) => void;
 }
 
-export interface ReplicaStatus {
+export interface Votes {
+  /** `votes`: it has a link and says that it votes. A replica that lost its disk follows without a vote. */
+  readonly peers: readonly { readonly id: ReplicaId; readonly up: boolean; readonly votes: boolean }[];
+  /** How many more replicas may fail, whichever they are, before the cluster stops; -1 when it has no quorum now. */
+  readonly failuresTolerated: number;
+  /** The same with all replicas up and voting. */
+  readonly failuresToleratedMax: number;
+}
+
+export interface ReplicaStatus extends Votes {
   readonly self: ReplicaId;
   readonly clusterId: string;
   readonly standing: Standing['kind'];
   readonly missing: readonly ReplicaId[];
-  readonly peers: readonly { readonly id: ReplicaId; readonly up: boolean }[];
+  /** Its cluster has formed: while it waits for peers, it waits for a quorum of them only. */
+  readonly formed: boolean;
   /** How far wall clocks are ahead of the time of the cluster, of the replicas whose clock was heard lately. Milliseconds. */
   readonly clocks: readonly { readonly id: ReplicaId; readonly aheadMs: number }[];
   readonly logBytes: number;

@@ -19,6 +19,7 @@ import { recover, type Recovered } from './recovery.js';
 import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
 import { shardStatus } from './status.js';
+import { VoteWatch } from './votes.js';
 import { softly } from './softly.js';
 import { startShard } from './shard-start.js';
 import { type ReadPort, RemoteReads } from './remote-reads.js';
@@ -45,6 +46,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #disk: OwnDisk;
   readonly #pace: Pace;
   readonly #clocks: PeerClocks;
+  readonly #votes: VoteWatch;
   #standing: Standing = { kind: 'forming', missing: [] };
   #recovered: Recovered | undefined;
   readonly #dirty = new Set<ShardHost>();
@@ -89,6 +91,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#notices = new NoticePump(this);
     this.#retention = new RetentionSweep(this, this.#clock);
     this.#clocks = new PeerClocks(options, this.peers);
+    this.#votes = new VoteWatch(options, this.peers);
     this.#disk = new OwnDisk({
       options: this.#options,
       peers: this.peers,
@@ -96,8 +99,6 @@ class LocalReplica extends ReplicaDoor implements Replica {
       fatal: (reason) => this.#fatal(reason),
     });
   }
-
-  // ---- life ----
 
   async start(): Promise<void> {
     const { transport } = this.#options;
@@ -240,6 +241,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
         startShard(host);
       }
       this.#clocks.ask();
+      this.#votes.look(this.#standing.kind, this.hosts);
       this.#notices.pump();
       this.#compaction.maybeRun(this.hosts);
       this.#snapshotSource.tick();
@@ -247,13 +249,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
     }
     if (now - this.#lastSweepAt >= this.#options.retentionSweepMs) {
       this.#lastSweepAt = now;
-      for (const host of this.hosts) this.#sweep(host);
+      for (const host of this.hosts)
+        this.#retention.startWhere((shard) => this.#clocks.mayDelete(shard), host);
     }
-  }
-
-  #sweep(host: ShardHost): void {
-    if (!host.leadership.serving || host.machine.groups.groupCount === 0) return;
-    if (this.#clocks.mayDelete(host)) this.#retention.start(host.shard, host.stamp());
   }
 
   #scheduleTurn(): void {
@@ -391,7 +389,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
       clusterId: this.clusterId,
       standing: this.#standing.kind,
       missing: this.#standing.kind === 'forming' ? this.#standing.missing : [],
-      peers: this.peers.status(),
+      formed: this.#disk.identity.formedWith[this.self] !== undefined,
+      ...this.#votes.of(this.#standing.kind, this.hosts),
       clocks: [...this.#clocks.offsets()].map(([id, aheadMs]) => ({ id, aheadMs })),
       logBytes: this.#storage.logBytes(),
       shards: this.hosts.map(shardStatus),

@@ -2,6 +2,7 @@ import type { GroupId, ShardId, TopicName, WallMs } from '../kernel/index.js';
 import type { Expirable, MachineView } from '../machine/index.js';
 import type { Coordinator } from './coordinator.js';
 import type { Clock } from './ports.js';
+import type { ShardHost } from './shard-host.js';
 
 /** Offsets that are looked at before the loop is given back. */
 const LOOKED_AT_MAX = 1_000;
@@ -22,6 +23,13 @@ export class RetentionSweep {
   constructor(coordinator: Coordinator, clock: Pick<Clock, 'endOfTurn'>) {
     this.#coordinator = coordinator;
     this.#clock = clock;
+  }
+
+  /** In a shard that is led here and holds groups, if its time is sure. */
+  startWhere(mayDelete: (host: ShardHost) => boolean, host: ShardHost): void {
+    const { shard, leadership, machine } = host;
+    if (!leadership.serving || machine.groups.groupCount === 0 || !mayDelete(host)) return;
+    this.start(shard, host.stamp());
   }
 
   /** `at`: the time that the shard has reached. One that is still under way goes on instead. */
