@@ -3,7 +3,7 @@ import { AdminClient, AdminClientError } from '../admin/index.js';
 
 export interface CliSurroundings {
   readonly print: (text: string) => void;
-  /** Says what went wrong and sets the exit code: 1 = the answer is no, 2 = wrong use, 3 = no replica answers. */
+  /** Says what went wrong and sets the exit code: 1 = the answer is no, 2 = wrong use, 3 = no replica answers, 4 = a vote is lost. */
   readonly fail: (message: string, code: number) => void;
   readonly exit: (code: number) => never;
   readonly version: string;
