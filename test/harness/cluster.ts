@@ -194,7 +194,7 @@ export class Cluster {
 
   async createTopic(name: string, partitions: number): Promise<void> {
     const TOPIC_ALREADY_EXISTS = 36;
-    await eventually(`topic ${name} is there`, 10_000, async () => {
+    await eventually(`topic ${name} is there`, READY_WITHIN_MS, async () => {
       for (const { kafka, child } of this.replicas) {
         if (!child.running) continue;
         try {
