@@ -1,10 +1,27 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { uptime } from 'node:os';
 import { monotonicMs, wallMs } from '../kernel/index.js';
 import type { Clock, Entropy } from './ports.js';
+import { countingSuspends } from './suspend.js';
 
-/** The machine's clocks. `performance.now` is CLOCK_MONOTONIC: it runs on while the process is stopped. */
+const monotonic = countingSuspends({
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  uptimeMs,
+});
+
+/** Where a sandbox does not tell it, suspends are not seen. */
+function uptimeMs(): number {
+  try {
+    return uptime() * 1_000;
+  } catch {
+    return performance.now();
+  }
+}
+
+/** The machine's clocks. `monotonic` runs on while the process is stopped, and while the machine is suspended. */
 export const systemClock: Clock = {
-  monotonic: () => monotonicMs(performance.now()),
+  monotonic: () => monotonicMs(monotonic()),
   wall: () => wallMs(Date.now()),
   after: (delayMs, callback) => {
     const timer = setTimeout(callback, delayMs);
