@@ -85,13 +85,15 @@ export class PartitionLeaders {
 
   constructor(all: readonly BrokerAddress[]) {
     this.#all = [...all].sort((a, b) => a.id - b.id);
-    this.#up = this.#all.filter(({ up }) => up);
+    const up = this.#all.filter((broker) => broker.up);
+    const inSync = up.filter(({ votes }) => votes !== false);
+    this.#up = inSync.length > 0 ? inSync : up;
   }
 
   of(topic: TopicName, partition: number): number {
     const at = (crc32c(Buffer.from(topic)) + partition) >>> 0;
     const home = this.#all[at % this.#all.length];
-    if (home?.up === true) return home.id;
+    if (home !== undefined && this.#up.includes(home)) return home.id;
     return this.#up[Math.floor(at / this.#all.length) % this.#up.length]?.id ?? -1;
   }
 }

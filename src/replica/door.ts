@@ -63,7 +63,13 @@ export abstract class ReplicaDoor implements Coordinator {
   }
 
   brokers(): readonly BrokerAddress[] {
-    return this.peers.brokers();
+    const learners = new Set(
+      this.hosts[0]
+        ?.status()
+        .peers.filter(({ votes }) => !votes)
+        .map(({ id }) => id),
+    );
+    return this.peers.brokers().map((broker) => ({ ...broker, votes: !learners.has(broker.id) }));
   }
 
   shardOf(group: GroupId): ShardId {

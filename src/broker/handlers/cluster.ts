@@ -116,17 +116,22 @@ function unknown({ name, topicId: id }: AskedTopic, version: number): TopicReply
   };
 }
 
-function described(topic: Topic, leaders: PartitionLeaders, { facts }: BrokerContext): TopicReply {
-  const ids = facts.brokers().map(({ id }) => id);
+/** A replica that is down, or follows without a vote, is not in sync: the partition is under-replicated. */
+function described(topic: Topic, leaders: PartitionLeaders, { coordinator }: BrokerContext): TopicReply {
+  const all = coordinator.brokers();
+  const inSync = all.filter(({ up, votes }) => up && votes !== false).map(({ id }) => id);
+  const offlineReplicas = all.filter(({ up }) => !up).map(({ id }) => id);
   return {
     errorCode: 0,
     name: topic.name,
     topicId: topic.id,
     partitions: Array.from({ length: topic.partitions }, (_, partitionIndex) => {
       const leaderId = leaders.of(topic.name, partitionIndex);
-      const nodes = [leaderId, ...ids.filter((id) => id !== leaderId)];
+      const leaderFirst = (ids: readonly number[]) => [leaderId, ...ids.filter((id) => id !== leaderId)];
+      const replicaNodes = leaderFirst(all.map(({ id }) => id));
+      const isrNodes = leaderFirst(inSync);
       // The leader epoch stays -1 (the default): otherwise Java validates positions (docs/clients.md#leader-epochs).
-      return { errorCode: 0, partitionIndex, leaderId, replicaNodes: nodes, isrNodes: nodes };
+      return { errorCode: 0, partitionIndex, leaderId, replicaNodes, isrNodes, offlineReplicas };
     }),
   };
 }
