@@ -1,3 +1,4 @@
+import { type Drawing, Recorder } from './recorder.js';
 import { type Asked, drawSetup, type Setup } from './setup.js';
 import { type Verdict, World } from './world.js';
 
@@ -6,10 +7,26 @@ export function runSeed(seed: number, asked: Asked = {}, onLine?: (line: string)
   return runSetup(drawSetup(seed, asked), onLine);
 }
 
-/** Runs a world. A throw that nobody caught counts as a violation. */
-export async function runSetup(setup: Setup, onLine?: (line: string) => void): Promise<Verdict> {
+/** Runs a world, and gives what a diagram of it shows. */
+export async function drawWorld(setup: Setup): Promise<Drawing> {
+  const world = new World(setup);
+  const recorder = new Recorder(() => world.time.now);
+  world.trace.recorder = recorder;
+  const { seed, violation } = await judged(world);
+  const broken = violation === undefined ? undefined : `${violation.invariant}: ${violation.detail}`;
+  const ids = world.stations.map(({ id }) => id);
+  return recorder.drawing(`seed ${seed}`, ids, setup.shards, broken);
+}
+
+/** Runs a world. */
+export function runSetup(setup: Setup, onLine?: (line: string) => void): Promise<Verdict> {
   const world = new World(setup);
   world.trace.onLine = onLine;
+  return judged(world);
+}
+
+/** A throw that nobody caught counts as a violation. */
+async function judged(world: World): Promise<Verdict> {
   let leaked: unknown;
   const leak = (error: unknown): void => {
     leaked ??= error;

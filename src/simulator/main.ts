@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { runSetup, tell } from './campaign.js';
+import { drawWorld, runSetup, tell } from './campaign.js';
 import { runCampaign, runShare, type Share } from './crew.js';
+import { diagramPage } from './diagram.js';
 import { missedGoals } from './goals.js';
 import { type Asked, drawSetup } from './setup.js';
 import { shrink } from './shrink.js';
@@ -16,6 +18,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     /** Of one seed: takes away what it does not need to fail. */
     shrink: { type: 'boolean', default: false },
+    /** Of one seed: writes a space-time diagram into this file. */
+    diagram: { type: 'string' },
     /** Ends the campaign at the first violation. */
     stop: { type: 'boolean', default: false },
     /** Runs every seed twice and compares the traces. */
@@ -45,6 +49,7 @@ async function replay(seed: number): Promise<void> {
   const again = await runSetup(setup);
   console.info(tell(verdict, values.only === undefined ? '' : ` --only ${values.only}`));
   console.info(`trace hash ${verdict.hash}, and ${again.hash} when run again`);
+  if (values.diagram !== undefined) writeFileSync(values.diagram, diagramPage(await drawWorld(setup)));
   if (verdict.violation === undefined && verdict.hash === again.hash) return;
   process.exitCode = 1;
   if (!values.shrink || verdict.violation === undefined) return;

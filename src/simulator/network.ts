@@ -96,6 +96,7 @@ export class SimulatedNetwork {
 
   cut(from: ReplicaId, to: ReplicaId): void {
     this.#cut.add(way(from, to));
+    this.#trace.recorder?.cut(from, to);
     const link = this.#links.get(pair(from, to));
     if (link === undefined) return;
     this.#time.after(SILENCE_MS, () => {
@@ -104,6 +105,7 @@ export class SimulatedNetwork {
   }
   mend(from: ReplicaId, to: ReplicaId): void {
     if (!this.#cut.delete(way(from, to))) return;
+    this.#trace.recorder?.mended(from, to);
     const link = this.#links.get(pair(from, to));
     if (link === undefined || !link.open) return this.#connect(from, to);
     for (const { held } of link.pipes) for (const go of held.splice(0)) go();
@@ -114,6 +116,7 @@ export class SimulatedNetwork {
     const ids = [...this.#nodes.keys()];
     for (const from of ids) for (const to of ids) if (from !== to) this.mend(from, to);
     this.#cut.clear();
+    this.#trace.recorder?.healed();
   }
   /** The connection breaks; both ends try again. */
   reset(a: ReplicaId, b: ReplicaId): void {
@@ -161,7 +164,9 @@ export class SimulatedNetwork {
       this.#trace.reached('a queue was full');
       return false;
     }
+    const arrived = this.#trace.recorder?.sent(from, to, bytes);
     this.#carry(link, side, bytes.length, (node) => {
+      arrived?.();
       this.#trace.message(this.#time.now, from, to, bytes[0]!, bytes.length);
       node.handler.onMessage(from, bytes);
     });

@@ -4,6 +4,7 @@ import { decodeFrame, type DiskCondition } from '../replica/index.js';
 import type { History } from './history.js';
 import { MEMBERS_GROUP } from './members.js';
 import type { SimulatedProcess } from './process.js';
+import { shardsSeen } from './recorder.js';
 import type { Setup } from './setup.js';
 import type { Station } from './strike.js';
 import type { Trace } from './trace.js';
@@ -46,6 +47,7 @@ export class Observer {
     this.#each((station, process) => {
       this.#keptPromises(station, process);
       this.#logSize(station, process);
+      this.#trace.recorder?.looked(process.id, shardsSeen(process.replica!.status().shards));
     });
   }
 

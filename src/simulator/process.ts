@@ -88,6 +88,7 @@ export class SimulatedProcess {
   /** As SIGSTOP: its clock runs on, and it does nothing. */
   stopUntil(at: number): void {
     this.#stoppedUntil = at;
+    if (at > this.#around.time.now) this.#around.trace.recorder?.paused(this.id, at);
   }
 
   /** Rejects when the replica refuses to start. */

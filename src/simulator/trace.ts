@@ -1,4 +1,5 @@
 import { crc32c, crc32cWord, type ReplicaId } from '../kernel/index.js';
+import type { Recorder } from './recorder.js';
 
 const REMEMBERED = 60;
 
@@ -13,12 +14,15 @@ export class Trace {
   readonly goals = new Map<string, number>();
   /** Every line goes here too. */
   onLine: ((line: string) => void) | undefined;
+  /** Gathers what a diagram shows. */
+  recorder: Recorder | undefined;
   #hash = 0;
   readonly #lines: Line[] = [];
 
   note(atMs: number, what: string): void {
     this.#hash = crc32c(Buffer.from(what), crc32cWord(Math.round(atMs * 1_000), this.#hash));
     this.#keep({ atMs, text: what });
+    this.recorder?.note(what);
   }
 
   /** A message arrives. Most lines are of this kind: they become text only where somebody reads them. */

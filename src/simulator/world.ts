@@ -201,6 +201,7 @@ export class World {
     station.troubled = false;
     station.lives++;
     trace.note(time.now, `start ${id}`);
+    trace.recorder?.began(id);
     const process = new SimulatedProcess(id, {
       ...{ time, trace, network, disk, drift, setup: this.#setup },
       random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
@@ -229,6 +230,7 @@ export class World {
     const lost = station.disk.crash();
     if (lost > 0) this.trace.reached('a crash lost sectors');
     this.trace.note(this.time.now, `crash ${station.id}: ${lost} sectors lost`);
+    this.trace.recorder?.ended(station.id, 'crash');
     this.#restartLater(station, backAfterMs);
   }
 
@@ -236,6 +238,7 @@ export class World {
     this.#observer.died(station.id, process.sent);
     process.die();
     this.trace.note(this.time.now, `end ${station.id}: ${reason}`);
+    this.trace.recorder?.ended(station.id, reason);
     this.history.endings.push({
       replica: station.id,
       reason,
