@@ -72,6 +72,7 @@ describe('the quorate command in a checkout', () => {
       'src',
       'bin',
       'package.json',
+      'nest-cli.json',
       'scripts/build.js',
       'tsconfig.json',
       'tsconfig.build.json',
