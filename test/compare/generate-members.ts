@@ -5,6 +5,8 @@ import { MISSING_TOPIC, TOPICS } from './sequence.js';
 const LONG_MS = 120_000;
 /** Longer than the requests between two words of a member take, and worth waiting for. */
 const SHORT_MS = 1_500;
+/** Never at the moment at which a session ends. */
+const BARRIER_MS = 2_500;
 
 const group = (writing: Writing): unknown => ({ $group: writing.group });
 const id = (client: string, back = 0): unknown => (back === 0 ? { $id: client } : { $id: client, back });
@@ -24,7 +26,7 @@ function joinBody(writing: Writing, member: Member, memberId: unknown, more: obj
   return {
     groupId: group(writing),
     sessionTimeoutMs: member.shortSession ? SHORT_MS : LONG_MS,
-    rebalanceTimeoutMs: shortBarriers ? SHORT_MS : LONG_MS,
+    rebalanceTimeoutMs: shortBarriers ? BARRIER_MS : LONG_MS,
     memberId,
     groupInstanceId: member.instance,
     protocolType,

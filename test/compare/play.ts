@@ -55,7 +55,8 @@ class Player implements Known {
     return this.#ids.get(client)?.at(-1 - back) ?? `unknown-${client}`;
   }
   generation(client: string): number {
-    return this.#generations.get(client) ?? 0;
+    // Who has learned none speaks of the one before the first: Quorate's groups do not begin at 1.
+    return this.#generations.get(client) ?? this.#bases.get(this.group('A')) ?? 0;
   }
   leads(client: string): boolean {
     return this.#leads.get(client) ?? false;

@@ -11,11 +11,11 @@ import {
   kcat,
   kcatReadFrom,
   type Scene,
+  shared,
 } from './clients.js';
 
 const TOPIC = 'tenants';
 const PARTITIONS = 6;
-const ALL = [0, 1, 2, 3, 4, 5];
 const TIMEOUT_MS = 20_000;
 
 describe('classic groups with foreign clients', () => {
@@ -45,22 +45,6 @@ describe('classic groups with foreign clients', () => {
     running.push(member);
     return member;
   };
-  /** Each member owns as many partitions as told, and together they own every partition exactly once. */
-  const shared = (members: readonly ForeignMember[], shares: readonly number[]): Promise<boolean> =>
-    eventually(`${members.map(({ name }) => name).join(', ')} own ${shares.join(', ')}`, TIMEOUT_MS, () => {
-      const owned = members.map((member) => member.owned() ?? []);
-      const together = owned.flat().sort((a, b) => a - b);
-      return (
-        JSON.stringify(owned.map(({ length }) => length)) === JSON.stringify(shares) &&
-        JSON.stringify(together) === JSON.stringify(ALL)
-      );
-    }).catch((error: unknown) => {
-      const seen = members.map(
-        (member) =>
-          `${member.name}: ${JSON.stringify(member.owned())}\n${member.child.lines.slice(-15).join('\n')}`,
-      );
-      throw new Error(`${String(error)}\n${seen.join('\n')}`);
-    });
   /** As replica 1 has applied it; a follower may lag a little. */
   const groupSeen = async (
     group: string,

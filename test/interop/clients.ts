@@ -34,7 +34,7 @@ export interface ForeignClient {
   start(scene: Scene, name: string): ForeignMember;
 }
 
-const works = (command: string, args: readonly string[]): boolean =>
+export const works = (command: string, args: readonly string[]): boolean =>
   spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 export const PYTHON = process.env['QUORATE_TEST_PYTHON'] ?? 'python3';
@@ -108,12 +108,14 @@ interface Said {
   readonly error?: string;
 }
 
-function scripted(name: string, command: string, args: readonly string[]): CommittingMember {
+/** A member that is spoken to as confluent_member.py is. */
+export function scripted(name: string, command: string, args: readonly string[]): CommittingMember {
   const child = new Child(name, command, args);
   let owned: readonly number[] | undefined;
   const said: Said[] = [];
   child.onLine((line, stream) => {
-    if (stream === 'stderr') return;
+    // A JVM prints its warnings to standard output.
+    if (stream === 'stderr' || !line.startsWith('{')) return;
     const event = JSON.parse(line) as Said;
     if (event.kind === 'owns') owned = [...event.partitions!].sort((a, b) => a - b);
     else if (event.kind === 'stops') owned = undefined;
@@ -139,6 +141,33 @@ function scripted(name: string, command: string, args: readonly string[]): Commi
       await child.exited;
     },
   };
+}
+
+/** Waits until each member owns as many partitions as told, and together they own every partition exactly once. */
+export async function shared(
+  members: readonly ForeignMember[],
+  shares: readonly number[],
+  withinMs = 20_000,
+): Promise<void> {
+  const all = Array.from(
+    { length: shares.reduce((sum, share) => sum + share, 0) },
+    (_, partition) => partition,
+  );
+  await eventually(`${members.map(({ name }) => name).join(', ')} own ${shares.join(', ')}`, withinMs, () => {
+    const owned = members.map((member) => member.owned() ?? []);
+    const together = owned.flat().sort((a, b) => a - b);
+    const counts = owned.map(({ length }) => length).sort();
+    return (
+      JSON.stringify(counts) === JSON.stringify([...shares].sort()) &&
+      JSON.stringify(together) === JSON.stringify(all)
+    );
+  }).catch((error: unknown) => {
+    const seen = members.map(
+      (member) =>
+        `${member.name}: ${JSON.stringify(member.owned())}\n${member.child.lines.slice(-15).join('\n')}`,
+    );
+    throw new Error(`${String(error)}\n${seen.join('\n')}`);
+  });
 }
 
 /** Skips loudly when a client is missing; with REQUIRE_SERVICES=1 that is a failure. */

@@ -65,6 +65,6 @@ while True:
             (found,) = consumer.committed([partition], timeout=10)
             say("found", partition=found.partition, offset=found.offset)
     except KafkaException as error:
-        say("error", error=str(error))
+        say("error", error=error.args[0].name())
 consumer.close()
 say("left")

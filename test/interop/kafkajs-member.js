@@ -46,7 +46,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       say('found', { partition: Number(partition), offset: Number(entry?.offset ?? -1) });
     }
   } catch (error) {
-    say('error', { error: error.message });
+    say('error', { error: error.type ?? error.message });
   }
 }
 await consumer.disconnect();
