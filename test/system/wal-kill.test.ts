@@ -50,7 +50,7 @@ describe('the write-ahead log', () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  }, 120_000);
+  }, 600_000);
 });
 
 /** The number of the last record; throws when one is missing, altered or out of order, or acknowledged and not there. */

@@ -75,7 +75,8 @@ export class ModelViolation extends Error {
 
 /** Time stands still in the model, and whatever depends on it may happen at any moment: none of this decides anything. */
 const TIME = new Set([
-  ...['options', 'effects', 'random', 'round', 'roundAt', 'rounds', 'leaderHeardAt', 'backOffUntil'],
+  ...['options', 'effects', 'random', 'round', 'roundAt', 'rounds', 'backOffUntil'],
+  ...['leaderSilence', 'quorumSilence', 'leaderDiedAt', 'returnAfterMs', 'tookOverAt', 'load', 'roundWanted'],
   ...['leaseGrantUntil', 'leaseGrantBallot', 'askedCatchUpAt', 'startedAt', 'askedAt', 'since'],
   ...['heardAt', 'steadySince', 'answeredAt', 'content', 'electable', 'priority', 'progressAt', 'resentAt'],
   // Chunks are as large as the log: nothing waits for room.
