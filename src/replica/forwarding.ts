@@ -22,8 +22,8 @@ interface Waiting {
   readonly payload: Uint8Array;
   readonly deadline: MonotonicMs;
   readonly done: (outcome: Outcome<Reply>) => void;
-  /** Whom it was sent to; undefined while it waits for a leader. */
-  sentTo: ReplicaId | undefined;
+  /** Who has it; undefined while it waits for a leader. */
+  sentTo: ReplicaId | 'here' | undefined;
 }
 
 export interface ForwardingPort {
@@ -111,6 +111,8 @@ export class Forwarding {
   #try(request: number, waiting: Waiting): void {
     const { shard, command, payload } = waiting;
     if (this.#port.serves(shard)) {
+      // Proposed once: a second proposal would find what the first has done, and its answer would be told.
+      waiting.sentTo = 'here';
       return this.#port.submit(shard, command, (outcome) => this.#outcome(request, waiting, outcome));
     }
     const leader = this.#port.leaderOf(shard);

@@ -28,13 +28,17 @@ export interface ClientSurroundings {
 }
 
 /** Calls `ask` again and again, each time after the last answer or when patience has run out. */
-function repeatedly(around: ClientSurroundings, ask: (replica: Replica, done: () => void) => void): void {
+function repeatedly(
+  around: ClientSurroundings,
+  whom: (any: Replica) => Replica,
+  ask: (replica: Replica, done: () => void) => void,
+): void {
   const { time, random, replicas, paceMs, pending } = around;
   const again = (): void => {
     time.after(random.next() * 2 * paceMs(), () => {
       const running = replicas();
       if (running.length === 0) return again();
-      const replica = random.pick(running);
+      const replica = whom(random.pick(running));
       const request = { replica, askedAt: time.now };
       pending.add(request);
       let over = false;
@@ -62,17 +66,25 @@ export function leaderSeenBy(replica: Replica, around: ClientSurroundings, group
 
 /** Commits ever higher offsets of one partition, and reads them back. */
 export function committer(around: ClientSurroundings, name: string): void {
-  const commits: Commits = { group: groupId(name), topic: topicName('work'), tried: 0, acknowledged: -1 };
+  const commits: Commits = {
+    group: groupId(name),
+    topic: topicName('work'),
+    tried: 0,
+    acknowledged: -1,
+  };
+  const open = new Set<number>();
   around.history.commits.push(commits);
   const shardIn = (replica: Replica): ReturnType<Replica['shardOf']> => replica.shardOf(commits.group);
-  repeatedly(around, (any, done) => {
-    const replica = leaderSeenBy(any, around, name);
-    if (around.random.chance(0.4)) return read(around, commits, replica, done);
+  const whom = (any: Replica): Replica => leaderSeenBy(any, around, name);
+  repeatedly(around, whom, (replica, done) => {
+    if (around.random.chance(0.4)) return read(around, commits, open, replica, done);
     const offset = ++commits.tried;
+    open.add(offset);
     replica.submit(shardIn(replica), commitOf(commits, offset), (outcome) => {
       const taken =
         outcome.kind === 'ok' && outcome.reply.kind === 'commit' && outcome.reply.error === 'NONE';
       around.trace.note(around.time.now, `${name} commits ${offset}: ${taken ? 'taken' : outcome.kind}`);
+      if (outcome.kind !== 'outcome-unknown') open.delete(offset);
       if (taken) commits.acknowledged = Math.max(commits.acknowledged, offset);
       done();
     });
@@ -95,13 +107,26 @@ function commitOf({ group, topic }: Commits, offset: number): GroupCommand {
   };
 }
 
-function read(around: ClientSurroundings, commits: Commits, replica: Replica, done: () => void): void {
+/** `open`: offsets whose end nobody knows; each may still be chosen, also behind one that was acknowledged later. */
+function read(
+  around: ClientSurroundings,
+  commits: Commits,
+  open: ReadonlySet<number>,
+  replica: Replica,
+  done: () => void,
+): void {
   const atLeast = commits.acknowledged;
   replica.read(replica.shardOf(commits.group), (outcome) => {
     if (outcome.kind === 'ok') {
       const found = Number(outcome.view.groups.committed(commits.group, commits.topic, 0)?.offset ?? -1);
       around.trace.note(around.time.now, `${commits.group} reads ${found} at ${replica.self}`);
-      around.history.reads.push({ group: commits.group, atLeast, found, atMost: commits.tried });
+      around.history.reads.push({
+        group: commits.group,
+        atLeast,
+        found,
+        atMost: commits.tried,
+        open: open.has(found),
+      });
     }
     done();
   });
@@ -117,7 +142,8 @@ export function recordWriter(
   const { history, random, time, trace } = around;
   let seen = 0;
   let token = 0;
-  repeatedly(around, (replica, done) => {
+  const whom = (any: Replica): Replica => any;
+  repeatedly(around, whom, (replica, done) => {
     const writes = random.chance(0.6);
     if (random.chance(0.2)) token = random.chance(0.5) ? ++tokens.newest : tokens.newest;
     const access: RecordAccess = {

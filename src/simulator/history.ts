@@ -31,6 +31,8 @@ export interface OffsetRead {
   readonly found: number;
   /** What had been tried when it ended. */
   readonly atMost: number;
+  /** Nobody knew when the read ended whether what it found would be chosen, or when. */
+  readonly open?: boolean;
 }
 
 /** What a replica had applied at some moment. */

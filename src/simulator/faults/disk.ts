@@ -52,7 +52,8 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
   victim.damaged = true;
   if (random.chance(0.3)) victim.portTaken = 1;
   const { disk, copy } = victim;
-  if (copy !== undefined && random.chance(0.7)) {
+  // A copy is known as such by those who know how far its disk had come: whoever lagged when it was taken does not.
+  if (copy !== undefined && world.network.whole && random.chance(0.7)) {
     strike.note('an older copy of a disk was restored', victim);
     disk.restore(copy);
     return true;

@@ -54,6 +54,39 @@ const create = (partitions: number): ForwardableCommand => ({
 });
 const YES = { kind: 'ok', reply: { kind: 'noticed', through: 1 } };
 
+describe('Forwarding where this replica leads', () => {
+  /** Counts proposals, and answers none of them. */
+  const leading = (): { proposals: number; told: Outcome<Reply>[]; forwarding: Forwarding; now: number } => {
+    const state = { proposals: 0, told: [] as Outcome<Reply>[], now: 0 };
+    const forwarding = new Forwarding(
+      {
+        now: () => monotonicMs(state.now),
+        leaderOf: () => TWO,
+        serves: () => true,
+        submit: () => void state.proposals++,
+        send: () => true,
+      },
+      7,
+    );
+    forwarding.submit(SHARD, create(1), (outcome) => state.told.push(outcome));
+    return Object.assign(state, { forwarding });
+  };
+
+  it('proposes a command once, however long it takes', () => {
+    const state = leading();
+    for (let ticks = 0; ticks < 3; ticks++) state.forwarding.tick();
+    state.forwarding.retry();
+    expect(state.proposals).toBe(1);
+  });
+
+  it('never says that nothing happened to a command that was proposed', () => {
+    const state = leading();
+    state.now = 60_000;
+    state.forwarding.tick();
+    expect(state.told).toEqual([{ kind: 'outcome-unknown' }]);
+  });
+});
+
 describe('Forwarding', () => {
   let asking: Asking;
   beforeEach(() => {
