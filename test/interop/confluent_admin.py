@@ -1,6 +1,7 @@
 """What confluent-kafka's AdminClient sees and changes, as one JSON object: brokers, group and topic are arguments."""
 import json
 import sys
+import time
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, OffsetSpec, ResourceType
@@ -38,7 +39,13 @@ only(admin.alter_consumer_group_offsets([altered]))
 found["altered"] = committed()
 found["endsAfter"] = ends(found["offsets"])
 only(admin.create_partitions([NewPartitions(topic, 5)]))
-found["partitions"] = len(admin.list_topics(topic, timeout=WITHIN).topics[topic].partitions)
+# As with Kafka, the broker that answers Metadata may hear of it a moment later than the one that made them.
+end = time.monotonic() + WITHIN
+while True:
+    found["partitions"] = len(admin.list_topics(topic, timeout=WITHIN).topics[topic].partitions)
+    if found["partitions"] == 5 or time.monotonic() > end:
+        break
+    time.sleep(0.05)
 configs = only(admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]))
 found["topicConfigs"] = {name: entry.value for name, entry in configs.items()}
 only(admin.delete_consumer_groups([group]))
