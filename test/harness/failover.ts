@@ -97,7 +97,7 @@ export class FailoverScene {
     const consumer = kafka.consumer({
       groupId: this.#kafkajsGroup,
       retry: { ...KAFKAJS_RETRY, restartOnFailure: () => Promise.resolve(!this.#ended) },
-      sessionTimeout: 10_000,
+      sessionTimeout: 60_000,
       heartbeatInterval: 300,
       maxWaitTimeInMs: 200,
     });
