@@ -15,6 +15,7 @@ interface Metric {
 export function metricsText(source: AdminSource): string {
   const { lags, leftOut } = groupLags(source);
   const { shards, peers, clocks, failuresTolerated, logBytes } = source.status();
+  const stalls = source.stalls();
   const perShard = (
     name: string,
     help: string,
@@ -61,6 +62,18 @@ export function metricsText(source: AdminSource): string {
       help: 'Bytes of write-ahead log a restart would read.',
       type: 'gauge',
       samples: [{ value: logBytes }],
+    },
+    {
+      name: 'quorate_loop_stalls_total',
+      help: 'Stalls of the event loop of more than 100 ms, by what held it.',
+      type: 'counter',
+      samples: stalls.map(({ cause, count }) => ({ labels: { cause }, value: count })),
+    },
+    {
+      name: 'quorate_loop_stalled_seconds_total',
+      help: 'How long the event loop stalled, all stalls of more than 100 ms together.',
+      type: 'counter',
+      samples: stalls.map(({ cause, ms }) => ({ labels: { cause }, value: ms / 1_000 })),
     },
     perShard('serving', 'This replica leads the shard and serves.', ({ leadership }) =>
       leadership.serving ? 1 : 0,

@@ -1,4 +1,4 @@
-import type { GroupId, ReplicaId, ShardId } from '../kernel/index.js';
+import type { GroupId, ReplicaId, ShardId, WorkKind } from '../kernel/index.js';
 import type { MachineView, RegisterCommand, RegisterReply, ReplyTo, TopicReply } from '../machine/index.js';
 import type { AddressesJson } from './shapes.js';
 import type {
@@ -19,6 +19,15 @@ export interface Readiness {
 /** What became of a change to the cluster's topics. */
 export type TopicOutcome = TopicReply | Refusal;
 
+/** What held the event loop: work of the replica, or `gc` (garbage collection), `machine` (the process did not run), `other`. */
+export type StallCause = WorkKind | 'gc' | 'machine' | 'other';
+/** Stalls of the event loop of more than 100 ms since the start: how many, and how long together. */
+export type LoopStalls = readonly {
+  readonly cause: StallCause;
+  readonly count: number;
+  readonly ms: number;
+}[];
+
 /** All that the HTTP side may ask of a replica. Reads are of the state as applied here, unless they say otherwise. */
 export interface AdminSource {
   readonly self: ReplicaId;
@@ -28,6 +37,7 @@ export interface AdminSource {
   readonly defaultPartitions: number;
   readiness(): Readiness;
   status(): ReplicaStatus;
+  stalls(): LoopStalls;
   shardOf(group: GroupId): ShardId;
   leaderOf(shard: ShardId): ReplicaId | undefined;
   serves(shard: ShardId): boolean;

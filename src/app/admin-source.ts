@@ -8,7 +8,7 @@ import {
   topicId,
   topicName,
 } from '../kernel/index.js';
-import type { AddressesJson, AdminSource, Readiness, TopicOutcome } from '../admin/index.js';
+import type { AddressesJson, AdminSource, LoopStalls, Readiness, TopicOutcome } from '../admin/index.js';
 import type { Broker } from '../broker/index.js';
 import { topicCountProblem } from '../machine/index.js';
 import type {
@@ -41,13 +41,18 @@ export class ReplicaAdminSource implements AdminSource {
   readonly #settings: Settings;
   readonly #replica: Replica;
   readonly #broker: Broker;
-  readonly #readiness: () => Readiness;
+  readonly #node: Pick<AdminSource, 'readiness' | 'stalls'>;
 
-  constructor(settings: Settings, replica: Replica, broker: Broker, readiness: () => Readiness) {
+  constructor(
+    settings: Settings,
+    replica: Replica,
+    broker: Broker,
+    node: Pick<AdminSource, 'readiness' | 'stalls'>,
+  ) {
     this.#settings = settings;
     this.#replica = replica;
     this.#broker = broker;
-    this.#readiness = readiness;
+    this.#node = node;
     this.self = replica.self;
     this.clusterId = replica.clusterId;
     this.shards = replica.shards;
@@ -56,7 +61,10 @@ export class ReplicaAdminSource implements AdminSource {
   }
 
   readiness(): Readiness {
-    return this.#readiness();
+    return this.#node.readiness();
+  }
+  stalls(): LoopStalls {
+    return this.#node.stalls();
   }
   status(): ReplicaStatus {
     return this.#replica.status();

@@ -1,4 +1,4 @@
-import { type Log, replicaId } from '../kernel/index.js';
+import { type Log, replicaId, type Work } from '../kernel/index.js';
 import { type Broker, type BrokerSettings, createBroker, DEFAULT_BROKER_SETTINGS } from '../broker/index.js';
 import type { GroupSettings } from '../machine/index.js';
 import { majority } from '../paxos/index.js';
@@ -17,11 +17,12 @@ import type { Settings } from './settings.js';
 
 /**
  * Builds a replica and its Kafka broker from settings. Opens the data directory; nothing listens yet.
- * `onFatal`: the replica can no longer be trusted, end the process.
+ * `work`: told what runs on the loop. `onFatal`: the replica can no longer be trusted, end the process.
  */
 export async function assemble(
   settings: Settings,
   log: Log,
+  work: Work,
   onFatal: (reason: string) => void,
 ): Promise<{ readonly replica: Replica; readonly broker: Broker }> {
   const self = replicaId(settings.replicaId);
@@ -57,6 +58,7 @@ export async function assemble(
     clock: systemClock,
     entropy: systemEntropy,
     log,
+    work,
     onFatal,
   });
   const broker = createBroker({
@@ -65,6 +67,7 @@ export async function assemble(
     settings: brokerSettings(settings),
     ...kafkaListener(settings),
     log,
+    work,
   });
   return { replica, broker };
 }

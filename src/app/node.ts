@@ -6,6 +6,7 @@ import { announce } from './announcer.js';
 import { addressesOf, kafkaListener, withPortsChosen } from './addresses.js';
 import { assemble } from './assemble.js';
 import type { Log } from '../kernel/index.js';
+import { LoopWatch, PROCESS_CLOCKS, watchLoop } from './loop-watch.js';
 import { CatchUpGoal, unreadyReasons } from './readiness.js';
 import type { Settings } from './settings.js';
 import { portIsFree } from './tcp-port.js';
@@ -21,6 +22,8 @@ export class ReplicaNode {
   readonly #log: Log;
   readonly #onFatal: (reason: string) => void;
   readonly #goal: CatchUpGoal;
+  readonly #loop: LoopWatch;
+  #endWatch: (() => void) | undefined;
   #clientsLetIn = false;
   #stopping = false;
   #opening: Promise<void> = Promise.resolve();
@@ -29,23 +32,29 @@ export class ReplicaNode {
     settings: Settings,
     { replica, broker }: { readonly replica: Replica; readonly broker: Broker },
     log: Log,
+    loop: LoopWatch,
     onFatal: (reason: string) => void,
   ) {
     this.#settings = settings;
+    this.#loop = loop;
     this.#onFatal = onFatal;
     this.#replica = replica;
     this.#broker = broker;
     this.#log = log;
     this.#goal = new CatchUpGoal(replica);
-    this.admin = new ReplicaAdminSource(settings, replica, broker, () => this.#readiness());
+    this.admin = new ReplicaAdminSource(settings, replica, broker, {
+      readiness: () => this.#readiness(),
+      stalls: () => loop.stalls(),
+    });
   }
 
   /** Opens the data directory; nothing listens yet. `onFatal`: the replica can no longer be trusted, end the process. */
   static async open(settings: Settings, log: Log, onFatal: (reason: string) => void): Promise<ReplicaNode> {
     const chosen = await withPortsChosen(settings, 'left out');
-    const parts = await assemble(chosen, log, onFatal);
+    const loop = new LoopWatch(log, PROCESS_CLOCKS);
+    const parts = await assemble(chosen, log, loop.work, onFatal);
     announce(parts.replica, log);
-    return new ReplicaNode(chosen, parts, log, onFatal);
+    return new ReplicaNode(chosen, parts, log, loop, onFatal);
   }
 
   /** Resolves when the replica takes part; the Kafka port opens when it is ready. Rejects when an address cannot be used. */
@@ -53,6 +62,7 @@ export class ReplicaNode {
     const { host, port } = kafkaListener(this.#settings);
     await portIsFree(host, port);
     await this.#replica.start();
+    this.#endWatch = watchLoop(this.#loop);
     this.#openWhenReady();
   }
 
@@ -64,6 +74,7 @@ export class ReplicaNode {
     await this.#opening;
     await this.#broker.stop();
     await this.#replica.stop(0);
+    this.#endWatch?.();
   }
 
   /**

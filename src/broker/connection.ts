@@ -88,7 +88,7 @@ export class Connection implements ExchangeOwner, Worker {
     this.clientHost = `/${socket.remoteAddress ?? 'unknown'}`;
     this.peer = peerOf(socket);
     this.#splitter = new FrameSplitter(host.settings.frameBytesMax);
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => host.turns.work('requests', () => this.#receive(chunk)));
     socket.on('drain', () => {
       this.active = true;
       this.resume();

@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import type { Log } from '../kernel/index.js';
+import type { Log, Work } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
 import { apiNamed } from '../wire/index.js';
 import { ClusterFacts } from './cluster-facts.js';
@@ -20,6 +20,8 @@ interface BrokerOptions {
   readonly port: number;
   readonly coordinator: Coordinator;
   readonly log: Log;
+  /** Told what runs on the loop; nobody when it is left out. */
+  readonly work?: Work;
   readonly settings?: Partial<BrokerSettings>;
   /** For tests; the machine's clock otherwise. Must tell the same time as `coordinator.now()`. */
   readonly clock?: Clock;
@@ -67,7 +69,7 @@ class TcpBroker implements Broker, ConnectionHost {
     const { coordinator } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.turns = new Turns(this.#clock);
+    this.turns = new Turns(this.#clock, options.work);
     this.settings = { ...DEFAULT_BROKER_SETTINGS, ...options.settings };
     const facts = new ClusterFacts(coordinator);
     this.#context = {

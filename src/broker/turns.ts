@@ -1,3 +1,4 @@
+import { unwatched, type Work } from '../kernel/index.js';
 import type { Clock } from '../replica/index.js';
 
 /** So long a turn of the loop starts requests, and so long it writes answers. Milliseconds. */
@@ -26,7 +27,11 @@ export class Turns {
   #touched: Worker[] = [];
   readonly #starved = new Set<Worker>();
 
-  constructor(clock: Pick<Clock, 'monotonic' | 'endOfTurn'>) {
+  /** `work`: told what runs on the loop. */
+  constructor(
+    clock: Pick<Clock, 'monotonic' | 'endOfTurn'>,
+    readonly work: Work = unwatched,
+  ) {
     this.#clock = clock;
   }
 
@@ -58,7 +63,7 @@ export class Turns {
   #openTurn(): void {
     if (this.#open) return;
     this.#open = true;
-    this.#clock.endOfTurn(() => this.#endTurn());
+    this.#clock.endOfTurn(() => this.work('requests', () => this.#endTurn()));
   }
   #endTurn(): void {
     this.#open = false;

@@ -7,3 +7,4 @@ export { ByteCursor, ByteReader, ByteWriter, GrowingBytes, MalformedBytesError }
 export * as codec from './codec.js';
 export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';
+export { unwatched, type Work, type WorkKind } from './work.js';

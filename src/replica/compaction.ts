@@ -1,4 +1,4 @@
-import type { Log, Slot } from '../kernel/index.js';
+import { type Log, type Slot, unwatched, type Work } from '../kernel/index.js';
 import type { DiskRoom, LogRecord, Storage } from './ports.js';
 import type { ShardHost } from './shard-host.js';
 
@@ -14,6 +14,7 @@ export class Compaction {
   readonly #thresholdBytes: number;
   readonly #keepFrom: (host: ShardHost) => Slot | undefined;
   readonly #log: Log;
+  readonly #work: Work;
   #room: DiskRoom = 'enough';
   #running = false;
   #floorBytes = 0;
@@ -24,8 +25,10 @@ export class Compaction {
     thresholdBytes: number,
     keepFrom: (host: ShardHost) => Slot | undefined,
     log: Log,
+    work: Work = unwatched,
   ) {
     this.#log = log;
+    this.#work = work;
     this.#keepFrom = keepFrom;
     this.#storage = storage;
     this.#thresholdBytes = thresholdBytes;
@@ -65,7 +68,8 @@ export class Compaction {
     const next = (): void => this.#shard(hosts, index + 1);
     const through = host.machine.appliedThrough;
     if (through === 0) return next();
-    this.#storage.writeSnapshot(host.shard, through, [...host.machine.snapshot()], () => {
+    const chunks = this.#work('snapshot', () => [...host.machine.snapshot()]);
+    this.#storage.writeSnapshot(host.shard, through, chunks, () => {
       host.step({ kind: 'snapshotTaken', through, keepFrom: this.#keepFrom(host) });
       next();
     });

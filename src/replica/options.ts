@@ -1,4 +1,4 @@
-import type { Log, ReplicaId, ShardId } from '../kernel/index.js';
+import type { Log, ReplicaId, ShardId, Work } from '../kernel/index.js';
 import type { GroupSettings } from '../machine/index.js';
 import type { PaxosOptions, PaxosStatus, QuorumSystem } from '../paxos/index.js';
 import type { Coordinator } from './coordinator.js';
@@ -37,6 +37,8 @@ export interface ReplicaOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** Told what runs on the loop; nobody when it is left out. */
+  readonly work?: Work;
   /** The replica can no longer be trusted (disk error, divergence, broken invariant): end the process. Called once. */
   readonly onFatal: (reason: string) => void;
 }

@@ -1,4 +1,13 @@
-import { errorText, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
+import {
+  errorText,
+  type ReplicaId,
+  type ShardId,
+  shardId,
+  type Slot,
+  unwatched,
+  type Work,
+  type WorkKind,
+} from '../kernel/index.js';
 import { levelOf, type News } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
@@ -10,7 +19,6 @@ import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
 import { guardedStorage } from './guarded-storage.js';
 import { NoticePump } from './notice-pump.js';
 import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
-import { Outbox } from './outbox.js';
 import { OwnDisk } from './own-disk.js';
 import { PeerClocks } from './peer-clocks.js';
 import type { Clock, Hello, Storage } from './ports.js';
@@ -19,6 +27,7 @@ import { recover, type Recovered } from './recovery.js';
 import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
 import { shardStatus } from './status.js';
+import { TurnEnd } from './turn-end.js';
 import { VoteWatch } from './votes.js';
 import { softly } from './softly.js';
 import { startShard } from './shard-start.js';
@@ -34,8 +43,9 @@ const AUDIT_EVERY_MS = 1_000;
 class LocalReplica extends ReplicaDoor implements Replica {
   readonly #options: ReplicaOptions;
   readonly #clock: Clock;
+  readonly #work: Work;
   readonly #storage: Storage;
-  readonly #outbox: Outbox;
+  readonly #turnEnd: TurnEnd;
   protected readonly forwarding: Forwarding;
   protected readonly remoteReads: RemoteReads;
   readonly #notices: NoticePump;
@@ -49,8 +59,6 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #votes: VoteWatch;
   #standing: Standing = { kind: 'forming', missing: [] };
   #recovered: Recovered | undefined;
-  readonly #dirty = new Set<ShardHost>();
-  #turnScheduled = false;
   #stopTicking: (() => void) | undefined;
   #lastAuditAt = 0;
   #lastSweepAt = 0;
@@ -65,7 +73,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#storage = guardedStorage(options.storage, (action) => this.#guard(action));
     this.#options = { ...options, storage: { ...options.storage, storage: this.#storage } };
     this.#clock = options.clock;
-    this.#outbox = new Outbox(options.transport);
+    this.#work = options.work ?? unwatched;
+    this.#turnEnd = new TurnEnd(options.clock, options.transport, (action) => this.#guard(action));
     this.#pace = new Pace(options.paxos.heartbeatIntervalMs, options.clock.monotonic());
     const { transport, clock, compactionBytes } = options;
     this.#snapshotSource = new SnapshotSource(this.#storage, transport, clock, compactionBytes);
@@ -74,7 +83,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       leaderOf: (shard) => this.leaderOf(shard),
     });
     const keepFrom = (host: ShardHost): Slot | undefined => this.#snapshotSource.keepFrom(host);
-    this.#compaction = new Compaction(this.#storage, compactionBytes, keepFrom, options.log);
+    this.#compaction = new Compaction(this.#storage, compactionBytes, keepFrom, options.log, this.#work);
     const port: ForwardingPort & ReadPort = {
       now: () => this.#clock.monotonic(),
       leaderOf: (shard) => this.leaderOf(shard),
@@ -89,7 +98,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.forwarding = new Forwarding(port, run);
     this.remoteReads = new RemoteReads(port, run);
     this.#notices = new NoticePump(this);
-    this.#retention = new RetentionSweep(this, this.#clock);
+    this.#retention = new RetentionSweep(this, this.#clock, this.#work);
     this.#clocks = new PeerClocks(options, this.peers);
     this.#votes = new VoteWatch(options, this.peers);
     this.#disk = new OwnDisk({
@@ -111,7 +120,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
       onDied: (peer) => this.#guard(() => this.#peerDied(peer)),
-      onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes)),
+      onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes), 'messages'),
     });
     this.#lastSweepAt = this.#clock.monotonic();
     this.#scheduleTick();
@@ -178,14 +187,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const around: ShardSurroundings = {
       clock: this.#clock,
       storage: this.#storage,
-      send: (shard, send) => {
-        this.#outbox.add(shard, send);
-        this.#scheduleTurn();
-      },
-      touchTurn: (host) => {
-        this.#dirty.add(host);
-        this.#scheduleTurn();
-      },
+      work: this.#work,
+      send: (shard, send) => this.#turnEnd.send(shard, send),
+      touchTurn: (host) => this.#turnEnd.touch(host),
       agreedTime: () => this.#clocks.now(),
       allKnow: (command) => levelOf(command) <= this.peers.featureLevel,
       applied: (host, news) => this.#applied(host, news),
@@ -254,24 +258,11 @@ class LocalReplica extends ReplicaDoor implements Replica {
     }
   }
 
-  #scheduleTurn(): void {
-    if (this.#turnScheduled) return;
-    this.#turnScheduled = true;
-    this.#clock.endOfTurn(() => {
-      this.#turnScheduled = false;
-      this.#guard(() => {
-        for (const host of this.#dirty) host.endTurn();
-        this.#dirty.clear();
-        this.#outbox.flush();
-      });
-    });
-  }
-
   /** A throw in here is a defect of Quorate: the replica stops, because its state can no longer be trusted. */
-  #guard(action: () => void): void {
+  #guard(action: () => void, kind: WorkKind = 'upkeep'): void {
     if (this.#state === 'dead') return;
     try {
-      action();
+      this.#work(kind, action);
     } catch (error) {
       this.#fatal(errorText(error));
     }
@@ -357,7 +348,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     if (host === undefined || through <= host.machine.appliedThrough) return;
     // Read before it is written: a snapshot of a newer version must not take the place of the one that this version reads.
     const machine = softly(this.#options.log, `a snapshot that a peer sent`, () =>
-      host.restore(bytes, through),
+      this.#work('snapshot', () => host.restore(bytes, through)),
     );
     if (machine === undefined) return;
     this.#storage.writeSnapshot(shard, through, [bytes], () => host.install(machine));

@@ -1,4 +1,11 @@
-import type { GroupId, ShardId, TopicName, WallMs } from '../kernel/index.js';
+import {
+  type GroupId,
+  type ShardId,
+  type TopicName,
+  unwatched,
+  type WallMs,
+  type Work,
+} from '../kernel/index.js';
 import type { Expirable, MachineView } from '../machine/index.js';
 import type { Coordinator } from './coordinator.js';
 import type { Clock } from './ports.js';
@@ -17,10 +24,12 @@ type Named = Map<GroupId, Map<TopicName, number[]>>;
  */
 export class RetentionSweep {
   readonly #coordinator: Coordinator;
+  readonly #work: Work;
   readonly #clock: Pick<Clock, 'endOfTurn'>;
   readonly #underWay = new Set<ShardId>();
 
-  constructor(coordinator: Coordinator, clock: Pick<Clock, 'endOfTurn'>) {
+  constructor(coordinator: Coordinator, clock: Pick<Clock, 'endOfTurn'>, work: Work = unwatched) {
+    this.#work = work;
     this.#coordinator = coordinator;
     this.#clock = clock;
   }
@@ -40,7 +49,7 @@ export class RetentionSweep {
     this.#underWay.add(shard);
     const { offsetsRetentionMs } = this.#coordinator.groupSettings;
     const found = groups.expirable(at, offsetsRetentionMs);
-    this.#slice(shard, found[Symbol.iterator](), new Map(), 0);
+    this.#work('sweep', () => this.#slice(shard, found[Symbol.iterator](), new Map(), 0));
   }
 
   #slice(shard: ShardId, search: Iterator<Expirable | null>, named: Named, count: number): void {
@@ -54,7 +63,7 @@ export class RetentionSweep {
       count++;
     }
     if (count >= REMOVED_MAX) return this.#remove(shard, search, named);
-    this.#clock.endOfTurn(() => this.#slice(shard, search, named, count));
+    this.#later(() => this.#slice(shard, search, named, count));
   }
 
   #remove(shard: ShardId, search: Iterator<Expirable | null>, named: Named): void {
@@ -66,8 +75,12 @@ export class RetentionSweep {
     this.#coordinator.submit(shard, { kind: 'group.expireThese', offsetsRetentionMs, groups }, ({ kind }) => {
       // Refused: the next sweep, or the next leader, finds them again.
       if (kind !== 'ok') return void this.#underWay.delete(shard);
-      this.#clock.endOfTurn(() => this.#slice(shard, search, new Map(), 0));
+      this.#later(() => this.#slice(shard, search, new Map(), 0));
     });
+  }
+
+  #later(slice: () => void): void {
+    this.#clock.endOfTurn(() => this.#work('sweep', slice));
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type Slot,
   slot,
   type WallMs,
+  type Work,
 } from '../kernel/index.js';
 import {
   type Applied,
@@ -24,7 +25,6 @@ import {
 import {
   createPaxos,
   type Effect,
-  type Entry,
   type Input,
   type Leadership,
   type Message,
@@ -47,6 +47,7 @@ import { ShardTime } from './shard-time.js';
 export interface ShardSurroundings {
   readonly clock: Clock;
   readonly storage: Storage;
+  readonly work: Work;
   send(shard: ShardId, send: Send): void;
   /** Something is queued for the end of this turn. */
   touchTurn(host: ShardHost): void;
@@ -274,7 +275,7 @@ export class ShardHost {
       case 'persist':
         return this.#persist(effect);
       case 'chosen':
-        return this.#chosen(effect.firstSlot, effect.entries, effect.proposals);
+        return this.#around.work('apply', () => this.#chosen(effect));
       case 'proposalsFailed': {
         const refusal: Refusal = effect.reason === 'not-leader' ? this.#notLeader() : { kind: effect.reason };
         for (const id of effect.ids) this.#settle(id, refusal);
@@ -306,7 +307,7 @@ export class ShardHost {
     this.#around.touchTurn(this);
   }
 
-  #chosen(firstSlot: Slot, entries: readonly Entry[], proposals: readonly (ProposalId | undefined)[]): void {
+  #chosen({ firstSlot, entries, proposals }: Extract<Effect, { kind: 'chosen' }>): void {
     let at = firstSlot;
     for (let i = 0; i < entries.length; i++, at = (at + 1) as Slot) {
       const entry = entries[i]!;

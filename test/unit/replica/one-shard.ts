@@ -1,4 +1,4 @@
-import { monotonicMs, replicaId, shardId, wallMs } from '../../../src/kernel/index.js';
+import { monotonicMs, replicaId, shardId, wallMs, unwatched } from '../../../src/kernel/index.js';
 import { majority, type PaxosOptions } from '../../../src/paxos/index.js';
 import type { Storage } from '../../../src/replica/index.js';
 // Behind the door on purpose: one shard without the replica around it.
@@ -33,6 +33,7 @@ export function oneShard(
       endOfTurn: () => undefined,
     },
     storage,
+    work: unwatched,
     send: () => undefined,
     touchTurn: () => undefined,
     agreedTime: () => undefined,

@@ -1,0 +1,139 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { LoopWatch, PROCESS_CLOCKS, watchLoop } from '../../../src/app/loop-watch.js';
+import type { Log } from '../../../src/kernel/index.js';
+import { eventually, sleep } from '../../harness/waiting.js';
+
+let lines: string[];
+let log: Log;
+beforeEach(() => {
+  lines = [];
+  const write = (message: string): void => void lines.push(message);
+  log = { debug: write, info: write, warn: write, error: write };
+});
+
+describe('the watch of the loop', () => {
+  let now: number;
+  let cpu: number;
+  let watch: LoopWatch;
+  beforeEach(() => {
+    now = cpu = 0;
+    watch = new LoopWatch(log, { nowMs: () => now, cpuMs: () => cpu });
+    watch.begin();
+  });
+  /** The CPU is busy for so long. */
+  const busy = (ms: number): void => {
+    now += ms;
+    cpu += ms;
+  };
+  /** A look in time: judges the stall before it. */
+  const inTime = (): void => {
+    now += 20;
+    watch.look();
+  };
+
+  it('counts nothing as long as the loop is less than 100 ms late', () => {
+    busy(119);
+    watch.look();
+    inTime();
+    expect(watch.stalls()).toEqual([]);
+  });
+
+  it('names the work that took most of a stall, work inside other work as its own', () => {
+    watch.work('messages', () => {
+      busy(30);
+      watch.work('apply', () => busy(190));
+      busy(20);
+    });
+    watch.look();
+    inTime();
+    expect(watch.stalls()).toEqual([{ cause: 'apply', count: 1, ms: 220 }]);
+    expect(lines).toEqual(['the event loop stalled for 220 ms: applying commands']);
+  });
+
+  it('takes many small pieces of one kind together', () => {
+    for (let i = 0; i < 50; i++) watch.work('requests', () => busy(4));
+    watch.look();
+    inTime();
+    expect(watch.stalls()).toEqual([{ cause: 'requests', count: 1, ms: 180 }]);
+  });
+
+  it('calls a collection what it is, though it happened in other work and is told a turn later', () => {
+    watch.work('apply', () => busy(200));
+    watch.look();
+    watch.collected(30, 120);
+    inTime();
+    expect(watch.stalls()).toEqual([{ cause: 'gc', count: 1, ms: 180 }]);
+  });
+
+  it('does not blame work for a collection of before or after', () => {
+    inTime();
+    watch.collected(5, 400);
+    watch.work('apply', () => busy(200));
+    watch.look();
+    watch.collected(231, 400);
+    inTime();
+    expect(watch.stalls()).toEqual([{ cause: 'apply', count: 1, ms: 180 }]);
+  });
+
+  it('knows when the process did not run', () => {
+    watch.work('apply', () => {
+      now += 500;
+      cpu += 5;
+    });
+    watch.look();
+    inTime();
+    expect(watch.stalls()).toEqual([{ cause: 'machine', count: 1, ms: 480 }]);
+  });
+
+  it('says "other" of what no part of the replica did', () => {
+    busy(200);
+    watch.look();
+    inTime();
+    expect(watch.stalls()).toEqual([{ cause: 'other', count: 1, ms: 180 }]);
+  });
+
+  it('goes on after work that throws', () => {
+    expect(() =>
+      watch.work('apply', () => {
+        throw new Error('x');
+      }),
+    ).toThrow('x');
+    busy(200);
+    watch.look();
+    inTime();
+    expect(watch.stalls()).toEqual([{ cause: 'other', count: 1, ms: 180 }]);
+  });
+
+  it('logs the first stall and then one line in ten seconds, which says how many were left out', () => {
+    for (let i = 0; i < 60; i++) {
+      watch.work('sweep', () => busy(200));
+      watch.look();
+      inTime();
+    }
+    expect(watch.stalls()).toEqual([{ cause: 'sweep', count: 60, ms: 60 * 180 }]);
+    expect(lines).toEqual([
+      'the event loop stalled for 180 ms: the retention sweep',
+      'the event loop stalled for 180 ms: the retention sweep; 45 more since the last such line',
+    ]);
+  });
+});
+
+describe('the loop of a process', () => {
+  it('is seen to stall, and by what', async () => {
+    const watch = new LoopWatch(log, PROCESS_CLOCKS);
+    const end = watchLoop(watch);
+    try {
+      await sleep(50);
+      watch.work('snapshot', () => {
+        // CPU time, not wall-clock time: beside other load it takes longer.
+        const { user } = process.cpuUsage();
+        while (process.cpuUsage().user - user < 400_000);
+      });
+      await eventually('the stall is counted', 10_000, () => watch.stalls().length > 0);
+    } finally {
+      end();
+    }
+    // Where the machine is too busy to give this process half of its time, that is what held it.
+    expect(['snapshot', 'machine']).toContain(watch.stalls()[0]!.cause);
+  });
+});
