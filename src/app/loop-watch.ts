@@ -4,7 +4,7 @@ import type { LoopStalls, StallCause } from '../admin/index.js';
 
 /** A loop that is late by more than this has stalled. Milliseconds. */
 const STALL_MS = 100;
-const LOOK_EVERY_MS = 20;
+const LOOK_EVERY_MS = 50;
 /** Stalls are logged this far apart; those between are counted. Milliseconds. */
 const LOGGED_EVERY_MS = 10_000;
 
@@ -89,7 +89,7 @@ export class LoopWatch {
     this.#collections.push({ fromMs, ms });
   }
 
-  /** To be called every 20 ms. */
+  /** To be called every 50 ms. */
   look(): void {
     const now = this.#clocks.nowMs();
     const cpu = this.#clocks.cpuMs();
