@@ -197,7 +197,8 @@ export function fences(source: AdminSource, name: string, query: PageQuery, owne
   const granted = groups.fences(id, owner === undefined ? undefined : memberId(owner));
   // Several members may hold one scope: that of a group whose assignments cannot be read.
   const { items, next } = page(granted, (grant) => `${grant.scope} ${grant.owner}`, query);
-  const { generation, state } = groups.describe(id)!;
+  const { generation, state, memberDetails } = groups.describe(id)!;
+  const sessions = new Map(memberDetails.map((member) => [member.memberId, member.sessionTimeoutMs]));
   return {
     asOf: asOf(source, shard),
     group: id,
@@ -210,6 +211,7 @@ export function fences(source: AdminSource, name: string, query: PageQuery, owne
       instanceId,
       token,
       generation: grantedIn,
+      sessionTimeoutMs: sessions.get(owner) ?? null,
     })),
   };
 }

@@ -142,6 +142,8 @@ export interface FencesJson {
     readonly instanceId: string | null;
     readonly token: number;
     readonly generation: number;
+    /** As the owner asked for when it joined. */
+    readonly sessionTimeoutMs: number | null;
   }[];
 }
 

@@ -15,6 +15,15 @@ export const kafkaAddress = ({
   port: kafkaPort,
 });
 
+/** Where clients reach the HTTP side of a replica; undefined while its port is not known. */
+export function httpUrl(
+  { host, httpUrl: advertised }: ReplicaEntry,
+  port: number | undefined,
+): string | undefined {
+  if (advertised !== undefined) return advertised.replace(/\/+$/, '');
+  return port === undefined ? undefined : `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** Where this replica's Kafka listener binds. */
 export function kafkaListener(settings: Settings): { host: string; port: number } {
   const own = ownEntry(settings);
@@ -30,7 +39,7 @@ export function addressesOf(settings: Settings): AddressesJson {
   const kafka = kafkaAddress(own);
   return {
     kafka: `${kafka.host}:${kafka.port}`,
-    http: own.httpPort === undefined ? null : `http://${own.host}:${own.httpPort}`,
+    http: httpUrl(own, own.httpPort) ?? null,
     peers: `${own.host}:${own.peerPort}`,
   };
 }

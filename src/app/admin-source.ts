@@ -28,7 +28,7 @@ import type {
   Replica,
   ReplicaStatus,
 } from '../replica/index.js';
-import { addressesOf } from './addresses.js';
+import { addressesOf, httpUrl } from './addresses.js';
 import type { Settings } from './settings.js';
 
 /** What the HTTP side asks of one replica. */
@@ -86,10 +86,11 @@ export class ReplicaAdminSource implements AdminSource {
   }
   httpAddresses(): readonly { readonly id: ReplicaId; readonly url: string | undefined }[] {
     const brokers = this.#replica.brokers();
-    return this.#settings.replicas.map(({ id, host, httpPort }) => {
+    return this.#settings.replicas.map((entry) => {
+      const { id, httpPort } = entry;
       // A peer that chooses its port says which when its link is up.
       const port = httpPort === 0 ? brokers.find((broker) => broker.id === id)?.http?.port : httpPort;
-      return { id: replicaId(id), url: port === undefined ? undefined : `http://${host}:${port}` };
+      return { id: replicaId(id), url: httpUrl(entry, port) };
     });
   }
   brokerCounters(): Readonly<Record<string, number>> {

@@ -21,6 +21,8 @@ const replicaEntry = z.strictObject({
   kafkaHost: z.string().min(1).optional(),
   kafkaPort: port,
   httpPort: port.optional(),
+  /** Where clients reach its HTTP side; `http://host:httpPort` when not given. */
+  httpUrl: z.url({ protocol: /^https?$/ }).optional(),
 });
 export type ReplicaEntry = z.output<typeof replicaEntry>;
 
@@ -48,7 +50,7 @@ export const SETTINGS = {
       schema: z.array(replicaEntry).min(1).max(9),
       accepts:
         'a list of 1 to 9 replicas such as [{"id":1,"host":"10.0.0.1","peerPort":9192,"kafkaPort":9092,"httpPort":8080}], or in the environment host names such as 1@10.0.0.1,2@10.0.0.2 or quorate-0.quorate,quorate-1.quorate with the ports 9192, 9092 and 8080',
-      help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. Port 0 means any free port, chosen at each start; for `peerPort` only in a cluster of one replica. `kafkaHost` is the name clients use when it differs from `host`.',
+      help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. Port 0 means any free port, chosen at each start; for `peerPort` only in a cluster of one replica. `kafkaHost` is the name clients use when it differs from `host`, `httpUrl` (https://q1.example.com) where they reach HTTP.',
     }),
     fromText: replicasFromText,
   },

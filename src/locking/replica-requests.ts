@@ -21,9 +21,11 @@ type Heard =
   /** Another replica leads. */
   | { readonly kind: 'elsewhere'; readonly url: string }
   /** Nothing of the request left, or the replica said that it did nothing, or it was a read: ask the next one. */
-  | { readonly kind: 'ask-another'; readonly why: Error };
+  | { readonly kind: 'ask-another'; readonly why: Error; readonly reached: boolean };
 
 const RETRY_MS = 50;
+/** For how long no redirect is followed to an address that did not answer. */
+const UNREACHABLE_MS = 30_000;
 /** Problems that are answers; any other one below 500 is a refusal. A 404 without its code says that no replica is there. */
 const ANSWERS: readonly unknown[] = ['not-found', 'stale-epoch'];
 
@@ -33,6 +35,8 @@ export class ReplicaRequests {
   readonly #replicas: readonly ReplicaConnections[];
   /** Answered last, or was named as the leader by the one that did. */
   #preferred: ReplicaConnections;
+  /** Leaders by names that lead nowhere from here (NAT, an ingress), until when (`performance.now`). */
+  readonly #unreachable = new Map<string, number>();
 
   constructor(options: ReplicaRequestsOptions) {
     this.#options = options;
@@ -63,12 +67,38 @@ export class ReplicaRequests {
     const heard = await this.#ask(asked, request);
     if (heard.kind !== 'elsewhere') return heard;
     const leader = this.#at(heard.url);
+    if (this.#isUnreachable(leader.url)) return this.#askHere(asked, request);
     // Whatever is asked next goes there at once.
     this.#preferred = leader;
     const answer = await this.#ask(leader, request);
-    if (answer.kind !== 'elsewhere') return answer;
-    this.#leave(leader);
-    return { kind: 'ask-another', why: new Error(`${asked.url} and ${leader.url} each name another leader`) };
+    if (answer.kind === 'answer') return answer;
+    if (answer.kind === 'elsewhere') {
+      this.#leave(leader);
+      const why = new Error(`${asked.url} and ${leader.url} each name another leader`);
+      return { kind: 'ask-another', why, reached: true };
+    }
+    if (answer.reached) return answer;
+    this.#unreachable.set(leader.url, performance.now() + UNREACHABLE_MS);
+    this.#preferred = asked;
+    return this.#askHere(asked, request);
+  }
+
+  /** A replica that does not lead reads through the leader. Only reads are redirected. */
+  async #askHere(
+    replica: ReplicaConnections,
+    request: HttpRequest,
+  ): Promise<Exclude<Heard, { kind: 'elsewhere' }>> {
+    const path = `${request.path}${request.path.includes('?') ? '&' : '?'}redirect=no`;
+    const heard = await this.#ask(replica, { ...request, path });
+    if (heard.kind !== 'elsewhere') return heard;
+    // Of an older version, which knows only the redirect: perhaps another of the URLs is the leader.
+    this.#leave(replica);
+    const why = new Error(`${replica.url} names ${heard.url} as the leader, which cannot be reached`);
+    return { kind: 'ask-another', why, reached: false };
+  }
+
+  #isUnreachable(url: string): boolean {
+    return (this.#unreachable.get(url) ?? 0) > performance.now();
   }
 
   async #ask(replica: ReplicaConnections, request: HttpRequest): Promise<Heard> {
@@ -76,7 +106,7 @@ export class ReplicaRequests {
     if (exchange.kind === 'failed') {
       this.#leave(replica);
       const { left, error } = exchange;
-      return lost(request, error, left);
+      return lost(request, error, left, false);
     }
     const { status, location, text } = exchange;
     if (status === 307) {
@@ -87,7 +117,7 @@ export class ReplicaRequests {
     if (body === undefined) {
       // The answer is not from a replica, so it is unknown what happened to the request.
       this.#leave(replica);
-      return lost(request, new Error(`${replica.url} answered ${status} and no JSON`), true);
+      return lost(request, new Error(`${replica.url} answered ${status} and no JSON`), true, false);
     }
     const { code, detail = `status ${status}` } = body as {
       readonly code?: unknown;
@@ -97,7 +127,7 @@ export class ReplicaRequests {
       return { kind: 'answer', answer: { status, body } };
     if (status < 500) throw new RequestRefusedError(`Quorate refused the request: ${detail}`);
     this.#leave(replica);
-    return lost(request, new Error(detail), status !== 503);
+    return lost(request, new Error(detail), status !== 503, true);
   }
 
   /** A leader may go by another name than the one it has in `urls`. */
@@ -123,9 +153,14 @@ function objectOf(json: string): object | undefined {
 }
 
 /** A read may always be repeated; a write only when it certainly did not happen. */
-function lost({ method }: HttpRequest, why: Error, mayHaveHappened: boolean): Heard {
+function lost(
+  { method }: HttpRequest,
+  why: Error,
+  mayHaveHappened: boolean,
+  reached: boolean,
+): Exclude<Heard, { kind: 'answer' | 'elsewhere' }> {
   if (mayHaveHappened && method !== 'GET') throw new OutcomeUnknownError('a write to Quorate', why);
-  return { kind: 'ask-another', why };
+  return { kind: 'ask-another', why, reached };
 }
 
 /** Where the very same request is to be sent, as a replica says that does not lead. */

@@ -93,6 +93,7 @@ export class AdminController {
     @Query('limit') limit: string | undefined,
     @Query('after') after: string | undefined,
     @Query('owner') owner: string | undefined,
+    @Query('redirect') redirect: string | undefined,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<FencesJson> {
     const query = asked(limit, after);
@@ -103,7 +104,7 @@ export class AdminController {
       const rest = new URLSearchParams({ id, fresh: '' });
       for (const [name, value] of Object.entries({ limit, after, owner }))
         if (value !== undefined) rest.set(name, value);
-      await freshView(this.#source, shard, `group/fences?${rest.toString()}`, answer);
+      await freshView(this.#source, shard, `group/fences?${rest.toString()}`, redirect, answer);
     }
     return found(() => present.fences(this.#source, id, query, owner));
   }

@@ -10,13 +10,22 @@ export interface Answer {
   header(name: string, value: string): Answer;
 }
 
-/** A linearizable read. Where another replica leads, the client is sent there: `path` is what it asked for. */
+/**
+ * A linearizable read. Where another replica leads, the client is sent there: `path` is what it asked for.
+ * `redirect: no` is for clients that cannot reach that one: this replica answers, having asked the leader.
+ */
 export async function freshView(
   source: AdminSource,
   shard: ShardId,
   path: string,
+  redirect: string | undefined,
   answer: Answer,
 ): Promise<MachineView> {
+  if (redirect === 'no') {
+    const here = await source.readAnywhere(shard);
+    if (here.kind === 'ok') return here.view;
+    throw refused(here);
+  }
   const outcome = await source.read(shard);
   if (outcome.kind === 'ok') return outcome.view;
   const leader = outcome.kind === 'not-leader' ? outcome.leader : undefined;

@@ -61,7 +61,8 @@ export class RecordsController {
     const limit = query['limit'] === undefined ? 100 : Number(query['limit']);
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
       throw new Problem(400, 'Bad request', 'limit is a whole number from 1 to 1000.');
-    const view = await this.#fresh(space, `records/${encodeURIComponent(space)}?${search(query)}`, answer);
+    const path = `records/${encodeURIComponent(space)}?${search(query)}`;
+    const view = await this.#fresh(space, path, query['redirect'], answer);
     const found = view.registers.list(space, query['prefix'] ?? '', query['after'] ?? '', limit);
     const next = found.length < limit ? null : found.at(-1)!.id;
     return { space, records: found.map((record) => records.recordJson(space, record)), next };
@@ -72,9 +73,10 @@ export class RecordsController {
     @Param('space') space: string,
     @Param('id') id: string,
     @Headers() headers: HeaderMap,
+    @Query('redirect') redirect: string | undefined,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<RecordJson | undefined> {
-    const view = await this.#fresh(space, recordPath(space, id), answer);
+    const view = await this.#fresh(space, recordPath(space, id), redirect, answer);
     const record = view.registers.get(space, id);
     if (record === undefined) throw new RecordNotFoundError(space, id);
     const etag = etagOf(record.version);
@@ -153,10 +155,12 @@ export class RecordsController {
   async sealed(
     @Param('space') space: string,
     @Param('scope') scope: string,
+    @Query('redirect') redirect: string | undefined,
     @Res({ passthrough: true }) answer: Answer,
   ): Promise<SealJson> {
     const path = `seals/${encodeURIComponent(space)}/${encodeURIComponent(scope)}`;
-    const token = (await this.#fresh(space, path, answer)).registers.fenceOf(space, scope);
+    const view = await this.#fresh(space, path, redirect, answer);
+    const token = view.registers.fenceOf(space, scope);
     return { scope, token: token === null ? null : String(token) };
   }
 
@@ -192,8 +196,8 @@ export class RecordsController {
     return reply.outcomes;
   }
 
-  #fresh(space: string, path: string, answer: Answer): Promise<MachineView> {
-    return freshView(this.#source, this.#source.shardOfSpace(space), path, answer);
+  #fresh(space: string, path: string, redirect: string | undefined, answer: Answer): Promise<MachineView> {
+    return freshView(this.#source, this.#source.shardOfSpace(space), path, redirect, answer);
   }
 }
 

@@ -16,13 +16,21 @@ export interface KafkajsConsumer {
 export interface JoinedGroup {
   readonly groupId: string;
   readonly memberId: string;
-  readonly memberAssignment: Readonly<Record<string, readonly number[]>>;
+  /** Undefined: the consumer had joined before it was followed, and only the coordinator knows what it owns. */
+  readonly memberAssignment: Readonly<Record<string, readonly number[]>> | undefined;
+}
+
+/** What a heartbeat of kafkajs says. */
+export interface HeartbeatFacts {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly groupGenerationId: number;
 }
 
 interface MembershipListener {
   /** `sentAt`: when the request left that the coordinator answered; its session timer began no earlier. */
   joined(group: JoinedGroup, sentAt: number): void;
-  heartbeat(sentAt: number): void;
+  heartbeat(facts: HeartbeatFacts, sentAt: number): void;
   ended(why: string): void;
 }
 
@@ -49,7 +57,9 @@ export function followMembership(
       if (apiKey === JOIN_GROUP) listener.ended('the group is rebalancing');
     }),
     on<JoinedGroup>(events.GROUP_JOIN, (group) => listener.joined(group, sentAt.get(SYNC_GROUP) ?? now())),
-    on(events.HEARTBEAT, () => listener.heartbeat(sentAt.get(HEARTBEAT) ?? now())),
+    on<HeartbeatFacts>(events.HEARTBEAT, (facts) =>
+      listener.heartbeat(facts, sentAt.get(HEARTBEAT) ?? now()),
+    ),
     on(events.REBALANCING, () => listener.ended('the group is rebalancing')),
     on(events.STOP, () => listener.ended('the consumer was stopped')),
     on(events.DISCONNECT, () => listener.ended('the consumer has disconnected')),

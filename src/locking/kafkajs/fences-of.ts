@@ -1,18 +1,25 @@
 import { NotOwnedError } from '../errors.js';
-import type { Fence } from '../model.js';
-import { followMembership, type JoinedGroup, type KafkajsConsumer } from './consumer-events.js';
-import { type Grant, HttpTokenSource, type TokenSource } from './token-source.js';
+import {
+  followMembership,
+  type HeartbeatFacts,
+  type JoinedGroup,
+  type KafkajsConsumer,
+} from './consumer-events.js';
+import { Hold, keyOf, type PartitionFence } from './hold.js';
+import { HttpTokenSource, type TokenSource } from './token-source.js';
 
 export interface FencesOfOptions {
   /** Where replicas of Quorate answer HTTP; more than one survives a failure. */
   readonly urls: readonly string[];
-  /** As given to the consumer. Milliseconds. Default 30,000, which is the default of kafkajs. */
+  /** Milliseconds. Default: as the coordinator says that the consumer asked for. */
   readonly sessionTimeoutMs?: number;
   /** By how much two clocks may differ in their pace: the session ends that much earlier here. Default 0.01. */
   readonly clockDriftRatio?: number;
   /** One question for the tokens. Milliseconds. Default 2,000. */
   readonly requestTimeoutMs?: number;
-  /** Pause before tokens are requested again when no replica could answer. Milliseconds. Default 100. */
+  /** `ready` rejects when the tokens could not be had for so long. Milliseconds. Default 10,000. */
+  readonly readyTimeoutMs?: number;
+  /** Pause before tokens are requested again when no replica could answer; doubles up to 20 times. Milliseconds. Default 100. */
   readonly retryMs?: number;
   /** Instead of the HTTP of `urls`, e.g. for tests. */
   readonly source?: TokenSource;
@@ -20,229 +27,166 @@ export interface FencesOfOptions {
   readonly now?: () => number;
 }
 
-/** A partition as this process owns it, from one assignment to the next. To be given to a store as the fence of a write. */
-export interface PartitionFence extends Fence {
-  readonly topic: string;
-  readonly partition: number;
-  /** Reading it throws NotOwnedError while it is not known. It stays readable when the partition was lost. */
-  readonly token: bigint;
-  readonly owner: string;
-  /** Aborts when the partition is no longer owned here: a rebalance begins, the session ran out, the consumer ended. */
-  readonly signal: AbortSignal;
-  /** Throws NotOwnedError unless the partition is owned here at this moment, as far as this process can know. */
-  assertOwned(): void;
+export interface FenceEvents {
+  /** These partitions are owned from now on, and their tokens are known: work on them. */
+  readonly owned: { readonly fences: readonly PartitionFence[] };
+  /** They are not any more: stop. Each of them was in an `owned` before. */
+  readonly ended: { readonly fences: readonly PartitionFence[]; readonly why: string };
+  /** The tokens cannot be had at the moment; asked again until they can. `error` has what each URL said. */
+  readonly error: { readonly error: Error };
 }
 
 export interface ConsumerFences {
   /** The partition as of the current assignment. Ask again after each rebalance: the object of an earlier assignment stays ended. */
   partition(topic: string, partition: number): PartitionFence;
-  /** Waits until the token is known. Rejects with NotOwnedError when the partition is not, or no longer, assigned here. */
+  /**
+   * Waits until the token is known. Rejects with NotOwnedError when the partition is not, or no longer, assigned here, and after
+   * `readyTimeoutMs`.
+   */
   ready(topic: string, partition: number): Promise<PartitionFence>;
+  /** Returns what stops it. Whatever ends or returns is told, also without a rebalance (a session that ran out and came back). */
+  on<K extends keyof FenceEvents>(event: K, listener: (event: FenceEvents[K]) => void): () => void;
   /** Stops following the consumer. Everything counts as lost. */
   close(): void;
 }
 
 /**
- * The fences of what a kafkajs consumer owns:
+ * The fences of what a kafkajs consumer owns. The consumer may have joined its group already.
  *
- *   const fences = fencesOf(consumer, { urls: ['http://127.0.0.1:8080'], sessionTimeoutMs: 30_000 });
- *   eachMessage: async ({ topic, partition }) => {
- *     const fence = await fences.ready(topic, partition);
- *     await store.seal(fence);
- *     ...
- *     await accounts.update(account, { balance }, { fence });
- *   }
+ *   const fences = fencesOf(consumer, { urls: ['http://127.0.0.1:8080'] });
+ *   fences.on('owned', ({ fences }) => { for (const fence of fences) void work(fence); });
  */
 export function fencesOf(consumer: KafkajsConsumer, options: FencesOfOptions): ConsumerFences {
   return new FollowedConsumer(consumer, options);
 }
 
-const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`;
+type Listeners = { readonly [K in keyof FenceEvents]: Set<(event: FenceEvents[K]) => void> };
 
 class FollowedConsumer implements ConsumerFences {
-  readonly #sessionMs: number;
+  readonly #options: FencesOfOptions;
   readonly #retryMs: number;
+  readonly #readyTimeoutMs: number;
   readonly #source: TokenSource;
   readonly #now: () => number;
   readonly #unfollow: () => void;
+  readonly #listeners: Listeners = { owned: new Set(), ended: new Set(), error: new Set() };
+  readonly #waitingForAny: (() => void)[] = [];
   #group: JoinedGroup | undefined;
   #hold: Hold | undefined;
+  /** Undefined: never heard of. A consumer that has joined before is known by its heartbeats. */
+  #hasEnded: string | undefined;
+  #generation: number | undefined;
+  #lastError: Error | undefined;
 
   constructor(consumer: KafkajsConsumer, options: FencesOfOptions) {
-    const { sessionTimeoutMs = 30_000, clockDriftRatio = 0.01, requestTimeoutMs = 2_000 } = options;
-    this.#sessionMs = sessionTimeoutMs * (1 - clockDriftRatio);
+    this.#options = options;
     this.#retryMs = options.retryMs ?? 100;
-    this.#source = options.source ?? new HttpTokenSource(options.urls, requestTimeoutMs);
+    this.#readyTimeoutMs = options.readyTimeoutMs ?? 10_000;
+    this.#source = options.source ?? new HttpTokenSource(options.urls, options.requestTimeoutMs ?? 2_000);
     this.#now = options.now ?? (() => performance.now());
     this.#unfollow = followMembership(
       consumer,
       {
         joined: (group, sentAt) => this.#begin(group, sentAt),
-        heartbeat: (sentAt) => this.#heard(sentAt),
-        ended: (why) => {
-          this.#group = undefined;
-          this.#hold?.end(why);
-        },
+        heartbeat: (facts, sentAt) => this.#heard(facts, sentAt),
+        ended: (why) => this.#end(why),
       },
       this.#now,
     );
   }
 
+  #end(why: string): void {
+    this.#group = undefined;
+    this.#hasEnded = why;
+    this.#hold?.end(why);
+  }
+
   #begin(group: JoinedGroup, sentAt: number): void {
     this.#group = group;
     this.#hold?.end('there is a newer assignment');
-    this.#hold = new Hold(group, sentAt + this.#sessionMs, this.#now);
-    void this.#learnTokens(this.#hold);
+    const { sessionTimeoutMs: timeoutMs, clockDriftRatio: driftRatio = 0.01 } = this.#options;
+    const hold = new Hold(
+      group,
+      sentAt,
+      { timeoutMs, driftRatio, assumedMs: 30_000, now: this.#now },
+      {
+        owned: (fences) => this.#emit('owned', { fences }),
+        ended: (fences, why) => this.#emit('ended', { fences, why }),
+      },
+    );
+    this.#hold = hold;
+    for (const resume of this.#waitingForAny.splice(0)) resume();
+    void this.#learnTokens(hold);
   }
 
-  #heard(sentAt: number): void {
-    this.#hold?.renew(sentAt + this.#sessionMs);
+  #heard({ groupId, memberId, groupGenerationId }: HeartbeatFacts, sentAt: number): void {
+    this.#generation = groupGenerationId;
+    if (this.#hold === undefined && this.#hasEnded === undefined && typeof groupId === 'string')
+      return this.#begin({ groupId, memberId, memberAssignment: undefined }, sentAt);
+    this.#hold?.renew(sentAt);
     // The session was over here and the coordinator thinks otherwise, e.g. because it gave everybody a full one when it
     // took over. So the tokens of what this process owns now are requested again.
     if (this.#hold?.ended === true && this.#group !== undefined) this.#begin(this.#group, sentAt);
   }
 
   async #learnTokens(hold: Hold): Promise<void> {
-    while (!hold.ended) {
+    for (let pause = this.#retryMs; !hold.ended; pause = Math.min(pause * 2, 20 * this.#retryMs)) {
       try {
-        if (hold.learn(await this.#source.grants(hold.group.groupId, hold.signal))) return;
-      } catch {
-        // Nobody could tell, or the hold has ended; the loop asks which.
+        hold.learn(await this.#source.grants(hold.group.groupId, hold.signal), this.#generation);
+        this.#lastError = undefined;
+        if (hold.complete) return;
+      } catch (error) {
+        if (hold.ended) return;
+        this.#lastError = error as Error;
+        this.#emit('error', { error: this.#lastError });
       }
-      await new Promise((resume) => setTimeout(resume, this.#retryMs));
+      await new Promise((resume) => setTimeout(resume, pause).unref());
     }
   }
 
   partition(topic: string, partition: number): PartitionFence {
-    this.#hold ??= Hold.none(this.#now);
-    return this.#hold.partition(topic, partition);
+    return (this.#hold ?? this.#nothing()).partition(topic, partition);
+  }
+
+  #nothing(): Hold {
+    const session = { timeoutMs: 1, driftRatio: 0, assumedMs: 1, now: this.#now };
+    const silent = { owned: () => undefined, ended: () => undefined };
+    const group = { groupId: '?', memberId: '', memberAssignment: {} };
+    const hold = new Hold(group, this.#now(), session, silent);
+    hold.end(this.#hasEnded ?? 'the consumer has not joined its group yet');
+    return hold;
   }
 
   async ready(topic: string, partition: number): Promise<PartitionFence> {
+    const late = AbortSignal.timeout(this.#readyTimeoutMs);
+    const isLate = new Promise<void>((resume) => late.addEventListener('abort', () => resume()));
+    if (this.#hold === undefined && this.#hasEnded === undefined)
+      await Promise.race([isLate, new Promise<void>((resume) => this.#waitingForAny.push(resume))]);
     const hold = this.#hold;
     const fence = this.partition(topic, partition);
-    await hold?.known(keyOf(topic, partition));
+    await Promise.race([isLate, hold?.known(keyOf(topic, partition))]);
+    if (late.aborted && hold?.ended === false && !hold.complete) {
+      const why = this.#lastError?.message ?? 'no answer so far';
+      throw new NotOwnedError(
+        fence.scope,
+        `its token could not be had within ${this.#readyTimeoutMs} ms (${why})`,
+      );
+    }
     fence.assertOwned();
     return fence;
   }
 
+  on<K extends keyof FenceEvents>(event: K, listener: (event: FenceEvents[K]) => void): () => void {
+    this.#listeners[event].add(listener);
+    return () => void this.#listeners[event].delete(listener);
+  }
+
+  #emit<K extends keyof FenceEvents>(event: K, payload: FenceEvents[K]): void {
+    for (const listener of [...this.#listeners[event]]) listener(payload);
+  }
+
   close(): void {
     this.#unfollow();
-    this.#group = undefined;
-    this.#hold?.end('its consumer is no longer followed');
-  }
-}
-
-/** One assignment, from when it was given until it ends. It never comes back to life. */
-class Hold {
-  readonly group: JoinedGroup;
-  readonly #now: () => number;
-  readonly #controller = new AbortController();
-  /** Undefined: assigned here, the token is not known yet. */
-  readonly #tokens = new Map<string, bigint | undefined>();
-  readonly #waiting: (() => void)[] = [];
-  #deadline: number;
-  #endedBy: string | undefined;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(group: JoinedGroup, deadline: number, now: () => number) {
-    this.group = group;
-    this.#deadline = deadline;
-    this.#now = now;
-    for (const [topic, partitions] of Object.entries(group.memberAssignment))
-      for (const partition of partitions) this.#tokens.set(keyOf(topic, partition), undefined);
-    this.#watch();
-  }
-
-  /** Before the first assignment. */
-  static none(now: () => number): Hold {
-    const hold = new Hold({ groupId: '?', memberId: '', memberAssignment: {} }, now() + 1, now);
-    hold.end('the consumer has not joined its group yet');
-    return hold;
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-  get ended(): boolean {
-    if (this.#endedBy === undefined && this.#now() >= this.#deadline)
-      this.end('nothing was heard from the coordinator for a session timeout');
-    return this.#endedBy !== undefined;
-  }
-
-  renew(deadline: number): void {
-    if (!this.ended) this.#deadline = Math.max(this.#deadline, deadline);
-  }
-
-  end(why: string): void {
-    if (this.#endedBy !== undefined) return;
-    this.#endedBy = why;
-    clearTimeout(this.#timer);
-    this.#controller.abort(new NotOwnedError(this.group.groupId, why));
-    for (const resume of this.#waiting.splice(0)) resume();
-  }
-
-  /** One timer, re-armed when it finds that the session was renewed meanwhile. */
-  #watch(): void {
-    this.#timer = setTimeout(
-      () => {
-        if (!this.ended) this.#watch();
-      },
-      Math.max(1, this.#deadline - this.#now()),
-    );
-    this.#timer.unref();
-  }
-
-  /**
-   * True when the token of every partition is known. A grant to another member is from another generation, unless the group
-   * is stable: then the group leader gave the partition to both, and the coordinator chose the other.
-   */
-  learn(grants: readonly Grant[]): boolean {
-    const { groupId, memberId } = this.group;
-    const byScope = new Map(grants.map((grant) => [grant.scope, grant]));
-    for (const key of this.#tokens.keys()) {
-      const grant = byScope.get(`${groupId}/${key}`);
-      if (grant?.owner === memberId) this.#tokens.set(key, grant.token);
-      else if (grant?.isSettled === true) this.#tokens.delete(key);
-    }
-    for (const resume of this.#waiting.splice(0)) resume();
-    return [...this.#tokens.values()].every((token) => token !== undefined);
-  }
-
-  /** Resolves when the token is known, or will never be. */
-  async known(key: string): Promise<void> {
-    while (!this.ended && this.#tokens.has(key) && this.#tokens.get(key) === undefined)
-      await new Promise<void>((resume) => this.#waiting.push(resume));
-  }
-
-  partition(topic: string, partition: number): PartitionFence {
-    const { groupId, memberId } = this.group;
-    const scope = `${groupId}/${topic}/${partition}`;
-    const tokenNow = (): bigint => {
-      const token = this.#tokens.get(keyOf(topic, partition));
-      if (token === undefined) throw new NotOwnedError(scope, this.#whyNot(topic, partition));
-      return token;
-    };
-    return {
-      topic,
-      partition,
-      scope,
-      owner: memberId,
-      signal: this.signal,
-      get token(): bigint {
-        return tokenNow();
-      },
-      assertOwned: (): void => {
-        if (this.ended) throw new NotOwnedError(scope, this.#endedBy!);
-        tokenNow();
-      },
-    };
-  }
-
-  #whyNot(topic: string, partition: number): string {
-    if (this.#endedBy !== undefined) return this.#endedBy;
-    return this.#tokens.has(keyOf(topic, partition))
-      ? 'its token is not known yet'
-      : 'it is assigned to another member';
+    this.#end('its consumer is no longer followed');
   }
 }

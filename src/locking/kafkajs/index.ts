@@ -1,3 +1,4 @@
-export { fencesOf, type ConsumerFences, type FencesOfOptions, type PartitionFence } from './fences-of.js';
+export { fencesOf, type ConsumerFences, type FenceEvents, type FencesOfOptions } from './fences-of.js';
+export type { PartitionFence } from './hold.js';
 export type { KafkajsConsumer } from './consumer-events.js';
 export type { Grant, TokenSource } from './token-source.js';

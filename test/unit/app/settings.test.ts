@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { checkSettings, ConfigurationError, loadSettings, settingsPage } from '../../../src/app/index.js';
+import { addressesOf } from '../../../src/app/addresses.js';
 import { environmentName, SETTING_NAMES, SETTINGS } from '../../../src/app/settings.js';
 import type { Setting } from '../../../src/app/setting-kinds.js';
 import { ROOT } from '../../harness/cluster.js';
@@ -45,6 +46,18 @@ describe('settings', () => {
     expect(settings.shards).toBe(8);
     expect(settings.autoCreateTopics).toBe(false);
     for (const name of SETTING_NAMES) expect(settings).toHaveProperty(name);
+  });
+
+  it('advertises HTTP under the URL that is given, else under host and port', () => {
+    const [one, two] = GIVEN.replicas;
+    const replicas = [
+      { ...one!, httpUrl: 'https://q1.example.com/quorate/' },
+      { ...two!, host: 'fe80::2' },
+    ];
+    const urlOf = (replicaId: number): string | null =>
+      addressesOf(checkSettings({ ...GIVEN, replicas, replicaId }).settings).http;
+    expect([urlOf(1), urlOf(2)]).toEqual(['https://q1.example.com/quorate', 'http://[fe80::2]:8080']);
+    expect(problemsOf({ ...GIVEN, replicas: [{ ...one!, httpUrl: 'q1.example.com' }, two] })).toHaveLength(1);
   });
 
   it.each(SETTING_NAMES)('%s: its default is what it accepts, and it says what it is for', (name) => {

@@ -1,7 +1,14 @@
 import { EventEmitter } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { NotOwnedError } from '../../../src/locking/index.js';
-import { type ConsumerFences, fencesOf, type Grant } from '../../../src/locking/kafkajs/index.js';
+import {
+  type ConsumerFences,
+  fencesOf,
+  type Grant,
+  type PartitionFence,
+} from '../../../src/locking/kafkajs/index.js';
 
 const SESSION_MS = 10_000;
 const JOIN_GROUP = 11;
@@ -15,6 +22,8 @@ class Stage {
   asked = 0;
   failures = 0;
   readonly fences: ConsumerFences;
+  /** What was told, in order. */
+  readonly told: string[] = [];
   readonly #emitter = new EventEmitter();
   readonly events = {
     GROUP_JOIN: 'consumer.group_join',
@@ -42,6 +51,11 @@ class Stage {
         },
       },
     });
+    const names = (fences: readonly PartitionFence[]): string =>
+      fences.map(({ partition, token }) => `${partition}:${token}`).join(' ');
+    this.fences.on('owned', ({ fences }) => this.told.push(`owned ${names(fences)}`));
+    this.fences.on('ended', ({ fences, why }) => this.told.push(`ended ${names(fences)}, ${why}`));
+    this.fences.on('error', ({ error }) => this.told.push(`error ${error.message}`));
   }
 
   on(event: never, listener: (event: { readonly payload: unknown }) => void): () => void {
@@ -62,7 +76,7 @@ class Stage {
   }
   heartbeat(tookMs = 0): void {
     this.emit('REQUEST', { apiKey: HEARTBEAT, duration: tookMs });
-    this.emit('HEARTBEAT');
+    this.emit('HEARTBEAT', { groupId: 'g', memberId: 'me', groupGenerationId: 3 });
   }
 }
 
@@ -196,5 +210,113 @@ describe('the fences of a kafkajs consumer', () => {
     stage.heartbeat();
     expect((await stage.fences.ready('t', 0)).token).toBe(15n);
     expect(thrown(() => fence.assertOwned())).toEqual(refusal(/session timeout/));
+  });
+
+  it('tell of every ownership that ends or returns, also when no rebalance was between', async () => {
+    stage.grant(9n);
+    stage.join();
+    await stage.fences.ready('t', 0);
+    stage.time += SESSION_MS;
+    expect(thrown(() => stage.fences.partition('t', 0).assertOwned())).toEqual(refusal(/session timeout/));
+    stage.heartbeat();
+    await stage.fences.ready('t', 0);
+    stage.emit('REBALANCING');
+    expect(stage.told).toEqual([
+      'owned 0:9',
+      'ended 0:9, nothing was heard from the coordinator for a session timeout',
+      'owned 0:9',
+      'ended 0:9, the group is rebalancing',
+    ]);
+  });
+
+  it('tell nothing twice when two events say that the membership ends', async () => {
+    stage.grant(9n);
+    stage.join();
+    await stage.fences.ready('t', 0);
+    stage.emit('REBALANCING');
+    stage.emit('CRASH');
+    stage.emit('STOP');
+    expect(stage.told).toHaveLength(2);
+  });
+
+  describe('attached after the consumer had joined', () => {
+    const granted = (owner: string, groupGeneration: number): void => {
+      stage.grants = [
+        { scope: 'g/t/0', owner, token: 9n, isSettled: true, groupGeneration },
+        { scope: 'g/t/1', owner: 'somebody else', token: 9n, isSettled: true, groupGeneration },
+      ];
+    };
+
+    it('learn from the next heartbeat on what the coordinator granted', async () => {
+      granted('me', 3);
+      const waiting = stage.fences.ready('t', 0);
+      stage.heartbeat();
+      expect((await waiting).token).toBe(9n);
+      expect(stage.told).toEqual(['owned 0:9']);
+      await expect(stage.fences.ready('t', 1)).rejects.toEqual(refusal(/another member/));
+    });
+
+    it('take no token of another generation than that of the heartbeat', async () => {
+      granted('me', 4);
+      stage.heartbeat();
+      await new Promise((resume) => setTimeout(resume, 20));
+      expect(stage.asked).toBeGreaterThan(1);
+      expect(stage.told).toEqual([]);
+    });
+
+    it('do not come back by a late heartbeat of a membership that has ended', async () => {
+      granted('me', 3);
+      stage.emit('STOP');
+      stage.heartbeat();
+      await expect(stage.fences.ready('t', 0)).rejects.toEqual(refusal(/stopped/));
+      expect(stage.asked).toBe(0);
+    });
+  });
+
+  it('end with the session that the coordinator names when none is given', async () => {
+    let time = 0;
+    const fences = fencesOf(stage, {
+      urls: [],
+      clockDriftRatio: 0,
+      now: () => time,
+      source: {
+        grants: () => Promise.resolve([{ scope: 'g/t/0', owner: 'me', token: 9n, sessionTimeoutMs: 6_000 }]),
+      },
+    });
+    stage.join();
+    const fence = await fences.ready('t', 0);
+    time = 5_999;
+    expect(() => fence.assertOwned()).not.toThrow();
+    time = 6_000;
+    expect(thrown(() => fence.assertOwned())).toEqual(refusal(/session timeout/));
+    fences.close();
+  });
+
+  describe('with URLs', () => {
+    const following = (urls: readonly string[]): ConsumerFences =>
+      fencesOf(stage, { urls, readyTimeoutMs: 200, retryMs: 10 });
+
+    it('say within the stated time why tokens cannot be had', async () => {
+      const server = createServer((_, response) => void response.writeHead(404).end('<html>'));
+      await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+      const { port } = server.address() as AddressInfo;
+      // IPv6: the server does not listen there.
+      const fences = following([`http://127.0.0.1:${port}`, `http://[::1]:${port}`]);
+      try {
+        const told = new Promise((heard) => fences.on('error', heard));
+        stage.join();
+        await told;
+        const failure = fences.ready('t', 0);
+        await expect(failure).rejects.toEqual(refusal(/answered 404, and not as a replica.*; .*::1/));
+      } finally {
+        fences.close();
+        server.closeAllConnections();
+        await new Promise((closed) => server.close(closed));
+      }
+    });
+
+    it('refuse text that is no URL at once', () => {
+      expect(() => following(['localhost:8080'])).toThrow('is no URL of a replica');
+    });
   });
 });

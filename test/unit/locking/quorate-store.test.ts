@@ -174,6 +174,27 @@ describe('a store over replicas', () => {
     expect(await subject.read('r', ['a'])).toMatchObject([{ version: 7 }]);
   });
 
+  it('has a read answered by the replica it reaches when the leader goes by a name that leads nowhere', async () => {
+    const { url: nowhere } = three;
+    await three.stop();
+    const behindNat: Behaviour = (asked, response) =>
+      (asked.path.endsWith('?redirect=no') ? fine : goTo(() => nowhere))(asked, response);
+    one.behave = behindNat;
+    two.behave = behindNat;
+    const subject = store({ deadlineMs: 0 });
+    for (let i = 0; i < 2; i++) expect(await subject.read('r', ['a'])).toMatchObject([{ version: 7 }]);
+    // The second time it does not try the leader's name again.
+    expect([one.asked.length, two.asked.length]).toEqual([4, 0]);
+  });
+
+  it('finds the leader among its URLs when replicas of an older version know only the redirect', async () => {
+    const { url: nowhere } = three;
+    await three.stop();
+    one.behave = goTo(() => nowhere);
+    expect(await store().read('r', ['a'])).toMatchObject([{ version: 7 }]);
+    expect(two.asked).toHaveLength(1);
+  });
+
   it('does not run in circles between two replicas that each name the other', async () => {
     one.behave = goTo(() => two.url);
     two.behave = goTo(() => one.url);
