@@ -2,16 +2,21 @@ import { connect, type Socket } from 'node:net';
 import { APIS, encodeRequestFrame } from '../src/wire/index.js';
 import type { Api } from '../src/wire/index.js';
 
-/** What the load generator is asked to do; its process prints one `LoadResult` as JSON and ends. */
-export interface LoadJob {
+export interface LoadTarget {
   readonly host: string;
   readonly port: number;
-  readonly kind: 'commit' | 'heartbeat';
   readonly group: string;
-  readonly topic: string;
-  readonly partitions: number;
   readonly generation: number;
   readonly memberId: string;
+}
+
+/** What the load generator is asked to do; its process prints one `LoadResult` as JSON and ends. */
+export interface LoadJob {
+  /** Groups and their coordinators: the connections take them in turn. */
+  readonly targets: readonly LoadTarget[];
+  readonly kind: 'commit' | 'heartbeat';
+  readonly topic: string;
+  readonly partitions: number;
   readonly connections: number;
   /** Requests in flight on each connection. */
   readonly depth: number;
@@ -23,6 +28,8 @@ export interface LoadResult {
   readonly seconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
   /** Of the load generator itself. */
   readonly clientCpuMicros: number;
   readonly errors: number;
@@ -49,10 +56,10 @@ class Template {
   }
 }
 
-function template(job: LoadJob, connection: number): Template {
+function template(job: LoadJob, target: LoadTarget, connection: number): Template {
   const header = { correlationId: 0, clientId: 'load' };
+  const { group: groupId, generation: generationId, memberId } = target;
   if (job.kind === 'heartbeat') {
-    const { group: groupId, generation: generationId, memberId } = job;
     return new Template(
       encodeRequestFrame(APIS[12] as Api, { ...header, version: 3 }, { groupId, generationId, memberId }),
     );
@@ -62,9 +69,9 @@ function template(job: LoadJob, connection: number): Template {
       APIS[8] as Api,
       { ...header, version: 7 },
       {
-        groupId: job.group,
-        generationIdOrMemberEpoch: job.generation,
-        memberId: job.memberId,
+        groupId,
+        generationIdOrMemberEpoch: generationId,
+        memberId,
         topics: [
           {
             name: job.topic,
@@ -86,6 +93,7 @@ function template(job: LoadJob, connection: number): Template {
 const errorAt = (frame: Buffer): number => frame.readInt16BE(frame.length - 2);
 
 class Connection {
+  readonly #target: LoadTarget;
   readonly #template: Template;
   readonly #sentAt: number[] = [];
   readonly #depth: number;
@@ -96,12 +104,14 @@ class Connection {
   #stopped = false;
 
   constructor(job: LoadJob, index: number, onAnswer: (tookMs: number, error: number) => void) {
-    this.#template = template(job, index);
+    this.#target = job.targets[index % job.targets.length]!;
+    this.#template = template(job, this.#target, index);
     this.#depth = job.depth;
     this.#onAnswer = onAnswer;
   }
 
-  open(host: string, port: number): Promise<void> {
+  open(): Promise<void> {
+    const { host, port } = this.#target;
     return new Promise((resolve, reject) => {
       const socket = connect(port, host, () => resolve());
       socket.setNoDelay(true);
@@ -155,7 +165,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
         if (measuring) took.push(ms);
       }),
   );
-  await Promise.all(connections.map((connection) => connection.open(job.host, job.port)));
+  await Promise.all(connections.map((connection) => connection.open()));
   for (const connection of connections) connection.start();
   await new Promise((resolve) => setTimeout(resolve, job.warmUpMs));
   process.stdout.write('measuring\n');
@@ -174,6 +184,8 @@ async function run(job: LoadJob): Promise<LoadResult> {
     seconds,
     p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? Number.NaN,
     p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN,
+    p999Ms: sorted[Math.floor(sorted.length * 0.999)] ?? Number.NaN,
+    maxMs: sorted.at(-1) ?? Number.NaN,
     clientCpuMicros: user + system,
     errors,
   };

@@ -11,10 +11,13 @@ import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
 import { benchRecords } from './scenes/locking-own.js';
 import { benchWire } from './scenes/wire.js';
+import { benchPeers } from './scenes/peers.js';
+import { PEER_FLAGS, peerOptions } from './peer-options.js';
 
 /**
  * `npm run bench [-- SCENE ...] [--json]`: every figure of the README, measured here and now. The first part of a name
- * stands for all scenes that begin with it: `locking` for every store.
+ * stands for all scenes that begin with it: `locking` for every store. `npm run bench -- peers --kafka HOST:PORT,...` measures
+ * another system that speaks Kafka's protocol in the same run.
  */
 const SCENES = {
   commits: benchCommits,
@@ -24,6 +27,7 @@ const SCENES = {
   groups: benchGroups,
   memory: benchMemory,
   wire: benchWire,
+  peers: benchPeers,
   'locking-own': benchRecords,
   'locking-redis': benchLockingRedis,
   'locking-sql': benchLockingSql,
@@ -32,7 +36,7 @@ type SceneName = keyof typeof SCENES;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false } },
+  options: { json: { type: 'boolean', default: false }, ...PEER_FLAGS },
 });
 const scenesOf = (name: string): SceneName[] =>
   (Object.keys(SCENES) as SceneName[]).filter((scene) => scene === name || scene.startsWith(`${name}-`));
@@ -41,7 +45,15 @@ if (unknown.length > 0) {
   console.error(`no such scene: ${unknown.join(', ')}. There are: ${Object.keys(SCENES).join(', ')}`);
   process.exit(2);
 }
-const chosen = positionals.length > 0 ? positionals.flatMap(scenesOf) : (Object.keys(SCENES) as SceneName[]);
+const chosen =
+  positionals.length > 0
+    ? positionals.flatMap(scenesOf)
+    : (Object.keys(SCENES) as SceneName[]).filter((name) => name !== 'peers');
+const peer = peerOptions(values);
+if (typeof peer === 'string' || (chosen.includes('peers') && peer === undefined)) {
+  console.error(peer ?? 'name the other system: npm run bench -- peers --kafka HOST:PORT,HOST:PORT,...');
+  process.exit(2);
+}
 
 const report = new Report(values.json ? () => undefined : (line) => console.log(line));
 report.title(`The machine: ${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`);
@@ -49,6 +61,6 @@ const machine = await measureMachine(tmpdir());
 report.add({ name: 'fdatasync of 4 KiB, p50', value: machine.fdatasyncMs, unit: 'ms' });
 report.add({ name: 'bare fdatasync loop', value: machine.fdatasyncsPerSecond, unit: '/s' });
 report.add({ name: 'loopback round trip of 64 bytes, p50', value: machine.loopbackMs, unit: 'ms' });
-for (const name of chosen) await SCENES[name]({ report, machine });
+for (const name of chosen) await SCENES[name]({ report, machine, peer });
 if (values.json) console.log(JSON.stringify({ node: process.version, figures: report.figures }, null, 2));
 process.exit(0);

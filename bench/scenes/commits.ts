@@ -15,12 +15,10 @@ export async function benchCommits({ report, machine }: SceneContext): Promise<v
     const group = 'bench-commits';
     const { kafka } = cluster.replica(await cluster.settled(group));
     const job = {
-      ...kafka,
+      targets: [{ ...kafka, group, ...NO_MEMBER }],
       kind: 'commit',
-      group,
       topic: TOPIC,
       partitions: PARTITIONS,
-      ...NO_MEMBER,
     } as const;
     for (const connections of [1, 64, 256]) {
       const { perSecond, p50Ms, p99Ms, serverMicros } = await load(cluster, {
@@ -90,13 +88,10 @@ export async function benchHeartbeats({ report }: SceneContext): Promise<void> {
     const { kafka } = cluster.replica(await cluster.settled(group));
     const { generation, memberId } = member;
     const job = {
-      ...kafka,
+      targets: [{ ...kafka, group, generation, memberId }],
       kind: 'heartbeat',
-      group,
       topic: TOPIC,
       partitions: 1,
-      generation,
-      memberId,
     } as const;
     for (const { name, connections, depth } of [
       { name: '64 connections', connections: 64, depth: 1 },

@@ -93,12 +93,8 @@ export class Child {
     await this.exited;
   }
 
-  /** Processor time of all its threads since it started, in microseconds, in steps of 10,000. */
   cpuMicros(): number {
-    const stat = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
-    // The second field is the name in parentheses and may hold blanks; utime and stime are fields 14 and 15.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
+    return cpuMicrosOf(this.pid);
   }
   rssBytes(): number {
     return this.#status(/VmRSS:\s+(\d+) kB/) * 1_024;
@@ -111,4 +107,12 @@ export class Child {
   #status(pattern: RegExp): number {
     return Number(pattern.exec(readFileSync(`/proc/${this.pid}/status`, 'latin1'))?.[1]);
   }
+}
+
+/** Processor time of all threads of a process since it started, in microseconds, in steps of 10,000. */
+export function cpuMicrosOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // The second field is the name in parentheses and may hold blanks; utime and stime are fields 14 and 15.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
 }
