@@ -151,7 +151,7 @@ const found = (client: GroupClient): ReturnType<GroupClient['find']> | Promise<u
 async function groupsOfOne(
   { bootstrap }: System,
   run: string,
-): Promise<{ readonly targets: readonly LoadTarget[]; end(): Promise<void> }> {
+): Promise<{ readonly targets: readonly LoadTarget[]; readonly end: () => Promise<void> }> {
   const members = Array.from({ length: GROUPS }, (_, index) => {
     const group = `bench-one-${run}-${index}`;
     return new GroupMember({
