@@ -4,6 +4,7 @@ import {
   type MonotonicMs,
   type ShardId,
   shardId,
+  type TopicId,
   type TopicName,
 } from '../kernel/index.js';
 import type { BrokerAddress, Coordinator } from '../replica/index.js';
@@ -14,11 +15,15 @@ export const FACTS = shardId(0);
 
 /** How long the answers of all replicas together may miss a shard whose leader has changed. Milliseconds. */
 const MOVED_LATELY_MS = 1_000;
+/** So many deleted topics are remembered. */
+const DELETED_MAX = 10_000;
 
 /** The replicas and what they lead, the same from every replica (docs/clients.md#replica-ids, docs/clients.md#every-replica-answers). */
 export class ClusterFacts {
   readonly #coordinator: Coordinator;
   readonly #movedAt = new Map<ShardId, MonotonicMs>();
+  /** By name and by id, the oldest first: how many partitions a topic had. */
+  readonly #deleted = new Map<TopicName | TopicId, number>();
 
   constructor(coordinator: Coordinator) {
     this.#coordinator = coordinator;
@@ -55,6 +60,22 @@ export class ClusterFacts {
     if (!this.brokers().some(({ id }) => id === leader)) return false;
     const movedAt = this.#movedAt.get(shard);
     return movedAt === undefined || this.#coordinator.now() - movedAt >= MOVED_LATELY_MS;
+  }
+
+  /** To be told of each topic that is deleted. */
+  topicDeleted({ name, id, partitions }: Topic): void {
+    for (const key of [name, id]) {
+      this.#deleted.delete(key);
+      this.#deleted.set(key, partitions);
+    }
+    for (const oldest of this.#deleted.keys()) {
+      if (this.#deleted.size <= 2 * DELETED_MAX) return;
+      this.#deleted.delete(oldest);
+    }
+  }
+  /** A topic had the partition, and was deleted since this replica started. Another one may have its name now. */
+  wasDeleted(topic: TopicName | TopicId, partition: number): boolean {
+    return partition >= 0 && partition < (this.#deleted.get(topic) ?? 0);
   }
 
   get topics(): TopicsView {

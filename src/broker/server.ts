@@ -93,7 +93,10 @@ class TcpBroker implements Broker, ConnectionHost {
         this.#server.on('error', (error) => log.warn(`the Kafka listener failed: ${error.message}`));
         this.#unsubscribe = [
           coordinator.onNews((_, news, serving) => {
-            if (serving) for (const each of news) this.#news(each);
+            for (const each of news) {
+              if (each.kind === 'topic-deleted') this.#context.facts.topicDeleted(each.topic);
+              else if (serving) this.#news(each);
+            }
           }),
           coordinator.onLeadership((shard, { serving }) => {
             this.#context.facts.leadMoved(shard);

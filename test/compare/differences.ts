@@ -240,6 +240,12 @@ export const DIFFERENCES: readonly Difference[] = [
     why: 'An offset does not go back because of a member that is late.',
   },
   {
+    id: 'commits of members for a topic that was deleted',
+    kafka: 'They get UNKNOWN_TOPIC_OR_PARTITION, which clients retry until their rebalance timeout is over.',
+    quorate: 'They are answered without an error, and nothing is stored.',
+    why: 'A topic that is deleted stops no rebalance (KAFKA-16235).',
+  },
+  {
     id: 'generations',
     kafka: 'A group that was deleted begins at 1 again.',
     quorate: 'They never repeat.',

@@ -16,8 +16,9 @@ import type {
   Topic,
 } from '../../machine/index.js';
 import { errorCode, fitsString, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
+import { FACTS } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
-import type { Leased } from '../exchange.js';
+import type { Exchange, Leased } from '../exchange.js';
 import { NOT_COORDINATOR } from '../refusals.js';
 import { settle, settleRead } from '../settle.js';
 
@@ -25,37 +26,85 @@ import { settle, settleRead } from '../settle.js';
 const ASKED = Number.NaN;
 
 export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context) => {
-  const { coordinator, facts } = context;
+  // Bytes that are not UTF-8 grow when they are written back: no group that could never be listed.
+  if (!fitsString(request.groupId)) {
+    const codes = request.topics.flatMap(({ partitions }) =>
+      partitions.map(() => errorCode('INVALID_GROUP_ID')),
+    );
+    return exchange.answer(commitReply(request, codes, () => 0));
+  }
   const byId = exchange.version >= 10;
-  const group = groupId(request.groupId);
+  const checked = checkCommit(request, byId, context, null);
+  if (!checked.deleted) return commit(request, exchange, context, checked);
+  // A topic of the same name may have been made since, and this replica is the last to learn of it.
+  context.coordinator.readAnywhere(FACTS, (outcome) =>
+    commit(
+      request,
+      exchange,
+      context,
+      checkCommit(request, byId, context, outcome.kind === 'ok' ? errorCode('NONE') : null),
+    ),
+  );
+};
+
+interface CheckedCommit {
+  readonly offsets: readonly OffsetToCommit[];
+  /** One a partition, in the order of the request; the codes of the machine come into the gaps. */
+  readonly codes: readonly number[];
+  /** A member commits for a topic that was deleted. */
+  readonly deleted: boolean;
+}
+
+/** What needs no command. `deletedCode`: what a member is told of a topic that was deleted; null: that it is unknown. */
+function checkCommit(
+  request: RequestOf<'OffsetCommit'>,
+  byId: boolean,
+  context: BrokerContext,
+  deletedCode: number | null,
+): CheckedCommit {
+  const { topics } = context.facts;
   const offsets: OffsetToCommit[] = [];
-  // One code a partition, in the order of the request; the machine's come into the gaps.
   const codes: number[] = [];
+  let deleted = false;
   for (const asked of request.topics) {
-    const topic = byId
-      ? facts.topics.byId(topicId(asked.topicId))
-      : facts.topics.byName(topicName(asked.name));
+    const topic = byId ? topics.byId(topicId(asked.topicId)) : topics.byName(topicName(asked.name));
     for (const partition of asked.partitions) {
-      const problem =
-        unknownProblem(context, topic, partition.partitionIndex, byId) ??
-        ownerProblem(context, request, topic?.name ?? topicName(asked.name), partition.partitionIndex);
+      const index = partition.partitionIndex;
+      const unknown = unknownProblem(context, topic, index, byId);
+      const wasDeleted =
+        unknown !== undefined &&
+        request.generationIdOrMemberEpoch >= 0 &&
+        context.facts.wasDeleted(byId ? topicId(asked.topicId) : topicName(asked.name), index);
+      deleted ||= wasDeleted;
+      const problem = wasDeleted
+        ? (deletedCode ?? unknown)
+        : (unknown ?? ownerProblem(context, request, topic?.name ?? topicName(asked.name), index));
       codes.push(problem ?? ASKED);
       if (problem !== undefined) continue;
       offsets.push({
         topic: topic?.name ?? topicName(asked.name),
         topicId: topic?.id ?? null,
-        partition: partition.partitionIndex,
+        partition: index,
         offset: partition.committedOffset,
         leaderEpoch: partition.committedLeaderEpoch,
         metadata: partition.committedMetadata ?? '',
       });
     }
   }
+  return { offsets, codes, deleted };
+}
+
+function commit(
+  request: RequestOf<'OffsetCommit'>,
+  exchange: Exchange<'OffsetCommit'>,
+  context: BrokerContext,
+  { offsets, codes }: CheckedCommit,
+): void {
+  const { coordinator, facts } = context;
+  const group = groupId(request.groupId);
   const answer = (verdict: (index: number) => number): void =>
     exchange.answer(commitReply(request, codes, verdict));
   const refused = (code: number): void => answer(() => code);
-  // Bytes that are not UTF-8 grow when they are written back: no group that could never be listed.
-  if (!fitsString(request.groupId)) return refused(errorCode('INVALID_GROUP_ID'));
   if (offsets.length === 0) return answer(() => 0);
   if (request.generationIdOrMemberEpoch < 0 && facts.takesNoMore(group))
     return refused(errorCode('POLICY_VIOLATION'));
@@ -85,7 +134,7 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
       refused,
     ),
   );
-};
+}
 
 /** Undefined: the partition is known, or nothing of the cluster's facts has arrived here that could say otherwise. */
 function unknownProblem(

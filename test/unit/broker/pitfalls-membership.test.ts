@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { generation, groupId, memberId, topicName } from '../../../src/kernel/index.js';
+import { generation, groupId, memberId, shardId, topicName } from '../../../src/kernel/index.js';
 import { bench } from './broker-bench.js';
 import { turns } from './client.js';
 import { joinAnswer, syncAnswer } from './fake-coordinator.js';
@@ -148,6 +148,34 @@ describe('docs/clients.md', () => {
       expect(await commit({ generationIdOrMemberEpoch: 3, memberId: 'm-1' })).toEqual([code, 0, 0]);
       expect(await commit({ generationIdOrMemberEpoch: -1, memberId: '' })).toEqual([0, 0, 0]);
     }
+  });
+
+  it('#deleted-topics: takes a commit of a member for a topic that was deleted, and stores nothing', async () => {
+    const { coordinator, client } = await bench();
+    coordinator.addTopic('tenants', 1);
+    const gone = coordinator.addTopic('gone', 1);
+    const kafka = await client();
+    const commit = async (topic: string, member: object = {}, version = 9): Promise<number> => {
+      const [asked] = commitOf('billing', topic, 5).topics;
+      const topics = version < 10 ? [asked!] : [{ ...asked!, name: '', topicId: gone.id }];
+      const answer = await kafka.call(8, version, { ...commitOf('billing', topic, 5), topics, ...member });
+      return answer.topics[0]!.partitions[0]!.errorCode;
+    };
+    expect([await commit('gone'), await commit('never-made')]).toEqual([0, 3]);
+    coordinator.topics.delete(gone.name);
+    coordinator.tell(groupId('billing'), { kind: 'topic-deleted', topic: gone });
+    const stored = coordinator.commandsOf('group.commit').length;
+    expect([await commit('gone'), await commit('gone', {}, 10)]).toEqual([0, 0]);
+    expect(coordinator.commandsOf('group.commit')).toHaveLength(stored);
+    // Nobody's progress is at stake when a tool sets an offset, and it must hear that there is no such topic.
+    expect(await commit('gone', { generationIdOrMemberEpoch: -1, memberId: '' })).toBe(3);
+    // This replica does not know whether the topic was made again.
+    coordinator.loading = shardId(0);
+    expect(await commit('gone')).toBe(3);
+    coordinator.loading = undefined;
+    coordinator.addTopic('gone', 1);
+    expect(await commit('gone')).toBe(0);
+    expect(coordinator.commandsOf('group.commit')).toHaveLength(stored + 1);
   });
 
   it('renews the session of a member that commits, and of nobody else', async () => {
