@@ -1,4 +1,4 @@
-import { type MonotonicMs, monotonicMs, type ReplicaId } from '../kernel/index.js';
+import { type MonotonicMs, monotonicMs, type ReplicaId, replicaId } from '../kernel/index.js';
 import { DiskPositions } from './disk-positions.js';
 import { encodeFrame } from './frames.js';
 import { helloOf } from './hello.js';
@@ -74,10 +74,22 @@ export class OwnDisk {
       this.#positions.heard(from, position, this.#options.clock.monotonic());
   }
 
+  /** A peer may know more of the others than this replica, which was cut off from them. */
+  #heardOfOthers({ positions = {}, formedWith }: Hello): void {
+    const known = this.identity.formedWith;
+    for (const [id, position] of Object.entries(positions)) {
+      const other = replicaId(Number(id));
+      if (other === this.identity.replicaId || known[id] === undefined || known[id] !== formedWith[id])
+        continue;
+      this.#positions.heard(other, position, this.#options.clock.monotonic());
+    }
+  }
+
   /** `votes`: this replica may have voted already. */
   met(peer: ReplicaId, hello: Hello, votes: boolean): void {
     if (hello.position !== undefined) this.heard(peer, hello.position);
     const { identity } = this;
+    this.#heardOfOthers(hello);
     const own = this.#options.storage.storage.position();
     const remembered = hello.positions?.[identity.replicaId] ?? 0;
     if (remembered <= own || hello.formedWith[identity.replicaId] !== identity.incarnation) return;

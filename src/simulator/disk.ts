@@ -91,6 +91,11 @@ export class SimulatedDisk {
       ]),
     );
   }
+  /** A file as it stands on the medium. */
+  durable(path: string): Buffer | undefined {
+    const entry = this.#durableNames.get(path);
+    return entry === undefined || entry === 'directory' ? undefined : entry.inode.durable;
+  }
   /** The disk holds what the image holds, and all of it is durable. */
   restore(image: DiskImage): void {
     this.#durableNames = new Map(

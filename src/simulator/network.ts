@@ -94,10 +94,6 @@ export class SimulatedNetwork {
     if (!noticed && links.length > 0) this.#trace.reached('a machine fell silent');
   }
 
-  /** Nobody is cut off. */
-  get whole(): boolean {
-    return this.#cut.size === 0;
-  }
   cut(from: ReplicaId, to: ReplicaId): void {
     this.#cut.add(way(from, to));
     this.#trace.recorder?.cut(from, to);

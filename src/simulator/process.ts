@@ -61,9 +61,13 @@ export class SimulatedProcess {
   readonly #around: Surroundings;
   #alive = true;
   #stoppedUntil = 0;
+  /** What happened while it was stopped, in that order: its system keeps it. */
+  #kept: (() => void)[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
   readonly #sent: Buffer[] = [];
   replica: Replica | undefined;
+  /** How far its disk has come; undefined before it has opened it. */
+  position: () => number | undefined = () => undefined;
 
   constructor(id: ReplicaId, around: Surroundings) {
     this.id = id;
@@ -115,6 +119,7 @@ export class SimulatedProcess {
       uuid: () => entropy.uuid(),
     });
     if (!this.#alive) return;
+    this.position = () => storage.storage.position();
     this.#around.opened(storage.condition.kind, storage.incarnation ?? storage.identity?.incarnation ?? '');
     const replica = createReplica({
       self: this.id,
@@ -189,7 +194,25 @@ export class SimulatedProcess {
   #run(run: () => void): void {
     if (!this.#alive) return;
     const { now } = this.#around.time;
-    if (now < this.#stoppedUntil) return void this.#later(this.#stoppedUntil - now, run);
+    if (now < this.#stoppedUntil || this.#kept.length > 0) return this.#keep(run);
+    this.#act(run);
+  }
+
+  #keep(run: () => void): void {
+    this.#kept.push(run);
+    if (this.#kept.length === 1) this.#goOnLater();
+  }
+
+  /** A stop may be made longer meanwhile. */
+  #goOnLater(): void {
+    const { time } = this.#around;
+    time.after(this.#stoppedUntil - time.now, () => {
+      if (time.now < this.#stoppedUntil) return this.#goOnLater();
+      for (const run of this.#kept.splice(0)) if (this.#alive) this.#act(run);
+    });
+  }
+
+  #act(run: () => void): void {
     try {
       run();
     } catch (error) {

@@ -20,8 +20,8 @@ export interface Station {
   damaged: boolean;
   /** So many of its next starts fail half-way: another process has the port. */
   portTaken: number;
-  /** What an operator has put aside. */
-  copy: DiskImage | undefined;
+  /** What an operator has put aside, and how far the disk had come then. */
+  copy: { readonly image: DiskImage; readonly position: number } | undefined;
 }
 
 /** What faults reach of a world. */

@@ -130,24 +130,25 @@ export function readRecord(
   return { type, shard: shardId(bytes.readUInt16LE(at + 10)), crc, payloadAt, payloadLength: length, next };
 }
 
+export interface MarkerFound {
+  readonly at: number;
+  /** Where the group begins that it closes. */
+  readonly groupAt: number;
+}
+
 /**
- * Whether the marker of a later group than the one that begins at `at` is behind it. A group is written when the one
- * before it is durable: only then was the group at `at` acknowledged, and what cannot be read is corruption. The marker of
- * that group itself proves nothing: the sectors of one write reach the disk in any order. The chain of such a marker
- * cannot be followed. So the search compares its fixed bytes: type, shard, length, a later sequence number and the seal;
- * how many bytes it closes says where its group begins.
+ * The markers behind `at`, where a group begins whose chain cannot be followed: known by their fixed bytes (type, shard,
+ * length, a later sequence number and the seal). How many bytes a marker closes says where its group begins.
  */
-export function laterGroupBehind(bytes: Buffer, at: number, sequence: number): boolean {
+export function* markersBehind(bytes: Buffer, at: number, sequence: number): Iterable<MarkerFound> {
   for (let i = at; i + RECORD_HEADER_BYTES + 8 <= bytes.length; i += 8) {
     if (bytes[i + 8] !== MARKER || bytes[i + 9] !== 0 || bytes.readUInt16LE(i + 10) !== MARKER_SHARD)
       continue;
     if (bytes.readUInt32LE(i) !== 8) continue;
     const behind = (bytes.readUInt32LE(i + 12) - (sequence >>> 0)) >>> 0;
     if (behind >= 0x8000_0000 || bytes.readUInt32LE(i + 20) !== MARKER_SEAL) continue;
-    const own = [at, at + MARKER_BYTES].includes(i - bytes.readUInt32LE(i + 16));
-    if (!own) return true;
+    yield { at: i, groupAt: i - bytes.readUInt32LE(i + 16) };
   }
-  return false;
 }
 
 /** The second half of every marker's payload. */

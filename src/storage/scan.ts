@@ -4,9 +4,9 @@ import {
   decodeHeader,
   HEADER_BYTES,
   isZero,
-  laterGroupBehind,
   MARKER,
   MARKER_BYTES,
+  markersBehind,
   readRecord,
   RECORD_TYPE_MAX,
   type SegmentHeader,
@@ -53,14 +53,37 @@ export function scanSegment(bytes: Buffer, before: ScannedSegment | undefined, i
   }
   const end = followChain(bytes, header);
   if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0 };
-  if (!isLast || laterGroupBehind(bytes, end.offset, end.sequence)) {
-    return {
-      kind: 'corrupt',
-      offset: end.offset,
-      detail: 'acknowledged records follow bytes that cannot be read',
-    };
-  }
+  const detail = isLast ? damage(bytes, end) : 'acknowledged records follow bytes that cannot be read';
+  if (detail !== undefined) return { kind: 'corrupt', offset: end.offset, detail };
   return { kind: 'valid', header, end, dropped: lastNonZero(bytes) + 1 - end.offset };
+}
+
+/** Disks write no less than this as a whole. Bytes. */
+const SECTOR_BYTES = 512;
+
+/**
+ * Why the group that begins at the end of the chain is damaged; undefined when a crash tore it off before it was
+ * acknowledged. The log is written over zeros, and sectors of one write reach the disk in any order: a torn group lacks its
+ * marker, or one of its sectors is blank. Whole sectors, the marker among them, that cannot be read were damaged later. So
+ * were bytes that the marker of a later group follows: a group is written when the one before it is durable.
+ */
+function damage(bytes: Buffer, { offset, sequence }: LogEnd): string | undefined {
+  for (const marker of markersBehind(bytes, offset, sequence)) {
+    const isOwn = [offset, offset + MARKER_BYTES].includes(marker.groupAt);
+    if (!isOwn) return 'acknowledged records follow bytes that cannot be read';
+    if (!hasBlankSector(bytes, offset, marker.at + MARKER_BYTES))
+      return 'a group of records that was written as a whole cannot be read';
+  }
+  return undefined;
+}
+
+/** The parts of sectors at both ends count as well. */
+function hasBlankSector(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from, next; at < to; at = next) {
+    next = Math.min(to, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
+    if (isZero(bytes, at, next)) return true;
+  }
+  return false;
 }
 
 /** Follows the chain to the end of the last complete group. */

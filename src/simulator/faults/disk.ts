@@ -1,3 +1,4 @@
+import type { DiskIdentity } from '../../replica/index.js';
 import { noTrouble } from '../disk.js';
 import type { Fault, Strike } from '../strike.js';
 
@@ -35,7 +36,9 @@ export const DISK_FAULTS = {
   },
   /** An operator puts a copy of a data directory aside. */
   backUp: (strike) => {
-    strike.victim.copy = strike.victim.disk.image();
+    const position = strike.victim.process?.position();
+    if (position === undefined) return;
+    strike.victim.copy = { image: strike.victim.disk.image(), position };
     strike.note('a disk was copied', strike.victim);
   },
   damage: (strike) => {
@@ -52,10 +55,9 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
   victim.damaged = true;
   if (random.chance(0.3)) victim.portTaken = 1;
   const { disk, copy } = victim;
-  // A copy is known as such by those who know how far its disk had come: whoever lagged when it was taken does not.
-  if (copy !== undefined && world.network.whole && random.chance(0.7)) {
+  if (copy !== undefined && knownAsOlder(strike, copy.position) && random.chance(0.7)) {
     strike.note('an older copy of a disk was restored', victim);
-    disk.restore(copy);
+    disk.restore(copy.image);
     return true;
   }
   const harm = random.next();
@@ -70,4 +72,18 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
     for (let flips = 1 + random.below(3); flips > 0; flips--) disk.rot();
   }
   return true;
+}
+
+/**
+ * Whether each of the others has written down that the disk had come further: whichever of them the copy meets first then
+ * knows it for a copy. Of those who have not, one may be all that it meets.
+ */
+function knownAsOlder(strike: Strike, position: number): boolean {
+  const { victim } = strike;
+  return strike.others(victim).every(({ disk }) => {
+    const bytes = disk.durable('/data/identity.json');
+    if (bytes === undefined) return false;
+    const { identity } = JSON.parse(bytes.toString()) as { readonly identity: DiskIdentity };
+    return (identity.positions?.[victim.id] ?? -1) > position;
+  });
 }

@@ -65,6 +65,25 @@ describe('an older copy of a data directory', () => {
     expect(cluster.replicas.get(three)!.status().standing).toBe('learner');
   });
 
+  it('is known to a replica that heard of it from another only', async () => {
+    await formed();
+    cluster.network.cut(two, three);
+    const copy = copyOf(cluster.disks.get(three)!);
+    cluster.network.cut(one, two);
+    await cluster.time.advance(1_500);
+    await committed(2);
+    cluster.network.heal();
+    cluster.network.cut(two, three);
+    await cluster.time.advance(2_000);
+    for (const id of cluster.ids) cluster.kill(id);
+    cluster.network.heal();
+    cluster.disks.set(three, copy);
+    await cluster.start(two);
+    await cluster.start(three);
+    await cluster.time.advance(2_000);
+    expect(cluster.replicas.get(three)!.status().standing).toBe('learner');
+  });
+
   it('is not what a disk is that lost only what it had not promised', async () => {
     await formed();
     for (let i = 2; i < 30; i++) {

@@ -98,6 +98,38 @@ describe('a power failure', () => {
     }
   });
 
+  it('is told from a byte that was damaged in the very last group: of that no sector is blank', async () => {
+    const [before, after] = images as [Buffer, Buffer];
+    const sectors = sectorsWritten(before, after);
+    const [from, to] = [
+      before.findLastIndex((byte) => byte !== 0) + 1,
+      after.findLastIndex((byte) => byte !== 0) + 1,
+    ];
+    const seen = { corrupt: 0, repaired: 0 };
+    for (let at = from; at < to; at += 7) {
+      const image = Buffer.from(after);
+      image[at] = image[at]! ^ 0x10;
+      const { opened } = await openImage(image);
+      if (opened.condition.kind === 'corrupt') seen.corrupt++;
+      else {
+        // The second copy of the marker is enough.
+        expect(read(opened)).toEqual([...FIRST, ...LAST]);
+        seen.repaired++;
+      }
+      await opened.storage.close();
+    }
+    expect(seen.repaired).toBeLessThanOrEqual(8);
+    expect(seen.corrupt).toBeGreaterThan(500);
+    // Damaged and torn: it was never acknowledged.
+    const torn = Buffer.from(after);
+    before.copy(torn, sectors[3], sectors[3], sectors[3]! + SECTOR_BYTES);
+    torn[from + 100] = torn[from + 100]! ^ 1;
+    const { opened } = await openImage(torn);
+    expect(opened.condition.kind).toBe('intact');
+    expect(read(opened)).toEqual(FIRST);
+    await opened.storage.close();
+  });
+
   it('behind a clean stop is told from corruption: stopping proves the last group', async () => {
     const directory = emptyDirectory();
     const opened = await open(directory);
