@@ -13,9 +13,16 @@ const PARKS: ReadonlySet<string> = new Set(['JoinGroup', 'SyncGroup']);
 const WAIT_MS = 20_000;
 const POLL_MS = 4;
 
-/** Sends a sequence to a server, and returns what had come back by the end of each step. */
-export async function play(sequence: Sequence, target: Target): Promise<readonly StepOutcome[]> {
-  const player = new Player(sequence, target);
+/**
+ * Sends a sequence to a server, and returns what had come back by the end of each step. `patienceMs`: how long an answer may be
+ * on its way on a busy machine while other requests wait.
+ */
+export async function play(
+  sequence: Sequence,
+  target: Target,
+  patienceMs = 0,
+): Promise<readonly StepOutcome[]> {
+  const player = new Player(sequence, target, patienceMs);
   try {
     const outcomes: StepOutcome[] = [];
     for (const [index, step] of sequence.steps.entries()) outcomes.push(await player.step(index, step));
@@ -38,10 +45,10 @@ class Player implements Known {
   readonly #bases = new Map<string, number>();
   readonly #texts = new Map<string, string>();
 
-  constructor(sequence: Sequence, target: Target) {
+  constructor(sequence: Sequence, target: Target, patienceMs: number) {
     this.#sequence = sequence;
     this.#target = target;
-    this.#conversation = new Conversation(target);
+    this.#conversation = new Conversation(target, patienceMs);
     for (const name of Object.keys(sequence.groups)) this.#texts.set(this.group(name), `group ${name}`);
     for (const [topic, id] of target.topicIds) this.#texts.set(id, `id of ${topic}`);
     for (const text of [target.address.host, addressText(target.address)])

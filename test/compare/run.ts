@@ -33,6 +33,8 @@ if (values.peer === undefined) {
 }
 /** A difference counts when it comes again: a server that was too slow for a session of 1.5 s is no difference. */
 const ATTEMPTS = 3;
+/** With each attempt answers get so much more time before they count as not given yet. */
+const PATIENCE_MS = 50;
 
 const cluster =
   values.quorate === undefined ? await Cluster.start({ replicas: 1, settings: COMPARABLE_SETTINGS }) : null;
@@ -58,7 +60,11 @@ interface Result {
 }
 
 async function attempt(sequence: Sequence, attempts = 1): Promise<Result> {
-  const [theirs, ours] = await Promise.all([play(sequence, kafka), play(sequence, quorate)]);
+  const patienceMs = (attempts - 1) * PATIENCE_MS;
+  const [theirs, ours] = await Promise.all([
+    play(sequence, kafka, patienceMs),
+    play(sequence, quorate, patienceMs),
+  ]);
   if (values.show) for (const [step, outcome] of theirs.entries()) show(sequence, step, outcome, ours[step]!);
   const verdict = compare(sequence, theirs, ours);
   return { sequence, kafka: theirs, verdict, attempts };

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { type ApiKey, type ApiName, apiNamed, type RequestInputByKey } from '../../src/wire/index.js';
 import { type Address, KafkaConnection } from '../harness/connection.js';
-import { eventually } from '../harness/waiting.js';
+import { eventually, sleep } from '../harness/waiting.js';
 import { TOPICS } from './sequence.js';
 
 const TOPIC_ALREADY_EXISTS = 36;
@@ -76,13 +76,15 @@ export interface Arrived {
 /** The connections of one sequence to one server, and the requests that wait on them. */
 export class Conversation {
   readonly #target: Target;
+  readonly #patienceMs: number;
   readonly #connections = new Map<string, KafkaConnection[]>();
   readonly #lastJoin = new Map<string, number>();
   #waiting: Waiting[] = [];
   #probe: KafkaConnection | null = null;
 
-  constructor(target: Target) {
+  constructor(target: Target, patienceMs: number) {
     this.#target = target;
+    this.#patienceMs = patienceMs;
   }
 
   /** Sends on a connection of the client on which nothing waits. */
@@ -141,6 +143,7 @@ export class Conversation {
   async settle(group: string): Promise<void> {
     const probe = await this.#prober();
     for (let i = 0; i < PROBES; i++) await probe.request(13, 2, { groupId: group, memberId: NOBODY });
+    if (this.#patienceMs > 0) await sleep(this.#patienceMs);
     // What came in the same turn of the loop as the last answer.
     await setImmediate();
     await setImmediate();

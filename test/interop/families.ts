@@ -79,6 +79,7 @@ export const FAMILIES: readonly Family[] = [
   go('franz-go', 'franz-eager', 'range'),
   go('franz-go', 'franz-cooperative', 'cooperative-sticky'),
   go('sarama', 'sarama', 'range'),
+  go('kafka-go', 'kafka-go', 'range'),
   java('range'),
   java('cooperative-sticky'),
 ];

@@ -75,7 +75,13 @@ func (m *kafkaGo) committed(ctx context.Context, partition int32) (int64, error)
 	if err != nil {
 		return -1, err
 	}
-	return found.Topics[m.s.topic][0].CommittedOffset, found.Error
+	if found.Error != nil {
+		return -1, found.Error
+	}
+	for _, each := range found.Topics[m.s.topic] {
+		return each.CommittedOffset, each.Error
+	}
+	return -1, errors.New("the answer lacks the partition")
 }
 
 func (m *kafkaGo) leave() { _ = m.group.Close() }
