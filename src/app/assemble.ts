@@ -3,17 +3,37 @@ import { type Broker, type BrokerSettings, createBroker, DEFAULT_BROKER_SETTINGS
 import type { GroupSettings } from '../machine/index.js';
 import { majority } from '../paxos/index.js';
 import {
+  type Clock,
   createReplica,
+  type Entropy,
+  type OpenedStorage,
   type PaxosSettings,
   type Replica,
   systemClock,
   systemEntropy,
+  type Transport,
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
-import { createTcpTransport } from '../transport/index.js';
+import { createTcpTransport, type TcpTransportOptions } from '../transport/index.js';
 import { kafkaAddress, kafkaListener, ownEntry } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
 import type { Settings } from './settings.js';
+
+/** What a replica runs on. */
+export interface Platform {
+  openStorage(directory: string): Promise<OpenedStorage>;
+  transport(options: TcpTransportOptions): Transport;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+}
+
+/** Disk, network, clock and randomness of this machine. */
+export const THIS_PLATFORM: Platform = {
+  openStorage: (directory) => openFileStorage({ directory }),
+  transport: createTcpTransport,
+  clock: systemClock,
+  entropy: systemEntropy,
+};
 
 /**
  * Builds a replica and its Kafka broker from settings. Opens the data directory; nothing listens yet.
@@ -24,17 +44,18 @@ export async function assemble(
   log: Log,
   work: Work,
   onFatal: (reason: string) => void,
+  platform: Platform,
 ): Promise<{ readonly replica: Replica; readonly broker: Broker }> {
   const self = replicaId(settings.replicaId);
   const own = ownEntry(settings);
-  const storage = await openFileStorage({ directory: settings.dataDir });
+  const storage = await platform.openStorage(settings.dataDir);
   if (storage.condition.kind === 'corrupt') {
     const { file, offset, detail } = storage.condition;
     log.error(
       `${file} is damaged at offset ${offset}: ${detail}. The log was set aside (corrupt-*); nothing of it is used.`,
     );
   }
-  const transport = createTcpTransport({
+  const transport = platform.transport({
     self,
     listen: { host: settings.peerListenHost ?? own.host, port: own.peerPort },
     peers: settings.replicas
@@ -55,15 +76,15 @@ export async function assemble(
     compactionBytes: settings.compactionBytes,
     storage,
     transport,
-    clock: systemClock,
-    entropy: systemEntropy,
+    clock: platform.clock,
+    entropy: platform.entropy,
     log,
     work,
     onFatal,
   });
   const broker = createBroker({
     coordinator: replica,
-    clock: systemClock,
+    clock: platform.clock,
     settings: brokerSettings(settings),
     ...kafkaListener(settings),
     log,

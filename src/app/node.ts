@@ -4,7 +4,7 @@ import { type Replica, systemClock } from '../replica/index.js';
 import { ReplicaAdminSource } from './admin-source.js';
 import { announce } from './announcer.js';
 import { addressesOf, kafkaListener, withPortsChosen } from './addresses.js';
-import { assemble } from './assemble.js';
+import { assemble, type Platform, THIS_PLATFORM } from './assemble.js';
 import type { Log } from '../kernel/index.js';
 import { LoopWatch, PROCESS_CLOCKS, watchLoop } from './loop-watch.js';
 import { CatchUpGoal, unreadyReasons } from './readiness.js';
@@ -49,10 +49,15 @@ export class ReplicaNode {
   }
 
   /** Opens the data directory; nothing listens yet. `onFatal`: the replica can no longer be trusted, end the process. */
-  static async open(settings: Settings, log: Log, onFatal: (reason: string) => void): Promise<ReplicaNode> {
+  static async open(
+    settings: Settings,
+    log: Log,
+    onFatal: (reason: string) => void,
+    platform: Platform = THIS_PLATFORM,
+  ): Promise<ReplicaNode> {
     const chosen = await withPortsChosen(settings, 'left out');
     const loop = new LoopWatch(log, PROCESS_CLOCKS);
-    const parts = await assemble(chosen, log, loop.work, onFatal);
+    const parts = await assemble(chosen, log, loop.work, onFatal, platform);
     announce(parts.replica, log);
     return new ReplicaNode(chosen, parts, log, loop, onFatal);
   }
@@ -75,6 +80,21 @@ export class ReplicaNode {
     await this.#broker.stop();
     await this.#replica.stop(0);
     this.#endWatch?.();
+  }
+
+  /** Connections of this client id neither read nor write. */
+  hold(clientId: string): void {
+    this.#broker.hold(clientId);
+  }
+  release(clientId: string): void {
+    this.#broker.release(clientId);
+  }
+
+  /** As if the process were killed: connections break, nothing is handed over. Its platform must do nothing any more. */
+  abort(): void {
+    this.#stopping = true;
+    this.#endWatch?.();
+    this.#broker.abort();
   }
 
   /**

@@ -1,28 +1,11 @@
 import 'reflect-metadata';
-import type { Server } from 'node:http';
-import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AddressesJson } from '../admin/index.js';
-import { ProblemFilter } from '../admin/nest/index.js';
 import type { Log } from '../kernel/index.js';
 import { addressesOf, ownEntry, withPortsChosen } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
-import { createLog, NestLog } from './log.js';
+import { httpApplication } from './http-application.js';
+import { createLog } from './log.js';
 import { QuorateModule, type QuorateModuleOptions } from './quorate.module.js';
-
-/** A client that sends its headers slowly, or does not take its answer, loses its connection. Milliseconds. */
-const HTTP_HEADERS_MS = 10_000;
-const HTTP_SILENCE_MS = 60_000;
-
-function limitClients(server: Server, connectionsMax: number): void {
-  server.maxConnections = connectionsMax;
-  server.headersTimeout = HTTP_HEADERS_MS;
-  server.requestTimeout = HTTP_SILENCE_MS;
-  server.setTimeout(HTTP_SILENCE_MS);
-}
-
-/** A transaction over many records is the largest thing that is sent here. */
-const BODY_BYTES_MAX = 1024 * 1024;
 
 /** The options of `QuorateModule.forRoot`, and those of a process of its own. */
 export interface RunReplicaOptions extends QuorateModuleOptions {
@@ -51,8 +34,8 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   for (const warning of warnings) log.warn(warning);
   if (limits.warning !== undefined) log.warn(limits.warning);
   const own = ownEntry(settings);
-  const app = await createApplication({ ...options, settings, log }, log);
-  limitClients(app.getHttpServer(), limits.http);
+  const module = QuorateModule.forRoot({ ...options, settings, log });
+  const app = await httpApplication(module, log, limits.http);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
@@ -66,24 +49,6 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   if (own.httpPort === undefined) await app.init();
   else await app.listen(own.httpPort, settings.httpListenHost ?? own.host);
   return { addresses: addressesOf(settings), stop };
-}
-
-async function createApplication(options: QuorateModuleOptions, log: Log): Promise<NestExpressApplication> {
-  // Not at the top: an application that runs QuorateModule over Fastify has no Express, and Nest's own search for it would
-  // end the process.
-  const { ExpressAdapter } = await import('@nestjs/platform-express');
-  const app = await NestFactory.create<NestExpressApplication>(
-    QuorateModule.forRoot(options),
-    new ExpressAdapter(),
-    // Nest's own body parser would also take forms, which is what a client sends that names no content type.
-    { logger: new NestLog(log), abortOnError: false, bodyParser: false },
-  );
-  app.useGlobalFilters(new ProblemFilter());
-  app.useBodyParser('json', { limit: BODY_BYTES_MAX });
-  // An ETag is the version of a record, and nothing else; Express would hash every answer for one of its own.
-  app.set('etag', false);
-  app.disable('x-powered-by');
-  return app;
 }
 
 /** The first signal stops the replica, within `timeoutMs`; a second one ends the process at once. */

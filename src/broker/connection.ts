@@ -25,6 +25,8 @@ export interface ConnectionHost {
   /** A request of a key or version that is not spoken here. True when it was answered (Kafka: ApiVersions only). */
   dispatchUnsupported(connection: Connection, header: RequestHeader): boolean;
   readonly turns: Turns;
+  /** Client ids whose connections neither read nor write. */
+  readonly held: ReadonlySet<string>;
   /** Where all connections encode their answers. */
   readonly writer: SharedWriter;
   closed(connection: Connection, cause: CloseCause, detail: string): void;
@@ -80,6 +82,7 @@ export class Connection implements ExchangeOwner, Worker {
   #paused = false;
   #closed = false;
   #draining = false;
+  #held = false;
 
   constructor(socket: Socket, host: ConnectionHost, now: number) {
     this.#socket = socket;
@@ -129,15 +132,21 @@ export class Connection implements ExchangeOwner, Worker {
   #pump(): void {
     const { turns } = this.#host;
     let started = 0;
-    while (!this.#closed && started < this.#waiting.length && this.#hasRoomFor(this.#waiting[started]!)) {
+    while (
+      !this.#closed &&
+      !this.#held &&
+      started < this.#waiting.length &&
+      this.#hasRoomFor(this.#waiting[started]!)
+    ) {
       if (!turns.hasTime()) {
         turns.later(this);
         break;
       }
-      this.#start(this.#waiting[started++]!);
+      if (this.#start(this.#waiting[started]!)) started++;
     }
     if (this.#closed) return;
     this.#waiting = started === this.#waiting.length ? [] : this.#waiting.slice(started);
+    if (this.#held) return;
     const full = this.#waiting.length > 0 || this.unread > UNREAD_PAUSE_BYTES;
     if (full && !this.#paused) {
       this.#paused = true;
@@ -161,27 +170,44 @@ export class Connection implements ExchangeOwner, Worker {
   resume(): void {
     if (!this.#closed) this.#pump();
   }
+  /** Neither reads nor writes from now on, as if the network had stalled. */
+  hold(): void {
+    this.#held = true;
+    this.#socket.pause();
+    this.#paused = true;
+  }
+  release(): void {
+    this.#held = false;
+    this.#host.turns.touch(this);
+    this.resume();
+  }
 
-  #start(frame: Buffer): void {
+  /** False: its client is held, and the request waits. */
+  #start(frame: Buffer): boolean {
     try {
       const header = decodeRequestHeader(frame);
       if (header.clientId !== null) this.clientId = header.clientId;
-      const api = findApi(header.apiKey);
-      if (api === undefined || !api.supports(header.apiVersion)) {
-        if (this.#host.dispatchUnsupported(this, header)) return;
-        const what = `key ${header.apiKey} (${api?.name ?? 'unknown'}) version ${header.apiVersion}`;
-        return this.close('unsupported', `asked for ${what}, which is not spoken here`);
+      if (this.#host.held.size > 0 && this.#host.held.has(this.clientId)) {
+        this.hold();
+        return false;
       }
-      this.#host.dispatch(
-        this.open(api, header.apiVersion, header.correlationId, frame.length),
-        frame,
-        header.bodyOffset,
-      );
+      this.#handle(frame, header);
     } catch (error) {
-      if (error instanceof WireError) return this.#malformed(error);
+      if (error instanceof WireError) this.#malformed(error);
       // Nothing was proposed yet: only this client is hurt, and the log says by what.
-      this.close('defect', `a request could not be handled: ${(error as Error).stack ?? String(error)}`);
+      else this.close('defect', `a request could not be handled: ${(error as Error).stack ?? String(error)}`);
     }
+    return true;
+  }
+  #handle(frame: Buffer, header: RequestHeader): void {
+    const api = findApi(header.apiKey);
+    if (api === undefined || !api.supports(header.apiVersion)) {
+      if (this.#host.dispatchUnsupported(this, header)) return;
+      const what = `key ${header.apiKey} (${api?.name ?? 'unknown'}) version ${header.apiVersion}`;
+      return this.close('unsupported', `asked for ${what}, which is not spoken here`);
+    }
+    const exchange = this.open(api, header.apiVersion, header.correlationId, frame.length);
+    this.#host.dispatch(exchange, frame, header.bodyOffset);
   }
   #malformed(error: WireError): void {
     this.close('malformed', error.message);
@@ -227,7 +253,7 @@ export class Connection implements ExchangeOwner, Worker {
 
   /** Writes every answer whose turn has come, in one write. */
   flush(): void {
-    if (this.#closed || this.#head?.ready !== true) return;
+    if (this.#closed || this.#held || this.#head?.ready !== true) return;
     const { counters, writer: shared } = this.#host;
     const writer = shared.writer;
     writer.reset();

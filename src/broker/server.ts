@@ -36,6 +36,11 @@ export interface Broker {
    * writes it out and closes. Hand leadership over before, so that clients find another coordinator.
    */
   stop(): Promise<void>;
+  /** Closes the listener and breaks every connection, at once. */
+  abort(): void;
+  /** Neither reads from nor writes to the connections of this client id until `release`: for tests of what depends on it. */
+  hold(clientId: string): void;
+  release(clientId: string): void;
   snapshot(): BrokerCounters;
 }
 
@@ -61,6 +66,7 @@ class TcpBroker implements Broker, ConnectionHost {
   readonly #connections = new Set<Connection>();
   readonly writer = new SharedWriter();
   readonly turns: Turns;
+  readonly held = new Set<string>();
   #unsubscribe: (() => void)[] = [];
   #cancelSweep: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
@@ -114,9 +120,30 @@ class TcpBroker implements Broker, ConnectionHost {
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
-  async #stop(): Promise<void> {
+  abort(): void {
+    this.#stopping ??= Promise.resolve();
+    this.#closeListener();
+    this.#closeConnections();
+  }
+  hold(clientId: string): void {
+    this.held.add(clientId);
+    for (const connection of this.#connections) if (connection.clientId === clientId) connection.hold();
+  }
+  release(clientId: string): void {
+    this.held.delete(clientId);
+    for (const connection of this.#connections) if (connection.clientId === clientId) connection.release();
+  }
+  #closeListener(): void {
     this.#cancelSweep?.();
     if (this.#server.listening) this.#server.close();
+  }
+  #closeConnections(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#unsubscribe = [];
+    for (const connection of [...this.#connections]) connection.close('stopping', '');
+  }
+  async #stop(): Promise<void> {
+    this.#closeListener();
     for (const connection of this.#connections) connection.stopReading();
     // One by one as they come: a JoinGroup that is applied during the grace may park now.
     const until = this.#clock.monotonic() + this.settings.stopGraceMs;
@@ -127,9 +154,7 @@ class TcpBroker implements Broker, ConnectionHost {
       if (open.length === 0 || this.#clock.monotonic() >= until) break;
       await new Promise<void>((resume) => this.#clock.after(STOP_POLL_MS, resume));
     }
-    for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    this.#unsubscribe = [];
-    for (const connection of [...this.#connections]) connection.close('stopping', '');
+    this.#closeConnections();
   }
 
   snapshot(): BrokerCounters {

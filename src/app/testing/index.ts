@@ -1,0 +1,2 @@
+/** A Quorate for the tests of what depends on it, in one line and without Docker. Walk-through: docs/testing-your-app.md. */
+export { type Owner, startTestCluster, type TestCluster, type TestClusterOptions } from './test-cluster.js';
