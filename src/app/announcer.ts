@@ -139,6 +139,7 @@ const CAUSES = {
   'missed-sync': 'did not send SyncGroup in time and was removed',
   replaced: 'was replaced by a new process with the same group.instance.id',
   removed: 'was removed',
+  unanswered: 'lost its coordinator before it was told that it had joined, and must join again',
 } as const;
 
 /** A line names so many members at most. The record of the rebalance has all of them. */

@@ -119,6 +119,7 @@ export const groupCommandCodec = codec.union<GroupCommand>({
       groups: codec.array(codec.struct({ group: groupId, topics: codec.array(topicPartitions) })),
     }),
   },
+  'group.rollCall': { tag: 12, codec: codec.struct({ quietMs: codec.uint }) },
   'group.startTokens': { tag: 10, codec: codec.struct({ from: codec.uint }) },
 });
 

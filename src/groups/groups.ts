@@ -11,6 +11,7 @@ import {
   wallMs,
 } from '../kernel/index.js';
 import { joinRefused, syncRefused } from './classic/answers.js';
+import { callRoll, unanswered } from './classic/roll-call.js';
 import { join } from './classic/join.js';
 import { expire, heartbeat, leave, mayCommit, sync } from './classic/requests.js';
 import { type ClassicGroup, newClassicGroup } from './classic/state.js';
@@ -120,6 +121,10 @@ export class ShardGroups implements Groups {
         const group = this.#group(id);
         if (group !== undefined) this.#expireThese(group, topics, offsetsRetentionMs, step);
       }
+      return { kind: 'done' };
+    },
+    'group.rollCall': ({ quietMs }, step) => {
+      for (const group of this.state.groups.values()) callRoll(turnOf(group, step), quietMs);
       return { kind: 'done' };
     },
     'group.startTokens': ({ from }) => {
@@ -315,6 +320,10 @@ export class ShardGroups implements Groups {
     return armed;
   }
 
+  get hasUnanswered(): boolean {
+    for (const group of this.state.groups.values()) for (const _ of unanswered(group)) return true;
+    return false;
+  }
   get tokensFrom(): number {
     return this.state.tokensFrom;
   }

@@ -101,7 +101,7 @@ const commandCodec: Codec<Command> = {
 };
 
 /** What this version of the machine knows. Grows with every kind of command that an older version cannot apply. */
-export const FEATURE_LEVEL = 3;
+export const FEATURE_LEVEL = 4;
 /** Of version 0.1.0, which does not say it. */
 export const FIRST_FEATURE_LEVEL = 1;
 const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
@@ -109,6 +109,7 @@ const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
   'topic.setEnds': 3,
   'ends.start': 3,
   'group.expireThese': 3,
+  'group.rollCall': 4,
 };
 /** Version 0.1.0 reads numbers only. */
 const LEVEL_OF_WIDE_OFFSETS = 2;

@@ -369,7 +369,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {
     if (before.leader === after.leader && before.serving === after.serving) return;
-    startShard(host);
+    startShard(host, before.serving ? undefined : { quietMs: this.groupSettings.initialQuietMs });
     this.leadership.tell(host.shard, { leader: after.leader, serving: after.serving });
     this.forwarding.retry();
   }

@@ -38,9 +38,14 @@ export function handOutId(turn: Turn, id: MemberId, timeoutMs: number, settings:
     const [oldest] = group.pending.keys();
     cancelPending(turn, oldest!);
   }
+  awaitIds(turn, settings.initialQuietMs);
+}
+
+/** The barrier waits for clients that have been given an id, for the quiet time. */
+export function awaitIds(turn: Turn, quietMs: number): void {
+  const { group } = turn;
   if (group.initial !== null) awaitMoreJoiners(turn);
-  else if (group.state !== 'Empty' && !group.timers.has('initial'))
-    armGroupTimer(turn, 'initial', settings.initialQuietMs);
+  else if (group.state !== 'Empty' && !group.timers.has('initial')) armGroupTimer(turn, 'initial', quietMs);
 }
 
 /** A member has reached the barrier. */

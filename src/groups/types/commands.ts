@@ -111,6 +111,11 @@ export type GroupCommand =
     }
   /** The same in the whole shard, all at once. Proposed by version 0.1.0. */
   | { readonly kind: 'group.expireOffsets'; readonly offsetsRetentionMs: number }
+  /**
+   * Another replica leads the shard. The JoinGroup requests that waited are lost, and with them the ids of clients that came
+   * without one: in all groups, whoever has not been in a generation yet must join again. Feature level 4.
+   */
+  | { readonly kind: 'group.rollCall'; readonly quietMs: number }
   /** Tokens of the shard are above this from now on. The leader proposes it once, when the cluster is new (or new to it). */
   | { readonly kind: 'group.startTokens'; readonly from: number }
   /** A topic was deleted: removes its offsets in every group of the shard. */

@@ -49,4 +49,4 @@ export type GroupNews =
 
 /** Why a member is no longer in its group. */
 export type LeaveCause =
-  'left' | 'session-expired' | 'missed-rebalance' | 'missed-sync' | 'replaced' | 'removed';
+  'left' | 'session-expired' | 'missed-rebalance' | 'missed-sync' | 'replaced' | 'removed' | 'unanswered';

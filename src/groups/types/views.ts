@@ -103,6 +103,8 @@ export interface GroupsView {
   sharedOut(group: GroupId, leader: MemberId): ReadonlyMap<TopicName, number> | undefined;
   /** All armed timers, for a new leader. Each starts again with its full time. */
   timers(): readonly Extract<TimerChange, { kind: 'arm' }>[];
+  /** Whether a JoinGroup of a member that has not been in a generation waits for its answer. */
+  readonly hasUnanswered: boolean;
   /** Fence tokens that this shard grants from now on are above this. 0: it has not been told where to start. */
   readonly tokensFrom: number;
   readonly groupCount: number;

@@ -245,6 +245,7 @@ export class FakeCoordinator implements Coordinator {
         issuedToken: (group, member) => this.issued.get(`${group}/${member}`),
         dynamicMembers: () => [],
         expirable: () => [],
+        hasUnanswered: false,
         has: (group) => this.offsets.has(group),
         groupCount: this.offsets.size,
         memberCount: 0,

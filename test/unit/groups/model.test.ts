@@ -131,6 +131,7 @@ class Life {
     const before = this.world.snapshot();
     this.world.failOver();
     must(this.world.snapshot().equals(before), 'a snapshot of what was restored differs');
+    this.world.takeOver();
   }
   #delete(): void {
     const answer = answerOf(this.world.apply({ kind: 'group.delete', group: groupId(GROUP) }).reply);

@@ -269,21 +269,42 @@ describe('generations and history', () => {
     expect(seen).toHaveLength(3);
   });
 
-  it('a rebalance in flight survives a failover: nobody has to join twice', () => {
+  it('a rebalance in flight survives a failover: who joined is counted, who knows its id is taken back', () => {
     world.stable('A', 'B');
     world.join({ newId: 'C' });
     world.join({ id: 'A' });
-    world.failOver();
+    world.takeOver();
     expect(world.state).toBe('PreparingRebalance');
     world.forget();
-    // A and C are counted; their requests were lost with the leader, so they ask again, as B does.
+    // A is counted; C has not had an answer yet. All ask again, because their requests were lost with the leader.
+    world.join({ id: 'C' });
     world.join({ id: 'B' });
     expect(joinAnswers()).toEqual({ A: 'NONE', B: 'NONE', C: 'NONE' });
     expect(answerOf(world.join({ id: 'A' }))).toBe('NONE');
-    world.failOver();
+    world.takeOver();
     expect(world.state).toBe('CompletingRebalance');
     world.sync('A', { A: [0], B: [1], C: [2] });
     expect(world.state).toBe('Stable');
+  });
+
+  it('a client that never heard its id because the coordinator died neither leads nor is waited for', () => {
+    world.join({ newId: 'ghost' });
+    world.takeOver();
+    expect(world.state).toBe('PreparingRebalance');
+    // As JoinGroup v0 to v3: it comes back without an id, and gets another one.
+    world.join({ newId: 'A' });
+    world.pass(3_000);
+    expect(world.members).toEqual(['A']);
+    world.sync('A', { A: [0, 1, 2] });
+    expect(world.state).toBe('Stable');
+    // The same while others are members: they are not stopped for longer than the quiet time.
+    world.join({ newId: 'ghost-2' });
+    world.takeOver();
+    world.forget();
+    world.join({ id: 'A' });
+    world.pass(100);
+    expect(joinAnswers()).toEqual({ A: 'NONE' });
+    expect(world.members).toEqual(['A']);
   });
 
   it('keeps a record of each rebalance: trigger, members, phases, what moved', () => {

@@ -191,7 +191,7 @@ const COMMANDS: Readonly<Record<string, (world: GroupsWorld, words: Words) => st
     return undefined;
   },
   'fail-over': (world) => {
-    world.failOver();
+    world.takeOver();
     return `timers: ${world.groups.timers().map(changeText).join(', ')}`;
   },
   'expire-offsets': (world, words) => {

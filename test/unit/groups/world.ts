@@ -125,6 +125,13 @@ export class GroupsWorld {
     this.timers.clear();
     for (const change of this.groups.timers()) this.#change(change);
   }
+
+  /** As `failOver`, and the new leader calls the roll. */
+  takeOver(): void {
+    this.failOver();
+    const quietMs = DEFAULT_GROUP_SETTINGS.initialQuietMs;
+    if (this.groups.hasUnanswered) this.apply({ kind: 'group.rollCall', quietMs });
+  }
   snapshot(): Buffer {
     return join(snapshotGroups(this.groups));
   }
