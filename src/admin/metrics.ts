@@ -14,7 +14,7 @@ interface Metric {
 /** Prometheus' text format. Names are a promise to dashboards: add, never rename. */
 export function metricsText(source: AdminSource): string {
   const { lags, leftOut } = groupLags(source);
-  const { shards, peers, clocks, failuresTolerated, logBytes } = source.status();
+  const { shards, peers, clocks, failuresTolerated, logBytes, diskStalls } = source.status();
   const stalls = source.stalls();
   const perShard = (
     name: string,
@@ -62,6 +62,12 @@ export function metricsText(source: AdminSource): string {
       help: 'Bytes of write-ahead log a restart would read.',
       type: 'gauge',
       samples: [{ value: logBytes }],
+    },
+    {
+      name: 'quorate_disk_stalls',
+      help: 'The disk finishes no write: this replica leads nothing and does not vote.',
+      type: 'gauge',
+      samples: [{ value: diskStalls ? 1 : 0 }],
     },
     {
       name: 'quorate_loop_stalls_total',

@@ -2,7 +2,7 @@ import type { Replica } from '../replica/index.js';
 
 /** Why a replica may not take clients yet, each as a sentence part; empty when it may. */
 export function unreadyReasons(replica: Replica): string[] {
-  const { standing, formed, missing, shards } = replica.status();
+  const { standing, formed, missing, shards, diskStalls } = replica.status();
   const reasons: string[] = [];
   if (standing === 'forming')
     reasons.push(
@@ -10,6 +10,7 @@ export function unreadyReasons(replica: Replica): string[] {
         ? `it waits for a quorum of its peers after a restart: replica ${missing.join(', ')} has not been reached yet`
         : `the cluster has not formed: replica ${missing.join(', ')} has not been reached yet`,
     );
+  if (diskStalls) reasons.push('its disk finishes no write');
   const leaderless = shards
     .filter(({ leadership }) => leadership.leader === undefined)
     .map(({ shard }) => shard);

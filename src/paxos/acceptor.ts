@@ -93,7 +93,7 @@ export function onAccept(s: State, { peer, message, now }: Received<'accept'>): 
 }
 
 function acceptedReply(s: State, to: Peer, through: Slot, gap: boolean): Send {
-  const { votes } = s.options;
+  const { votes } = s;
   return {
     to: to.id,
     message: s.stamped({ kind: 'accepted', ballot: s.hard.promised, through, gap, votes }),

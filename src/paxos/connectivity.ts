@@ -17,7 +17,7 @@ export function reaches(s: State, peer: Peer, now: MonotonicMs): boolean {
 
 /** Whether it reaches an electing quorum: only then can it lead, and only then is leadership offered to it. */
 export function isElectable(s: State, now: MonotonicMs): boolean {
-  if (!s.options.votes) return false;
+  if (!s.votes) return false;
   const reached = new Set<ReplicaId>([s.options.self]);
   for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.votes) reached.add(peer.id);
   return s.options.configuration.quorums.isPrepareQuorum(reached);

@@ -117,6 +117,7 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
     case 'message':
       return receive(s, input.from, input.message, now);
     case 'tick':
+      s.diskStallsFrom = input.diskStalls === true ? (s.diskStallsFrom ?? now) : undefined;
       return tick(s, now, input.keepLeadership ?? false);
     case 'stalled':
       return stalled(s, input.ms);
@@ -154,9 +155,14 @@ function receive(s: State, from: ReplicaId, message: Message, now: MonotonicMs):
   if (peer === undefined || message.configuration !== s.options.configuration.number) return;
   if (peer.heardAt === undefined || now - peer.heardAt > s.options.electionTimeoutMs) peer.steadySince = now;
   peer.heardAt = now;
+  if (s.diskStallsFrom !== undefined && writes(message)) return;
   const { role } = s;
   dispatch<Message['kind'], Role['kind']>(s, [message.kind, { peer, message, now }], [role.kind, role]);
 }
+
+/** What makes its receiver write. While the disk stalls such a message counts as lost: nothing may pile up behind it. */
+const writes = ({ kind }: Message): boolean =>
+  kind === 'prepare' || kind === 'accept' || kind === 'chosenEntries' || kind === 'takeOver';
 
 type Handler<M extends Message['kind'], R extends Role['kind']> = (
   s: State,

@@ -17,7 +17,7 @@ import { sendAgain } from './stream.js';
 
 /** Campaigns when the leader is dead or silent, half an interval later per electable peer of a higher priority. */
 export function tickFollower(s: State, follower: Follower, now: MonotonicMs): void {
-  if (!s.options.votes || now < follower.backOffUntil) return;
+  if (!s.votes || now < follower.backOffUntil) return;
   const from = s.leaderlessFrom;
   if (now < from) return;
   s.setLeader(follower, undefined);
@@ -94,9 +94,9 @@ function replyHeartbeat(
     kind: 'heartbeatReply',
     round,
     ballot,
-    follows: follows && s.options.votes,
+    follows: follows && s.votes,
     content: isContent(s, now),
-    votes: s.options.votes,
+    votes: s.votes,
     electable: isElectable(s, now),
     priority: s.options.priority,
     matched: s.position(),
@@ -121,8 +121,12 @@ export function onHeartbeatReplyWhileLeading(
   if (!ballotsEqual(message.ballot, s.hard.promised)) return;
   if (message.follows) roundAnswered(s, leader, leader.rounds.acknowledge(peer.id, message.round), now);
   if (message.matched > peer.matched) progressed(s, leader, peer, message.matched, now);
-  // It lacks slots and made no progress for two intervals: send again from its position.
-  const stalled = now - peer.progressAt >= 2 * s.options.heartbeatIntervalMs;
+  // It lacks slots and made no progress for two intervals: send again from its position. Later and later, when that is no help.
+  const afterMs = Math.min(
+    2 ** (1 + peer.resends) * s.options.heartbeatIntervalMs,
+    Math.max(2 * s.options.heartbeatIntervalMs, s.options.electionTimeoutMs),
+  );
+  const stalled = now - peer.progressAt >= afterMs;
   if (stalled && message.matched < s.hard.log.lastSlot) sendAgain(s, peer, message.matched, now);
 }
 

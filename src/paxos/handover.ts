@@ -6,7 +6,7 @@ import type { Campaign } from './campaign.js';
 import type { Peer } from './progress.js';
 import type { Leader, Transferee } from './role.js';
 import type { State } from './state.js';
-import { becomeFollower, failQueue } from './step-down.js';
+import { becomeFollower, deposed, failQueue } from './step-down.js';
 import type { PaxosOptions, Returns } from './types.js';
 
 const LOAD_WINDOW_MS = 1_000;
@@ -52,6 +52,16 @@ function isBusy(s: State, { load, queue }: Leader, now: MonotonicMs): boolean {
     load.count = 0;
   }
   return queue.length > 0 || load.perSecond > returnsOf(s).busyPerSecond;
+}
+
+/** The own disk stalls: to whom has most. Who has not taken over within an election timeout must win an election. */
+export function giveWay(s: State, leader: Leader, since: MonotonicMs, now: MonotonicMs): void {
+  if (now - since >= s.options.electionTimeoutMs) return deposed(s, now);
+  if (leader.transferee !== undefined) return continueTransfer(s, leader, leader.transferee, now);
+  let heir: Peer | undefined;
+  for (const peer of s.peers.values())
+    if (hears(s, peer, now) && peer.electable && peer.matched >= (heir?.matched ?? 0)) heir = peer;
+  if (heir !== undefined) beginTransfer(s, leader, heir.id, now);
 }
 
 /** From now on new proposals are refused. */

@@ -13,7 +13,7 @@ import { ballotsEqual } from './ballot.js';
 import { type Campaign, consider } from './campaign.js';
 import { hears, hearsQuorum } from './connectivity.js';
 import type { Entry } from './entry.js';
-import { continueTransfer, noteTakeOver, transferToPreferredLeader } from './handover.js';
+import { continueTransfer, giveWay, noteTakeOver, transferToPreferredLeader } from './handover.js';
 import { learn } from './learner.js';
 import { entryBytes } from './log.js';
 import type { Received } from './messages.js';
@@ -44,6 +44,7 @@ export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): vo
   for (const peer of s.peers.values()) {
     peer.inFlightBytes = 0;
     peer.progressAt = now;
+    peer.resends = 0;
     peer.matched = NO_SLOT;
     if (!campaign.promised.has(peer.id)) peer.next = fromSlot;
   }
@@ -158,6 +159,7 @@ export function onAccepted(s: State, { peer, message, now }: Received<'accepted'
 export function progressed(s: State, leader: Leader, peer: Peer, through: Slot, now: MonotonicMs): void {
   peer.matched = through;
   peer.progressAt = now;
+  peer.resends = 0;
   peer.inFlightBytes = 0;
   if (peer.next <= through) peer.next = nextSlot(through);
   maybeChoose(s, leader, now);
@@ -177,6 +179,7 @@ export function maybeChoose(s: State, leader: Leader, now: MonotonicMs): void {
 
 export function tickLeader(s: State, leader: Leader, now: MonotonicMs, keepLeadership: boolean): void {
   if (!hearsQuorum(leader, now)) return deposed(s, now);
+  if (s.diskStallsFrom !== undefined) return giveWay(s, leader, s.diskStallsFrom, now);
   if (leader.transferee !== undefined) return continueTransfer(s, leader, leader.transferee, now);
   if (!keepLeadership) transferToPreferredLeader(s, leader, now);
   for (const peer of s.peers.values()) {

@@ -52,6 +52,7 @@ function settleOwn(leader: Leader, position: Slot, entry: Entry): ProposalId | u
 export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
   // A leader streams to its followers by itself.
   if (s.role.kind === 'leader' || peer.chosenThrough <= s.chosenThrough) return;
+  if (s.diskStallsFrom !== undefined) return;
   const led = s.leader() !== undefined && now < s.leaderlessFrom;
   if (led && s.matched >= peer.chosenThrough) return;
   if (!answerUnderWay(s, now)) askCatchUp(s, peer, now);

@@ -22,6 +22,8 @@ export interface Peer {
   inFlightBytes: number;
   /** Since when it owes progress: when its `matched` last grew, or something was sent while nothing was under way. */
   progressAt: MonotonicMs;
+  /** How often we sent again since it last made progress. */
+  resends: number;
   /** When we last sent again what was lost. */
   resentAt: MonotonicMs;
 }
@@ -41,6 +43,7 @@ export function newPeer(id: ReplicaId, now: MonotonicMs): Peer {
     next: 1 as Slot,
     inFlightBytes: 0,
     progressAt: now,
+    resends: 0,
     resentAt: now,
   };
 }

@@ -89,6 +89,8 @@ export class State {
   highestSeen: Ballot;
 
   // ---- persistence ----
+  /** Since when the disk finishes nothing. Meanwhile this replica is as one without a vote, and begins no write if it can. */
+  diskStallsFrom: MonotonicMs | undefined;
   #nextPersist: PersistId = 1;
   readonly pending = new Map<PersistId, Pending>();
 
@@ -109,6 +111,11 @@ export class State {
     );
     this.leaderSilence = new Silence(options.electionTimeoutMs, now);
     this.roundAt = monotonicMs(now - options.heartbeatIntervalMs);
+  }
+
+  /** Whether others may count on this replica now. */
+  get votes(): boolean {
+    return this.options.votes && this.diskStallsFrom === undefined;
   }
 
   setLeader(follower: Follower, leader: ReplicaId | undefined): void {

@@ -64,6 +64,7 @@ export function stream(s: State, peer: Peer, now: MonotonicMs): void {
 export function sendAgain(s: State, peer: Peer, from: Slot, now: MonotonicMs): void {
   peer.next = nextSlot(from);
   peer.inFlightBytes = 0;
+  peer.resends++;
   peer.progressAt = peer.resentAt = now;
   stream(s, peer, now);
 }

@@ -34,9 +34,9 @@ export type Input =
   | { readonly kind: 'message'; readonly from: ReplicaId; readonly message: Message }
   /**
    * Time has passed. The shell ticks every `tickMs` or so; the core reads deadlines off `now` and never counts ticks.
-   * `keepLeadership`: not now the time to hand over to the preferred leader.
+   * `keepLeadership`: not now the time to hand over to the preferred leader. `diskStalls`: writes begin and do not end.
    */
-  | { readonly kind: 'tick'; readonly keepLeadership?: boolean }
+  | { readonly kind: 'tick'; readonly keepLeadership?: boolean; readonly diskStalls?: boolean }
   /** This process did not run for so long (its loop was busy, or it was stopped): nobody else is to blame for that silence. Milliseconds. */
   | { readonly kind: 'stalled'; readonly ms: number }
   /** A peer's process has ended, by what the operating system says. A hint: followers need not wait for its silence to end. */

@@ -62,6 +62,8 @@ export interface ReplicaStatus extends Votes {
   /** How far wall clocks are ahead of the time of the cluster, of the replicas whose clock was heard lately. Milliseconds. */
   readonly clocks: readonly { readonly id: ReplicaId; readonly aheadMs: number }[];
   readonly logBytes: number;
+  /** Its disk finishes nothing: it leads nothing and does not vote until it does. */
+  readonly diskStalls: boolean;
   readonly shards: readonly (PaxosStatus & {
     readonly shard: ShardId;
     readonly hash: number;

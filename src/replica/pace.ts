@@ -21,12 +21,12 @@ export class Pace {
   }
 
   /** Ticks all shards. */
-  tick(now: MonotonicMs, hosts: readonly ShardHost[]): void {
+  tick(now: MonotonicMs, hosts: readonly ShardHost[], diskStalls: boolean): void {
     const stalledMs = this.ticked(now);
     const returning = this.returning(now, hosts.length);
     for (const host of hosts) {
       if (stalledMs > 0) host.step({ kind: 'stalled', ms: stalledMs });
-      host.tick(host.shard !== returning);
+      host.tick({ keepLeadership: host.shard !== returning, diskStalls });
     }
   }
 

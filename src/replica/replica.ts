@@ -14,6 +14,7 @@ import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
 import { preferredLeaderPriority, type Standing, standing } from './formation.js';
 import { handOver } from './hand-over.js';
+import { DiskWatch } from './disk-watch.js';
 import { Forwarding, type ForwardingPort } from './forwarding.js';
 import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
 import { guardedStorage } from './guarded-storage.js';
@@ -54,6 +55,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #snapshotReceiver: SnapshotReceiver;
   readonly #compaction: Compaction;
   readonly #disk: OwnDisk;
+  readonly #diskWatch: DiskWatch;
   readonly #pace: Pace;
   readonly #clocks: PeerClocks;
   readonly #votes: VoteWatch;
@@ -70,7 +72,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   constructor(options: ReplicaOptions) {
     super(options);
-    this.#storage = guardedStorage(options.storage, (action) => this.#guard(action));
+    this.#diskWatch = new DiskWatch(options.log, options.clock.monotonic());
+    this.#storage = this.#diskWatch.over(guardedStorage(options.storage, (action) => this.#guard(action)));
     this.#options = { ...options, storage: { ...options.storage, storage: this.#storage } };
     this.#clock = options.clock;
     this.#work = options.work ?? unwatched;
@@ -234,10 +237,12 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #tick(): void {
     const now = this.#clock.monotonic();
-    this.#pace.tick(now, this.hosts);
+    this.#diskWatch.tick(now, this.#pace.tickMs);
+    this.#pace.tick(now, this.hosts, this.#diskWatch.stalls);
     this.forwarding.tick();
     this.remoteReads.tick();
-    this.#disk.tick(now);
+    // It writes a file, which would block the loop.
+    if (!this.#diskWatch.stalls) this.#disk.tick(now);
     if (now - this.#lastAuditAt >= AUDIT_EVERY_MS) {
       this.#lastAuditAt = now;
       for (const host of this.hosts) {
@@ -345,7 +350,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #installSnapshot({ shard, through, bytes }: WholeSnapshot): void {
     const host = this.hosts[shard];
-    if (host === undefined || through <= host.machine.appliedThrough) return;
+    if (host === undefined || through <= host.machine.appliedThrough || this.#diskWatch.stalls) return;
     // Read before it is written: a snapshot of a newer version must not take the place of the one that this version reads.
     const machine = softly(this.#options.log, `a snapshot that a peer sent`, () =>
       this.#work('snapshot', () => host.restore(bytes, through)),
@@ -384,6 +389,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       ...this.#votes.of(this.#standing.kind, this.hosts),
       clocks: [...this.#clocks.offsets()].map(([id, aheadMs]) => ({ id, aheadMs })),
       logBytes: this.#storage.logBytes(),
+      diskStalls: this.#diskWatch.stalls,
       shards: this.hosts.map(shardStatus),
     };
   }

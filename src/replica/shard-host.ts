@@ -191,8 +191,8 @@ export class ShardHost {
     this.step({ kind: 'message', from, message });
   }
 
-  tick(keepLeadership = false): void {
-    this.step({ kind: 'tick', keepLeadership });
+  tick({ keepLeadership = false, diskStalls = false } = {}): void {
+    this.step({ kind: 'tick', keepLeadership, diskStalls });
     for (const due of this.#timers.due(this.#around.clock.monotonic())) this.#expire(due);
   }
 

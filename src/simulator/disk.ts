@@ -26,6 +26,8 @@ export interface DiskTrouble {
   failures: number;
   /** How long a write or sync takes at the least. Milliseconds. */
   slowMs: number;
+  /** No write or sync ends. */
+  hangs: boolean;
 }
 
 /** How one process reaches its disk: `effect` is asked before each change, and throws once the process is dead. */
@@ -47,9 +49,17 @@ export class SimulatedDisk {
   readonly #files = new Map<number, Inode | 'directory'>();
   #nextFile = 1;
   readonly #random: Random;
+  /** What does not end while the disk hangs. */
+  #held: (() => void)[] = [];
 
   constructor(random: Random) {
     this.#random = random;
+  }
+
+  /** No trouble any more; what hung goes on. */
+  mend(): void {
+    this.trouble = noTrouble();
+    for (const end of this.#held.splice(0)) end();
   }
 
   /** The power goes. Returns how many sectors were lost. */
@@ -250,14 +260,14 @@ export class SimulatedDisk {
     } catch (error) {
       failure = error as Error;
     }
-    session.later(this.#latency(), () => done(failure, written));
+    this.#end(session, () => done(failure, written));
   }
 
   #syncLater(session: DiskSession, file: number, done: (error: Error | null) => void): void {
     session.effect('sync');
     const inode = this.#inode(file);
     const covered = [...inode.unsynced];
-    session.later(this.#latency(), () => {
+    this.#end(session, () => {
       try {
         this.#failing();
       } catch (error) {
@@ -282,8 +292,13 @@ export class SimulatedDisk {
     return fits;
   }
 
-  #latency(): number {
-    return 0.1 + this.#random.next() + this.trouble.slowMs;
+  /** Ends after a while, and not while the disk hangs. */
+  #end(session: DiskSession, end: () => void): void {
+    const later = (): void => {
+      if (this.trouble.hangs) this.#held.push(() => void session.later(0.1, later));
+      else end();
+    };
+    session.later(0.1 + this.#random.next() + this.trouble.slowMs, later);
   }
   #failing(): void {
     if (this.trouble.failsAfter-- <= 0 && this.trouble.failures-- > 0) throw failure('EIO', 'i/o error');
@@ -311,15 +326,16 @@ export class SimulatedDisk {
   }
 }
 
-export const noTrouble = (): DiskTrouble => ({
+const noTrouble = (): DiskTrouble => ({
   room: Number.POSITIVE_INFINITY,
   failsAfter: Number.POSITIVE_INFINITY,
   failures: Number.POSITIVE_INFINITY,
   slowMs: 0,
+  hangs: false,
 });
 
-export const inTrouble = ({ room, failsAfter, slowMs }: DiskTrouble): boolean =>
-  room < Number.POSITIVE_INFINITY || failsAfter < Number.POSITIVE_INFINITY || slowMs > 0;
+export const inTrouble = ({ room, failsAfter, slowMs, hangs }: DiskTrouble): boolean =>
+  room < Number.POSITIVE_INFINITY || failsAfter < Number.POSITIVE_INFINITY || slowMs > 0 || hangs;
 
 const failure = (code: string, text: string): Error => Object.assign(new Error(`${code}: ${text}`), { code });
 

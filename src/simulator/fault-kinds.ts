@@ -16,6 +16,7 @@ export const FAULT_KINDS = [
   'slowLinks',
   'farAway',
   'slowDisk',
+  'diskHangs',
   'diskFails',
   'diskFailsOnce',
   'diskFull',

@@ -9,6 +9,8 @@ const GOALS: readonly string[] = [
   'a disk was full',
   'a disk failed',
   'a disk was slow',
+  'a disk hung',
+  'a replica noticed that its disk hung',
   'a disk was wiped',
   'a disk rotted',
   'a log was zeroed',

@@ -108,6 +108,14 @@ export interface Ending {
   readonly explained: boolean;
 }
 
+/** A replica that may answer reads on its own although its disk stalls, and since when it knows of that. */
+export interface StalledLease {
+  readonly at: number;
+  readonly since: number;
+  readonly replica: ReplicaId;
+  readonly shard: ShardId;
+}
+
 /** What clients and the world saw of a run. */
 export interface History {
   readonly records: RecordAccess[];
@@ -123,6 +131,8 @@ export interface History {
   /** The longest one of each replica. */
   readonly logs: Map<ReplicaId, LogSize>;
   readonly endings: Ending[];
+  /** Leases of replicas whose disk had finished nothing for much too long. */
+  readonly stalledLeases: StalledLease[];
   /** What did not come back within its time after the world had healed. */
   readonly stuck: string[];
 }
@@ -140,5 +150,6 @@ export const newHistory = (): History => ({
   opened: [],
   logs: new Map(),
   endings: [],
+  stalledLeases: [],
   stuck: [],
 });

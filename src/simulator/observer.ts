@@ -23,6 +23,7 @@ export class Observer {
   readonly #sampled = new Map<string, number>();
   readonly #granted = new Map<ReplicaId, number>();
   readonly #incarnations = new Set<string>();
+  readonly #stallsSince = new Map<ReplicaId, number>();
   /** Of replicas that have died since: what they had promised to others. */
   readonly #told = new Map<ReplicaId, ReadonlyMap<ShardId, Ballot>>();
 
@@ -47,6 +48,7 @@ export class Observer {
     this.#each((station, process) => {
       this.#keptPromises(station, process);
       this.#logSize(station, process);
+      this.#stalled(process);
       this.#trace.recorder?.looked(process.id, shardsSeen(process.replica!.status().shards));
     });
   }
@@ -121,6 +123,20 @@ export class Observer {
     }
     this.#told.delete(id);
     this.#trace.reached('promises were compared after a restart');
+  }
+
+  /** A leader has the time of an election to hand over; a look comes late by as much as the next one is away. */
+  #stalled({ id, replica }: SimulatedProcess): void {
+    const { shards, electionTimeoutMs } = this.#setup;
+    if (!replica!.status().diskStalls) return void this.#stallsSince.delete(id);
+    this.#trace.reached('a replica noticed that its disk hung');
+    const at = this.#time.now;
+    const since = this.#stallsSince.get(id) ?? at;
+    this.#stallsSince.set(id, since);
+    if (at - since <= 2 * electionTimeoutMs) return;
+    for (let shard = 0; shard < shards; shard++)
+      if (replica!.leaseHolds(shardId(shard)))
+        this.#history.stalledLeases.push({ at, since, replica: id, shard: shardId(shard) });
   }
 
   #logSize({ id, troubled }: Station, { replica }: SimulatedProcess): void {

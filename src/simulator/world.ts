@@ -7,7 +7,7 @@ import {
   type PendingRequest,
   recordWriter,
 } from './clients.js';
-import { inTrouble, noTrouble, SimulatedDisk } from './disk.js';
+import { inTrouble, SimulatedDisk } from './disk.js';
 import { FaultPlan } from './faults/index.js';
 import { type History, newHistory } from './history.js';
 import { INVARIANTS } from './invariants/index.js';
@@ -269,7 +269,7 @@ export class World {
     this.network.heal();
     for (const station of this.stations) {
       const { disk, process } = station;
-      disk.trouble = noTrouble();
+      disk.mend();
       station.portTaken = 0;
       process?.dieAfter(Number.POSITIVE_INFINITY);
       process?.stopUntil(0);

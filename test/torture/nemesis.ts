@@ -22,6 +22,12 @@ export interface Link {
   readonly proxy: LinkProxy;
 }
 
+interface Trouble {
+  readonly clockMs: number;
+  readonly syncMs: number;
+  readonly hangs: boolean;
+}
+
 /** Harms a cluster of real processes. The seed draws which faults strike, whom, and for how long. */
 export class Nemesis {
   readonly #cluster: Cluster;
@@ -95,10 +101,10 @@ export class Nemesis {
   }
 
   /** Clocks and disks, as trouble.cjs reads it. */
-  #trouble(id: number, { clockMs = 0, syncMs = 0 }: { clockMs?: number; syncMs?: number }): void {
+  #trouble(id: number, { clockMs = 0, syncMs = 0, hangs = false }: Partial<Trouble>): void {
     writeFileSync(
       this.#cluster.replica(id).environment['TROUBLE_FILE']!,
-      JSON.stringify({ clockMs, syncMs }),
+      JSON.stringify({ clockMs, syncMs, hangs } satisfies Trouble),
     );
   }
 
@@ -136,6 +142,13 @@ export class Nemesis {
         name: 'a disk is slow',
         strike: () => {
           this.#trouble(id, { syncMs: 20 + random.below(600) });
+          return () => this.#trouble(id, {});
+        },
+      },
+      {
+        name: 'a disk hangs',
+        strike: () => {
+          this.#trouble(id, { hangs: true });
           return () => this.#trouble(id, {});
         },
       },

@@ -1,5 +1,4 @@
 import type { DiskIdentity } from '../../replica/index.js';
-import { noTrouble } from '../disk.js';
 import type { Fault, Strike } from '../strike.js';
 
 export const DISK_FAULTS = {
@@ -10,13 +9,22 @@ export const DISK_FAULTS = {
     station.disk.trouble.slowMs = strike.random.pick([5, 50, 1_000]);
     strike.later(1_500, () => (station.disk.trouble.slowMs = 0));
   },
+  diskHangs: (strike) => {
+    const station = strike.any();
+    const { disk } = station;
+    if (disk.trouble.hangs) return;
+    strike.note('a disk hung', station);
+    station.troubled = true;
+    disk.trouble.hangs = true;
+    strike.after(strike.random.pick([200, 2_500, 8_000]), () => disk.mend());
+  },
   diskFails: (strike) => {
     if (strike.random.chance(0.7)) return;
     const station = strike.any();
     station.troubled = true;
     station.disk.trouble.failsAfter = strike.random.below(10);
     strike.note('a disk failed', station);
-    strike.later(800, () => (station.disk.trouble = noTrouble()));
+    strike.later(800, () => station.disk.mend());
   },
   diskFailsOnce: (strike) => {
     if (strike.random.chance(0.7)) return;

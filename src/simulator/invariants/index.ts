@@ -1,6 +1,7 @@
 import type { History } from '../history.js';
 import { aDiskThatForgotIsAnotherDisk } from './a-disk-that-forgot-is-another-disk.js';
 import { aHealedClusterServes } from './a-healed-cluster-serves.js';
+import { aStalledDiskLeadsNothing } from './a-stalled-disk-leads-nothing.js';
 import { aTokenHasOneOwner } from './a-token-has-one-owner.js';
 import { appliedLogsAgree } from './applied-logs-agree.js';
 import { generationsOnlyGrow } from './generations-only-grow.js';
@@ -23,6 +24,7 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'older-tokens-are-refused': olderTokensAreRefused,
   'tokens-only-grow': tokensOnlyGrow,
   'a-disk-that-forgot-is-another-disk': aDiskThatForgotIsAnotherDisk,
+  'a-stalled-disk-leads-nothing': aStalledDiskLeadsNothing,
   'a-token-has-one-owner': aTokenHasOneOwner,
   'generations-only-grow': generationsOnlyGrow,
   'logs-stay-short': logsStayShort,

@@ -78,7 +78,17 @@ const TIME = new Set([
   ...['options', 'effects', 'random', 'round', 'roundAt', 'rounds', 'backOffUntil'],
   ...['leaderSilence', 'quorumSilence', 'leaderDiedAt', 'returnAfterMs', 'tookOverAt', 'load', 'roundWanted'],
   ...['leaseGrantUntil', 'leaseGrantBallot', 'askedCatchUpAt', 'startedAt', 'askedAt', 'since'],
-  ...['heardAt', 'steadySince', 'answeredAt', 'content', 'electable', 'priority', 'progressAt', 'resentAt'],
+  ...[
+    'heardAt',
+    'steadySince',
+    'answeredAt',
+    'content',
+    'electable',
+    'priority',
+    'progressAt',
+    'resends',
+    'resentAt',
+  ],
   // Chunks are as large as the log: nothing waits for room.
   'inFlightBytes',
 ]);

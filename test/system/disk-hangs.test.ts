@@ -1,0 +1,53 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import type { StatusJson } from '../../src/admin/index.js';
+import { Cluster, ROOT } from '../harness/cluster.js';
+import { eventually } from '../harness/waiting.js';
+
+jest.setTimeout(120_000);
+const GROUP = 'billing';
+
+let cluster: Cluster;
+afterEach(async () => {
+  await cluster.close();
+});
+const disk = (id: number, hangs: boolean): void =>
+  writeFileSync(
+    cluster.replica(id).environment['TROUBLE_FILE']!,
+    JSON.stringify({ clockMs: 0, syncMs: 0, hangs }),
+  );
+const status = async (id: number): Promise<StatusJson> =>
+  (await (await fetch(`${cluster.replica(id).http}/status`)).json()) as StatusJson;
+
+describe('a disk whose syncs do not end', () => {
+  it('costs its replica the leadership and the vote until they do, and clients are served', async () => {
+    cluster = await Cluster.start({
+      settings: { shards: 1 },
+      nodeFlags: ['--require', join(ROOT, 'test/torture/trouble.cjs')],
+      environment: (_, dataDir) => {
+        const file = `${dataDir}.trouble`;
+        writeFileSync(file, '{"clockMs":0,"syncMs":0,"hangs":false}');
+        return { TROUBLE_FILE: file };
+      },
+    });
+    await cluster.createTopic('work', 1);
+    const victim = await cluster.settled(GROUP);
+    disk(victim, true);
+    // A write tells that the disk hangs: an idle replica has nothing to wait for.
+    await eventually('a topic is written about while the disk hangs', 60_000, async () => {
+      await cluster.createTopic('while-it-hangs', 1);
+      return (await status(victim)).reasons.includes('its disk finishes no write');
+    });
+    const heir = await cluster.leaderOf(GROUP, victim);
+    await cluster.createTopic('led-by-another', 1);
+    expect((await status(heir)).peers).toContainEqual({ id: victim, up: true, votes: false });
+    expect((await fetch(`${cluster.replica(victim).http}/health/ready`)).status).toBe(503);
+    disk(victim, false);
+    await eventually('it votes again', 60_000, async () => (await status(heir)).failuresTolerated === 1);
+    await eventually('it is ready again', 60_000, async () => (await status(victim)).ready);
+    expect(cluster.replica(victim).child.lines.join('\n')).toMatch(
+      /the disk stalls: no write has ended for \d+ ms/,
+    );
+  });
+});
