@@ -64,10 +64,7 @@ export function unknownShards(source: AdminSource, shards = everyShard(source)):
 export function groups(source: AdminSource, query: PageQuery): GroupsJson {
   const shards = everyShard(source);
   const listed = shards.flatMap((shard) =>
-    source
-      .view(shard)
-      .groups.list()
-      .map((summary) => ({ summary, shard })),
+    Array.from(source.view(shard).groups.list(), (summary) => ({ summary, shard })),
   );
   const { items, next } = page(listed, ({ summary }) => summary.group, query);
   return {

@@ -34,9 +34,9 @@ export class ClusterFacts {
     return this.#coordinator.brokers().filter(({ up }) => up);
   }
 
-  /** The replica that coordinates a group; undefined while none is known that a client could reach. */
-  coordinatorOf(group: GroupId): BrokerAddress | undefined {
-    const leader = this.#coordinator.leaderOf(this.#coordinator.shardOf(group));
+  /** The replica that coordinates the groups of a shard; undefined while none is known that a client could reach. */
+  leaderOf(shard: ShardId): BrokerAddress | undefined {
+    const leader = this.#coordinator.leaderOf(shard);
     return leader === undefined ? undefined : this.brokers().find(({ id }) => id === leader);
   }
 

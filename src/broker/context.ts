@@ -1,6 +1,6 @@
 import type { GroupId, MemberId } from '../kernel/index.js';
 import type { GroupNews } from '../machine/index.js';
-import type { Coordinator } from '../replica/index.js';
+import type { Clock, Coordinator } from '../replica/index.js';
 import type { ApiName, RequestOf } from '../wire/index.js';
 import type { ClusterFacts } from './cluster-facts.js';
 import type { Counters } from './counters.js';
@@ -25,6 +25,8 @@ export interface BrokerContext {
   readonly facts: ClusterFacts;
   readonly parked: ParkedTable<AwaitedNews>;
   readonly creation: TopicCreation;
+  /** For work in slices. */
+  readonly clock: Pick<Clock, 'monotonic' | 'endOfTurn'>;
 }
 
 /** Answers the exchange now or later, exactly once. What it keeps of the request keeps the frame's memory alive. */

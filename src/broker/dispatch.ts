@@ -13,6 +13,7 @@ import { heartbeat, joinGroup, leaveGroup, syncGroup } from './handlers/membersh
 import { offsetCommit, offsetDelete, offsetFetch } from './handlers/offsets.js';
 import { fetch, listOffsets, produce } from './handlers/partitions.js';
 import { createPartitions, createTopics, deleteTopics } from './handlers/topics.js';
+import { REQUEST_ITEMS_MAX } from './request-limits.js';
 
 /** Who answers what: every API of the registry, or this does not compile. */
 const HANDLERS: Handlers = {
@@ -40,9 +41,6 @@ const HANDLERS: Handlers = {
   DescribeCluster: describeCluster,
 };
 
-/** What one request may ask about: far more than clients do, and about a second of this replica's time. */
-const REQUEST_ITEMS_MAX = 250_000;
-
 /** Decodes a request and hands it to its handler. Throws WireError when its bytes are not what its version says. */
 export function dispatch(
   exchange: Exchange,
@@ -51,7 +49,7 @@ export function dispatch(
   context: BrokerContext,
 ): void {
   const { api, version } = exchange;
-  const request = api.decodeRequest(new WireReader(frame, bodyOffset, REQUEST_ITEMS_MAX), version);
+  const request = api.decodeRequest(new WireReader(frame, bodyOffset, REQUEST_ITEMS_MAX[api.name]), version);
   context.counters.request(api.key);
   // Request, exchange and handler are of one API; the compiler cannot follow that through the union.
   (HANDLERS[api.name] as unknown as Handler<ApiName>)(request, exchange, context);

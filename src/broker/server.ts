@@ -85,6 +85,7 @@ class TcpBroker implements Broker, ConnectionHost {
       facts,
       parked: new ParkedTable<AwaitedNews>(this.#clock, () => coordinator.now()),
       creation: new TopicCreation(coordinator, facts, this.settings),
+      clock: this.#clock,
     };
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
     this.#server.on('connection', (socket) => this.#accept(socket));

@@ -255,8 +255,8 @@ export class ShardGroups implements Groups {
   expirable(at: WallMs, retentionMs: number): Iterable<Expirable | null> {
     return expirable(this.state.groups, at, retentionMs);
   }
-  list(): readonly GroupSummary[] {
-    return [...this.state.groups.values()].map(summary);
+  *list(): Iterable<GroupSummary> {
+    for (const group of this.state.groups.values()) yield summary(group);
   }
 
   describe(id: GroupId): GroupDescription | undefined {

@@ -5,7 +5,7 @@ import type { Place } from './sequence.js';
 export interface Known {
   group(name: string): string;
   memberId(client: string, back: number): string;
-  generation(client: string): number;
+  generation(client: string, plus: number): number;
   leads(client: string): boolean;
   topicId(name: string): string;
 }
@@ -22,7 +22,7 @@ export function filled(value: unknown, known: Known): unknown {
 function place(value: Place, known: Known): unknown {
   if ('$group' in value) return known.group(value.$group);
   if ('$id' in value) return known.memberId(value.$id, value.back ?? 0);
-  if ('$generation' in value) return known.generation(value.$generation) + value.plus;
+  if ('$generation' in value) return known.generation(value.$generation, value.plus);
   if ('$topicId' in value) return known.topicId(value.$topicId);
   if ('$int64' in value) return BigInt(value.$int64);
   if ('$long' in value) return value.$long.repeat(value.times);

@@ -61,9 +61,12 @@ class Player implements Known {
   memberId(client: string, back: number): string {
     return this.#ids.get(client)?.at(-1 - back) ?? `unknown-${client}`;
   }
-  generation(client: string): number {
+  generation(client: string, plus: number): number {
     // Who has learned none speaks of the one before the first: Quorate's groups do not begin at 1.
-    return this.#generations.get(client) ?? this.#bases.get(this.group('A')) ?? 0;
+    const before = this.#bases.get(this.group('A')) ?? 0;
+    const meant = (this.#generations.get(client) ?? before) + plus;
+    // Before all generations is none, which makes a simple commit.
+    return meant < before ? meant - before : meant;
   }
   leads(client: string): boolean {
     return this.#leads.get(client) ?? false;

@@ -3,9 +3,12 @@ import type { GroupDescription, GroupSummary } from '../../machine/index.js';
 import type { Coordinator } from '../../replica/index.js';
 import { type ErrorCode, errorCode, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
+import { fewAtATime } from '../few-at-a-time.js';
 import { NOT_COORDINATOR } from '../refusals.js';
 import { settle, settleRead } from '../settle.js';
+import { inSlices } from '../slices.js';
 
+type Listed = ReplyOf<'ListGroups'>['groups'][number];
 type Described = ReplyOf<'DescribeGroups'>['groups'][number];
 const NO_BYTES = Buffer.alloc(0);
 /** Kafka without access control: READ (bit 3), DELETE (6), DESCRIBE (8), DESCRIBE_CONFIGS (10), ALTER_CONFIGS (11). */
@@ -16,9 +19,8 @@ export const describeGroups: Handler<'DescribeGroups'> = (request, exchange, con
   const groups: Described[] = [];
   const operations = request.includeAuthorizedOperations ? GROUP_OPERATIONS : undefined;
   const names = [...new Set(request.groups)];
-  const leased = names
-    .map((name) => coordinator.shardOf(groupId(name)))
-    .filter((shard) => coordinator.leaseHolds(shard));
+  const shards = new Set(names.map((name) => coordinator.shardOf(groupId(name))));
+  const leased = [...shards].filter((shard) => coordinator.leaseHolds(shard));
   let open = names.length;
   if (open === 0) return exchange.answer({ groups });
   names.forEach((name, index) => {
@@ -96,8 +98,12 @@ export const listGroups: Handler<'ListGroups'> = (request, exchange, context) =>
   const unknown = (code: ErrorCode): void => exchange.answer({ errorCode: code, groups: [] });
   const wanted = (filter: readonly string[], value: string): boolean =>
     filter.length === 0 || filter.some((each) => each.toLowerCase() === value.toLowerCase());
-  const groups: GroupSummary[] = [];
+  const groups: Listed[] = [];
   const shards = Array.from({ length: coordinator.shards }, (_, shard) => shardId(shard));
+  const collect = ({ group, protocolType, state, type }: GroupSummary): void => {
+    if (wanted(request.statesFilter, state) && wanted(request.typesFilter, type))
+      groups.push({ groupId: group, protocolType, groupState: state, groupType: type });
+  };
   const served = shards.filter((shard) => coordinator.serves(shard));
   const lost = shards.find((shard) => !coordinator.serves(shard) && !facts.settledElsewhere(shard));
   if (lost !== undefined) return unknown(LISTED_NOWHERE[whoLeads(lost, coordinator)]);
@@ -105,17 +111,7 @@ export const listGroups: Handler<'ListGroups'> = (request, exchange, context) =>
   let refused = false;
   const finish = (): void => {
     if (refused) return unknown(LISTED_NOWHERE.nobody);
-    exchange.answer({
-      errorCode: 0,
-      groups: groups
-        .filter(({ state, type }) => wanted(request.statesFilter, state) && wanted(request.typesFilter, type))
-        .map(({ group, protocolType, state, type }) => ({
-          groupId: group,
-          protocolType,
-          groupState: state,
-          groupType: type,
-        })),
-    });
+    exchange.answer({ errorCode: 0, groups });
   };
   if (open === 0) return finish();
   for (const shard of served) {
@@ -128,8 +124,7 @@ export const listGroups: Handler<'ListGroups'> = (request, exchange, context) =>
         context,
         'read',
         (view) => {
-          for (const group of view.groups.list()) groups.push(group);
-          heard();
+          inSlices(context.clock, view.groups.list(), collect, heard);
         },
         () => {
           refused = true;
@@ -157,7 +152,7 @@ export const deleteGroups: Handler<'DeleteGroups'> = (request, exchange, context
     results[index] = { groupId: name, errorCode: code };
     if (--open === 0) exchange.answer({ results });
   };
-  request.groupsNames.forEach((name, index) => {
+  fewAtATime([...request.groupsNames.entries()], ([index, name], settled) => {
     // Kafka: the group with the empty name can be made by a commit, so it can be deleted.
     const group = groupId(name);
     coordinator.submit(
@@ -167,8 +162,14 @@ export const deleteGroups: Handler<'DeleteGroups'> = (request, exchange, context
         context,
         'commit',
         ['delete'],
-        ({ error }) => deleted(index, name, errorCode(error)),
-        (code) => deleted(index, name, code),
+        ({ error }) => {
+          deleted(index, name, errorCode(error));
+          settled();
+        },
+        (code) => {
+          deleted(index, name, code);
+          settled();
+        },
       ),
     );
   });

@@ -1,5 +1,6 @@
-import { groupId, topicId, topicName } from '../../kernel/index.js';
+import { groupId, type ShardId, topicId, topicName } from '../../kernel/index.js';
 import { type Topic, topicNameProblem } from '../../machine/index.js';
+import type { BrokerAddress } from '../../replica/index.js';
 import { advertisedVersions, errorCode, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import { PartitionLeaders } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
@@ -19,16 +20,33 @@ export const apiVersions: Handler<'ApiVersions'> = (request, exchange) => {
 
 const GROUP = 0;
 
+/** Who coordinates what at the moment of one request: looked up once a shard, not once a group. */
+class ShardLeaders {
+  readonly #context: BrokerContext;
+  readonly #known = new Map<ShardId, BrokerAddress | undefined>();
+
+  constructor(context: BrokerContext) {
+    this.#context = context;
+  }
+  of(group: string): BrokerAddress | undefined {
+    const { coordinator, facts } = this.#context;
+    const shard = coordinator.shardOf(groupId(group));
+    if (!this.#known.has(shard)) this.#known.set(shard, facts.leaderOf(shard));
+    return this.#known.get(shard);
+  }
+}
+
 export const findCoordinator: Handler<'FindCoordinator'> = (request, exchange, context) => {
   // v4 asks for many at once, and the answer moves into an array (docs/clients.md#fields-that-move).
   if (exchange.version >= 4) {
     const { coordinatorKeys, keyType } = request;
-    return exchange.answer({ coordinators: coordinatorKeys.map((key) => found(key, keyType, context)) });
+    const leaders = new ShardLeaders(context);
+    return exchange.answer({ coordinators: coordinatorKeys.map((key) => found(key, keyType, leaders)) });
   }
-  exchange.answer(found(request.key, request.keyType, context));
+  exchange.answer(found(request.key, request.keyType, new ShardLeaders(context)));
 };
 
-function found(key: string, keyType: number, { facts }: BrokerContext) {
+function found(key: string, keyType: number, leaders: ShardLeaders) {
   const nowhere = { key, nodeId: -1, host: '', port: -1 };
   if (keyType !== GROUP) {
     const errorMessage =
@@ -37,7 +55,7 @@ function found(key: string, keyType: number, { facts }: BrokerContext) {
         : `Quorate coordinates consumer groups (key type 0), not key type ${keyType}.`;
     return { ...nowhere, errorCode: errorCode('INVALID_REQUEST'), errorMessage };
   }
-  const leader = facts.coordinatorOf(groupId(key));
+  const leader = leaders.of(key);
   if (leader === undefined) {
     const errorMessage = 'no replica leads the shard of this group at the moment';
     return { ...nowhere, errorCode: errorCode('COORDINATOR_NOT_AVAILABLE'), errorMessage };

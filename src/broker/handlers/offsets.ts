@@ -210,9 +210,8 @@ export const offsetFetch: Handler<'OffsetFetch'> = (request, exchange, context) 
   const answers: GroupReply[] = questions.map((question) =>
     failed(question, NOT_COORDINATOR, exchange.version),
   );
-  const leased = questions
-    .map(({ groupId: id }) => coordinator.shardOf(groupId(id)))
-    .filter((shard) => coordinator.leaseHolds(shard));
+  const shardsAsked = new Set(questions.map(({ groupId: id }) => coordinator.shardOf(groupId(id))));
+  const leased = [...shardsAsked].filter((shard) => coordinator.leaseHolds(shard));
   let open = questions.length;
   const finish = (): void => {
     const refused = (): ReplyOf<'OffsetFetch'> =>

@@ -9,6 +9,7 @@ import {
 import { errorCode, type ErrorName, NO_UUID, type RequestOf } from '../../wire/index.js';
 import { FACTS } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
+import { fewAtATime } from '../few-at-a-time.js';
 import { settle } from '../settle.js';
 
 /** What became of one topic of a request. */
@@ -28,8 +29,6 @@ const verdictFields = (verdict: TopicVerdict): { errorCode: number; errorMessage
 
 /** Decided here, or by a command at the leader of shard 0: any replica serves any admin client. */
 type Decision = TopicVerdict | { readonly kind: 'submit'; readonly command: TopicCommand };
-/** So many commands of one request are under way at a time: a long list is no reason for "overloaded". */
-const UNDER_WAY_MAX = 200;
 
 function decideAll(
   decisions: readonly Decision[],
@@ -48,34 +47,19 @@ function decideAll(
     if (decision.kind === 'submit') toSubmit.push({ index, command: decision.command });
     else decided(index, decision);
   });
-  let submitted = 0;
-  let underWay = 0;
-  let submitting = false;
-  const submitMore = (): void => {
-    // An outcome may come within the call that asked for it: the loop goes on, not the stack.
-    if (submitting) return;
-    submitting = true;
-    while (underWay < UNDER_WAY_MAX && submitted < toSubmit.length) {
-      underWay++;
-      submit(toSubmit[submitted++]!);
-    }
-    submitting = false;
-  };
-  const submit = ({ index, command }: (typeof toSubmit)[number]): void => {
-    const settled = (verdict: TopicVerdict): void => {
+  fewAtATime(toSubmit, ({ index, command }, settled) => {
+    const finish = (verdict: TopicVerdict): void => {
       decided(index, verdict);
-      underWay--;
-      submitMore();
+      settled();
     };
     const done = (reply: TopicReply): void =>
-      settled(
+      finish(
         reply.error === 'NONE' ? { kind: 'done', topic: reply.topic } : failure(reply.error, reply.message),
       );
     const refused = (code: number): void =>
-      settled({ kind: 'failed', code, message: 'the cluster could not decide it now; try again' });
+      finish({ kind: 'failed', code, message: 'the cluster could not decide it now; try again' });
     context.coordinator.submitAnywhere(FACTS, command, settle(context, 'topics', ['topic'], done, refused));
-  };
-  submitMore();
+  });
 }
 
 /** Names that appear more than once in a request: Kafka refuses each of them. */

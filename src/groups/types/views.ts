@@ -89,7 +89,8 @@ export interface GroupsView {
   issuedToken(group: GroupId, member: MemberId): number | undefined;
   /** Members without an instance id. */
   dynamicMembers(group: GroupId): Iterable<MemberId>;
-  list(): readonly GroupSummary[];
+  /** One after the other: take as many as there is time for. */
+  list(): Iterable<GroupSummary>;
   describe(group: GroupId): GroupDescription | undefined;
   /** Newest last. Includes the one that runs. */
   rebalances(group: GroupId): readonly RebalanceRecord[];

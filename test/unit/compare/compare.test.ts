@@ -112,7 +112,7 @@ describe('comparing with a Kafka', () => {
     const known = {
       group: (name: string) => `run-${name}`,
       memberId: (client: string, back: number) => `${client}-${back}`,
-      generation: () => 7,
+      generation: (_client: string, plus: number) => 7 + plus,
       leads: () => false,
       topicId: () => 'id',
     };

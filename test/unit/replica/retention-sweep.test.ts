@@ -93,7 +93,7 @@ describe('the sweep of retention', () => {
     shard.now = RETENTION_MS;
     shard.sweep.start(SHARD, wallMs(shard.now));
     while (shard.turn());
-    expect(shard.machine.groups.list().map(({ group }) => group)).toEqual(['fresh']);
+    expect(Array.from(shard.machine.groups.list(), ({ group }) => group)).toEqual(['fresh']);
     expect(shard.machine.groups.offsetCount).toBe(2);
     expect(shard.proposed).toHaveLength(1);
   });

@@ -68,7 +68,7 @@ describe.each(versions)('what %s recorded', (version) => {
     expect(machine.topics.all()).toEqual([
       { name: 'orders', id: '0d0c3c11-5b0a-4c39-9bd4-3c1c4a4a9b01', partitions: 6 },
     ]);
-    expect(machine.groups.list().map(({ group }) => group)).toEqual(['billing', 'shipping']);
+    expect(Array.from(machine.groups.list(), ({ group }) => group)).toEqual(['billing', 'shipping']);
     for (const group of ['billing', 'shipping'].map(groupId)) {
       const offsets = Array.from(
         { length: 6 },
