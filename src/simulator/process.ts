@@ -115,7 +115,7 @@ export class SimulatedProcess {
       zeroAheadBytes: 4_096,
       fileSystem: disk.fileSystem({ effect, later: (delayMs, run) => this.#later(delayMs, run) }),
       soon: (run) => this.#later(0, run),
-      claimDirectory: () => () => undefined,
+      claimDirectory: () => ({ holds: () => true, release: () => undefined }),
       uuid: () => entropy.uuid(),
     });
     if (!this.#alive) return;

@@ -91,9 +91,13 @@ export class RoomKeeper {
 }
 
 /** Opens a directory. When the disk is full, gives back the space that is held back, and tries once more. */
-export function withReserve<T>(fileSystem: FileSystem, directory: string, action: () => T): T {
+export async function withReserve<T>(
+  fileSystem: FileSystem,
+  directory: string,
+  action: () => Promise<T>,
+): Promise<T> {
   try {
-    return action();
+    return await action();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     const path = join(directory, RESERVE);
@@ -103,6 +107,6 @@ export function withReserve<T>(fileSystem: FileSystem, directory: string, action
       );
     }
     fileSystem.rmSync(path);
-    return action();
+    return await action();
   }
 }

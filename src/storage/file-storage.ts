@@ -9,13 +9,8 @@ import type {
   OpenedStorage,
   Storage,
 } from '../replica/index.js';
-import {
-  DataDirectoryError,
-  lockDirectory,
-  prepareDirectory,
-  readIdentity,
-  writeIdentity,
-} from './directory.js';
+import { DataDirectoryError, prepareDirectory, readIdentity, writeIdentity } from './directory.js';
+import { assertOwner, type DirectoryLock, lockDirectory } from './directory-lock.js';
 import { RoomKeeper, withReserve } from './disk-room.js';
 import { type FileSystem, nodeFileSystem, syncDirectory, writeFullySync } from './file-system.js';
 import { type SegmentHeader } from './format.js';
@@ -33,8 +28,8 @@ export interface FileStorageOptions {
   readonly fileSystem?: FileSystem;
   /** Calls back at the end of this turn of the loop. */
   readonly soon?: (run: () => void) => void;
-  /** Makes sure that the directory can be used, and that nobody else uses it. Returns what gives it back. */
-  readonly claimDirectory?: (directory: string) => () => void;
+  /** Makes sure that the directory can be used, and that nobody else uses it. */
+  readonly claimDirectory?: (directory: string) => DirectoryLock | Promise<DirectoryLock>;
   /** Makes the incarnation of a new disk. */
   readonly uuid?: () => string;
 }
@@ -50,16 +45,12 @@ interface Found {
  * Throws DataDirectoryError when the directory is in use, unusable, or written by a newer version.
  */
 export function openFileStorage(options: FileStorageOptions): Promise<OpenedStorage> {
-  // Synchronous on purpose: nothing else runs before a replica knows its own disk.
-  return Promise.resolve().then(() =>
-    withReserve(options.fileSystem ?? nodeFileSystem, options.directory, () => open(options)),
-  );
+  const { directory, fileSystem = nodeFileSystem, claimDirectory = claimForThisProcess } = options;
+  return withReserve(fileSystem, directory, async () => open(options, await claimDirectory(directory)));
 }
 
-function open(options: FileStorageOptions): OpenedStorage {
-  const { directory, fileSystem = nodeFileSystem } = options;
-  const { soon = setImmediate, claimDirectory = claimForThisProcess } = options;
-  const unlock = claimDirectory(directory);
+function open(options: FileStorageOptions, lock: DirectoryLock): OpenedStorage {
+  const { directory, fileSystem = nodeFileSystem, soon = setImmediate } = options;
   try {
     const found = claim(directory, fileSystem, options.uuid ?? randomUUID);
     const { identity, incarnation, condition, usable } = found;
@@ -70,6 +61,7 @@ function open(options: FileStorageOptions): OpenedStorage {
       fileSystem,
       soon,
       incarnation,
+      mayWrite: () => lock.holds(),
     };
     const snapshots = new SnapshotFiles(directory, fileSystem);
     const segments = usable.map(({ segment }) => segment);
@@ -83,7 +75,7 @@ function open(options: FileStorageOptions): OpenedStorage {
       end ?? { offset: segments[0]!.used, chain: 0, sequence: 1 },
     );
     return {
-      storage: new FileStorage(log, writer, snapshots, unlock),
+      storage: new FileStorage(log, writer, snapshots, lock),
       identity,
       incarnation,
       condition,
@@ -91,12 +83,12 @@ function open(options: FileStorageOptions): OpenedStorage {
       snapshots: snapshots.newest,
     };
   } catch (error) {
-    unlock();
+    lock.release();
     throw error;
   }
 }
 
-function claimForThisProcess(directory: string): () => void {
+function claimForThisProcess(directory: string): Promise<DirectoryLock> {
   prepareDirectory(directory);
   return lockDirectory(directory);
 }
@@ -232,17 +224,17 @@ class FileStorage implements Storage {
   readonly #soon: LogOptions['soon'];
   readonly #log: WriteAheadLog;
   readonly #snapshots: SnapshotFiles;
-  readonly #unlock: () => void;
+  readonly #lock: DirectoryLock;
   readonly #roomKeeper: RoomKeeper;
   #onFailure: ((error: Error) => void) | undefined;
 
-  constructor(options: LogOptions, log: WriteAheadLog, snapshots: SnapshotFiles, unlock: () => void) {
+  constructor(options: LogOptions, log: WriteAheadLog, snapshots: SnapshotFiles, lock: DirectoryLock) {
     this.#directory = options.directory;
     this.#fileSystem = options.fileSystem;
     this.#soon = options.soon;
     this.#log = log;
     this.#snapshots = snapshots;
-    this.#unlock = unlock;
+    this.#lock = lock;
     this.#roomKeeper = new RoomKeeper({
       directory: options.directory,
       fileSystem: options.fileSystem,
@@ -257,6 +249,7 @@ class FileStorage implements Storage {
 
   writeSnapshot(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>, done: () => void): void {
     try {
+      assertOwner(this.#lock, this.#directory);
       this.#snapshots.write(shard, through, chunks);
     } catch (error) {
       this.#onFailure?.(
@@ -295,6 +288,7 @@ class FileStorage implements Storage {
     // Pair: `examine` takes an empty log of a replica that has formed its cluster for a lost one.
     if (identity.formedWith[identity.replicaId] === identity.incarnation && this.#log.empty)
       await new Promise<void>((written) => this.#log.append([], true, written));
+    assertOwner(this.#lock, this.#directory);
     writeIdentity(this.#fileSystem, this.#directory, identity);
   }
   onFailure(handler: (error: Error) => void): void {
@@ -303,7 +297,7 @@ class FileStorage implements Storage {
   }
   async close(): Promise<void> {
     await this.#log.close();
-    this.#unlock();
+    this.#lock.release();
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { assert } from '../kernel/index.js';
 import type { LogRecord } from '../replica/index.js';
+import { takenOver } from './directory-lock.js';
 import { type FileSystem, syncDirectory, writeFully, writeFullySync } from './file-system.js';
 import {
   encodeHeader,
@@ -23,6 +24,8 @@ export interface LogOptions {
   readonly fileSystem: FileSystem;
   /** Calls back at the end of this turn of the loop. */
   readonly soon: (run: () => void) => void;
+  /** Asked before each group: false when another process has taken the directory over. */
+  readonly mayWrite: () => boolean;
   /** Of this disk; written into the header of each segment. */
   readonly incarnation: string;
 }
@@ -194,6 +197,7 @@ export class WriteAheadLog {
 
   #writeGroup(): void {
     if (this.#dead || !this.#wanted) return this.#idle();
+    if (!this.#options.mayWrite()) return this.#fail('write', takenOver(this.#options.directory));
     this.#reserve(2 * MARKER_BYTES);
     const { crc, sequence } = this.#next();
     const marker = markerRecord(this.#groupBytes);

@@ -247,15 +247,13 @@ describe('a data directory', () => {
   const owner = { clusterId: 'pJ0m3vVZQ5mB1yNwq0c9Tg', replicaId: 1 as never, shards: 8, formedWith: {} };
 
   it('is used by one process at a time', async () => {
-    const { storage } = await open(nodeFileSystem);
-    // The lock of this very process counts as its own; that of another one that lives does not.
+    // The number of this very process counts as its own; that of another one that lives does not.
     writeFileSync(join(directory, 'lock'), `${process.ppid}\n`);
     await expect(open(nodeFileSystem)).rejects.toThrow(
       new RegExp(
         `is in use by process ${process.ppid}: stop it, or give each replica a directory of its own`,
       ),
     );
-    await storage.close();
     // That one lives, but began at another time than the holder: its number was given out anew.
     writeFileSync(join(directory, 'lock'), `${process.ppid} 1\n`);
     if (process.platform === 'linux') await (await open(nodeFileSystem)).storage.close();
