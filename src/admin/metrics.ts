@@ -52,10 +52,10 @@ export function metricsText(source: AdminSource): string {
       samples: [{ value: failuresTolerated }],
     },
     {
-      name: 'quorate_clock_ahead_ms',
+      name: 'quorate_clock_ahead_seconds',
       help: 'How far the wall clock of a replica is ahead of the time of the cluster; negative when behind.',
       type: 'gauge',
-      samples: clocks.map(({ id, aheadMs }) => ({ labels: { replica: id }, value: aheadMs })),
+      samples: clocks.map(({ id, aheadMs }) => ({ labels: { replica: id }, value: aheadMs / 1_000 })),
     },
     {
       name: 'quorate_log_bytes',
