@@ -12,6 +12,8 @@ const MAY_IMPORT = {
   storage: ['kernel', 'replica', 'paxos'],
   transport: ['kernel', 'replica', 'paxos'],
   wire: ['kernel'],
+  client: ['kernel', 'wire'],
+  worker: ['kernel', 'wire', 'client', 'locking'],
   broker: ['kernel', 'wire', 'replica', 'machine'],
   admin: ['kernel', 'replica', 'machine', 'guard', 'locking'],
   cli: ['kernel', 'wire', 'admin'],

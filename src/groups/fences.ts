@@ -63,6 +63,11 @@ export class Fences {
   of(owner: MemberId): readonly FenceGrant[] {
     return [...(this.#keys.get(owner) ?? [])].map((key) => this.#grants.get(key)!);
   }
+  /** The token of a scope, if it is that of this owner. */
+  tokenOf(scope: string, owner: MemberId): FenceToken | undefined {
+    const grant = this.#grants.get(scope);
+    return grant?.owner === owner ? grant.token : undefined;
+  }
   /** Who owns a partition's scope. */
   ownerOf(scope: string): MemberId | undefined {
     return this.#grants.get(scope)?.owner;

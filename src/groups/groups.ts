@@ -36,6 +36,7 @@ import type {
   Groups,
   GroupSummary,
   HeartbeatQuestion,
+  PartitionTokens,
 } from './types/views.js';
 
 /** What a snapshot holds of a shard's groups. */
@@ -291,6 +292,17 @@ export class ShardGroups implements Groups {
   fences(id: GroupId, owner?: MemberId): readonly FenceGrant[] {
     const fences = this.#group(id)?.fences;
     return (owner === undefined ? fences?.all() : fences?.of(owner)) ?? [];
+  }
+  tokensOf(id: GroupId, member: MemberId, assignment: Uint8Array): readonly PartitionTokens[] {
+    const group = this.#group(id);
+    if (group?.protocolType !== CONSUMER_PROTOCOL_TYPE) return [];
+    return (assignedPartitions(assignment) ?? []).map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.flatMap((partition) => {
+        const token = group.fences.tokenOf(partitionScope(id, topic, partition), member);
+        return token === undefined ? [] : [{ partition, token }];
+      }),
+    }));
   }
   ownerOf(id: GroupId, at: Generation, topic: TopicName, partition: number): MemberId | undefined {
     const group = this.#group(id);

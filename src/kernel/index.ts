@@ -8,3 +8,4 @@ export * as codec from './codec.js';
 export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';
 export { unwatched, type Work, type WorkKind } from './work.js';
+export { countingSuspends } from './suspend.js';

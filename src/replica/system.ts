@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { uptime } from 'node:os';
 import { monotonicMs, wallMs } from '../kernel/index.js';
 import type { Clock, Entropy } from './ports.js';
-import { countingSuspends } from './suspend.js';
+import { countingSuspends } from '../kernel/index.js';
 
 const monotonic = countingSuspends({
   monotonicMs: () => performance.now(),

@@ -20,6 +20,7 @@ import {
 import { awaitedKey, type AwaitedNews, type BrokerContext, type Handler } from '../context.js';
 import type { Exchange } from '../exchange.js';
 import type { ParkedKind, Release } from '../parked.js';
+import type { Coordinator } from '../../replica/index.js';
 import { NOT_COORDINATOR } from '../refusals.js';
 import { settle, settleRead } from '../settle.js';
 
@@ -175,10 +176,11 @@ export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {
       'membership',
       ['sync', 'sync-parked'],
       (reply) => {
-        if (reply.kind === 'sync') return exchange.answer(syncReply(reply.answer));
+        const answer = (to: MemberId, sync: SyncAnswer): void =>
+          exchange.answer({ ...syncReply(sync), ...fenceTokens(coordinator, group, to, sync) });
+        if (reply.kind === 'sync') return answer(asMemberId(request.memberId), reply.answer);
         park(context, exchange, 'sync', shard, awaitedKey('sync-answer', group, reply.memberId), (how) => {
-          if (how.kind === 'news' && how.news.kind === 'sync-answer')
-            exchange.answer(syncReply(how.news.answer));
+          if (how.kind === 'news' && how.news.kind === 'sync-answer') answer(reply.memberId, how.news.answer);
           else refused(NOT_COORDINATOR);
         });
       },
@@ -340,6 +342,17 @@ function syncReply(answer: SyncAnswer): ReplyOf<'SyncGroup'> {
     protocolName: answer.protocolName,
     assignment: answer.assignment,
   };
+}
+/** The tokens of the member's partitions, for clients that know the field; older versions of the API leave it out. */
+function fenceTokens(
+  coordinator: Coordinator,
+  group: GroupId,
+  member: MemberId,
+  { error, assignment }: SyncAnswer,
+): Pick<ReplyOf<'SyncGroup'>, 'fenceTokens'> {
+  if (error !== 'NONE') return {};
+  const { groups } = coordinator.peek(coordinator.shardOf(group));
+  return { fenceTokens: groups.tokensOf(group, member, assignment) };
 }
 function syncError(code: number): ReplyOf<'SyncGroup'> {
   return { errorCode: code, assignment: NO_BYTES };

@@ -17,6 +17,11 @@ import type { GroupReply, Verdict } from './replies.js';
 import type { TimerChange } from './timers.js';
 
 /** The owner of a partition, and the token that proves it to a database (docs/groups.md, fence tokens). */
+export interface PartitionTokens {
+  readonly topic: TopicName;
+  readonly partitions: readonly { readonly partition: number; readonly token: FenceToken }[];
+}
+
 export interface FenceGrant {
   /** `group/topic/partition`; the group alone for opaque protocols. */
   readonly scope: string;
@@ -95,6 +100,8 @@ export interface GroupsView {
   /** Newest last. Includes the one that runs. */
   rebalances(group: GroupId): readonly RebalanceRecord[];
   fences(group: GroupId, owner?: MemberId): readonly FenceGrant[];
+  /** The tokens of an assignment's partitions, of those that are granted to this member. */
+  tokensOf(group: GroupId, member: MemberId, assignment: Uint8Array): readonly PartitionTokens[];
   /** Who owns a partition in this generation. Undefined: nobody, it cannot be read, or the group has another generation. */
   ownerOf(group: GroupId, generation: Generation, topic: TopicName, partition: number): MemberId | undefined;
   /**

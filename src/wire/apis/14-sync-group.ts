@@ -1,5 +1,8 @@
 import { api } from '../api.js';
-import { array, bytes, field, int16, int32, nullable, string, struct } from '../schema.js';
+import { array, bytes, field, int16, int32, int64, nullable, string, struct } from '../schema.js';
+
+/** Far from those that Kafka counts up from 0: a field of Quorate alone. Clients skip tags that they do not know (KIP-482). */
+const QUORATE_TOKENS = 0x5155;
 
 /**
  * SyncGroup (key 14).
@@ -7,7 +10,7 @@ import { array, bytes, field, int16, int32, nullable, string, struct } from '../
  * The leader hands in the assignment, every member fetches its share.
  *
  * v1 throttle time; v2 same bytes; v3 static members (KIP-345); v4 flexible; v5 protocol type and name, checked against the
- * group's (KIP-559).
+ * group's (KIP-559). From v4 on Quorate adds the fence tokens of the partitions in the assignment.
  */
 export const syncGroup = api({
   key: 14,
@@ -29,5 +32,14 @@ export const syncGroup = api({
     protocolType: field(nullable(string), { since: 5, default: null }),
     protocolName: field(nullable(string), { since: 5, default: null }),
     assignment: field(bytes),
+    fenceTokens: field(
+      array(
+        struct({
+          topic: field(string),
+          partitions: field(array(struct({ partition: field(int32), token: field(int64) }))),
+        }),
+      ),
+      { since: 4, tag: QUORATE_TOKENS, default: [] },
+    ),
   },
 });

@@ -239,6 +239,7 @@ export class FakeCoordinator implements Coordinator {
         describe: (group) => this.descriptions.find((each) => each.group === group),
         rebalances: () => [],
         fences: () => [],
+        tokensOf: () => [],
         ownerOf: (_group, _generation, topic, partition) => this.owners.get(`${topic}/${partition}`),
         sharedOut: (group, leader) => this.sharedOut.get(`${group}/${leader}`),
         timers: () => [],

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 // Behind the door on purpose: the clock of the process is the replica's own.
-import { countingSuspends } from '../../../src/replica/suspend.js';
+import { countingSuspends } from '../../../src/kernel/index.js';
 
 class Machine {
   monotonic = 1_000;

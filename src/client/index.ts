@@ -1,0 +1,12 @@
+export { addressOf } from './address.js';
+export { type AssignableMember, type Assignor, cooperativeSticky, range, roundRobin } from './assignors.js';
+export { type BackOff, backOffMs } from './back-off.js';
+export {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type PartitionsByTopic,
+} from './consumer-protocol.js';
+export { BrokerError, ConnectionError } from './errors.js';
+export { GroupClient } from './group-client.js';

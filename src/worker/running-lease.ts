@@ -1,0 +1,132 @@
+import { ConnectionError, BrokerError, backOffMs } from '../client/index.js';
+import type { Int64 } from '../kernel/index.js';
+import { NotOwnedError } from '../locking/index.js';
+import { errorCode } from '../wire/index.js';
+import type { Held } from './machine-types.js';
+import { pausing } from './pausing.js';
+import { type Lease, LeaseEndedError, type LeaseEnd } from './types.js';
+
+/** What a lease asks of its worker. */
+export interface LeaseContext {
+  readonly group: string;
+  now(): number;
+  /** When everything owned is lost, unless the coordinator answers before. */
+  sessionEndsAt(): number;
+  /** Kafka's error code. Rejects with ConnectionError. */
+  commit(lease: Held, position: Int64): Promise<number>;
+}
+
+const COMMIT_AGAIN: readonly number[] = [
+  errorCode('COORDINATOR_LOAD_IN_PROGRESS'),
+  errorCode('COORDINATOR_NOT_AVAILABLE'),
+  errorCode('NOT_COORDINATOR'),
+  errorCode('REBALANCE_IN_PROGRESS'),
+  // Of a generation that has passed: the worker is on its way to the next one, or the lease is about to be lost.
+  errorCode('ILLEGAL_GENERATION'),
+  errorCode('UNKNOWN_MEMBER_ID'),
+];
+const BACK_OFF = { firstMs: 20, mostMs: 500 };
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** The lease as its handler sees it. */
+export class RunningLease implements Lease {
+  readonly id: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly scope: string;
+  readonly epoch: number;
+  readonly token: bigint;
+  readonly owner: string;
+  readonly #held: Held;
+  readonly #context: LeaseContext;
+  readonly #controller = new AbortController();
+  readonly #over = new AbortController();
+  #end: LeaseEnd | undefined;
+  #why = '';
+  #drainUntil = Number.POSITIVE_INFINITY;
+  #position: bigint | null = null;
+  /** Commits go one after the other. */
+  #commits: Promise<void> = Promise.resolve();
+
+  constructor(held: Held, context: LeaseContext) {
+    const { id, topic, partition, epoch, token, memberId } = held;
+    this.#held = held;
+    this.#context = context;
+    this.id = id;
+    this.topic = topic;
+    this.partition = partition;
+    this.scope = `${context.group}/${topic}/${partition}`;
+    this.epoch = epoch;
+    this.token = token ?? BigInt(epoch);
+    this.owner = memberId;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+  /** Aborts when nothing may be written any more. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+  get end(): LeaseEnd | undefined {
+    return this.#end;
+  }
+  get deadline(): number {
+    return Math.min(this.#context.sessionEndsAt(), this.#drainUntil);
+  }
+  get position(): bigint | null {
+    return this.#position;
+  }
+  set position(position: bigint | null) {
+    this.#position = position;
+  }
+
+  /** By the machine. `lost` may follow `revoked`. */
+  ends(end: LeaseEnd, why: string, drainUntil: number): void {
+    if (this.#end === 'lost') return;
+    this.#end = end;
+    this.#why = why;
+    const error = new LeaseEndedError(this.scope, end, why);
+    if (end === 'revoked') this.#drainUntil = drainUntil;
+    else this.#over.abort(error);
+    this.#controller.abort(error);
+  }
+
+  assertOwned(): void {
+    if (this.#end === 'lost') throw new NotOwnedError(this.scope, this.#why);
+    if (this.#context.now() < this.deadline) return;
+    throw new NotOwnedError(
+      this.scope,
+      this.#end === 'revoked'
+        ? 'its drain is over'
+        : 'nothing was heard from the coordinator for a session timeout',
+    );
+  }
+
+  commit(position: bigint | number): Promise<void> {
+    const wanted = BigInt(position);
+    if (wanted < 0n || wanted > INT64_MAX)
+      return Promise.reject(new RangeError(`a position is from 0 to 2^63-1, and not ${position}`));
+    const done = this.#commits.then(() => this.#commitNow(wanted));
+    this.#commits = done.catch(() => undefined);
+    return done;
+  }
+
+  async #commitNow(position: bigint): Promise<void> {
+    const asNumber = Number(position);
+    const exact: Int64 = Number.isSafeInteger(asNumber) ? asNumber : position;
+    for (let attempt = 0; ; attempt++) {
+      this.assertOwned();
+      const code = await this.#context.commit(this.#held, exact).catch((error: unknown) => {
+        if (error instanceof ConnectionError) return errorCode('NOT_COORDINATOR');
+        throw error;
+      });
+      if (code === 0) {
+        this.#position = position;
+        return;
+      }
+      if (!COMMIT_AGAIN.includes(code)) throw new BrokerError(`a commit of ${this.scope}`, code);
+      await pausing(backOffMs(BACK_OFF, attempt, Math.random()), this.over);
+    }
+  }
+}
