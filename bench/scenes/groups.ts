@@ -1,9 +1,10 @@
 import type { Cluster } from '../../test/harness/cluster.js';
-import { KafkaConnection } from '../../test/harness/connection.js';
+import { type Address, KafkaConnection } from '../../test/harness/connection.js';
 import { Crowd } from '../../test/harness/crowd.js';
 import { GroupMember } from '../../test/harness/group-member.js';
 import { sleep } from '../../test/harness/waiting.js';
 import { type SceneContext, startCluster } from './load.js';
+import { createTopicAt } from './peers.js';
 
 const TOPIC = 'work';
 const SIZES = [5_000, 10_000] as const;
@@ -12,9 +13,12 @@ const WITHIN_MS = 180_000;
 const PROBE_EVERY_MS = 20;
 
 /** One group of thousands of members, each on a connection of its own: from nothing to stable, and after a dead coordinator. */
-export async function benchGroups({ report }: SceneContext): Promise<void> {
+export async function benchGroups({ report, peer }: SceneContext): Promise<void> {
   for (const members of SIZES) {
     report.title(`${members} members of one group, from nothing to stable`);
+    const theirs = peer === undefined ? undefined : await formAt(peer.bootstrap, members);
+    if (theirs !== undefined)
+      report.add({ name: 'first join to stable, at the other system', value: theirs, unit: 'ms' });
     await withCluster(async (cluster) => {
       const group = await groupOn(cluster, 'crowd');
       const other = await groupOn(cluster, 'other', await cluster.settled(group));
@@ -25,7 +29,14 @@ export async function benchGroups({ report }: SceneContext): Promise<void> {
       const heartbeats = await probe.stop();
       const elections = leads(cluster) - before;
       await crowd.close();
-      report.add({ name: 'first join to stable', value: tookMs, unit: 'ms' });
+      report.add({
+        name: 'first join to stable',
+        value: tookMs,
+        unit: 'ms',
+        ...(theirs === undefined ? {} : { target: { kind: 'at most', value: theirs } }),
+      });
+      const refused = [...crowd.errors.values()].reduce((sum, times) => sum + times, 0);
+      report.add({ name: 'requests of members that were refused', value: refused, unit: '' });
       report.add({
         name: 'lines of replicas about a change of leader',
         value: elections,
@@ -59,6 +70,17 @@ export async function benchGroups({ report }: SceneContext): Promise<void> {
       target: { kind: 'at most', value: 3_000 },
     });
   });
+}
+
+/** At another system that speaks Kafka's protocol. Milliseconds. */
+async function formAt(bootstrap: readonly Address[], members: number): Promise<number> {
+  await createTopicAt(bootstrap, TOPIC, 8);
+  const crowd = new Crowd({ bootstrap, group: `crowd-${members}-${Date.now()}`, topic: TOPIC, members });
+  try {
+    return await crowd.form(WITHIN_MS);
+  } finally {
+    await crowd.close();
+  }
 }
 
 async function withCluster(run: (cluster: Cluster) => Promise<void>): Promise<void> {

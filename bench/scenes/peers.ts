@@ -60,7 +60,7 @@ export async function benchPeers({ report, peer }: SceneContext): Promise<void> 
       },
       { name: 'peer', bootstrap: peer.bootstrap, meters: processes(peer.pids) },
     ];
-    for (const { bootstrap } of systems) await createTopic(bootstrap);
+    for (const { bootstrap } of systems) await createTopicAt(bootstrap, TOPIC, PARTITIONS);
     report.title(`Warm-up: ${peer.warmMinutes} minutes of commits and heartbeats on each`);
     for (const system of systems) await warm(system, peer.warmMinutes);
     report.title(
@@ -114,14 +114,17 @@ function processes(pids: readonly number[]): Meters {
   };
 }
 
-async function createTopic(bootstrap: readonly Address[]): Promise<void> {
+/** Makes a topic where there is none, at whichever replica takes it. */
+export async function createTopicAt(
+  bootstrap: readonly Address[],
+  name: string,
+  numPartitions: number,
+): Promise<void> {
   await eventually('the topic is there', WITHIN_MS, async () => {
     for (const address of bootstrap) {
       const connection = await KafkaConnection.open(address);
       const { topics } = await connection.request(19, 4, {
-        topics: [
-          { name: TOPIC, numPartitions: PARTITIONS, replicationFactor: -1, assignments: [], configs: [] },
-        ],
+        topics: [{ name, numPartitions, replicationFactor: -1, assignments: [], configs: [] }],
         timeoutMs: 30_000,
       });
       connection.close();
