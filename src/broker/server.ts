@@ -1,5 +1,4 @@
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Log, Work } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
 import { apiNamed } from '../wire/index.js';
@@ -8,6 +7,7 @@ import { Connection, type ConnectionHost, peerOf, SharedWriter } from './connect
 import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
 import { type BrokerCounters, type CloseCause, Counters } from './counters.js';
 import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
+import { type Listener, tcpListener } from './listener.js';
 import { ParkedTable } from './parked.js';
 import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
 import { TopicCreation } from './topic-creation.js';
@@ -25,6 +25,8 @@ interface BrokerOptions {
   readonly settings?: Partial<BrokerSettings>;
   /** For tests; the machine's clock otherwise. Must tell the same time as `coordinator.now()`. */
   readonly clock?: Clock;
+  /** Where connections come from; TCP at `host` and `port` otherwise. */
+  readonly listener?: Listener;
 }
 
 /** The Kafka listener of one replica. */
@@ -49,8 +51,6 @@ export function createBroker(options: BrokerOptions): Broker {
 }
 
 const API_VERSIONS = apiNamed('ApiVersions');
-/** Dead peers are found by the kernel: a client that is merely silent is not one. Milliseconds. */
-const KEEP_ALIVE_MS = 60_000;
 const STOP_POLL_MS = 10;
 /** Characters. */
 const CLIENT_ID_LOGGED_MAX = 100;
@@ -62,7 +62,7 @@ class TcpBroker implements Broker, ConnectionHost {
   readonly #options: BrokerOptions;
   readonly #clock: Clock;
   readonly #context: BrokerContext;
-  readonly #server: Server;
+  readonly #listener: Listener;
   readonly #connections = new Set<Connection>();
   readonly writer = new SharedWriter();
   readonly turns: Turns;
@@ -87,34 +87,26 @@ class TcpBroker implements Broker, ConnectionHost {
       creation: new TopicCreation(coordinator, facts, this.settings),
       clock: this.#clock,
     };
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
-    this.#server.on('connection', (socket) => this.#accept(socket));
+    this.#listener = options.listener ?? tcpListener(options.host, options.port, options.log);
   }
 
-  start(): Promise<{ readonly host: string; readonly port: number }> {
-    const { host, port, coordinator, log } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => log.warn(`the Kafka listener failed: ${error.message}`));
-        this.#unsubscribe = [
-          coordinator.onNews((_, news, serving) => {
-            for (const each of news) {
-              if (each.kind === 'topic-deleted') this.#context.facts.topicDeleted(each.topic);
-              else if (serving) this.#news(each);
-            }
-          }),
-          coordinator.onLeadership((shard, { serving }) => {
-            this.#context.facts.leadMoved(shard);
-            if (!serving) this.#context.parked.coordinatorLost(shard);
-          }),
-        ];
-        this.#sweepLater();
-        const address = this.#server.address() as AddressInfo;
-        resolve({ host: address.address, port: address.port });
-      });
-    });
+  async start(): Promise<{ readonly host: string; readonly port: number }> {
+    const { coordinator } = this.#options;
+    const address = await this.#listener.listen((socket) => this.#accept(socket));
+    this.#unsubscribe = [
+      coordinator.onNews((_, news, serving) => {
+        for (const each of news) {
+          if (each.kind === 'topic-deleted') this.#context.facts.topicDeleted(each.topic);
+          else if (serving) this.#news(each);
+        }
+      }),
+      coordinator.onLeadership((shard, { serving }) => {
+        this.#context.facts.leadMoved(shard);
+        if (!serving) this.#context.parked.coordinatorLost(shard);
+      }),
+    ];
+    this.#sweepLater();
+    return address;
   }
 
   stop(): Promise<void> {
@@ -136,7 +128,7 @@ class TcpBroker implements Broker, ConnectionHost {
   }
   #closeListener(): void {
     this.#cancelSweep?.();
-    if (this.#server.listening) this.#server.close();
+    this.#listener.close();
   }
   #closeConnections(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();

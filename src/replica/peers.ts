@@ -34,8 +34,9 @@ export class Peers {
     return this.#met;
   }
 
-  /** Of a peer that was met since the start of this process; else as of the oldest. */
+  /** Of this replica, or of a peer that was met since the start of this process; else as of the oldest. */
   levelOf(peer: ReplicaId): number {
+    if (peer === this.#self) return FEATURE_LEVEL;
     return this.#met.get(peer)?.featureLevel ?? FIRST_FEATURE_LEVEL;
   }
   isUp(peer: ReplicaId): boolean {

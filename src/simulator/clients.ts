@@ -1,10 +1,14 @@
-import { generation, groupId, memberId, type Random, topicName } from '../kernel/index.js';
-import type { GroupCommand, RecordOperation } from '../machine/index.js';
-import type { Replica } from '../replica/index.js';
+import { generation, groupId, memberId, type Random, shardId, topicName } from '../kernel/index.js';
+import type { GroupCommand, RecordOperation, ReplyTo } from '../machine/index.js';
+import type { Outcome, Replica } from '../replica/index.js';
 import type { Commits, History, RecordAccess } from './history.js';
+import { type BrokerPort, errorNamed, KafkaClient } from './kafka-client.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
+const TOPIC = 'work';
+const TOPIC_PARTITIONS = 8;
+type CommitCommand = Extract<GroupCommand, { kind: 'group.commit' }>;
 /** A client gives an answer up after this. Milliseconds. */
 export const PATIENCE_MS = 2_500;
 
@@ -21,22 +25,30 @@ export interface ClientSurroundings {
   readonly history: History;
   /** Those that run, in the order of their ids. */
   readonly replicas: () => readonly Replica[];
+  /** Those that are asked by whoever does not know whom to ask. */
+  readonly anyReplica: () => readonly Replica[];
+  /** The brokers of both. */
+  readonly brokers: () => readonly BrokerPort[];
+  readonly anyBroker: () => readonly BrokerPort[];
+  /** Whether nothing goes wrong any more. */
+  readonly healed: () => boolean;
   /** What nobody has answered yet. */
   readonly pending: Set<PendingRequest>;
   /** Milliseconds between two requests of a client, on average. */
   readonly paceMs: () => number;
 }
 
-/** Calls `ask` again and again, each time after the last answer or when patience has run out. */
+/** Calls `ask` again and again, each time after the last answer or when patience has run out (`impatient`). */
 function repeatedly(
   around: ClientSurroundings,
   whom: (any: Replica) => Replica,
   ask: (replica: Replica, done: () => void) => void,
+  impatient: () => void = () => undefined,
 ): void {
-  const { time, random, replicas, paceMs, pending } = around;
+  const { time, random, anyReplica, paceMs, pending } = around;
   const again = (): void => {
     time.after(random.next() * 2 * paceMs(), () => {
-      const running = replicas();
+      const running = anyReplica();
       if (running.length === 0) return again();
       const replica = whom(random.pick(running));
       const request = { replica, askedAt: time.now };
@@ -48,7 +60,10 @@ function repeatedly(
         giveUp();
         again();
       };
-      const giveUp = time.after(PATIENCE_MS, end);
+      const giveUp = time.after(PATIENCE_MS, () => {
+        end();
+        impatient();
+      });
       ask(replica, () => {
         pending.delete(request);
         end();
@@ -59,39 +74,203 @@ function repeatedly(
 }
 
 /** Whom a client that knows the coordinator asks: the leader as `replica` sees it, when it runs. */
-export function leaderSeenBy(replica: Replica, around: ClientSurroundings, group: string): Replica {
+function leaderSeenBy(replica: Replica, around: ClientSurroundings, group: string): Replica {
   const leader = replica.leaderOf(replica.shardOf(groupId(group)));
   return around.replicas().find(({ self }) => self === leader) ?? replica;
 }
 
 /** Commits ever higher offsets of one partition, and reads them back. */
 export function committer(around: ClientSurroundings, name: string): void {
+  const { random, history } = around;
+  const { commits, open, tries, ends } = newCommits(around, name);
+  const shardIn = (replica: Replica): ReturnType<Replica['shardOf']> => replica.shardOf(commits.group);
+  const whom = (any: Replica): Replica => (random.chance(0.7) ? leaderSeenBy(any, around, name) : any);
+  repeatedly(around, whom, (replica, done) => {
+    if (random.chance(0.4)) return read(around, commits, open, replica, done);
+    const offset = tries();
+    const settle = (outcome: Outcome<ReplyTo<CommitCommand>>): void => {
+      const taken =
+        outcome.kind === 'ok' && outcome.reply.kind === 'commit' && outcome.reply.error === 'NONE';
+      ends(offset, taken ? 'taken' : outcome.kind, outcome.kind !== 'outcome-unknown');
+      done();
+    };
+    // At the leader, or at any replica, which passes it on.
+    if (random.chance(0.5)) replica.submit(shardIn(replica), commitOf(commits, offset), settle);
+    else replica.submitAnywhere(shardIn(replica), commitOf(commits, offset), settle);
+  });
+  history.commits.push(commits);
+}
+
+/** The same over Kafka's protocol, where an answer other than success leaves open what happened. */
+export function kafkaCommitter(around: ClientSurroundings, name: string): void {
+  const { random, history } = around;
+  const client = new KafkaClient(name, around);
+  const { commits, open, tries, ends } = newCommits(around, name);
+  const fetches = (done: () => void): void => {
+    const atLeast = commits.acknowledged;
+    const topics = [{ name: commits.topic, partitionIndexes: [0] }];
+    client.askCoordinator(name, [9, 8, { groups: [{ groupId: name, topics }] }], (answer) => {
+      const group = answer?.groups[0];
+      const partition = group?.topics[0]?.partitions[0];
+      if (group?.errorCode !== 0 || partition?.errorCode !== 0) client.forgetCoordinator();
+      else found(around, commits, open, atLeast, Number(partition.committedOffset));
+      done();
+    });
+  };
+  repeatedly(
+    around,
+    (any) => any,
+    (_, done) => {
+      if (random.chance(0.4)) return fetches(done);
+      const offset = tries();
+      const partition = { partitionIndex: 0, committedOffset: offset, committedMetadata: '' };
+      const topics = [{ name: commits.topic, partitions: [partition] }];
+      client.askCoordinator(name, [8, 7, { groupId: name, memberId: '', topics }], (answer) => {
+        const error = errorNamed(answer?.topics[0]?.partitions[0]?.errorCode);
+        if (error === undefined) client.forgetCoordinator();
+        ends(offset, error === 'NONE' ? 'taken' : (error ?? 'not answered'), error !== undefined);
+        done();
+      });
+    },
+    () => client.leave(),
+  );
+  history.commits.push(commits);
+}
+
+/** The book of one who commits: what was tried, what was acknowledged, and of what nobody knows the end (`open`). */
+function newCommits(
+  { time, trace }: ClientSurroundings,
+  name: string,
+): {
+  readonly commits: Commits;
+  readonly open: Set<number>;
+  readonly tries: () => number;
+  readonly ends: (offset: number, how: string, known: boolean) => void;
+} {
   const commits: Commits = {
     group: groupId(name),
-    topic: topicName('work'),
+    topic: topicName(TOPIC),
     tried: 0,
     acknowledged: -1,
   };
   const open = new Set<number>();
-  around.history.commits.push(commits);
-  const shardIn = (replica: Replica): ReturnType<Replica['shardOf']> => replica.shardOf(commits.group);
-  const whom = (any: Replica): Replica => leaderSeenBy(any, around, name);
-  repeatedly(around, whom, (replica, done) => {
-    if (around.random.chance(0.4)) return read(around, commits, open, replica, done);
-    const offset = ++commits.tried;
-    open.add(offset);
-    replica.submit(shardIn(replica), commitOf(commits, offset), (outcome) => {
-      const taken =
-        outcome.kind === 'ok' && outcome.reply.kind === 'commit' && outcome.reply.error === 'NONE';
-      around.trace.note(around.time.now, `${name} commits ${offset}: ${taken ? 'taken' : outcome.kind}`);
-      if (outcome.kind !== 'outcome-unknown') open.delete(offset);
-      if (taken) commits.acknowledged = Math.max(commits.acknowledged, offset);
-      done();
-    });
-  });
+  const tries = (): number => {
+    open.add(++commits.tried);
+    return commits.tried;
+  };
+  const ends = (offset: number, how: string, known: boolean): void => {
+    trace.note(time.now, `${name} commits ${offset}: ${how}`);
+    if (known) open.delete(offset);
+    if (how === 'taken') commits.acknowledged = Math.max(commits.acknowledged, offset);
+  };
+  return { commits, open, tries, ends };
 }
 
-function commitOf({ group, topic }: Commits, offset: number): GroupCommand {
+/** Makes the topic that the others use, and others that nobody uses; what it was told of must be found. */
+export function administrator(around: ClientSurroundings): void {
+  const { time, random, trace, history } = around;
+  const client = new KafkaClient('administrator', around);
+  let made = 0;
+  let name = TOPIC;
+  const create = (done: () => void): void => {
+    const topic = {
+      name,
+      numPartitions: TOPIC_PARTITIONS,
+      replicationFactor: 1,
+      assignments: [],
+      configs: [],
+    };
+    const asked = name;
+    client.askAny([19, 5, { topics: [topic] }], (answer) => {
+      const code = answer?.topics[0]?.errorCode;
+      trace.note(time.now, `creates topic ${asked}: ${code ?? 'no answer'}`);
+      // Kafka: TOPIC_ALREADY_EXISTS. An earlier try was done after all.
+      if (code === 0 || code === 36) {
+        history.topics.add(asked);
+        name = `topic-${++made}`;
+      }
+      done();
+    });
+  };
+  const looks = (replica: Replica, done: () => void): void => {
+    const expected = [...history.topics];
+    replica.readAnywhere(shardId(0), (outcome) => {
+      const missing =
+        outcome.kind === 'ok'
+          ? expected.filter((topic) => outcome.view.topics.byName(topicName(topic)) === undefined)
+          : [];
+      history.topicsMissing.push(...missing);
+      done();
+    });
+  };
+  const paceMs = (): number => (history.topics.size === 0 ? 100 : 1_000);
+  const ask = (replica: Replica, done: () => void): void =>
+    history.topics.size > 0 && random.chance(0.5) ? looks(replica, done) : create(done);
+  repeatedly(
+    { ...around, paceMs },
+    (any) => any,
+    ask,
+    () => client.leave(),
+  );
+}
+
+/** Commits one offset that may go soon, and says no more. */
+export function passerBy(around: ClientSurroundings, name: string): void {
+  const { time, random, history } = around;
+  const client = new KafkaClient(name, around);
+  const partition = { partitionIndex: 0, committedOffset: 1, committedMetadata: '' };
+  const request = {
+    ...{ groupId: name, memberId: '', retentionTimeMs: PASSER_BY_KEPT_MS },
+    topics: [{ name: TOPIC, partitions: [partition] }],
+  };
+  const commit = (): void => {
+    if (time.now > PASSER_BY_UNTIL_MS) return;
+    client.askCoordinator(name, [8, 4, request], (answer) => {
+      if (answer?.topics[0]?.partitions[0]?.errorCode === 0) return void history.passers.push(groupId(name));
+      client.forgetCoordinator();
+      time.after(100, commit);
+    });
+  };
+  time.after(random.below(1_000), commit);
+}
+const PASSER_BY_KEPT_MS = 500;
+const PASSER_BY_UNTIL_MS = 2_000;
+
+/** Writes long records, so that a snapshot is many chunks. */
+export function hoarder(around: ClientSurroundings, bytes: number): void {
+  const version = new Map<string, number>();
+  repeatedly(
+    { ...around, paceMs: () => HOARDED_EVERY_MS },
+    (any) => any,
+    (replica, done) => {
+      const id = `long-${around.random.below(HOARDED)}`;
+      const fields = [{ name: 'long', json: JSON.stringify(id.padEnd(bytes, '.')) }];
+      const known = version.get(id) ?? 0;
+      const operation: RecordOperation =
+        known === 0
+          ? { kind: 'insert', id, fields, fence: null }
+          : { kind: 'update', id, version: known, fields, replace: true, fence: null };
+      replica.submitAnywhere(
+        replica.shardOf(groupId(HOARD)),
+        { kind: 'record.write', space: HOARD, atomic: true, operations: [operation] },
+        (outcome) => {
+          const result =
+            outcome.kind === 'ok' && outcome.reply.kind === 'records' ? outcome.reply.outcomes[0] : undefined;
+          if (result?.kind === 'written') version.set(id, result.version);
+          if (result?.kind === 'version-conflict' || result?.kind === 'already-exists')
+            version.set(id, result.actual);
+          done();
+        },
+      );
+    },
+  );
+}
+const HOARD = 'hoard';
+const HOARDED = 12;
+/** Slow enough for the log to be cut in time. Milliseconds. */
+const HOARDED_EVERY_MS = 250;
+
+function commitOf({ group, topic }: Commits, offset: number): CommitCommand {
   return {
     kind: 'group.commit',
     group,
@@ -116,20 +295,25 @@ function read(
   done: () => void,
 ): void {
   const atLeast = commits.acknowledged;
-  replica.read(replica.shardOf(commits.group), (outcome) => {
+  const how = around.random.chance(0.5) ? 'read' : 'readAnywhere';
+  replica[how](replica.shardOf(commits.group), (outcome) => {
     if (outcome.kind === 'ok') {
-      const found = Number(outcome.view.groups.committed(commits.group, commits.topic, 0)?.offset ?? -1);
-      around.trace.note(around.time.now, `${commits.group} reads ${found} at ${replica.self}`);
-      around.history.reads.push({
-        group: commits.group,
-        atLeast,
-        found,
-        atMost: commits.tried,
-        open: open.has(found),
-      });
+      const offset = Number(outcome.view.groups.committed(commits.group, commits.topic, 0)?.offset ?? -1);
+      found(around, commits, open, atLeast, offset);
     }
     done();
   });
+}
+
+function found(
+  { trace, time, history }: ClientSurroundings,
+  { group, tried }: Commits,
+  open: ReadonlySet<number>,
+  atLeast: number,
+  offset: number,
+): void {
+  trace.note(time.now, `${group} reads ${offset}`);
+  history.reads.push({ group, atLeast, found: offset, atMost: tried, open: open.has(offset) });
 }
 
 /** Writes one record by compare-and-set, with a token that grows at times and stays behind at others; and reads it. */
@@ -167,7 +351,7 @@ export function recordWriter(
     };
     const shard = replica.shardOf(groupId(space));
     if (!writes) {
-      return replica.read(shard, (outcome) => {
+      return replica[random.chance(0.5) ? 'read' : 'readAnywhere'](shard, (outcome) => {
         if (outcome.kind !== 'ok') return end('refused', outcome.kind);
         end('ok', 'found', outcome.view.registers.get(space, 'r')?.version ?? 0);
       });

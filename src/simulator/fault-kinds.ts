@@ -8,6 +8,7 @@ export const FAULT_KINDS = [
   'stopProcess',
   'portTaken',
   'wallClockJumps',
+  'changedSettings',
   'cutOneWay',
   'cutPair',
   'isolate',

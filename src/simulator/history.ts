@@ -116,6 +116,15 @@ export interface StalledLease {
   readonly shard: ShardId;
 }
 
+/** A state as a snapshot of it reads, and as a snapshot of the state restored from that. */
+export interface StateSeen {
+  readonly replica: ReplicaId;
+  readonly shard: ShardId;
+  readonly through: Slot;
+  readonly crc: number;
+  readonly crcRestored: number;
+}
+
 /** What clients and the world saw of a run. */
 export interface History {
   readonly records: RecordAccess[];
@@ -133,6 +142,13 @@ export interface History {
   readonly endings: Ending[];
   /** Leases of replicas whose disk had finished nothing for much too long. */
   readonly stalledLeases: StalledLease[];
+  /** Topics that an administrator was told exist, and those that a later read did not find. */
+  readonly topics: Set<string>;
+  readonly topicsMissing: string[];
+  /** Groups whose only offset may go soon. */
+  readonly passers: GroupId[];
+  /** The states of replicas that have applied the same, at the end. */
+  readonly states: StateSeen[];
   /** What did not come back within its time after the world had healed. */
   readonly stuck: string[];
 }
@@ -151,5 +167,9 @@ export const newHistory = (): History => ({
   logs: new Map(),
   endings: [],
   stalledLeases: [],
+  topics: new Set(),
+  topicsMissing: [],
+  passers: [],
+  states: [],
   stuck: [],
 });

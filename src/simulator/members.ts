@@ -5,138 +5,132 @@ import {
   groupId,
   instanceId,
   type InstanceId,
-  type MemberId,
   memberId,
-  topicName,
+  type MemberId,
 } from '../kernel/index.js';
-import {
-  DEFAULT_GROUP_SETTINGS,
-  type GroupCommand,
-  type GroupReply,
-  type JoinAnswer,
-  type SyncAnswer,
-} from '../machine/index.js';
-import type { Replica } from '../replica/index.js';
-import { type ClientSurroundings, leaderSeenBy } from './clients.js';
+import type { ApiKey, RequestInputByKey, ResponseByKey } from '../wire/index.js';
+import type { ClientSurroundings } from './clients.js';
+import { errorNamed, KafkaClient } from './kafka-client.js';
 
 export const MEMBERS_GROUP = 'members';
 const GROUP = groupId(MEMBERS_GROUP);
 const TOPIC = 'work';
-const PARTITIONS = 6;
-const SESSION_MS = 1_200;
+export const PARTITIONS = 6;
+export const SESSION_MS = 1_200;
 const REBALANCE_MS = 1_500;
 const HEARTBEAT_MS = 250;
 /** How long a member waits for an answer before it asks again. Milliseconds. */
 const ANSWER_MS = 3_000;
+/** The same of a join or sync, which waits for others. Milliseconds. */
+const PARKED_MS = 8_000;
 const NOBODY = memberId('');
 
 /**
- * A member of a classic group, as clients are: it joins, leads when it is told to, syncs, heartbeats, commits and leaves;
- * some have a name that outlives them; at times one falls silent, misses its session, and goes on as if nothing had been.
+ * A member of a classic group, as clients are: it speaks Kafka's protocol with the broker of its coordinator, joins, leads
+ * when it is told to, syncs, heartbeats, commits and leaves; some have a name that outlives them; at times one falls silent,
+ * misses its session, and goes on as if nothing had been; some end for good without a word.
  */
 export class Member {
   readonly #around: ClientSurroundings;
+  readonly #client: KafkaClient;
   readonly #name: string;
   readonly #instance: InstanceId | null;
+  readonly #joinVersion: number;
+  readonly #goneAt: number;
   #id: MemberId = NOBODY;
   #generation: Generation = generation(-1);
   #partitions: readonly number[] = [];
-  #joins = 0;
+  #settled = false;
+  #committed = false;
+  /** When it sent the last heartbeat that was answered well. */
+  heardAt = 0;
+  /** How often it was told that it is no member any more. */
+  expulsions = 0;
   /** Counts what it waits for, so that a late answer is known as such. */
   #turn = 0;
 
-  constructor(around: ClientSurroundings, name: string) {
+  /** `goneAt`: ends for good at this time of the world. */
+  constructor(around: ClientSurroundings, name: string, goneAt = Number.POSITIVE_INFINITY) {
     this.#around = around;
     this.#name = name;
-    this.#instance = around.random.chance(0.3) ? instanceId(name) : null;
-    this.#after(around.random.below(300), () => this.#join());
+    this.#goneAt = goneAt;
+    const { random } = around;
+    this.#client = new KafkaClient(name, around);
+    this.#instance = random.chance(0.3) ? instanceId(name) : null;
+    this.#joinVersion = random.pick([5, 9]);
+    this.#after(random.below(300), () => this.#join());
+  }
+
+  get gone(): boolean {
+    return this.#around.time.now >= this.#goneAt;
+  }
+  /** What it owns in its generation; undefined while it joins. */
+  get owned(): { readonly generation: Generation; readonly partitions: readonly number[] } | undefined {
+    return this.#settled ? { generation: this.#generation, partitions: this.#partitions } : undefined;
   }
 
   #after(delayMs: number, next: () => void): void {
-    this.#around.time.after(delayMs, next);
-  }
-
-  /** Whom it takes for its coordinator; tries again when nobody runs. */
-  #atCoordinator(act: (replica: Replica) => void): void {
-    const running = this.#around.replicas();
-    if (running.length === 0) return this.#after(100, () => this.#atCoordinator(act));
-    act(leaderSeenBy(this.#around.random.pick(running), this.#around, MEMBERS_GROUP));
-  }
-
-  /** Sends a command; `end` gets its reply, or the news that answers it, or nothing after a while. Once. */
-  #ask(
-    command: GroupCommand,
-    parked: 'join-answer' | 'sync-answer',
-    end: (answer: JoinAnswer | SyncAnswer | undefined) => void,
-  ): void {
-    this.#atCoordinator((replica) => {
-      const turn = ++this.#turn;
-      let waitsAs: MemberId | undefined;
-      const finish = (answer: JoinAnswer | SyncAnswer | undefined): void => {
-        if (turn !== this.#turn) return;
-        this.#turn++;
-        stop();
-        // In a turn of its own: the one that brings the answer still applies.
-        this.#after(0.1, () => end(answer));
-      };
-      const stop = replica.onNews((_, news, serving) => {
-        for (const item of news)
-          if (serving && item.kind === parked && item.group === GROUP && item.memberId === waitsAs)
-            finish(item.answer);
-      });
-      this.#after(ANSWER_MS, () => finish(undefined));
-      replica.submit(replica.shardOf(GROUP), command, (outcome) => {
-        if (outcome.kind !== 'ok') return finish(undefined);
-        const reply: GroupReply = outcome.reply;
-        if (reply.kind === 'join' || reply.kind === 'sync') return finish(reply.answer);
-        if (reply.kind === 'join-parked' || reply.kind === 'sync-parked') waitsAs = reply.memberId;
-        else finish(undefined);
-      });
+    this.#around.time.after(delayMs, () => {
+      if (!this.gone) next();
+      else this.#settled = false;
     });
   }
 
+  /** `end` gets the answer, or nothing after a while. Once. */
+  #ask<K extends ApiKey>(
+    key: K,
+    version: number,
+    request: RequestInputByKey[K],
+    end: (response: ResponseByKey[K] | undefined) => void,
+  ): void {
+    const turn = ++this.#turn;
+    const finish = (response: ResponseByKey[K] | undefined): void => {
+      if (turn !== this.#turn || this.gone) return;
+      this.#turn++;
+      if (response === undefined) this.#client.forgetCoordinator();
+      end(response);
+    };
+    this.#after(key === 11 || key === 14 ? PARKED_MS : ANSWER_MS, () => {
+      if (turn !== this.#turn) return;
+      this.#client.leave();
+      finish(undefined);
+    });
+    this.#client.askCoordinator(MEMBERS_GROUP, [key, version, request], finish);
+  }
+
+  /** The name of an error, as a client takes it: undefined says to look for the coordinator and ask again. */
+  #error(code: number | undefined): string | undefined {
+    const error = errorNamed(code);
+    if (error === undefined) this.#client.forgetCoordinator();
+    return error;
+  }
+
   #join(): void {
-    const made = memberId(`${this.#name}-${++this.#joins}`);
-    this.#ask(this.#joinCommand(made), 'join-answer', (found) => {
-      const answer = found as JoinAnswer | undefined;
-      if (answer === undefined) return this.#after(100, () => this.#join());
-      this.#say(`joins: ${answer.error} ${answer.generation}`);
-      if (answer.error === 'MEMBER_ID_REQUIRED') this.#id = answer.memberId;
-      else if (answer.error !== 'NONE') this.#id = NOBODY;
-      if (answer.error !== 'NONE') return this.#after(50, () => this.#join());
-      this.#id = answer.memberId;
-      this.#generation = answer.generation;
-      const { history, time, trace } = this.#around;
-      trace.reached('a generation was formed');
-      history.told.push({
-        group: GROUP,
-        member: this.#owner(),
-        generation: answer.generation,
-        at: time.now,
-        partitions: undefined,
-      });
+    this.#settled = false;
+    this.#ask(11, this.#joinVersion, this.#joinRequest(), (answer) => {
+      const error = this.#error(answer?.errorCode);
+      if (answer === undefined || error === undefined) return this.#after(100, () => this.#join());
+      this.#say(`joins: ${error} ${answer.generationId}`);
+      if (error === 'MEMBER_ID_REQUIRED') this.#id = memberId(answer.memberId);
+      else if (error === 'UNKNOWN_MEMBER_ID' || error === 'FENCED_INSTANCE_ID') this.#lost();
+      if (error !== 'NONE') return this.#after(50, () => this.#join());
+      this.#id = memberId(answer.memberId);
+      this.#generation = generation(answer.generationId);
+      this.#around.trace.reached('a generation was formed');
+      this.#told(undefined);
       this.#sync(answer);
     });
   }
 
-  #joinCommand(made: MemberId): GroupCommand {
+  #joinRequest(): RequestInputByKey[11] {
     return {
-      kind: 'group.join',
-      group: GROUP,
+      groupId: MEMBERS_GROUP,
       memberId: this.#id,
-      newMemberId: made,
-      instanceId: this.#instance,
-      clientId: this.#name,
-      clientHost: '/simulated',
+      groupInstanceId: this.#instance,
       sessionTimeoutMs: SESSION_MS,
       rebalanceTimeoutMs: REBALANCE_MS,
       protocolType: 'consumer',
       protocols: [{ name: 'range', metadata: subscription() }],
-      memberIdRequired: this.#instance === null,
-      canSkipAssignment: false,
-      reason: null,
-      resuming: false,
-      settings: DEFAULT_GROUP_SETTINGS,
     };
   }
 
@@ -144,125 +138,121 @@ export class Member {
   #owner(): MemberId {
     return this.#instance === null ? this.#id : memberId(this.#name);
   }
-  #self(): { readonly id: MemberId; readonly generation: Generation } {
-    return { id: this.#id, generation: this.#generation };
+  #told(partitions: readonly number[] | undefined): void {
+    const { history, time } = this.#around;
+    history.told.push({
+      group: GROUP,
+      member: this.#owner(),
+      generation: this.#generation,
+      at: time.now,
+      partitions,
+    });
   }
 
-  /** Only the leader of a group is told its members: it deals the partitions out. */
-  #sync({ members }: JoinAnswer): void {
-    const { id, generation: of } = this.#self();
-    const assignments = members.map((each, place) => ({
-      memberId: each.memberId,
-      assignment: assignment(range(PARTITIONS).filter((number) => number % members.length === place)),
-    }));
-    const command: GroupCommand = {
-      ...{ kind: 'group.sync', group: GROUP, generation: of, memberId: id, instanceId: this.#instance },
+  /** Only the leader of a group is told its members: it deals the partitions out, unless it is told not to. */
+  #sync({ members, skipAssignment }: ResponseByKey[11]): void {
+    const of = this.#generation;
+    const assignments = skipAssignment
+      ? []
+      : members.map((each, place) => ({
+          memberId: each.memberId,
+          assignment: assignment(range(PARTITIONS).filter((number) => number % members.length === place)),
+        }));
+    const request = {
+      ...{ groupId: MEMBERS_GROUP, generationId: of, memberId: this.#id, groupInstanceId: this.#instance },
       ...{ protocolType: 'consumer', protocolName: 'range', assignments },
     };
-    this.#ask(command, 'sync-answer', (found) => {
-      const answer = found as SyncAnswer | undefined;
-      this.#say(`syncs in ${of}: ${answer?.error ?? 'no answer'}`);
-      if (answer?.error !== 'NONE') return this.#rejoin(answer?.error);
+    this.#ask(14, 5, request, (answer) => {
+      const error = this.#error(answer?.errorCode);
+      this.#say(`syncs in ${of}: ${error ?? 'no answer'}`);
+      if (answer === undefined || error !== 'NONE') return this.#rejoin(error);
       this.#partitions = partitionsOf(answer.assignment);
-      const { history, time } = this.#around;
-      history.told.push({
-        group: GROUP,
-        member: this.#owner(),
-        generation: of,
-        at: time.now,
-        partitions: this.#partitions,
-      });
+      this.#told(this.#partitions);
+      this.#settled = true;
       this.#stay();
     });
   }
 
   /** As clients do: an unknown or fenced member begins anew, any other asks under its id. */
   #rejoin(error: string | undefined): void {
-    if (error === 'UNKNOWN_MEMBER_ID' || error === 'FENCED_INSTANCE_ID') this.#id = NOBODY;
+    if (error === 'UNKNOWN_MEMBER_ID' || error === 'FENCED_INSTANCE_ID') this.#lost();
     this.#partitions = [];
+    this.#settled = false;
     this.#after(20, () => this.#join());
+  }
+  #lost(): void {
+    this.expulsions++;
+    this.#id = NOBODY;
   }
 
   #stay(): void {
-    const { random, trace } = this.#around;
-    const next = random.next();
+    const { random, trace, healed } = this.#around;
+    const next = healed() ? 1 : random.next();
     if (next < 0.03) return this.#leave();
     if (next < 0.07) {
       trace.reached('a member fell silent');
+      this.#settled = false;
       return this.#after(random.below(3 * SESSION_MS), () => this.#commit());
     }
     this.#after(HEARTBEAT_MS * (0.5 + random.next()), () =>
-      random.chance(0.4) ? this.#commit() : this.#heartbeat(),
+      // A commit does not tell of a rebalance: the next word is a heartbeat.
+      !this.#committed && random.chance(0.6) ? this.#commit() : this.#heartbeat(),
     );
   }
 
   #heartbeat(): void {
-    this.#atCoordinator((replica) => {
-      const { id, generation: of } = this.#self();
-      const startedAt = this.#around.time.now;
-      const turn = ++this.#turn;
-      const end = (error: string | undefined): void => {
-        if (turn !== this.#turn) return;
-        this.#turn++;
-        if (error === 'NONE') this.#took('heartbeat', startedAt);
-        if (error === 'NONE' || error === undefined) return this.#stay();
-        this.#rejoin(error);
-      };
-      this.#after(ANSWER_MS, () => end(undefined));
-      replica.read(replica.shardOf(GROUP), (outcome) => {
-        if (outcome.kind !== 'ok') return this.#after(50, () => end(undefined));
-        const asked = { group: GROUP, generation: of, memberId: id, instanceId: this.#instance };
-        const { error, renew } = outcome.view.groups.heartbeat(asked);
-        if (renew) replica.touch(GROUP, id);
-        this.#after(0.1, () => end(error));
-      });
+    const startedAt = this.#around.time.now;
+    const request = {
+      ...{ groupId: MEMBERS_GROUP, generationId: this.#generation, memberId: this.#id },
+      groupInstanceId: this.#instance,
+    };
+    this.#ask(12, 4, request, (answer) => {
+      const error = this.#error(answer?.errorCode);
+      if (error === 'NONE') this.#took('heartbeat', startedAt);
+      if (error === 'NONE' || error === undefined) return this.#stay();
+      this.#say(`is told ${error}`);
+      this.#rejoin(error);
     });
   }
 
   /** Commits an offset of each of its partitions. */
   #commit(): void {
-    const { id, generation: of } = this.#self();
     const startedAt = this.#around.time.now;
-    const offsets = this.#partitions.map((partition) => ({
-      ...{ topic: topicName(TOPIC), topicId: null, partition, leaderEpoch: -1, metadata: '' },
-      offset: Math.floor(startedAt),
+    const of = this.#generation;
+    const partitions = this.#partitions.map((partitionIndex) => ({
+      ...{ partitionIndex, committedLeaderEpoch: -1, committedMetadata: '' },
+      committedOffset: Math.floor(startedAt),
     }));
-    if (offsets.length === 0) return this.#heartbeat();
-    this.#atCoordinator((replica) => {
-      const turn = ++this.#turn;
-      const end = (error: string | undefined): void => {
-        if (turn !== this.#turn) return;
-        this.#turn++;
-        this.#say(`commits in ${of}: ${error ?? 'no answer'}`);
-        if (error === 'NONE') this.#took('commit', startedAt);
-        else if (error !== undefined) this.#around.trace.reached('a commit of an old generation was refused');
-        if (error === 'NONE' || error === undefined) return this.#stay();
-        this.#rejoin(error);
-      };
-      this.#after(ANSWER_MS, () => end(undefined));
-      const command: GroupCommand = {
-        ...{ kind: 'group.commit', group: GROUP, generation: of, memberId: id, instanceId: this.#instance },
-        ...{ groupNotFoundKnown: true, retentionMs: null, offsetMetadataBytesMax: 4_096, offsets },
-      };
-      replica.submit(replica.shardOf(GROUP), command, (outcome) => {
-        const error =
-          outcome.kind === 'ok' && outcome.reply.kind === 'commit' ? outcome.reply.error : undefined;
-        this.#after(0.1, () => end(error));
-      });
+    if (partitions.length === 0) return this.#heartbeat();
+    const request = {
+      ...{ groupId: MEMBERS_GROUP, generationIdOrMemberEpoch: of, memberId: this.#id },
+      ...{ groupInstanceId: this.#instance, topics: [{ name: TOPIC, partitions }] },
+    };
+    this.#ask(8, 9, request, (answer) => {
+      const error = this.#error(answer?.topics[0]?.partitions[0]?.errorCode);
+      this.#say(`commits in ${of}: ${error ?? 'no answer'}`);
+      if (error === 'NONE') this.#took('commit', startedAt);
+      else if (error !== undefined) this.#around.trace.reached('a commit of an old generation was refused');
+      if (error === 'NONE' || error === undefined) return this.#stay();
+      this.#rejoin(error);
     });
   }
 
   #took(what: 'commit' | 'heartbeat', startedAt: number): void {
-    const { id: member, generation: of } = this.#self();
-    this.#around.history.acts.push({ what, group: GROUP, member, generation: of, startedAt });
+    this.#settled = true;
+    this.#committed = what === 'commit';
+    if (what === 'heartbeat') this.heardAt = startedAt;
+    this.#around.history.acts.push({
+      ...{ what, group: GROUP, member: this.#id, generation: this.#generation, startedAt },
+    });
   }
 
   #leave(): void {
-    this.#atCoordinator((replica) => {
-      const members = [{ memberId: this.#id, instanceId: this.#instance, reason: null }];
-      replica.submit(replica.shardOf(GROUP), { kind: 'group.leave', group: GROUP, members }, () => undefined);
+    const members = [{ memberId: this.#id, groupInstanceId: this.#instance }];
+    this.#settled = false;
+    this.#partitions = [];
+    this.#ask(13, 4, { groupId: MEMBERS_GROUP, members }, () => {
       this.#id = NOBODY;
-      this.#partitions = [];
       this.#after(this.#around.random.below(800), () => this.#join());
     });
   }

@@ -1,5 +1,6 @@
 import type { Random, ReplicaId } from '../kernel/index.js';
 import type { Hello, Transport, TransportHandler } from '../replica/index.js';
+import { decodeIntroduction, encodeIntroduction, refusal } from '../transport/index.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -133,12 +134,22 @@ export class SimulatedNetwork {
       const [first, second] = [this.#nodes.get(a), this.#nodes.get(b)];
       if (first === undefined || second === undefined || this.#links.get(pair(a, b))?.open === true) return;
       if (this.#cut.has(way(a, b)) || this.#cut.has(way(b, a))) return;
+      if (this.#refused(first, second) || this.#refused(second, first)) return this.#connect(a, b);
       const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()] };
       this.#links.set(pair(a, b), link);
       const hellos = [first.hello(), second.hello()] as const;
       this.#carry(link, 0, 256, (to) => to.handler.onUp(first.id, hellos[0]));
       this.#carry(link, 1, 256, (to) => to.handler.onUp(second.id, hellos[1]));
     });
+  }
+
+  /** Whether one end turns the other away, by what each says of itself. The one with the higher id calls. */
+  #refused(own: Node, other: Node): boolean {
+    const theirs = decodeIntroduction(encodeIntroduction(own.id, other.hello()));
+    const called = own.id > other.id ? other.id : undefined;
+    const reason = refusal(own.hello(), theirs, { called, peers: new Set([other.id]) });
+    if (reason !== undefined) this.#trace.reached('replicas that disagree did not talk');
+    return reason !== undefined;
   }
 
   #end(link: Link): void {

@@ -48,8 +48,9 @@ export class Observer {
     this.#each((station, process) => {
       this.#keptPromises(station, process);
       this.#logSize(station, process);
-      this.#stalled(process);
-      this.#trace.recorder?.looked(process.id, shardsSeen(process.replica!.status().shards));
+      this.#stalled(station, process);
+      const { recorder } = this.#trace;
+      if (recorder !== undefined) recorder.looked(process.id, shardsSeen(process.replica!.status().shards));
     });
   }
 
@@ -126,7 +127,8 @@ export class Observer {
   }
 
   /** A leader has the time of an election to hand over; a look comes late by as much as the next one is away. */
-  #stalled({ id, replica }: SimulatedProcess): void {
+  #stalled({ troubled }: Station, { id, replica }: SimulatedProcess): void {
+    if (!troubled && !this.#stallsSince.has(id)) return;
     const { shards, electionTimeoutMs } = this.#setup;
     if (!replica!.status().diskStalls) return void this.#stallsSince.delete(id);
     this.#trace.reached('a replica noticed that its disk hung');
@@ -139,11 +141,11 @@ export class Observer {
         this.#history.stalledLeases.push({ at, since, replica: id, shard: shardId(shard) });
   }
 
-  #logSize({ id, troubled }: Station, { replica }: SimulatedProcess): void {
-    const { compactionBytes, segmentBytes } = this.#setup;
-    const { logBytes } = replica!.status();
+  #logSize({ id, troubled }: Station, process: SimulatedProcess): void {
+    const { compactionBytes, segmentBytes, bulkBytes } = this.#setup;
+    const logBytes = process.logBytes();
     if (troubled || logBytes <= (this.#history.logs.get(id)?.bytes ?? 0)) return;
-    const bytesMax = 4 * (compactionBytes + segmentBytes) + LOG_MARGIN_BYTES;
+    const bytesMax = 4 * (compactionBytes + segmentBytes) + LOG_MARGIN_BYTES + 16 * bulkBytes;
     this.#history.logs.set(id, { replica: id, bytes: logBytes, bytesMax });
   }
 }

@@ -1,9 +1,12 @@
+import type { Socket } from 'node:net';
+import { createBroker } from '../broker/index.js';
 import { type Log, monotonicMs, type Random, type ReplicaId, replicaId, wallMs } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { majority } from '../paxos/index.js';
 import {
   type Clock,
   createReplica,
+  decodeFrame,
   type DiskCondition,
   type Entropy,
   type Replica,
@@ -11,6 +14,7 @@ import {
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import type { SimulatedDisk } from './disk.js';
+import type { BrokerPort } from './kafka-client.js';
 import type { SimulatedNetwork } from './network.js';
 import type { Setup } from './setup.js';
 import type { Trace } from './trace.js';
@@ -56,7 +60,7 @@ class Dead extends Error {
 }
 
 /** One life of a replica: from its start to its end. */
-export class SimulatedProcess {
+export class SimulatedProcess implements BrokerPort {
   readonly id: ReplicaId;
   readonly #around: Surroundings;
   #alive = true;
@@ -65,7 +69,12 @@ export class SimulatedProcess {
   #kept: (() => void)[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
   readonly #sent: Buffer[] = [];
+  readonly #onEnd = new Set<() => void>();
   replica: Replica | undefined;
+  /** Takes the connections of Kafka clients; undefined while nobody listens. */
+  accept: ((socket: Socket) => void) | undefined;
+  /** Bytes of log that a restart would read. */
+  logBytes: () => number = () => 0;
   /** How far its disk has come; undefined before it has opened it. */
   position: () => number | undefined = () => undefined;
 
@@ -84,6 +93,12 @@ export class SimulatedProcess {
   /** As kill -9: nothing it does from now on has an effect. */
   die(): void {
     this.#alive = false;
+    this.accept = undefined;
+    for (const tell of this.#onEnd) tell();
+    this.#onEnd.clear();
+  }
+  onEnd(tell: () => void): void {
+    this.#onEnd.add(tell);
   }
   /** Dies before one of its next effects: a write, a sync, a message. */
   dieAfter(effects: number): void {
@@ -102,7 +117,7 @@ export class SimulatedProcess {
     const { electionTimeoutMs, heartbeatIntervalMs, leaseMs } = setup;
     const ids = Array.from({ length: setup.replicas }, (_, index) => replicaId(index + 1));
     const effect = (what: string): void => {
-      if (!this.#mayAct(what)) throw new Dead(`before ${what}`);
+      if (!this.mayAct(what)) throw new Dead(`before ${what}`);
     };
     const clock = this.#clock();
     const entropy: Entropy = {
@@ -120,6 +135,7 @@ export class SimulatedProcess {
     });
     if (!this.#alive) return;
     this.position = () => storage.storage.position();
+    this.logBytes = () => storage.storage.logBytes();
     this.#around.opened(storage.condition.kind, storage.incarnation ?? storage.identity?.incarnation ?? '');
     const replica = createReplica({
       self: this.id,
@@ -130,7 +146,7 @@ export class SimulatedProcess {
       http: undefined,
       paxos: { ...BOUNDS, electionTimeoutMs, heartbeatIntervalMs, leaseMs },
       groupSettings: DEFAULT_GROUP_SETTINGS,
-      retentionSweepMs: 600_000,
+      retentionSweepMs: setup.retentionSweepMs,
       compactionBytes,
       storage,
       transport: this.#transport(),
@@ -142,21 +158,35 @@ export class SimulatedProcess {
       },
     });
     await replica.start();
-    if (this.#alive) this.replica = replica;
+    if (!this.#alive) return;
+    this.replica = replica;
+    await this.#startBroker(replica, clock);
+  }
+
+  async #startBroker(coordinator: Replica, clock: Clock): Promise<void> {
+    const address = { host: 'simulated', port: 9000 + this.id };
+    const log = this.#log(this.#around.time);
+    const listen = (accept: (socket: Socket) => void): Promise<typeof address> => {
+      this.accept = accept;
+      return Promise.resolve(address);
+    };
+    const listener = { listen, close: () => undefined };
+    await createBroker({ ...address, coordinator, log, clock, listener }).start();
   }
 
   #transport(): Transport {
     const { network, listen } = this.#around;
     const transport = network.transport(
       this.id,
-      (what) => this.#mayAct(what),
-      (run) => this.#run(run),
+      (what) => this.mayAct(what),
+      (run) => this.inProcess(run),
     );
     return {
       ...transport,
       send: (peer, message, urgency) => {
         if (!transport.send(peer, message, urgency)) return false;
         if (urgency === 'normal') this.#remember(message);
+        if (urgency === 'bulk') this.#sentBulk(message);
         return true;
       },
       start: (hello, handler) =>
@@ -164,6 +194,11 @@ export class SimulatedProcess {
     };
   }
 
+  #sentBulk(message: Uint8Array): void {
+    const frame = decodeFrame(message);
+    if (frame.kind === 'snapshotChunk' && frame.offset > 0)
+      this.#around.trace.reached('a snapshot came in many chunks');
+  }
   #remember(message: Uint8Array): void {
     this.#sent.push(Buffer.from(message));
     if (this.#sent.length > 2 * SENT_KEPT) this.#sent.splice(0, SENT_KEPT);
@@ -187,11 +222,11 @@ export class SimulatedProcess {
   }
 
   #later(delayMs: number, run: () => void): () => void {
-    return this.#around.time.after(delayMs, () => this.#run(run));
+    return this.#around.time.after(delayMs, () => this.inProcess(run));
   }
 
   /** Runs it now, or as soon as the process goes on; never once it is dead. */
-  #run(run: () => void): void {
+  inProcess(run: () => void): void {
     if (!this.#alive) return;
     const { now } = this.#around.time;
     if (now < this.#stoppedUntil || this.#kept.length > 0) return this.#keep(run);
@@ -221,7 +256,7 @@ export class SimulatedProcess {
     }
   }
 
-  #mayAct(what: string): boolean {
+  mayAct(what: string): boolean {
     if (this.#alive && this.#effectsLeft-- <= 0) {
       this.#around.trace.reached(`died before a ${what}`);
       this.#around.died();

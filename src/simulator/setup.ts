@@ -16,6 +16,14 @@ export interface Setup {
   /** Between two requests of a client, on average, while things go wrong. */
   readonly paceMs: number;
   readonly members: number;
+  /** How often a leader looks for offsets past their retention. */
+  readonly retentionSweepMs: number;
+  /** A client fills a record space with this, so that a snapshot is many chunks. Bytes a record; 0: nobody does. */
+  readonly bulkBytes: number;
+  /** What one replica stays when all others have healed. */
+  readonly staysBad: StaysBad | undefined;
+  /** Whether the healed cluster is watched for longer than a session of a member lasts. */
+  readonly lingers: boolean;
   readonly faults: readonly PlannedFault[];
 }
 
@@ -26,6 +34,9 @@ export interface Asked {
   /** The places of the faults that strike; all by default. */
   readonly only?: readonly number[] | undefined;
 }
+
+/** Dead; cut off; linked to one of the others only; or with links that break again and again. */
+export type StaysBad = 'dead' | 'apart' | 'oneLink' | 'flaps';
 
 export const FAULTS_FROM_MS = 500;
 const CLIENTS_OF_REFERENCE = 8;
@@ -40,6 +51,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
   const random = stream(seed, 'setup');
   const electionTimeoutMs = random.pick([300, 600, 1_000, 2_000]);
   const long = random.chance(0.1);
+  const bulky = random.chance(0.12);
   const drawn = {
     seed,
     replicas: random.chance(0.8) ? 3 : 5,
@@ -47,11 +59,15 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
     electionTimeoutMs,
     heartbeatIntervalMs: Math.floor(electionTimeoutMs / random.pick([3, 4, 5])),
     leaseMs: Math.floor(electionTimeoutMs * random.pick([0.5, 0.9, 1])),
-    compactionBytes: random.pick([8_192, 16_384, 65_536, 1 << 30]),
+    compactionBytes: bulky ? 65_536 : random.pick([8_192, 16_384, 65_536, 1 << 30]),
     segmentBytes: random.pick([8_192, 16_384, 65_536]),
     faultsMs: long ? 10_000 + random.below(20_000) : 1_500 + random.below(4_000),
     paceMs: long ? random.pick([120, 400]) : random.pick([20, 50, 120]),
     members: random.pick([0, 2, 2, 3, 5]),
+    retentionSweepMs: random.pick([300, 600, 1_000]),
+    bulkBytes: bulky ? 24_000 : 0,
+    staysBad: random.chance(0.35) ? random.pick(['dead', 'apart', 'oneLink', 'flaps'] as const) : undefined,
+    lingers: random.chance(0.5),
   };
   const setup = asked.reference === true ? { ...drawn, ...REFERENCE } : drawn;
   const faults = drawFaults(seed, setup.faultsMs).filter((_, place) => asked.only?.includes(place) !== false);
@@ -63,6 +79,10 @@ const REFERENCE = {
   shards: 8,
   faultsMs: 30_000,
   members: 2,
+  bulkBytes: 0,
+  electionTimeoutMs: 1_000,
+  heartbeatIntervalMs: 250,
+  leaseMs: 900,
   paceMs: (CLIENTS_OF_REFERENCE * 30_000) / 200,
 };
 

@@ -5,12 +5,24 @@ import type { SimulatedProcess } from './process.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
+/** What somebody wrote into the settings of one replica. Times in milliseconds. */
+export interface OddSettings {
+  readonly leaseMs?: number;
+  readonly replicas?: number;
+}
+
 /** One replica over all its lives. */
 export interface Station {
   readonly id: ReplicaId;
   readonly disk: SimulatedDisk;
   readonly drift: number;
   wallOffset: number;
+  /** Other settings than those of the others. */
+  odd: OddSettings;
+  /** Its wall clock was wrong once. */
+  wallJumped: boolean;
+  /** It never starts again. */
+  isGone: boolean;
   process: SimulatedProcess | undefined;
   /** How often it was started. */
   lives: number;

@@ -1,9 +1,12 @@
-import { type Random, replicaId, shardId } from '../kernel/index.js';
+import { type Random, type ReplicaId, replicaId } from '../kernel/index.js';
 import type { Replica } from '../replica/index.js';
 import {
+  administrator,
   type ClientSurroundings,
   committer,
-  PATIENCE_MS,
+  hoarder,
+  kafkaCommitter,
+  passerBy,
   type PendingRequest,
   recordWriter,
 } from './clients.js';
@@ -11,22 +14,17 @@ import { inTrouble, SimulatedDisk } from './disk.js';
 import { FaultPlan } from './faults/index.js';
 import { type History, newHistory } from './history.js';
 import { INVARIANTS } from './invariants/index.js';
+import { coreOf, HealedCluster } from './healed-cluster.js';
 import { Member } from './members.js';
 import { SimulatedNetwork } from './network.js';
 import { Observer } from './observer.js';
 import { SimulatedProcess } from './process.js';
-import { FAULTS_FROM_MS, type Setup, stream } from './setup.js';
+import { FAULTS_FROM_MS, type Setup, type StaysBad, stream } from './setup.js';
 import type { Station } from './strike.js';
 import { Trace } from './trace.js';
 import { VirtualTime } from './virtual-time.js';
 
-/** How long a healed cluster may take until every client has been served: its own patience and four elections. */
-const SERVED_WITHIN_MS = 5_000;
-const HEALED_ELECTIONS = 4;
 const SAMPLE_EVERY_MS = 100;
-const LEFT_BEHIND_MS = 750;
-/** How long what a replica lacks may take to reach it, beside four elections. */
-const LEVEL_WITHIN_MS = 3_000;
 const HEALED_PACE_MS = 100;
 
 export interface Verdict {
@@ -45,16 +43,21 @@ export class World {
   readonly network: SimulatedNetwork;
   readonly stations: readonly Station[];
   readonly history: History = newHistory();
+  readonly electionTimeoutMs: number;
   readonly #setup: Setup;
   /** Draws when who restarts. */
   readonly #random: Random;
   readonly #observer: Observer;
+  readonly #members: Member[] = [];
   readonly #pending = new Set<PendingRequest>();
   #violation: Verdict['violation'];
   #healed = false;
+  /** Once all that must has healed: those of which nothing is wrong any more. */
+  #core: readonly ReplicaId[] | undefined;
 
   constructor(setup: Setup) {
     this.#setup = setup;
+    this.electionTimeoutMs = setup.electionTimeoutMs;
     const { seed } = setup;
     this.#random = stream(seed, 'lives');
     this.network = new SimulatedNetwork(this.time, stream(seed, 'network'), this.trace);
@@ -64,6 +67,9 @@ export class World {
       disk: new SimulatedDisk(stream(seed, `disk ${index}`)),
       drift: 1 + (clocks.next() - 0.5) * 0.04,
       wallOffset: 0,
+      odd: {},
+      wallJumped: false,
+      isGone: false,
       process: undefined,
       lives: 0,
       troubled: false,
@@ -85,8 +91,18 @@ export class World {
     await this.time.runThrough(FAULTS_FROM_MS + faultsMs, violated);
     faults.stop();
     this.#check();
-    this.#heal();
-    await this.#untilServed(violated);
+    const badOne = this.#badOne(faults.victim);
+    this.#heal(badOne);
+    const core = (this.#core = coreOf(
+      this.stations.map(({ id }) => id),
+      this.#setup.staysBad,
+      badOne.id,
+    ));
+    await new HealedCluster({
+      ...{ setup: this.#setup, time: this.time, history: this.history, members: this.#members },
+      ...{ pending: this.#pending, violated, timeIsSure: this.#timeIsSure() },
+      core: () => this.#running().filter(({ self }) => core.includes(self)),
+    }).watch();
     this.#check();
     for (const { process } of this.stations) process?.die();
     return {
@@ -99,86 +115,40 @@ export class World {
     };
   }
 
-  /** A healed cluster must serve every client: a commit of each committer, and an access to each record. */
-  async #untilServed(violated: () => boolean): Promise<void> {
-    const { time, history } = this;
-    const healedAt = time.now;
-    const marks = history.commits.map(({ acknowledged }) => acknowledged);
-    const spaces = this.#spacesServed(0);
-    let waiting: string[] = [];
-    const within = SERVED_WITHIN_MS + this.#elections();
-    while (time.now < healedAt + within && !violated()) {
-      await time.runThrough(time.now + SAMPLE_EVERY_MS, violated);
-      const since = this.#spacesServed(healedAt);
-      waiting = [
-        ...history.commits
-          .filter(({ acknowledged }, index) => acknowledged <= marks[index]!)
-          .map(({ group }) => group),
-        ...[...spaces].filter((space) => !since.has(space)),
-      ];
-      // A while longer, so that what was left behind is read.
-      if (waiting.length === 0) {
-        await time.runThrough(time.now + LEFT_BEHIND_MS, violated);
-        return this.#untilLevel(violated);
-      }
-    }
-    for (const name of waiting) history.stuck.push(`nobody was answered about ${name} after all had healed`);
-  }
-
-  /** Then every replica must catch up with what had been chosen, and none may keep a request for itself. */
-  async #untilLevel(violated: () => boolean): Promise<void> {
-    const { time, history } = this;
-    const targets = this.#applied().reduce((most, own) =>
-      most.map((each, shard) => Math.max(each, own[shard]!)),
-    );
-    const end = time.now + LEVEL_WITHIN_MS + this.#elections();
-    const behind = (): readonly Replica[] =>
-      this.#running().filter((replica) =>
-        targets.some((target, shard) => replica.peek(shardId(shard)).appliedThrough < target),
-      );
-    while (time.now < end && behind().length > 0 && !violated())
-      await time.runThrough(time.now + SAMPLE_EVERY_MS, violated);
-    for (const { self } of behind())
-      history.stuck.push(`replica ${self} did not catch up after all had healed`);
-    const old = time.now - PATIENCE_MS - this.#elections();
-    for (const { replica, askedAt } of this.#pending)
-      if (askedAt < old && this.#running().includes(replica))
-        history.stuck.push(`replica ${replica.self} never answered what it was asked at ${askedAt} ms`);
-  }
-
-  #elections(): number {
-    return HEALED_ELECTIONS * this.#setup.electionTimeoutMs;
-  }
-  #applied(): readonly (readonly number[])[] {
-    const shards = Array.from({ length: this.#setup.shards }, (_, index) => shardId(index));
-    return this.#running().map((replica) => shards.map((shard) => replica.peek(shard).appliedThrough));
-  }
-
   #tried(): number {
     return this.history.commits.reduce((sum, { tried }) => sum + tried, 0);
   }
-  #spacesServed(since: number): Set<string> {
-    const known = this.history.records.filter(
-      ({ version, startedAt }) => version !== undefined && startedAt >= since,
-    );
-    return new Set(known.map(({ space }) => space));
-  }
-
   #startClients(): void {
     const { time, trace, history } = this;
-    const { seed, paceMs, members } = this.#setup;
+    const { seed, paceMs, members, bulkBytes, faultsMs } = this.#setup;
     const around = (name: string): ClientSurroundings => ({
       ...{ time, trace, history, random: stream(seed, name) },
       replicas: () => this.#running(),
+      anyReplica: () => this.#running().filter(({ self }) => this.#core?.includes(self) !== false),
+      brokers: () => this.#processes().filter(({ accept }) => accept !== undefined),
+      anyBroker: () =>
+        this.#processes().filter(
+          ({ accept, id }) => accept !== undefined && this.#core?.includes(id) !== false,
+        ),
+      healed: () => this.#healed,
       pending: this.#pending,
       paceMs: () => (this.#healed ? Math.min(HEALED_PACE_MS, paceMs) : paceMs),
     });
-    for (let index = 0; index < 2; index++) committer(around(`committer-${index}`), `committer-${index}`);
+    administrator(around('administrator'));
+    committer(around('committer-0'), 'committer-0');
+    kafkaCommitter(around('committer-1'), 'committer-1');
+    passerBy(around('passer-by'), 'passer-by');
+    if (bulkBytes > 0) hoarder(around('hoarder'), bulkBytes);
     for (let index = 0; index < 4; index++) {
       const space = `space-${index % 2}`;
       recordWriter(around(`writer-${index}`), `writer-${index}`, space, this.#tokensOf(space));
     }
-    for (let index = 0; index < members; index++) new Member(around(`member-${index}`), `member-${index}`);
+    // The first one stays, so that what is shared out has somebody to go to.
+    const lives = stream(seed, 'members');
+    for (let index = 0; index < members; index++) {
+      const goneAt = index > 0 && lives.chance(0.4) ? FAULTS_FROM_MS + lives.below(faultsMs) : undefined;
+      this.#members.push(new Member(around(`member-${index}`), `member-${index}`, goneAt));
+    }
   }
 
   readonly #tokens = new Map<string, { newest: number }>();
@@ -188,14 +158,17 @@ export class World {
     return found;
   }
 
+  #processes(): SimulatedProcess[] {
+    return this.stations.flatMap(({ process }) => (process?.alive === true ? process : []));
+  }
   #running(): Replica[] {
-    return this.stations.flatMap(({ process }) => (process?.alive === true ? (process.replica ?? []) : []));
+    return this.#processes().flatMap(({ replica }) => replica ?? []);
   }
 
   // ---- lives ----
 
   start(station: Station): void {
-    if (station.process?.alive === true) return;
+    if (station.process?.alive === true || station.isGone) return;
     const { id, disk, drift } = station;
     const { time, trace, network } = this;
     station.troubled = false;
@@ -203,7 +176,7 @@ export class World {
     trace.note(time.now, `start ${id}`);
     trace.recorder?.began(id);
     const process = new SimulatedProcess(id, {
-      ...{ time, trace, network, disk, drift, setup: this.#setup },
+      ...{ time, trace, network, disk, drift, setup: { ...this.#setup, ...station.odd } },
       random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
       wallOffset: () => station.wallOffset,
       opened: (condition, incarnation) => this.#observer.opened(id, condition, incarnation),
@@ -246,7 +219,8 @@ export class World {
         station.troubled ||
         station.damaged ||
         inTrouble(station.disk.trouble) ||
-        reason.includes('EADDRINUSE'),
+        reason.includes('EADDRINUSE') ||
+        reason.includes('this data directory belongs to a cluster'),
     });
     this.trace.reached('a replica ended by itself');
     this.network.gone(station.id, true);
@@ -259,22 +233,67 @@ export class World {
     this.time.after(this.#healed ? 100 : (afterMs ?? drawn), () => this.start(station));
   }
 
-  get electionTimeoutMs(): number {
-    return this.#setup.electionTimeoutMs;
+  /** The one whose disk was damaged, if any: the others must have a quorum of votes. */
+  #badOne(victim: Station): Station {
+    const damaged = this.stations.find((station) => station.damaged);
+    return damaged ?? victim;
   }
 
-  #heal(): void {
+  #heal(badOne: Station): void {
+    const { staysBad } = this.#setup;
     this.#healed = true;
-    this.trace.note(this.time.now, 'all heals');
+    this.trace.note(
+      this.time.now,
+      `all heals${staysBad === undefined ? '' : `, but ${badOne.id} is ${staysBad}`}`,
+    );
     this.network.heal();
     for (const station of this.stations) {
       const { disk, process } = station;
       disk.mend();
       station.portTaken = 0;
+      station.wallOffset = 0;
+      this.#settingsCorrected(station);
       process?.dieAfter(Number.POSITIVE_INFINITY);
       process?.stopUntil(0);
     }
+    if (staysBad !== undefined) this.#keepBad(badOne, staysBad);
     for (const station of this.stations) this.start(station);
+  }
+
+  #settingsCorrected(station: Station): void {
+    if (Object.keys(station.odd).length === 0) return;
+    station.odd = {};
+    this.kill(station, true);
+  }
+
+  #keepBad(station: Station, how: StaysBad): void {
+    this.trace.reached(`one replica stayed ${how}`);
+    const others = this.stations.filter((other) => other !== station);
+    if (how === 'dead') {
+      this.kill(station, true);
+      station.isGone = true;
+    }
+    for (const { id } of how === 'apart' ? others : how === 'oneLink' ? others.slice(1) : []) {
+      this.network.cut(station.id, id);
+      this.network.cut(id, station.id);
+    }
+    if (how === 'flaps') this.#flap(station);
+  }
+  #flap(station: Station): void {
+    this.time.after(2 * this.#setup.electionTimeoutMs, () => {
+      for (const { id } of this.stations) if (id !== station.id) this.network.reset(station.id, id);
+      this.#flap(station);
+    });
+  }
+
+  /**
+   * Whether what is past its retention must go: a quorum of wall clocks has always been right, and every replica is met, so
+   * that the leader knows that all of them can apply the command.
+   */
+  #timeIsSure(): boolean {
+    const { staysBad } = this.#setup;
+    const wrong = this.stations.filter(({ wallJumped }) => wallJumped).length;
+    return (staysBad === undefined || staysBad === 'flaps') && wrong <= (this.stations.length - 1) / 2;
   }
 
   // ---- checks ----

@@ -1,1 +1,2 @@
+export { decodeIntroduction, encodeIntroduction, refusal } from './handshake.js';
 export { createTcpTransport, type TcpTransportOptions } from './tcp-transport.js';

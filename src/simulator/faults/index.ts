@@ -16,9 +16,12 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
 /** What goes wrong while a world runs, at its moments. */
 export class FaultPlan {
   #stopped = false;
+  /** The one disk that may be damaged is of this one. */
+  readonly victim: Station;
 
   constructor(world: FaultyWorld, faults: readonly PlannedFault[], random: Random) {
     const victim: Station = random.pick(world.stations);
+    this.victim = victim;
     for (const { atMs, kind, seed } of faults) {
       const strike = new Strike(world, seededRandom(seed), victim, () => this.#stopped);
       world.time.after(atMs - world.time.now, () => {

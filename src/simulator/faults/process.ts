@@ -38,9 +38,24 @@ export const PROCESS_FAULTS = {
     station.portTaken = 1 + strike.random.below(2);
     strike.world.kill(station, true, 20);
   },
+  /** Somebody restarts one with another lease or another list of replicas, and corrects it later. */
+  changedSettings: (strike) => {
+    const station = strike.any();
+    const { random, world } = strike;
+    station.odd = random.chance(0.6)
+      ? { leaseMs: 4 * world.electionTimeoutMs }
+      : { replicas: random.chance(0.5) ? 1 : world.stations.length + 2 };
+    strike.note('the settings of one were changed', station);
+    world.kill(station, true, 20);
+    strike.later(3_000, () => {
+      station.odd = {};
+      world.kill(station, true, 20);
+    });
+  },
   wallClockJumps: (strike) => {
     const station = strike.any();
     strike.note('a wall clock jumped', station);
+    station.wallJumped = true;
     station.wallOffset += strike.random.pick([-1, 1]) * strike.random.below(DAY_MS);
   },
 } satisfies Record<string, Fault>;

@@ -13,7 +13,9 @@ import { oneLeaseAtATime } from './one-lease-at-a-time.js';
 import { oneOwnerInAGeneration } from './one-owner-in-a-generation.js';
 import { promisesSurviveCrashes } from './promises-survive-crashes.js';
 import { recordsAreLinearizable } from './records-are-linearizable.js';
+import { sameLogSameState } from './same-log-same-state.js';
 import { tokensOnlyGrow } from './tokens-only-grow.js';
+import { topicsStay } from './topics-stay.js';
 import { zombiesAreRefused } from './zombies-are-refused.js';
 
 /** Each says what breaks it, or nothing. The first that is broken is reported. */
@@ -31,6 +33,8 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'one-lease-at-a-time': oneLeaseAtATime,
   'one-owner-in-a-generation': oneOwnerInAGeneration,
   'promises-survive-crashes': promisesSurviveCrashes,
+  'same-log-same-state': sameLogSameState,
+  'topics-stay': topicsStay,
   'zombies-are-refused': zombiesAreRefused,
   'no-replica-ends-without-a-cause': noReplicaEndsWithoutACause,
   'a-healed-cluster-serves': aHealedClusterServes,

@@ -1,103 +1,111 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { transformSync } from '@swc/core';
+import { type Mutant, MUTANTS } from './planted.js';
 
-/** A bug planted in a copy of the tree: one text in one file is replaced. */
-interface Mutant {
-  readonly name: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
+const { values } = parseArgs({
+  options: {
+    /** Each mutant is hunted through so many seeds at most ... */
+    seeds: { type: 'string', default: '500' },
+    /** ... and for so long. */
+    minutes: { type: 'string', default: '10' },
+    /** Only those whose name or file has this word. */
+    only: { type: 'string', default: '' },
+    /** So many of them, spread over the list. */
+    some: { type: 'string' },
+    workers: { type: 'string', default: '2' },
+  },
+});
+
+const build = mkdtempSync(join(tmpdir(), 'quorate-mutants-'));
+process.on('exit', () => rmSync(build, { recursive: true, force: true }));
+
+const compiled = (filename: string, text: string): string =>
+  transformSync(text, {
+    filename,
+    swcrc: false,
+    jsc: { target: 'es2023', parser: { syntax: 'typescript', decorators: true } },
+    module: { type: 'es6' },
+  }).code;
+
+const inBuild = (file: string): string => join(build, file.replace(/\.ts$/, '.js'));
+
+/** The tree as JavaScript: compiled once for all mutants. */
+function compileAll(): void {
+  for (const name of readdirSync('src', { recursive: true, encoding: 'utf8' })) {
+    const file = join('src', name);
+    if (file.endsWith('.ts')) {
+      mkdirSync(dirname(inBuild(file)), { recursive: true });
+      writeFileSync(inBuild(file), compiled(file, readFileSync(file, 'utf8')));
+    } else if (/\.\w+$/.test(file)) {
+      mkdirSync(dirname(inBuild(file)), { recursive: true });
+      cpSync(file, inBuild(file));
+    }
+  }
+  cpSync('package.json', join(build, 'package.json'));
+  symlinkSync(join(process.cwd(), 'node_modules'), join(build, 'node_modules'));
 }
 
-const MUTANTS: readonly Mutant[] = [
-  {
-    name: 'a group is acknowledged before its sync',
-    file: 'src/storage/write-ahead-log.ts',
-    from: 'fileSystem.datasync(file, (syncError) => {',
-    to: '((_: number, go: (e: Error | null) => void) => go(null))(file, (syncError) => {',
-  },
-  {
-    name: 'a leader answers reads without a lease',
-    file: 'src/replica/shard-host.ts',
-    from: 'if (this.leaseHolds()) return done',
-    to: 'if (this.leadership.serving) return done',
-  },
-  {
-    name: 'a lost log keeps its vote',
-    file: 'src/storage/file-storage.ts',
-    from: '  const incarnation = uuid();\n',
-    to: '  const incarnation = identity?.incarnation ?? uuid();\n',
-  },
-  {
-    name: 'what Paxos wants persisted is not',
-    file: 'src/replica/shard-host.ts',
-    from: 'this.#around.storage.append(records, true,',
-    to: 'this.#around.storage.append([], true,',
-  },
-  {
-    name: 'messages leave before what they promise is durable',
-    file: 'src/replica/shard-host.ts',
-    from: 'this.#around.storage.append(records, true, () => this.#persisted(effect.id, effect.then));',
-    to: 'this.#around.storage.append(records, true);\n    this.#persisted(effect.id, effect.then);',
-  },
-  {
-    name: 'a torn group is taken without its checksum',
-    file: 'src/storage/format.ts',
-    from: ' || recordCrc(bytes, at, length, chain) !== crc',
-    to: '',
-  },
-  {
-    name: 'a stale fence is taken',
-    file: 'src/guard/rule.ts',
-    from: 'current !== null && current > token ?',
-    to: 'current !== null && current > token + 1_000n ?',
-  },
-  {
-    name: 'no directory is synced',
-    file: 'src/storage/file-system.ts',
-    from: 'fileSystem.fsyncSync(directory);',
-    to: '',
-  },
-];
+/** The file with the bug; undefined when the patch does not apply, because the code has changed. */
+function patched({ file, from, to, everywhere = false }: Mutant): string | undefined {
+  const text = readFileSync(file, 'utf8');
+  const parts = text.split(from);
+  return parts.length === 2 || (everywhere && parts.length > 2) ? parts.join(to) : undefined;
+}
 
-const SEEDS = process.argv[2] ?? '300';
-const only = process.argv[3];
-
-/** Runs the simulator over a copy with the bug. Returns what it said last. */
-function hunt({ file, from, to }: Mutant): string {
-  const copy = mkdtempSync(join(tmpdir(), 'quorate-mutant-'));
+/** Runs the simulator over a tree with the bug. What caught it, and after how many seeds; undefined: it survives. */
+function hunt(mutant: Mutant, text: string): readonly [invariant: string, seeds: string] | undefined {
+  const target = inBuild(mutant.file);
+  const sound = readFileSync(target);
+  writeFileSync(target, compiled(mutant.file, text));
   try {
-    mkdirSync(join(copy, 'test'));
-    cpSync('src', join(copy, 'src'), { recursive: true });
-    cpSync('test/harness', join(copy, 'test/harness'), { recursive: true });
-    cpSync('package.json', join(copy, 'package.json'));
-    symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'));
-    const text = readFileSync(join(copy, file), 'utf8');
-    if (!text.includes(from)) return 'does not apply: the code has changed';
-    writeFileSync(
-      join(copy, file),
-      text.replace(from, () => to),
-    );
-    const command = ['--import', './test/harness/typescript.js', 'src/simulator/main.ts'];
-    const run = spawnSync(process.execPath, [...command, '--seeds', SEEDS, '--stop'], {
-      cwd: copy,
+    const options = ['--seeds', values.seeds, '--minutes', values.minutes, '--workers', values.workers];
+    const run = spawnSync(process.execPath, ['src/simulator/main.js', ...options, '--stop'], {
+      cwd: build,
       encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
     });
-    const [, caught = 'nothing', seeds = SEEDS] =
-      /breaks ([\w-]+)[\s\S]*?^(\d+) seeds/m.exec(`${run.stderr}\n${run.stdout}`) ?? [];
-    return caught === 'nothing' ? `survives ${SEEDS} seeds` : `${caught}, ${seeds} seeds`;
+    const found = /breaks ([\w-]+)[\s\S]*?^(\d+) seeds/m.exec(`${run.stderr}\n${run.stdout}`);
+    return found === null ? undefined : [found[1]!, found[2]!];
   } finally {
-    rmSync(copy, { recursive: true, force: true });
+    writeFileSync(target, sound);
   }
 }
 
-let missed = 0;
-for (const mutant of MUTANTS) {
-  if (only !== undefined && !mutant.name.includes(only)) continue;
-  const result = hunt(mutant);
-  if (!result.includes(', ')) missed++;
-  console.info(`| ${mutant.name} | ${result} |`);
+/** `count` of all, evenly spread. */
+function spread<T>(all: readonly T[], count: number): readonly T[] {
+  return Array.from(
+    { length: Math.min(count, all.length) },
+    (_, at) => all[Math.floor((at * all.length) / count)]!,
+  );
 }
-process.exitCode = missed > 0 ? 1 : 0;
+
+const stale = MUTANTS.filter((mutant) => patched(mutant) === undefined);
+for (const { name, file } of stale) console.error(`does not apply: ${name} (${file} has changed)`);
+compileAll();
+const wanted = MUTANTS.filter(({ name, file }) => `${name} ${file}`.includes(values.only));
+const chosen = values.some === undefined ? wanted : spread(wanted, Number(values.some));
+let survivors = 0;
+for (const mutant of chosen) {
+  const text = patched(mutant);
+  if (text === undefined) continue;
+  const caught = hunt(mutant, text);
+  if (caught === undefined) survivors++;
+  console.info(
+    `| ${mutant.name} | ${caught?.[0] ?? '**survives**'} | ${caught?.[1] ?? `> ${values.seeds}`} |`,
+  );
+}
+console.info(`${chosen.length} mutants, ${survivors} survive, ${stale.length} patches do not apply`);
+process.exitCode = survivors + stale.length > 0 ? 1 : 0;

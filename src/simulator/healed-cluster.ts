@@ -1,0 +1,186 @@
+import { crc32c, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
+import { type Machine, restoreMachine } from '../machine/index.js';
+import type { Replica } from '../replica/index.js';
+import { PATIENCE_MS, type PendingRequest } from './clients.js';
+import type { History } from './history.js';
+import { type Member, PARTITIONS, SESSION_MS } from './members.js';
+import type { Setup } from './setup.js';
+import type { VirtualTime } from './virtual-time.js';
+
+/** How long a healed cluster may take until every client has been served: its own patience and four elections. */
+const SERVED_WITHIN_MS = 5_000;
+const HEALED_ELECTIONS = 4;
+const SAMPLE_EVERY_MS = 100;
+const LEFT_BEHIND_MS = 750;
+/** How long what a replica lacks may take to reach it, beside four elections. */
+const LEVEL_WITHIN_MS = 3_000;
+/** A shard may get so many new ballots while nothing goes wrong: leadership returns to the preferred leader. */
+const QUIET_ROUNDS_MAX = 2;
+
+interface HealedOptions {
+  readonly setup: Setup;
+  readonly time: VirtualTime;
+  readonly history: History;
+  readonly members: readonly Member[];
+  readonly pending: ReadonlySet<PendingRequest>;
+  /** Replicas that run and of which nothing is wrong any more. */
+  readonly core: () => readonly Replica[];
+  /** Whether retention can be judged: the wall clocks of a quorum have always been right. */
+  readonly timeIsSure: boolean;
+  readonly violated: () => boolean;
+}
+
+/** What a cluster owes its clients once all that must has healed. What it does not do in time goes to `history.stuck`. */
+export class HealedCluster {
+  readonly #options: HealedOptions;
+
+  constructor(options: HealedOptions) {
+    this.#options = options;
+  }
+
+  /** Every client must be served: a commit of each committer, an access to each record, a stable group. */
+  async watch(): Promise<void> {
+    const { time, history, violated } = this.#options;
+    const healedAt = time.now;
+    const marks = history.commits.map(({ acknowledged }) => acknowledged);
+    const spaces = this.#spacesServed(0);
+    const waiting = (): string[] => {
+      const since = this.#spacesServed(healedAt);
+      return [
+        ...history.commits
+          .filter(({ acknowledged }, index) => acknowledged <= marks[index]!)
+          .map(({ group }) => group),
+        ...[...spaces].filter((space) => !since.has(space)),
+        ...this.#unsettled(healedAt),
+      ];
+    };
+    const end = time.now + SERVED_WITHIN_MS + this.#elections();
+    while (time.now < end && waiting().length > 0 && !violated()) await this.#pass(SAMPLE_EVERY_MS);
+    const left = waiting();
+    for (const name of left) history.stuck.push(`nobody was answered about ${name} after all had healed`);
+    if (left.length > 0) return;
+    await this.#quietly();
+    await this.#untilLevel();
+    this.#compareStates();
+  }
+
+  #pass(ms: number): Promise<void> {
+    const { time, violated } = this.#options;
+    return time.runThrough(time.now + ms, violated);
+  }
+
+  /** Once all are served nobody loses a place in a group, and leadership stays where it is. */
+  async #quietly(): Promise<void> {
+    const { setup, history, members, violated } = this.#options;
+    const living = members.filter(({ gone }) => !gone);
+    const expulsions = living.map((member) => member.expulsions);
+    const rounds = this.#rounds();
+    // A while longer, so that what was left behind is read.
+    await this.#pass(setup.lingers && setup.members > 0 ? 2 * SESSION_MS : LEFT_BEHIND_MS);
+    if (violated()) return;
+    living.forEach((member, index) => {
+      if (member.expulsions > expulsions[index]!)
+        history.stuck.push('a member that sent its heartbeats lost its place in a healed cluster');
+    });
+    for (const [shard, round] of this.#rounds())
+      if (round - (rounds.get(shard) ?? round) > QUIET_ROUNDS_MAX)
+        history.stuck.push(
+          `shard ${shard} had ${round - rounds.get(shard)!} campaigns while nothing went wrong`,
+        );
+  }
+
+  /** The highest ballot of each shard. */
+  #rounds(): ReadonlyMap<ShardId, number> {
+    const rounds = new Map<ShardId, number>();
+    for (const replica of this.#options.core())
+      for (const { shard, promised } of replica.status().shards)
+        rounds.set(shard, Math.max(rounds.get(shard) ?? 0, promised.round));
+    return rounds;
+  }
+
+  /** What is dealt out belongs to members that live, each part to one, in one generation. */
+  #unsettled(healedAt: number): readonly string[] {
+    const living = this.#options.members.filter(({ gone }) => !gone);
+    if (living.length === 0) return [];
+    const owned = living.map((member) => member.owned);
+    const settled =
+      living.every(({ heardAt }) => heardAt > healedAt) &&
+      owned.every((each) => each !== undefined && each.generation === owned[0]?.generation) &&
+      new Set(owned.flatMap((each) => each?.partitions ?? [])).size === PARTITIONS;
+    return settled ? [] : ['what a group shares out'];
+  }
+
+  /** Then every replica must catch up with what had been chosen, and none may keep a request for itself. */
+  async #untilLevel(): Promise<void> {
+    const { time, history, core, pending, violated } = this.#options;
+    const targets = this.#applied().reduce((most, own) =>
+      most.map((each, shard) => Math.max(each, own[shard]!)),
+    );
+    const end = time.now + LEVEL_WITHIN_MS + this.#elections();
+    const behind = (): readonly string[] => [
+      ...core()
+        .filter((replica) =>
+          targets.some((target, shard) => replica.peek(shardId(shard)).appliedThrough < target),
+        )
+        .map(({ self }) => `replica ${self} did not catch up after all had healed`),
+      ...this.#kept().map((group) => `the offset of ${group} is past its retention, and still there`),
+    ];
+    while (time.now < end && behind().length > 0 && !violated()) await this.#pass(SAMPLE_EVERY_MS);
+    if (violated()) return;
+    history.stuck.push(...behind());
+    const old = time.now - PATIENCE_MS - this.#elections();
+    for (const { replica, askedAt } of pending)
+      if (askedAt < old && core().includes(replica))
+        history.stuck.push(`replica ${replica.self} never answered what it was asked at ${askedAt} ms`);
+  }
+
+  #kept(): readonly string[] {
+    const { history, core, timeIsSure } = this.#options;
+    if (!timeIsSure) return [];
+    return history.passers.filter((group) =>
+      core().some((replica) => replica.peek(replica.shardOf(group)).groups.committedAll(group).length > 0),
+    );
+  }
+
+  #compareStates(): void {
+    const { history, core, setup } = this.#options;
+    const { shards } = setup;
+    for (const replica of core()) {
+      for (let index = 0; index < shards; index++) {
+        const shard = shardId(index);
+        // What a replica shows of a shard is its machine.
+        const machine = replica.peek(shard) as Machine;
+        const bytes = Buffer.concat([...machine.snapshot()]);
+        const again = Buffer.concat([...restoreMachine({ shard, shards }, bytes).snapshot()]);
+        const seen = { replica: replica.self, shard, through: machine.appliedThrough };
+        history.states.push({ ...seen, crc: crc32c(bytes), crcRestored: crc32c(again) });
+      }
+    }
+  }
+
+  #elections(): number {
+    return HEALED_ELECTIONS * this.#options.setup.electionTimeoutMs;
+  }
+  #applied(): readonly (readonly number[])[] {
+    const { core, setup } = this.#options;
+    const shards = Array.from({ length: setup.shards }, (_, index) => shardId(index));
+    return core().map((replica) => shards.map((shard) => replica.peek(shard).appliedThrough));
+  }
+  #spacesServed(since: number): Set<string> {
+    const known = this.#options.history.records.filter(
+      ({ version, startedAt }) => version !== undefined && startedAt >= since,
+    );
+    return new Set(known.map(({ space }) => space));
+  }
+}
+
+/** The replicas that must come back in time: `badOne` stays what it is, and may keep one more from hearing its leader. */
+export function coreOf(
+  ids: readonly ReplicaId[],
+  staysBad: Setup['staysBad'],
+  badOne: ReplicaId,
+): readonly ReplicaId[] {
+  const others = ids.filter((id) => id !== badOne);
+  if (staysBad === undefined) return ids;
+  return staysBad === 'oneLink' ? [others[0]!] : others;
+}

@@ -1,0 +1,519 @@
+/** A bug planted in a copy of the tree: in one file one text, which must be there once, is replaced. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** `from` is replaced wherever it stands. */
+  readonly everywhere?: boolean;
+}
+
+const mutant = (file: string, name: string, from: string, to: string): Mutant => ({
+  ...{ name, file: `src/${file}.ts`, from, to },
+});
+
+const STORAGE: readonly Mutant[] = [
+  mutant(
+    'storage/write-ahead-log',
+    'a group is acknowledged before its sync',
+    'fileSystem.datasync(file, (syncError) => {',
+    '((_, go) => go(null))(file, (syncError) => {',
+  ),
+  mutant(
+    'storage/file-storage',
+    'a lost log keeps its vote',
+    '  const incarnation = uuid();\n',
+    '  const incarnation = identity?.incarnation ?? uuid();\n',
+  ),
+  mutant(
+    'storage/format',
+    'a torn group is taken without its checksum',
+    ' || recordCrc(bytes, at, length, chain) !== crc',
+    '',
+  ),
+  mutant('storage/file-system', 'no directory is synced', 'fileSystem.fsyncSync(directory);', ''),
+  mutant(
+    'storage/file-system',
+    'a new file takes the place of the old one unsynced',
+    '    fileSystem.fdatasyncSync(file);\n    verify',
+    '    verify',
+  ),
+  mutant(
+    'storage/file-system',
+    'a short write counts as a whole one',
+    'if (error !== null || written === bytes.length) return done(error);',
+    'return done(error);',
+  ),
+  mutant(
+    'storage/file-system',
+    'a short write of a file counts as a whole one',
+    '    at += written;\n',
+    '    at = bytes.length;\n',
+  ),
+  mutant(
+    'storage/write-ahead-log',
+    'a new segment is not synced',
+    '      fileSystem.fsyncSync(file);\n      fileSystem.renameSync(temporary, path);',
+    '      fileSystem.renameSync(temporary, path);',
+  ),
+  mutant(
+    'storage/write-ahead-log',
+    'old segments go before the new beginning is durable',
+    '    this.#waiting.push(() => {\n      this.#rebasing = false;',
+    '    this.#baseSegment = this.#segments.at(-1).number;\n    this.#releaseOlder();\n    this.#waiting.push(() => {\n      this.#rebasing = false;',
+  ),
+  mutant(
+    'storage/file-storage',
+    'a torn tail stays in the log',
+    "else if (condition.kind === 'intact' && condition.droppedBytes > 0)",
+    'else if (false)',
+  ),
+  mutant(
+    'storage/scan',
+    'damage in the log is taken for a torn tail',
+    "const detail = isLast ? damage(bytes, end) : 'acknowledged records follow bytes that cannot be read';",
+    'const detail = undefined;',
+  ),
+  mutant(
+    'storage/snapshot-files',
+    'an older snapshot takes the place of a newer one',
+    'if (older !== undefined && through < older) return;',
+    '',
+  ),
+  mutant(
+    'storage/file-storage',
+    'a log that lost everything counts as a new one',
+    'if (!votes || !empty) return examined;',
+    'return examined;',
+  ),
+];
+
+const SHELL: readonly Mutant[] = [
+  mutant(
+    'replica/shard-host',
+    'a leader answers reads without a lease',
+    'if (this.leaseHolds()) return done',
+    'if (this.leadership.serving) return done',
+  ),
+  mutant(
+    'replica/shard-host',
+    'what Paxos wants persisted is not',
+    'this.#log.append(effect.records, true,',
+    'this.#log.append([], true,',
+  ),
+  mutant(
+    'replica/shard-host',
+    'messages leave before what they promise is durable',
+    'this.#log.append(effect.records, true, () => this.#persisted(effect.id, effect.then));',
+    'this.#log.append(effect.records, true);\n    this.#persisted(effect.id, effect.then);',
+  ),
+  mutant(
+    'replica/group-timers',
+    'a new leader arms no timers',
+    'for (const timer of groups.timers()) this.change(timer, { now, heard: false });',
+    '',
+  ),
+  mutant(
+    'replica/shard-host',
+    'sessions that are over are not proposed',
+    'for (const due of this.#timers.due(this.#around.clock.monotonic())) this.#expire(due);',
+    '',
+  ),
+  mutant(
+    'replica/shard-host',
+    'a sign of life renews nothing',
+    'this.#timers.touch(group, member, this.#around.clock.monotonic());',
+    '',
+  ),
+  mutant(
+    'replica/replica',
+    'the retention sweep never runs',
+    'if (now - this.#lastSweepAt >= this.#options.retentionSweepMs) {',
+    'if (false) {',
+  ),
+  mutant(
+    'replica/retention-sweep',
+    'the retention sweep removes nothing',
+    'if (next.value === null) continue;',
+    'continue;',
+  ),
+  mutant(
+    'replica/snapshot-transfer',
+    'chunks of a snapshot leave gaps',
+    'source.at += bytes.length;',
+    'source.at += bytes.length + 64;',
+  ),
+  mutant(
+    'replica/snapshot-transfer',
+    'a snapshot is never offered',
+    "this.#transport.send(to, frame, 'droppable');",
+    '',
+  ),
+  mutant(
+    'replica/forwarding',
+    'a forwarded command that timed out is told as not done',
+    "sentTo === undefined ? { kind: 'not-leader', leader: undefined } : { kind: 'outcome-unknown' },",
+    "{ kind: 'not-leader', leader: undefined },",
+  ),
+  mutant(
+    'replica/forwarding',
+    'a forwarded command whose link broke is told as not done',
+    "if (waiting.sentTo === peer) this.#settle(request, { kind: 'outcome-unknown' });",
+    "if (waiting.sentTo === peer) this.#settle(request, { kind: 'not-leader', leader: undefined });",
+  ),
+  mutant(
+    'replica/forwarding',
+    'a forwarded command whose link broke is sent again',
+    "if (waiting.sentTo === peer) this.#settle(request, { kind: 'outcome-unknown' });",
+    'if (waiting.sentTo === peer) waiting.sentTo = undefined;',
+  ),
+  mutant(
+    'replica/forwarding',
+    'a command is proposed again until it is answered',
+    "      waiting.sentTo = 'here';\n",
+    '',
+  ),
+  mutant(
+    'replica/remote-reads',
+    'a read at any replica asks a leader that may be one no more',
+    '    this.#port.read(shard, (outcome) => {\n      const through',
+    "    ((of, then) => then({ kind: 'ok', view: this.#port.peek(of) }))(shard, (outcome) => {\n      const through",
+  ),
+  mutant(
+    'replica/remote-reads',
+    'a read at any replica does not wait for what it must show',
+    'if (view.appliedThrough >= waiting.through) this.#end',
+    'this.#end',
+  ),
+  mutant(
+    'replica/peers',
+    'a replica that has won answers reads before it serves',
+    'if (peer === this.#self) return FEATURE_LEVEL;',
+    '',
+  ),
+  mutant(
+    'replica/compaction',
+    'the log is cut before its snapshot is written',
+    'this.#storage.writeSnapshot(host.shard, through, chunks, () => {',
+    '((_a, _b, _c, then) => then())(host.shard, through, chunks, () => {',
+  ),
+  mutant(
+    'replica/compaction',
+    'a compaction leaves out what one shard has promised and accepted',
+    'hosts.flatMap((host) => host.hardState());',
+    'hosts.slice(1).flatMap((host) => host.hardState());',
+  ),
+  mutant(
+    'replica/compaction',
+    'the log is never cut',
+    "if (room === 'none' || this.#storage.logBytes() - this.#floorBytes < threshold) return;",
+    'return;',
+  ),
+  mutant(
+    'replica/replica',
+    'a replica without a vote votes',
+    'return this.#openShards(false);',
+    'return this.#openShards(true);',
+  ),
+  mutant(
+    'replica/formation',
+    'a disk that is another one is not known as such',
+    'if (expected !== undefined && expected !== identity.incarnation)',
+    'if (false)',
+  ),
+  mutant(
+    'replica/formation',
+    'a replica votes before it has met a quorum',
+    'return quorums.isAcceptQuorum(new Set([self, ...met.keys()]))',
+    'return true',
+  ),
+  mutant(
+    'replica/formation',
+    'a cluster forms before all have met',
+    "  if (missing.length > 0) return { kind: 'forming', missing };\n  const formedWith",
+    '  const formedWith',
+  ),
+  mutant(
+    'replica/own-disk',
+    'an older copy of a disk is not known as such',
+    'if (remembered <= own ||',
+    'if (true ||',
+  ),
+  mutant(
+    'replica/recovery',
+    'a replica starts with another list of replicas',
+    '.filter(({ fixed }) => fixed)',
+    '.filter(() => false)',
+  ),
+  mutant(
+    'replica/replica',
+    'the shards open before the peers are remembered',
+    'this.#disk.save({ ...identity, formedWith }, () => {',
+    '((_a, then) => then())({ ...identity, formedWith }, () => {',
+  ),
+  mutant(
+    'replica/shard-host',
+    'an installed snapshot is not told to Paxos',
+    "this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough });",
+    '',
+  ),
+  {
+    ...{ name: 'the lease runs on the wall clock', file: 'src/replica/shard-host.ts' },
+    ...{ from: 'around.clock.monotonic()', to: 'around.clock.wall()', everywhere: true },
+  },
+];
+
+const TRANSPORT: readonly Mutant[] = [
+  mutant(
+    'transport/handshake',
+    'replicas with different settings talk',
+    'if (disagree !== undefined) return disagree;',
+    '',
+  ),
+  mutant(
+    'replica/outbox',
+    'a full bundle is forgotten',
+    'this.#transport.send(peer, bundle.take(), urgency);',
+    'if (bundle.bytes < 200) this.#transport.send(peer, bundle.take(), urgency);\n    else bundle.take();',
+  ),
+  mutant(
+    'replica/turn-end',
+    'the end of a turn flushes nothing now and then',
+    'this.#outbox.flush();',
+    'if (this.skipped !== 3) { this.skipped = (this.skipped ?? 0) + 1; this.#outbox.flush(); } else this.skipped = 0;',
+  ),
+];
+
+const BROKER: readonly Mutant[] = [
+  mutant(
+    'broker/handlers/membership',
+    'a heartbeat under the lease renews nothing',
+    '    if (renew) coordinator.touch(group, member);\n    return exchange.answerUnderLease',
+    '    return exchange.answerUnderLease',
+  ),
+  mutant(
+    'broker/handlers/offsets',
+    'offsets are read from whatever is applied here',
+    '    coordinator.read(\n',
+    "    ((of, then) => then({ kind: 'ok', view: coordinator.peek(of) }))(\n",
+  ),
+  mutant(
+    'broker/refusals',
+    'a commit that nobody took is told as taken',
+    "  commit: {\n    'not-leader': 'NOT_COORDINATOR',",
+    "  commit: {\n    'not-leader': 'NONE',",
+  ),
+  mutant(
+    'broker/refusals',
+    'a commit that may not have happened is told as taken',
+    "    overloaded: 'COORDINATOR_NOT_AVAILABLE',\n    'outcome-unknown': 'NOT_COORDINATOR',\n  },\n  read",
+    "    overloaded: 'COORDINATOR_NOT_AVAILABLE',\n    'outcome-unknown': 'NONE',\n  },\n  read",
+  ),
+  mutant(
+    'broker/refusals',
+    'a heartbeat that nobody heard is told as taken',
+    "  heartbeat: {\n    'not-leader': 'NOT_COORDINATOR',",
+    "  heartbeat: {\n    'not-leader': 'NONE',",
+  ),
+  mutant(
+    'broker/server',
+    'requests that wait stay when leadership is lost',
+    'if (!serving) this.#context.parked.coordinatorLost(shard);',
+    '',
+  ),
+  mutant(
+    'broker/server',
+    'an answer to a waiting request goes to nobody',
+    'else if (serving) this.#news(each);',
+    '',
+  ),
+  mutant(
+    'broker/handlers/cluster',
+    'the coordinator of every group is the last replica',
+    'const leader = facts.coordinatorOf(groupId(key));',
+    'const leader = facts.brokers().at(-1);',
+  ),
+];
+
+const PAXOS: readonly Mutant[] = [
+  mutant(
+    'paxos/leader',
+    'chosen is what the leader alone has accepted',
+    'const through = acceptedByQuorum(marks, s.options.configuration.quorums);',
+    'const through = s.durableThrough;',
+  ),
+  mutant(
+    'paxos/candidate',
+    'a candidate leads with its own promise alone',
+    'if (s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader',
+    'becomeLeader',
+  ),
+  mutant(
+    'paxos/quorum',
+    'a quorum is half, not more',
+    'const needed = Math.floor(members.size / 2) + 1;',
+    'const needed = Math.floor(members.size / 2);',
+  ),
+  mutant(
+    'paxos/acceptor',
+    'a promise leaves before it is durable',
+    "s.persist([{ kind: 'promised', ballot }], then);",
+    "s.persist([{ kind: 'promised', ballot }], []);\n  for (const send of then) s.effects.push({ kind: 'send', ...send });",
+  ),
+  mutant(
+    'paxos/acceptor',
+    'an acceptance leaves before it is durable',
+    's.persist(records, [acceptedReply(s, peer, s.matched, false)], s.matched);',
+    "s.persist(records, [], s.matched);\n  s.effects.push({ kind: 'send', ...acceptedReply(s, peer, s.matched, false) });",
+  ),
+  mutant(
+    'paxos/acceptor',
+    'an acceptor accepts below its promise',
+    "  if (compareBallots(ballot, s.hard.promised) < 0)\n    return s.send(peer.id, { kind: 'rejected', ballot: s.hard.promised });\n  s.highestSeen = maxBallot(s.highestSeen, ballot);\n  const follower",
+    '  s.highestSeen = maxBallot(s.highestSeen, ballot);\n  const follower',
+  ),
+  mutant(
+    'paxos/acceptor',
+    'accepting does not raise the promise',
+    '    s.hard.promised = ballot;\n    s.forgetMatched();\n  }\n  s.hearLeader',
+    '    s.forgetMatched();\n  }\n  s.hearLeader',
+  ),
+  mutant(
+    'paxos/ballot',
+    'ballots are compared by their rounds alone',
+    'return a.round - b.round || a.priority - b.priority || a.replica - b.replica;',
+    'return a.round - b.round;',
+  ),
+  mutant(
+    'paxos/campaign',
+    'a candidate ignores what promises report',
+    'if (position < campaign.fromSlot) return;',
+    'return;',
+  ),
+  mutant(
+    'paxos/campaign',
+    'the value of the lowest ballot wins',
+    'compareBallots(ballot, present.ballot) > 0)',
+    'compareBallots(ballot, present.ballot) < 0)',
+  ),
+  mutant(
+    'paxos/acceptor',
+    'values are taken over a gap',
+    'if (firstSlot > nextSlot(s.matched)) {',
+    'if (false) {',
+  ),
+  mutant(
+    'paxos/reads',
+    'a leader without a lease answers at once',
+    '  } else if (leaseHolds(s, now)) {',
+    '  } else if (true) {',
+  ),
+  mutant(
+    'paxos/leader',
+    'a leader serves before it has applied its own no-op',
+    '    serving: false,',
+    '    serving: true,',
+  ),
+  mutant(
+    'paxos/candidate',
+    'a candidate need not reach a quorum',
+    '  return isElectable(s, now);\n}\n\n/** Phase 1a',
+    '  return true;\n}\n\n/** Phase 1a',
+  ),
+  mutant(
+    'paxos/candidate',
+    'a candidate campaigns against content peers',
+    'if (reaches(s, peer, now) && peer.content) return false;',
+    '',
+  ),
+  mutant(
+    'paxos/acceptor',
+    'a lease grant binds nobody',
+    'if (!released && (now < s.leaseGrantUntil || leaseStands(s, now))) return;',
+    '',
+  ),
+  mutant(
+    'paxos/rounds',
+    'a lease is twice as long as its grants',
+    'this.leaseUntil = monotonicMs(sentAt + this.#leaseMs);',
+    'this.leaseUntil = monotonicMs(sentAt + 2 * this.#leaseMs);',
+  ),
+  mutant(
+    'paxos/state',
+    'a restart forgets that it may have granted a lease',
+    'found.anything ? now + Math.max(options.leaseMs, options.earlierLeaseMs ?? 0) : now,',
+    'now,',
+  ),
+  mutant(
+    'paxos/leader',
+    'a leader that no quorum answers goes on',
+    'if (!hearsQuorum(leader, now)) return deposed(s, now);',
+    '',
+  ),
+  mutant(
+    'paxos/step-down',
+    'what a deposed leader proposed is told as not done',
+    "s.failProposals([...former.ours.values()], 'outcome-unknown');",
+    "s.failProposals([...former.ours.values()], 'not-leader');",
+  ),
+  mutant(
+    'paxos/step-down',
+    'what a deposed leader proposed is never answered',
+    "s.failProposals([...former.ours.values()], 'outcome-unknown');",
+    '',
+  ),
+  mutant(
+    'paxos/learner',
+    'the log is trimmed past its snapshot',
+    'const covered = Math.min(through, s.announcedThrough);',
+    'const covered = s.announcedThrough + 100;',
+  ),
+];
+
+const GROUPS: readonly Mutant[] = [
+  mutant(
+    'guard/rule',
+    'a stale fence is taken',
+    'current !== null && current > token ?',
+    'current !== null && current > token + 1_000n ?',
+  ),
+  mutant(
+    'groups/classic/requests',
+    'a member of an older generation goes on',
+    "return generation === group.generation ? 'NONE' : 'ILLEGAL_GENERATION';",
+    "return generation <= group.generation ? 'NONE' : 'ILLEGAL_GENERATION';",
+  ),
+  mutant(
+    'groups/fences',
+    'a new owner gets the token of the one before',
+    'this.#set(scope, { scope, owner, instanceId, token, generation });',
+    'this.#set(scope, { scope, owner, instanceId, token: this.#grants.get(scope)?.token ?? token, generation });',
+  ),
+  mutant(
+    'groups/classic/generation',
+    'a rebalance keeps its generation',
+    'generation(current + 1);',
+    'generation(Math.max(1, current));',
+  ),
+  mutant(
+    'groups/classic/barrier',
+    'who does not join in time stays',
+    "for (const member of missing) removeMember(turn, member, 'missed-rebalance');",
+    '',
+  ),
+  mutant(
+    'registers/snapshot',
+    'a snapshot of records forgets their fences',
+    'const fence = codec.nullable(codec.struct<FenceMark>({ scope: codec.string, token: codec.uint64 }));',
+    'const inner = codec.nullable(codec.struct({ scope: codec.string, token: codec.uint64 }));\nconst fence = { write: (w) => inner.write(w, null), read: (r) => inner.read(r) };',
+  ),
+];
+
+export const MUTANTS: readonly Mutant[] = [
+  ...STORAGE,
+  ...SHELL,
+  ...TRANSPORT,
+  ...BROKER,
+  ...PAXOS,
+  ...GROUPS,
+];
