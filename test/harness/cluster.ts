@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { StatusJson } from '../../src/admin/shapes.js';
 import type { Settings } from '../../src/app/settings.js';
 import { Child } from './child.js';
 import { type Address, KafkaConnection } from './connection.js';
@@ -165,6 +166,20 @@ export class Cluster {
         return undefined;
       }
     });
+  }
+
+  /** The highest ballot of each shard at each replica. Another one means that there was an election. */
+  async ballots(): Promise<readonly string[]> {
+    const each = await Promise.all(
+      this.replicas.map(async ({ id, http }) => {
+        const { shards } = (await (await fetch(`${http}/status`)).json()) as StatusJson;
+        return shards.map(
+          ({ shard, ballot }) =>
+            `shard ${shard} at ${id}: ${ballot.round}.${ballot.priority}@${ballot.replica}`,
+        );
+      }),
+    );
+    return each.flat();
   }
 
   async kill(id: number): Promise<void> {

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { StatusJson } from '../../src/admin/shapes.js';
 import { Child } from '../harness/child.js';
 import { Cluster } from '../harness/cluster.js';
 import { KafkaConnection } from '../harness/connection.js';
@@ -25,14 +24,6 @@ describe('under load, on a machine that is busy with something else', () => {
   }, 120_000);
   afterAll(() => cluster.close(), 60_000);
 
-  /** The ballot that leads each shard. Another one means that leadership moved. */
-  async function ballots(): Promise<readonly string[]> {
-    const { shards } = (await (await fetch(`${cluster.replica(1).http}/status`)).json()) as StatusJson;
-    return shards.map(
-      ({ shard, ballot }) => `${shard}: ${ballot.round}.${ballot.priority}@${ballot.replica}`,
-    );
-  }
-
   it('leadership stays where it is, and no client is sent elsewhere', async () => {
     const groups = Array.from({ length: CONNECTIONS }, (_, i) => `steady-${i}`);
     const clients = await Promise.all(
@@ -41,7 +32,7 @@ describe('under load, on a machine that is busy with something else', () => {
         return { group, connection: await KafkaConnection.open(cluster.replica(coordinator).kafka) };
       }),
     );
-    const before = await ballots();
+    const before = await cluster.ballots();
     const burners = [burner(), burner()];
     const answers = new Map<number, number>();
     const until = performance.now() + LOAD_MS;
@@ -73,8 +64,8 @@ describe('under load, on a machine that is busy with something else', () => {
     console.info(
       `${answers.get(0)} commits in ${LOAD_MS / 1_000} s beside two processes that burn a core each`,
     );
-    if ((await ballots()).join() !== before.join()) cluster.printLogs();
+    if ((await cluster.ballots()).join() !== before.join()) cluster.printLogs();
     expect([...answers.keys()]).toEqual([0]);
-    expect(await ballots()).toEqual(before);
+    expect(await cluster.ballots()).toEqual(before);
   }, 180_000);
 });
