@@ -47,7 +47,7 @@ export function checkSettings(
   for (const key of Object.keys(given)) {
     if (!(SETTING_NAMES as readonly string[]).includes(key)) {
       problems.push(
-        `${origin} has "${key}", which is no setting${hint(key, SETTING_NAMES)}. Every setting is in docs/settings.md.`,
+        `${origin} has "${key}", which is not a setting${hint(key, SETTING_NAMES)}. Every setting is in docs/settings.md.`,
       );
     }
   }
@@ -176,7 +176,7 @@ function strayVariables(environment: Readonly<Record<string, string | undefined>
   const known = SETTING_NAMES.map(environmentName);
   return Object.keys(environment)
     .filter((key) => key.startsWith('QUORATE_') && !known.includes(key) && !OTHER_VARIABLES.has(key))
-    .map((key) => `the environment has ${key}, which is no setting${hint(key, known)}; it is ignored`);
+    .map((key) => `the environment has ${key}, which is not a setting${hint(key, known)}; it is ignored`);
 }
 
 export function presetOf(setting: Setting<unknown>): string {

@@ -38,7 +38,7 @@ export function connectionLimits(
   const http = Math.max(1, Math.min(wanted.http, Math.floor(left * HTTP_SHARE)));
   const kafka = Math.max(1, Math.min(wanted.kafka, left - http));
   const warning =
-    `this process may open ${filesMax} files, of which ${reserved} are kept for the log and the other replicas: at most ` +
-    `${kafka} Kafka and ${http} HTTP connections are taken. Raise the limit (ulimit -n), or lower connectionsMax and httpConnectionsMax.`;
+    `a replica may open ${filesMax} files, of which ${reserved} are kept for the log and the other replicas: it takes at most ` +
+    `${kafka} Kafka and ${http} HTTP connections. Raise the limit (ulimit -n), or lower connectionsMax and httpConnectionsMax.`;
   return { kafka, http, warning };
 }

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type ConnectionLimits, connectionLimits, openFilesMax } from './descriptors.js';
+import { SETTINGS } from './settings.js';
 import { portIsFree } from './tcp-port.js';
 
 export interface SupervisorOptions {
@@ -28,6 +30,11 @@ const RESTART_MS_MAX = 10_000;
 /** A process that lived this long has recovered: its next restart is quick again. */
 const HEALTHY_MS = 30_000;
 
+const CONNECTIONS = {
+  connectionsMax: SETTINGS.connectionsMax.preset!,
+  httpConnectionsMax: SETTINGS.httpConnectionsMax.preset!,
+};
+
 interface Child {
   process: ChildProcess | undefined;
   restartMs: number;
@@ -39,6 +46,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #print: (line: string) => void;
   readonly #children = new Map<number, Child>();
+  /** Told once here, and given to the replicas: each of them would warn of the same limit. */
+  readonly #limits: ConnectionLimits = connectionLimits(CONNECTIONS, openFilesMax());
   #stopping = false;
 
   constructor(options: SupervisorOptions) {
@@ -55,6 +64,7 @@ export class Supervisor {
     this.#print(`  Kafka clients  ${REPLICAS.map((id) => `${HOST}:${kafkaPort + id - 1}`).join(',')}`);
     this.#print(`  HTTP           ${REPLICAS.map((id) => `http://${HOST}:${httpPort + id - 1}`).join(' ')}`);
     this.#print('  Ctrl-C stops them.');
+    if (this.#limits.warning !== undefined) this.#print(`  Warning: ${this.#limits.warning}`);
     for (const id of REPLICAS) {
       const file = join(dataDir, `replica-${id}.json`);
       writeFileSync(file, `${JSON.stringify(this.#settings(id, clusterId), null, 2)}\n`);
@@ -116,6 +126,8 @@ export class Supervisor {
         kafkaPort: kafkaPort + replica - 1,
         httpPort: httpPort + replica - 1,
       })),
+      connectionsMax: this.#limits.kafka,
+      httpConnectionsMax: this.#limits.http,
       autoCreateTopics: true,
       logFormat: 'line',
     };

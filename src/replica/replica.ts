@@ -65,6 +65,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #lastAuditAt = 0;
   #lastSweepAt = 0;
   #state: 'new' | 'running' | 'stopping' | 'dead' = 'new';
+  /** It runs until its leadership is handed over. That links end meanwhile is no news: its peers may stop as well. */
+  #leaving = false;
 
   protected get running(): boolean {
     return this.#state === 'running';
@@ -141,6 +143,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   /** Asks a peer to lead each shard that is led here, and waits until all of them have another leader or time is up. */
   async handOver(withinMs: number): Promise<void> {
+    this.#leaving = true;
     await handOver(this.hosts, this.peers, this.#clock, withinMs);
   }
 
@@ -292,7 +295,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #peerDown(peer: ReplicaId, reason: string): void {
-    if (this.peers.linkDown(peer) && this.#state === 'running')
+    if (this.peers.linkDown(peer) && this.running && !this.#leaving)
       this.#options.log.warn(`lost replica ${peer}: ${reason}`);
     this.forwarding.peerDown(peer);
     this.remoteReads.peerDown(peer);
@@ -300,7 +303,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #peerDied(peer: ReplicaId): void {
-    this.#options.log.warn(`the process of replica ${peer} has ended`);
+    if (!this.#leaving) this.#options.log.warn(`the process of replica ${peer} has ended`);
     for (const host of this.hosts) host.step({ kind: 'peerDied', peer });
   }
 

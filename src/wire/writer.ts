@@ -32,19 +32,19 @@ export class WireWriter extends GrowingBytes {
     this.buffer[at] = value ? 1 : 0;
   }
   int8(value: number): void {
-    if (value !== (value << 24) >> 24) throw new WireError(`${value} is no int8`);
+    if (value !== (value << 24) >> 24) throw new WireError(`${value} is out of range for an int8`);
     const at = this.reserve(1);
     this.buffer[at] = value;
   }
   int16(value: number): void {
-    if (value !== (value << 16) >> 16) throw new WireError(`${value} is no int16`);
+    if (value !== (value << 16) >> 16) throw new WireError(`${value} is out of range for an int16`);
     const at = this.reserve(2);
     const b = this.buffer;
     b[at] = value >> 8;
     b[at + 1] = value;
   }
   int32(value: number): void {
-    if (value !== (value | 0)) throw new WireError(`${value} is no int32`);
+    if (value !== (value | 0)) throw new WireError(`${value} is out of range for an int32`);
     const at = this.reserve(4);
     const b = this.buffer;
     b[at] = value >> 24;
@@ -53,7 +53,7 @@ export class WireWriter extends GrowingBytes {
     b[at + 3] = value;
   }
   int64(value: Int64): void {
-    if (!isInt64(value)) throw new WireError(`${value} is no int64`);
+    if (!isInt64(value)) throw new WireError(`${value} is out of range for an int64`);
     if (typeof value === 'bigint') {
       this.int32(Number(value >> 32n));
       this.int32(Number(BigInt.asIntN(32, value)));
@@ -66,7 +66,8 @@ export class WireWriter extends GrowingBytes {
   /** From canonical text form. */
   uuid(value: string): void {
     const hex = value.replaceAll('-', '');
-    if (value.length !== 36 || !/^[0-9a-fA-F]{32}$/.test(hex)) throw new WireError(`"${value}" is no UUID`);
+    if (value.length !== 36 || !/^[0-9a-fA-F]{32}$/.test(hex))
+      throw new WireError(`"${value}" is not a UUID`);
     const at = this.reserve(16);
     this.buffer.write(hex, at, 16, 'hex');
   }

@@ -1,17 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type MonotonicMs, monotonicMs, replicaId, type ReplicaId, slot } from '../../../src/kernel/index.js';
-import {
-  type Ballot,
-  createPaxos,
-  type Effect,
-  type Entry,
-  majority,
-  type Message,
-  type Paxos,
-} from '../../../src/paxos/index.js';
-
-/** A message without the number of its configuration. */
-type Body<M = Message> = M extends Message ? Omit<M, 'configuration'> : never;
+import type { Ballot, Effect, Entry, Paxos } from '../../../src/paxos/index.js';
+import { type Body, loneCore } from './lone-core.js';
 
 const REPLICAS = [1, 2, 3, 4, 5].map(replicaId);
 const command = (text: string): Entry => ({ kind: 'command', payload: Buffer.from(text) });
@@ -30,30 +20,10 @@ function candidate(
   readonly hear: (from: ReplicaId, body: Body) => readonly Effect[];
   readonly mine: Ballot;
 } {
-  const core = createPaxos(
-    {
-      self: replicaId(1),
-      configuration: { number: 1, replicas: REPLICAS, quorums: majority(REPLICAS) },
-      priority: 0,
-      votes: true,
-      electionTimeoutMs: 40,
-      heartbeatIntervalMs: 10,
-      leaseMs: 40,
-      clockDriftRatio: 0.1,
-      windowEntriesMax: 8,
-      windowBytesMax: 4096,
-      queuedEntriesMax: 64,
-      queuedBytesMax: 65536,
-      chunkBytesMax: 20,
-      retainedEntries: 4,
-      seed: 1,
-    },
-    { records: [], snapshotThrough: slot(0) },
-    monotonicMs(0),
-  );
+  const lone = loneCore(REPLICAS, true);
+  const { core } = lone;
   const now = monotonicMs(40);
-  const hear = (from: ReplicaId, body: Body): readonly Effect[] =>
-    core.step({ kind: 'message', from, message: { configuration: 1, ...body } }, now);
+  const hear = (from: ReplicaId, body: Body): readonly Effect[] => lone.hear(from, body, now);
   for (const from of REPLICAS.slice(1, 3)) {
     hear(from, {
       kind: 'heartbeatReply',

@@ -1,50 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { monotonicMs, replicaId, type ReplicaId, slot } from '../../../src/kernel/index.js';
-import {
-  BALLOT_ZERO,
-  createPaxos,
-  type Effect,
-  type Entry,
-  majority,
-  type Message,
-} from '../../../src/paxos/index.js';
+import { replicaId, type ReplicaId, slot } from '../../../src/kernel/index.js';
+import { BALLOT_ZERO, type Effect, type Entry } from '../../../src/paxos/index.js';
+import { type Body, ELECTION_TIMEOUT_MS, loneCore } from './lone-core.js';
 
 const [ONE, TWO, THREE] = [1, 2, 3].map(replicaId) as [ReplicaId, ReplicaId, ReplicaId];
-const ELECTION_TIMEOUT_MS = 40;
-
-/** A message without the number of its configuration. */
-type Body<M = Message> = M extends Message ? Omit<M, 'configuration'> : never;
 
 /** Replica 1 of three, which lags and hears no leader. */
 class Laggard {
   now = 0;
-  readonly #core = createPaxos(
-    {
-      self: ONE,
-      configuration: { number: 1, replicas: [ONE, TWO, THREE], quorums: majority([ONE, TWO, THREE]) },
-      priority: 0,
-      votes: false,
-      electionTimeoutMs: ELECTION_TIMEOUT_MS,
-      heartbeatIntervalMs: 10,
-      leaseMs: 40,
-      clockDriftRatio: 0.1,
-      windowEntriesMax: 8,
-      windowBytesMax: 4096,
-      queuedEntriesMax: 64,
-      queuedBytesMax: 65536,
-      chunkBytesMax: 20,
-      retainedEntries: 4,
-      seed: 1,
-    },
-    { records: [], snapshotThrough: slot(0) },
-    monotonicMs(0),
-  );
+  readonly #lone = loneCore([ONE, TWO, THREE], false);
 
   hear(from: ReplicaId, body: Body): readonly Effect[] {
-    return this.#core.step(
-      { kind: 'message', from, message: { configuration: 1, ...body } },
-      monotonicMs(this.now),
-    );
+    return this.#lone.hear(from, body, this.now);
   }
   /** Whom it asks for which slot when peers that have chosen through `chosen` say that they are there. */
   asksAfterHeartbeats(chosen: number, from: readonly ReplicaId[] = [TWO, THREE]): string[] {

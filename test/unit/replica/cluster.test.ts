@@ -199,4 +199,13 @@ describe('a cluster of replicas over simulated clock, chance, disk and network',
     await cluster.time.advance(40);
     expect(leaderOf().self).not.toBe(old.self);
   });
+
+  it('is told of no lost replica while all of them stop', async () => {
+    await make();
+    const before = cluster.logs.length;
+    const stopped = [...cluster.replicas.values()].map((replica) => replica.stop(100));
+    await cluster.time.advance(1_000);
+    await Promise.all(stopped);
+    expect(cluster.logs.slice(before).filter((line) => /lost replica|has ended/.test(line))).toEqual([]);
+  });
 });

@@ -2,8 +2,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { groupId, shardId, topicName } from '../../../src/kernel/index.js';
+import { groupId, shardId, slot, topicName } from '../../../src/kernel/index.js';
 import { type Machine } from '../../../src/machine/index.js';
+import { decodeRecord, RecordOrder } from '../../../src/paxos/index.js';
 import type { LogRecord, OpenedStorage } from '../../../src/replica/index.js';
 import { openFileStorage } from '../../../src/storage/index.js';
 import { FrameReader } from '../../../src/transport/framing.js';
@@ -49,6 +50,15 @@ describe.each(versions)('what %s recorded', (version) => {
     });
     expect(Object.keys(formedWith)).toEqual(['1', '2', '3']);
     expect([...opened.snapshots.keys()].sort()).toEqual([0, 1]);
+  });
+
+  it('has the records of each shard in an order that makes sense', () => {
+    for (const shard of manifest.shards.keys()) {
+      const order = new RecordOrder(shardId(shard), opened.snapshots.get(shardId(shard)) ?? slot(0));
+      const ofShard = records.filter((record) => record.shard === shard);
+      for (const { type, payload } of ofShard) order.add(decodeRecord(type, payload));
+      expect(ofShard.length).toBeGreaterThan(10);
+    }
   });
 
   it('leads each shard to the state it had', async () => {
