@@ -9,8 +9,17 @@ const SHARDS_MAX = 0xffff;
  * after it is read.
  */
 export function identityProblem(identity: DiskIdentity): string | undefined {
-  const { clusterId, replicaId, shards, incarnation, formedWith, agreement, earlierLeaseMs, positions } =
-    identity;
+  const {
+    clusterId,
+    replicaId,
+    shards,
+    incarnation,
+    formedWith,
+    agreement,
+    earlierLeaseMs,
+    positions,
+    levels,
+  } = identity;
   if (!isName(clusterId)) return `clusterId is ${JSON.stringify(clusterId)}, not a name`;
   if (!isWhole(replicaId, 0, REPLICA_IDS - 1)) return `replicaId is ${String(replicaId)}, not an id`;
   if (!isWhole(shards, 1, SHARDS_MAX)) return `shards is ${String(shards)}, not 1..${SHARDS_MAX}`;
@@ -28,6 +37,8 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
     if (formedWith[id] === undefined) return `positions.${id} is of a replica that formedWith lacks`;
     if (!isWhole(position, 0, Number.MAX_SAFE_INTEGER)) return `positions.${id} is ${String(position)}`;
   }
+  for (const [id, level] of Object.entries(levels ?? {}))
+    if (!isWhole(level, 1, Number.MAX_SAFE_INTEGER)) return `levels.${id} is ${String(level)}`;
   return undefined;
 }
 

@@ -38,6 +38,7 @@ export class OwnDisk {
     this.#claimedAt = this.#options.clock.monotonic();
     this.#identity = await claimDisk(this.#options);
     this.#positions.restore(this.#identity);
+    this.#peers.remember(this.#identity.levels ?? {});
   }
   /** Known from `claim` on. */
   get identity(): DiskIdentity {
@@ -74,6 +75,14 @@ export class OwnDisk {
       this.#positions.heard(from, position, this.#options.clock.monotonic());
   }
 
+  /** Written down, so that a peer that is down at the next start does not count as the oldest version. */
+  #noteLevel(peer: ReplicaId): void {
+    const level = this.#peers.levelOf(peer);
+    const { levels = {} } = this.identity;
+    if (levels[peer] !== level)
+      this.save({ ...this.identity, levels: { ...levels, [peer]: level } }, () => undefined);
+  }
+
   /** A peer may know more of the others than this replica, which was cut off from them. */
   #heardOfOthers({ positions = {}, formedWith }: Hello): void {
     const known = this.identity.formedWith;
@@ -88,8 +97,9 @@ export class OwnDisk {
   /** `votes`: this replica may have voted already. */
   met(peer: ReplicaId, hello: Hello, votes: boolean): void {
     if (hello.position !== undefined) this.heard(peer, hello.position);
-    const { identity } = this;
     this.#heardOfOthers(hello);
+    this.#noteLevel(peer);
+    const { identity } = this;
     const own = this.#options.storage.storage.position();
     const remembered = hello.positions?.[identity.replicaId] ?? 0;
     if (remembered <= own || hello.formedWith[identity.replicaId] !== identity.incarnation) return;

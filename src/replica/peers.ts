@@ -10,6 +10,7 @@ export class Peers {
   readonly #replicas: readonly ReplicaAddress[];
   readonly #up = new Map<ReplicaId, Hello>();
   readonly #met = new Map<ReplicaId, Hello>();
+  #remembered: Readonly<Record<string, number>> = {};
 
   constructor(self: ReplicaId, replicas: readonly ReplicaAddress[]) {
     this.#self = self;
@@ -34,10 +35,16 @@ export class Peers {
     return this.#met;
   }
 
-  /** Of this replica, or of a peer that was met since the start of this process; else as of the oldest. */
+  /** The feature levels that an earlier process wrote down. */
+  remember(levels: Readonly<Record<string, number>>): void {
+    this.#remembered = levels;
+  }
+  /** Of this replica, or of a peer as it said last, if only to an earlier process; as of the oldest when it never said it. */
   levelOf(peer: ReplicaId): number {
     if (peer === this.#self) return FEATURE_LEVEL;
-    return this.#met.get(peer)?.featureLevel ?? FIRST_FEATURE_LEVEL;
+    const hello = this.#met.get(peer);
+    if (hello !== undefined) return hello.featureLevel ?? FIRST_FEATURE_LEVEL;
+    return this.#remembered[peer] ?? FIRST_FEATURE_LEVEL;
   }
   isUp(peer: ReplicaId): boolean {
     return this.#up.has(peer);
@@ -51,7 +58,7 @@ export class Peers {
     return this.#up.delete(peer);
   }
 
-  /** What every replica of the cluster knows. A peer that was not met since the start of this process counts as the oldest. */
+  /** What every replica of the cluster knows. A peer that was never met counts as the oldest. */
   get featureLevel(): number {
     const levels = this.#replicas.filter(({ id }) => id !== this.#self).map(({ id }) => this.levelOf(id));
     return Math.min(FEATURE_LEVEL, ...levels);

@@ -53,6 +53,8 @@ export interface DiskIdentity {
   readonly earlierLeaseMs?: number;
   /** How far the disks of `formedWith` had come, as their replicas said. Absent in files of version 0.1.0. By replica id. */
   readonly positions?: Readonly<Record<string, number>>;
+  /** The feature levels that the peers had when they were met last. Absent in files of version 0.1.0. By replica id. */
+  readonly levels?: Readonly<Record<string, number>>;
 }
 
 /** Of a disk: `scarce` takes no proposals, but a compaction; `none` not even that. What was proposed before still fits. */

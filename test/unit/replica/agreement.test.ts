@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { groupId, type ReplicaId, replicaId } from '../../../src/kernel/index.js';
 import type { DiskIdentity } from '../../../src/replica/index.js';
 import { blankDisk } from '../../../src/storage/index.js';
+import { commit, GROUP } from '../../harness/commits.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
 const ids = (...numbers: number[]): ReplicaId[] => numbers.map(replicaId);
@@ -74,6 +75,29 @@ describe('what all replicas must have alike', () => {
     expect(servingNow()).toHaveLength(1);
     expect(agreement).toMatchObject({ replicas: '1, 2, 3', quorums: 'majority of 3', leaseMs: '300' });
     expect(cluster.disks.get(replicaId(1))!.identity!.agreement).toEqual(agreement);
+  });
+
+  it('remembers what its peers can do: one that is down after a restart does not hold back the others', async () => {
+    await formed(3);
+    await cluster.time.advance(1_000);
+    stopAll();
+    for (const id of ids(1, 2)) await cluster.start(id);
+    await cluster.time.advance(3_000);
+    const leader = [...cluster.replicas.values()].find((replica) => replica.serves(replica.shardOf(GROUP)))!;
+    const outcomes: string[] = [];
+    // Version 0.1.0 could not read it.
+    leader.submit(leader.shardOf(GROUP), commit(2n ** 53n), ({ kind }) => outcomes.push(kind));
+    await cluster.time.advance(500);
+    expect(outcomes).toEqual(['ok']);
+    // An older version that comes back counts as what it is.
+    cluster.network.hello = ({ featureLevel, ...older }) =>
+      older.replicaId === 3 ? older : { ...older, ...(featureLevel !== undefined && { featureLevel }) };
+    await cluster.start(replicaId(3));
+    await cluster.time.advance(500);
+    leader.submit(leader.shardOf(GROUP), commit(2n ** 54n), ({ kind }) => outcomes.push(kind));
+    await cluster.time.advance(500);
+    expect(outcomes).toEqual(['ok', 'overloaded']);
+    expect(cluster.disks.get(leader.self)!.identity!.levels).toMatchObject({ 3: 1 });
   });
 
   it.each(['leaseMs', 'electionTimeoutMs', 'clockDriftRatio'])(
