@@ -10,6 +10,8 @@ export type DueTimer = Pick<Extract<TimerChange, { kind: 'arm' }>, 'group' | 'ti
  * from the change on: who has lost its connection together with everybody else is back by then, or gone. Milliseconds.
  */
 const RETURN_MS = 3_000;
+/** Thousands of members take longer to come back. Milliseconds for each. */
+const RETURN_MS_A_MEMBER = 2;
 /** News upon which a group waits for all its members. */
 const WAITED_FOR: ReadonlySet<News['kind']> = new Set(['member-joined', 'rebalance-started']);
 
@@ -76,8 +78,10 @@ export class GroupTimers {
     for (const each of news) {
       if (!WAITED_FOR.has(each.kind) || !('group' in each) || this.#hurried.has(each.group)) continue;
       this.#hurried.add(each.group);
-      for (const member of groups.dynamicMembers(each.group))
-        this.#deadlines.hurry(timerKey(each.group, { kind: 'session', member }), this.#returnBy);
+      const members = [...groups.dynamicMembers(each.group)];
+      const returnBy = monotonicMs(this.#returnBy + members.length * RETURN_MS_A_MEMBER);
+      for (const member of members)
+        this.#deadlines.hurry(timerKey(each.group, { kind: 'session', member }), returnBy);
     }
   }
 }
