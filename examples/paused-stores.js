@@ -92,7 +92,7 @@ async function openRedis({ name, url, prefix }) {
   return {
     name,
     records,
-    // The blind writer does not know versions; a hash it writes is the same hash, whoever reads it.
+    // The blind writer does not know versions; a hash it writes is the same hash for every reader.
     writeBlindly: (id, balance, line) => overwrite(records, id, balance, line),
     async journal() {
       const keys = await redis.keys(`${prefix}*:r:journal:*`);

@@ -52,7 +52,7 @@ export class ClusterFacts {
   }
   /**
    * Another replica that clients can reach leads the shard, and has done so for a while: a client that asks all replicas gets
-   * the shard's groups from that one. Right after a change two replicas may each believe that the other one leads.
+   * the shard's groups from that one. Right after a change each of two replicas may name the other one as leader.
    */
   settledElsewhere(shard: ShardId): boolean {
     const leader = this.#coordinator.leaderOf(shard);

@@ -183,7 +183,7 @@ export class GroupClient {
     return BrokerConnection.open(address, this.#options);
   }
 
-  /** For messages: where the coordinator is believed to be. */
+  /** For messages: where the coordinator was last. */
   async coordinatorText(): Promise<string> {
     const address = await this.#coordinator?.catch(() => undefined);
     return address === undefined ? 'no coordinator' : addressText(address);

@@ -13,7 +13,7 @@ export type WorkKind =
   /** Timers, proposals, and what the disk has written. */
   | 'upkeep';
 
-/** Runs it, and tells whoever watches the loop what ran. What runs inside counts as its own kind. */
+/** Runs it, and tells the watch of the loop what ran. What runs inside counts as its own kind. */
 export type Work = <T>(kind: WorkKind, run: () => T) => T;
 
 /** Nobody watches. */

@@ -23,7 +23,7 @@ export function isElectable(s: State, now: MonotonicMs): boolean {
   return s.options.configuration.quorums.isPrepareQuorum(reached);
 }
 
-/** While leading: an accept quorum has answered a round lately (or it has just begun to lead). */
+/** While leading: an accept quorum has answered a round lately (or it has just started to lead). */
 export function hearsQuorum(leader: Leader, now: MonotonicMs): boolean {
   return now < leader.quorumSilence.endsAt;
 }

@@ -51,7 +51,7 @@ export class EntryPage {
     this.#apart.set(index, { ballot, entry: own });
   }
 
-  /** The payload is a view: whoever keeps it keeps the page. */
+  /** The payload is a view: who keeps it keeps the whole page. */
   at(index: number): AcceptedEntry {
     const apart = this.#apart.size > 0 ? this.#apart.get(index) : undefined;
     if (apart !== undefined) return apart;

@@ -47,7 +47,7 @@ function settleOwn(leader: Leader, position: Slot, entry: Entry): ProposalId | u
 
 /**
  * Asks a peer that knows of more chosen slots, one peer at a time, unless our leader is bringing them anyway. An answer
- * that takes longer than an election timeout is taken for lost.
+ * that takes longer than an election timeout counts as lost.
  */
 export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
   // A leader streams to its followers by itself.

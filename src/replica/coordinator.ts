@@ -61,7 +61,7 @@ export interface Coordinator {
   /** Every replica of the configuration, by id; those never heard from are there too when their address is known. */
   brokers(): readonly BrokerAddress[];
   shardOf(group: GroupId): ShardId;
-  /** The replica believed to lead; undefined while there is none. */
+  /** The replica that leads as far as this one knows; undefined while there is none. */
   leaderOf(shard: ShardId): ReplicaId | undefined;
   /** True when this replica leads the shard and may serve. */
   serves(shard: ShardId): boolean;

@@ -1,13 +1,13 @@
 import type { ReplicaId } from '../kernel/index.js';
 import type { DiskIdentity } from './ports.js';
 
-/** What was heard is written down when nothing more has come for a moment, and now and then meanwhile. Milliseconds. */
+/** What was heard is written to disk when nothing more has come for QUIET_MS, and every SAVE_EVERY_MS meanwhile. Milliseconds. */
 const QUIET_MS = 500;
 const SAVE_EVERY_MS = 5_000;
 
 /**
- * How far the disks of the cluster have come, as their replicas said: a disk that is behind what it said once is an older
- * copy, which has forgotten promises. It is told by its peers, before it votes (formation.ts waits for a quorum of them).
+ * How far the disks of the cluster have come, as their replicas said. A disk that is behind what its replica once said is an
+ * older copy, which has forgotten promises. Its peers tell it so before it votes (formation.ts waits for a quorum of them).
  */
 export class DiskPositions {
   readonly #heard: Record<string, number> = {};
@@ -31,7 +31,7 @@ export class DiskPositions {
     this.#changedAt = now;
   }
 
-  /** What to write down now; undefined when nothing is new, or it was done a moment ago. */
+  /** What to write to disk now; undefined when nothing is new, or it was written a moment ago. */
   toSave(now: number): Readonly<Record<string, number>> | undefined {
     if (!this.#changed) return undefined;
     if (now - this.#changedAt < QUIET_MS && now - this.#savedAt < SAVE_EVERY_MS) return undefined;

@@ -12,7 +12,7 @@ export type DueTimer = Pick<Extract<TimerChange, { kind: 'arm' }>, 'group' | 'ti
 const RETURN_MS = 3_000;
 /** Thousands of members take longer to come back. Milliseconds for each. */
 const RETURN_MS_A_MEMBER = 2;
-/** News upon which a group waits for all its members. */
+/** News after which a group waits for all its members. */
 const WAITED_FOR: ReadonlySet<News['kind']> = new Set(['member-joined', 'rebalance-started']);
 
 /** The timers of a shard's groups, as its leader keeps them: soft state, which the next leader arms anew. */

@@ -39,7 +39,7 @@ export class HashAudit {
     return true;
   }
 
-  /** Called now and then: a slot to report because the log rests there, or undefined. */
+  /** Called at intervals: a slot to report because the log rests there, or undefined. */
   resting(): { readonly slot: Slot; readonly hash: number } | undefined {
     const rests = this.#resting === this.#applied && this.#reported !== this.#applied;
     this.#resting = this.#applied;

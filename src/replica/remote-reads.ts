@@ -82,7 +82,7 @@ export class RemoteReads {
       waiting.asked = undefined;
       if (through !== null) waiting.through = through;
     }
-    // Refused: `tick` asks whoever leads then. Asked again at once it would be refused again.
+    // Refused: `tick` asks the replica that leads then. Asked again at once it would be refused again.
     if (through !== null) this.#ask(shard);
     this.applied();
   }
@@ -142,7 +142,7 @@ export class RemoteReads {
     for (const waiting of asking) waiting.asked = request;
   }
 
-  /** This replica has begun to lead meanwhile. */
+  /** This replica leads by now. */
   #readHere(shard: ShardId, asking: readonly Waiting[]): void {
     for (const waiting of asking) {
       this.#waiting.delete(waiting);

@@ -2,7 +2,7 @@ import { type Log, MalformedBytesError } from '../kernel/index.js';
 
 /**
  * What `decode` gives; undefined, with a warning, when the bytes cannot be read. Only decoding may fail softly: whatever
- * throws later has begun to change state.
+ * throws later has already changed state.
  */
 export function softly<T>(log: Log, what: string, decode: () => T): T | undefined {
   try {

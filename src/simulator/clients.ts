@@ -10,7 +10,7 @@ const TOPIC = 'work';
 const TOPIC_PARTITIONS = 8;
 type CommitCommand = Extract<GroupCommand, { kind: 'group.commit' }>;
 /** A client gives an answer up after this. Milliseconds. */
-export const PATIENCE_MS = 2_500;
+export const GIVE_UP_AFTER_MS = 2_500;
 
 export interface PendingRequest {
   readonly replica: Replica;
@@ -25,7 +25,7 @@ export interface ClientSurroundings {
   readonly history: History;
   /** Those that run, in the order of their ids. */
   readonly replicas: () => readonly Replica[];
-  /** Those that are asked by whoever does not know whom to ask. */
+  /** Those that a client asks when it does not know the coordinator. */
   readonly anyReplica: () => readonly Replica[];
   /** The brokers of both. */
   readonly brokers: () => readonly BrokerPort[];
@@ -38,12 +38,12 @@ export interface ClientSurroundings {
   readonly paceMs: () => number;
 }
 
-/** Calls `ask` again and again, each time after the last answer or when patience has run out (`impatient`). */
+/** Calls `ask` again and again, each time after the last answer, or when none has come in time (`gaveUp`). */
 function repeatedly(
   around: ClientSurroundings,
   whom: (any: Replica) => Replica,
   ask: (replica: Replica, done: () => void) => void,
-  impatient: () => void = () => undefined,
+  gaveUp: () => void = () => undefined,
 ): void {
   const { time, random, anyReplica, paceMs, pending } = around;
   const again = (): void => {
@@ -60,9 +60,9 @@ function repeatedly(
         giveUp();
         again();
       };
-      const giveUp = time.after(PATIENCE_MS, () => {
+      const giveUp = time.after(GIVE_UP_AFTER_MS, () => {
         end();
-        impatient();
+        gaveUp();
       });
       ask(replica, () => {
         pending.delete(request);

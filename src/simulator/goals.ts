@@ -12,7 +12,7 @@ const GOALS: readonly string[] = [
   'a disk hung',
   'a replica noticed that its disk hung',
   'a disk was wiped',
-  'a disk rotted',
+  'a disk was corrupted',
   'a log was zeroed',
   'a corrupt log was set aside',
   'a disk was copied',

@@ -1,13 +1,13 @@
 import { crc32c, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
 import { type Machine, restoreMachine } from '../machine/index.js';
 import type { Replica } from '../replica/index.js';
-import { PATIENCE_MS, type PendingRequest } from './clients.js';
+import { GIVE_UP_AFTER_MS, type PendingRequest } from './clients.js';
 import type { History } from './history.js';
 import { type Member, PARTITIONS, SESSION_MS } from './members.js';
 import type { Setup } from './setup.js';
 import type { VirtualTime } from './virtual-time.js';
 
-/** How long a healed cluster may take until every client has been served: its own patience and four elections. */
+/** How long a healed cluster may take until every client has been served: the time after which it gives up, and four elections. */
 const SERVED_WITHIN_MS = 5_000;
 const HEALED_ELECTIONS = 4;
 const SAMPLE_EVERY_MS = 100;
@@ -128,7 +128,7 @@ export class HealedCluster {
     while (time.now < end && behind().length > 0 && !violated()) await this.#pass(SAMPLE_EVERY_MS);
     if (violated()) return;
     history.stuck.push(...behind());
-    const old = time.now - PATIENCE_MS - this.#elections();
+    const old = time.now - GIVE_UP_AFTER_MS - this.#elections();
     for (const { replica, askedAt } of pending)
       if (askedAt < old && core().includes(replica))
         history.stuck.push(`replica ${replica.self} never answered what it was asked at ${askedAt} ms`);

@@ -20,7 +20,7 @@ export interface DirectoryLock {
 }
 
 /**
- * One process per directory. Its lock is a listening socket in the directory: whoever reaches it knows that the holder
+ * One process per directory. Its lock is a listening socket in the directory: a process that reaches it knows that the holder
  * lives, also from another container with process ids of its own; the kernel ends it with the process. The file `lock` names
  * the holder; where sockets cannot be made or reached (some network and shared file systems), the process id in it must
  * do, and a holder whose file has changed stops. Throws DataDirectoryError when the directory is in use.
@@ -198,7 +198,7 @@ function watched(directory: string, owner: string): () => boolean {
     if (!held || now - lookedAt < LOOK_AGAIN_MS) return held;
     lookedAt = now;
     const found = ownerIn(directory);
-    // Whoever takes it over removes it first: the next look finds the new one.
+    // A process that takes it over removes it first: the next look finds the new one.
     held = found === undefined || found === '' || found === owner;
     return held;
   };

@@ -8,8 +8,8 @@ const TABLE = [
     code: -1,
     name: 'UNKNOWN_SERVER_ERROR',
     retriable: false,
-    when: 'Something failed here that the client did nothing for.',
-    whatToDo: 'Look into the log of the replica that answered.',
+    when: 'Something failed in the replica; the request is not the cause.',
+    whatToDo: 'Read the log of the replica that answered.',
   },
   { code: 0, name: 'NONE', retriable: false, when: 'No error.', whatToDo: 'Nothing.' },
   {
@@ -44,7 +44,7 @@ const TABLE = [
     code: 5,
     name: 'LEADER_NOT_AVAILABLE',
     retriable: true,
-    when: 'A partition has no leader just now.',
+    when: 'A partition has no leader at the moment.',
     whatToDo: 'Refresh metadata and retry.',
   },
   {
@@ -100,7 +100,7 @@ const TABLE = [
     code: 13,
     name: 'NETWORK_EXCEPTION',
     retriable: true,
-    when: 'The connection broke; made by clients.',
+    when: 'The connection broke; reported by clients.',
     whatToDo: 'Retry.',
   },
   {
@@ -254,7 +254,7 @@ const TABLE = [
     code: 35,
     name: 'UNSUPPORTED_VERSION',
     retriable: false,
-    when: 'The API is not spoken in this version.',
+    when: 'The API is not supported in this version.',
     whatToDo: 'Ask for ApiVersions and choose a version in range.',
   },
   {
@@ -275,15 +275,15 @@ const TABLE = [
     code: 38,
     name: 'INVALID_REPLICATION_FACTOR',
     retriable: false,
-    when: 'A replication factor that cannot be had.',
+    when: 'A replication factor that is not possible.',
     whatToDo: 'Leave it to the default (-1) or use 1 to the number of replicas.',
   },
   {
     code: 39,
     name: 'INVALID_REPLICA_ASSIGNMENT',
     retriable: false,
-    when: 'A manual placement of replicas that cannot be had.',
-    whatToDo: 'Leave the placement out.',
+    when: 'A manual placement of replicas that is not possible.',
+    whatToDo: 'Omit the placement.',
   },
   {
     code: 40,
@@ -345,7 +345,7 @@ const TABLE = [
     code: 48,
     name: 'INVALID_TXN_STATE',
     retriable: false,
-    when: 'A transaction is not where the request thinks. Never sent.',
+    when: 'A transaction is in another state than the request expects. Never sent.',
     whatToDo: 'Nothing.',
   },
   {
@@ -394,7 +394,7 @@ const TABLE = [
     code: 55,
     name: 'OPERATION_NOT_ATTEMPTED',
     retriable: false,
-    when: 'Left undone because an earlier part of the request failed.',
+    when: 'Not done because an earlier part of the request failed.',
     whatToDo: 'Correct the earlier part.',
   },
   {
@@ -402,7 +402,7 @@ const TABLE = [
     name: 'KAFKA_STORAGE_ERROR',
     retriable: true,
     when: 'The disk failed.',
-    whatToDo: 'Look into the log of the replica.',
+    whatToDo: 'Read the log of the replica.',
   },
   {
     code: 57,
@@ -513,14 +513,14 @@ const TABLE = [
     code: 76,
     name: 'UNSUPPORTED_COMPRESSION_TYPE',
     retriable: false,
-    when: 'A compression that the version lacks. Never sent.',
+    when: 'A compression that this version does not support. Never sent.',
     whatToDo: 'Nothing.',
   },
   {
     code: 77,
     name: 'STALE_BROKER_EPOCH',
     retriable: false,
-    when: 'A message of an older life of a broker. Never sent.',
+    when: 'A message of an earlier run of a broker. Never sent.',
     whatToDo: 'Nothing.',
   },
   {
@@ -541,7 +541,7 @@ const TABLE = [
     code: 80,
     name: 'PREFERRED_LEADER_NOT_AVAILABLE',
     retriable: true,
-    when: 'The preferred leader cannot lead just now.',
+    when: 'The preferred leader cannot lead at the moment.',
     whatToDo: 'Retry.',
   },
   {
@@ -618,14 +618,14 @@ const TABLE = [
     code: 91,
     name: 'RESOURCE_NOT_FOUND',
     retriable: false,
-    when: 'The thing named does not exist.',
+    when: 'The named resource does not exist.',
     whatToDo: 'Check the name.',
   },
   {
     code: 92,
     name: 'DUPLICATE_RESOURCE',
     retriable: false,
-    when: 'The request names one thing twice.',
+    when: 'The request names one resource twice.',
     whatToDo: 'Name it once.',
   },
   {
@@ -674,14 +674,14 @@ const TABLE = [
     code: 99,
     name: 'POSITION_OUT_OF_RANGE',
     retriable: false,
-    when: 'A position beyond the end of a snapshot. Never sent.',
+    when: 'A position behind the end of a snapshot. Never sent.',
     whatToDo: 'Nothing.',
   },
   {
     code: 100,
     name: 'UNKNOWN_TOPIC_ID',
     retriable: true,
-    when: 'No topic has this id: it was deleted, perhaps made again.',
+    when: 'No topic has this id: it was deleted, perhaps created again.',
     whatToDo: 'Refresh metadata and retry.',
   },
   {

@@ -73,7 +73,7 @@ export class WorkerMachine {
   #heartbeatAt = Number.POSITIVE_INFINITY;
   #isBeating = false;
   #missedBeats = 0;
-  /** What is owned here is less than what the group believes: it has to be told. */
+  /** Less is owned here than the group has on record: it has to be told. */
   #mustRejoin: string | undefined;
   /** What the last JoinGroup named as owned. */
   #claimed: readonly TopicPartition[] = [];
@@ -270,7 +270,7 @@ export class WorkerMachine {
           this.#rebalance('the group rebalances');
         return;
       case code.illegalGeneration:
-        // The next generation has begun: the answer to JoinGroup is on its way.
+        // The next generation has started: the answer to JoinGroup is on its way.
         if (isJoining) return;
         this.#lose('the group has gone on without this member');
         if (this.#phase !== 'leaving') this.#join('it has missed a generation');
@@ -322,7 +322,7 @@ export class WorkerMachine {
 
   #lose(why: string): void {
     this.#leases.loseAll(why);
-    // Whatever the group still believes to be owned here has to begin anew.
+    // What the group still has on record as owned here has to start again.
     this.#mustRejoin = 'it lost what it owned';
   }
 

@@ -34,7 +34,7 @@ if (values.peer === undefined) {
 /** A difference counts when it comes again: a server that was too slow for a session of 1.5 s is no difference. */
 const ATTEMPTS = 3;
 /** With each attempt answers get so much more time before they count as not given yet. */
-const PATIENCE_MS = 50;
+const GIVE_UP_AFTER_MS = 50;
 
 const cluster =
   values.quorate === undefined ? await Cluster.start({ replicas: 1, settings: COMPARABLE_SETTINGS }) : null;
@@ -60,7 +60,7 @@ interface Result {
 }
 
 async function attempt(sequence: Sequence, attempts = 1): Promise<Result> {
-  const patienceMs = (attempts - 1) * PATIENCE_MS;
+  const patienceMs = (attempts - 1) * GIVE_UP_AFTER_MS;
   const [theirs, ours] = await Promise.all([
     play(sequence, kafka, patienceMs),
     play(sequence, quorate, patienceMs),

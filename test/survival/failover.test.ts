@@ -7,7 +7,7 @@ import { eventually, median, sleep } from '../harness/waiting.js';
 
 const ROUNDS = 20;
 /** For what must happen at some time, on a machine that may be busy with other work. */
-const PATIENCE_MS = 60_000;
+const GIVE_UP_AFTER_MS = 60_000;
 const NOT_COORDINATOR = 16;
 
 describe('survival', () => {
@@ -15,10 +15,10 @@ describe('survival', () => {
   beforeAll(async () => {
     cluster = await Cluster.start();
     await cluster.createTopic('work', 6);
-  }, 2 * PATIENCE_MS);
+  }, 2 * GIVE_UP_AFTER_MS);
   afterAll(() => cluster.close(), 30_000);
   /** What a test left dead is started for the next one. */
-  afterEach(() => cluster.mend(), 2 * PATIENCE_MS);
+  afterEach(() => cluster.mend(), 2 * GIVE_UP_AFTER_MS);
 
   it(`${ROUNDS} leaders are killed: no acknowledged commit is lost, nobody rejoins`, async () => {
     const scene = new FailoverScene(cluster, 'survival');
@@ -72,7 +72,7 @@ describe('survival', () => {
       try {
         await eventually(
           'another leader takes the commit',
-          PATIENCE_MS,
+          GIVE_UP_AFTER_MS,
           async () => (await member.commit(0, 2)) === 0,
         );
         await sleep(5_000);
@@ -87,7 +87,7 @@ describe('survival', () => {
       stale.close();
       await member.leave();
     },
-    5 * PATIENCE_MS,
+    5 * GIVE_UP_AFTER_MS,
   );
 
   it(
@@ -112,7 +112,7 @@ describe('survival', () => {
           }
         }
       })();
-      await eventually('some commits are acknowledged', PATIENCE_MS, () => acknowledged > 100);
+      await eventually('some commits are acknowledged', GIVE_UP_AFTER_MS, () => acknowledged > 100);
       await Promise.all(cluster.replicas.map(({ id }) => cluster.kill(id)));
       working = false;
       await work;
@@ -127,6 +127,6 @@ describe('survival', () => {
       expect(found.topics[0]!.partitions[0]!.committedOffset).toBeGreaterThanOrEqual(acknowledged);
       await member.leave();
     },
-    5 * PATIENCE_MS,
+    5 * GIVE_UP_AFTER_MS,
   );
 });

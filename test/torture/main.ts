@@ -35,7 +35,7 @@ if (!(minutes > 0) || !Number.isInteger(seed))
   throw new RangeError('torture [--minutes M] [--seed S]: numbers');
 
 /** After the last fault every client must be served within this time, on a machine that may be busy. */
-const PATIENCE_MS = 60_000;
+const GIVE_UP_AFTER_MS = 60_000;
 const SCENES = ['one', 'two'];
 
 const startedAt = performance.now();
@@ -115,8 +115,10 @@ async function torture(cluster: Cluster): Promise<boolean> {
   await Promise.all(
     workers.map(async (worker) => {
       const before = worker.answered;
-      await eventually(worker.name, PATIENCE_MS, () => worker.answered > before).catch(() =>
-        history.stuck.push(`${worker.name} was not served within ${PATIENCE_MS} ms after the last fault`),
+      await eventually(worker.name, GIVE_UP_AFTER_MS, () => worker.answered > before).catch(() =>
+        history.stuck.push(
+          `${worker.name} was not served within ${GIVE_UP_AFTER_MS} ms after the last fault`,
+        ),
       );
     }),
   );
@@ -133,7 +135,9 @@ async function readAll(cluster: Cluster, history: Scene['history']): Promise<voi
   for (const { group, acknowledged, tried } of history.commits) {
     const client = new GroupClient({ bootstrap: cluster.bootstrap, group });
     const body = { groupId: group, topics: [{ name: 'work', partitionIndexes: [0] }] };
-    const { topics } = await client.ask(9, 5, body, ({ errorCode }) => errorCode, { withinMs: PATIENCE_MS });
+    const { topics } = await client.ask(9, 5, body, ({ errorCode }) => errorCode, {
+      withinMs: GIVE_UP_AFTER_MS,
+    });
     const found = Math.max(0, Number(topics[0]?.partitions[0]?.committedOffset ?? -1));
     history.reads.push({ group: groupId(group), atLeast: acknowledged, found, atMost: tried });
     client.close();

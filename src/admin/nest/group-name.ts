@@ -8,7 +8,7 @@ interface Asked {
 }
 
 /**
- * The group of a request: `/groups/:id/...`, or `/group/...?id=` for any name at all. Whoever parses a URL takes `.` and
+ * The group of a request: `/groups/:id/...`, or `/group/...?id=` for any name at all. Parsers of URLs take `.` and
  * `..` out of its path, encoded or not, and an empty name is no part of one.
  */
 export const GroupName = createParamDecorator((_: unknown, context: ExecutionContext): GroupId => {

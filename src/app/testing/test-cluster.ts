@@ -122,7 +122,7 @@ export class TestCluster {
   // ---- time ----
 
   /**
-   * Lets virtual time pass: sessions and rebalances end, and whoever waits is answered. Client libraries keep timers of
+   * Lets virtual time pass: sessions and rebalances end, and requests that wait are answered. Client libraries keep timers of
    * their own on the machine's clock (kafkajs does): what they would do meanwhile they do not.
    */
   advance(ms: number): Promise<void> {

@@ -16,7 +16,7 @@ export function* unanswered(group: ClassicGroup): Iterable<ClassicMember> {
 }
 
 /**
- * The requests that waited are lost with the leader of the shard. Whoever has not been answered yet keeps its id, as one
+ * The requests that waited are lost with the leader of the shard. A member that has not been answered yet keeps its id, as one
  * that was only handed out: a client that knows it joins with it, and nobody waits for one that does not (KIP-394).
  */
 export function callRoll(turn: Turn, quietMs: number): void {

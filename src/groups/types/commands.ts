@@ -113,7 +113,7 @@ export type GroupCommand =
   | { readonly kind: 'group.expireOffsets'; readonly offsetsRetentionMs: number }
   /**
    * Another replica leads the shard. The JoinGroup requests that waited are lost, and with them the ids of clients that came
-   * without one: in all groups, whoever has not been in a generation yet must join again. Feature level 4.
+   * without one: in all groups, members that have not been in a generation yet must join again. Feature level 4.
    */
   | { readonly kind: 'group.rollCall'; readonly quietMs: number }
   /** Tokens of the shard are above this from now on. The leader proposes it once, when the cluster is new (or new to it). */

@@ -76,7 +76,7 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
     strike.note('a log was zeroed', victim);
     disk.zeroLog(random.chance(0.5));
   } else {
-    strike.note('a disk rotted', victim);
+    strike.note('a disk was corrupted', victim);
     for (let flips = 1 + random.below(3); flips > 0; flips--) disk.rot();
   }
   return true;

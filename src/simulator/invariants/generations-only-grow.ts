@@ -1,6 +1,6 @@
 import type { History } from '../history.js';
 
-/** Whoever is told a generation later is told at least the one that others know already. */
+/** A client that learns of a generation later learns at least the one that others know already. */
 export function generationsOnlyGrow({ told }: History): string | undefined {
   const highest = new Map<string, (typeof told)[number]>();
   // In the order of time, as members were told; what two are told at one moment may come in any order.

@@ -7,7 +7,7 @@ export function zombiesAreRefused({ told, acts }: History): string | undefined {
       (item) => item.group === group && item.generation > generation && item.at < startedAt,
     );
     if (newer !== undefined)
-      return `a ${what} of ${member} in generation ${generation} of ${group} was taken, begun at ${startedAt} ms; ${newer.member} knew generation ${newer.generation} at ${newer.at} ms`;
+      return `a ${what} of ${member} in generation ${generation} of ${group} was taken, started at ${startedAt} ms; ${newer.member} knew generation ${newer.generation} at ${newer.at} ms`;
   }
   return undefined;
 }

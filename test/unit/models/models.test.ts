@@ -5,7 +5,7 @@ import { GROUP_PLANTS, PAXOS_PLANTS } from './plants.js';
 import { GROUP_DEPTH_QUICK, GROUP_SIZES, PAXOS_SIZES } from './sizes.js';
 
 /** Far above what any of these takes on a busy machine: the work is bounded, not the time. */
-const PATIENCE_MS = 300_000;
+const GIVE_UP_AFTER_MS = 300_000;
 
 describe('small models of Paxos', () => {
   it.each(PAXOS_SIZES.filter(({ quick }) => quick === true))(
@@ -16,7 +16,7 @@ describe('small models of Paxos', () => {
       expect(report.complete).toBe(true);
       expect(report.states).toBeGreaterThan(1_000);
     },
-    PATIENCE_MS,
+    GIVE_UP_AFTER_MS,
   );
 
   it.each(PAXOS_PLANTS)(
@@ -27,7 +27,7 @@ describe('small models of Paxos', () => {
       expect(found?.says).toMatch(/two replicas apply different values|after "|at most the promise/);
       expect(found?.trace.length).toBeGreaterThan(5);
     },
-    PATIENCE_MS,
+    GIVE_UP_AFTER_MS,
   );
 });
 
@@ -39,7 +39,7 @@ describe('small models of a classic group', () => {
       expect(report.violation).toBeUndefined();
       expect(report.states).toBeGreaterThan(1_000);
     },
-    PATIENCE_MS,
+    GIVE_UP_AFTER_MS,
   );
 
   it.each(GROUP_PLANTS)(
@@ -49,6 +49,6 @@ describe('small models of a classic group', () => {
       const found = new GroupModel({ ...bounds, depth: GROUP_DEPTH_QUICK }, plant).explore().violation;
       expect(found?.says).toMatch(/timer|belongs to|token/);
     },
-    PATIENCE_MS,
+    GIVE_UP_AFTER_MS,
   );
 });

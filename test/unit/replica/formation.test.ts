@@ -67,7 +67,7 @@ describe('standing', () => {
     });
   });
 
-  it('does not vote with a disk that was renamed because it rotted', () => {
+  it('does not vote with a disk that was renamed because it is corrupt', () => {
     expect(standing(one, identity(one, 'z', formed), all, majority(all), new Map())).toMatchObject({
       kind: 'learner',
       reportedBy: one,
