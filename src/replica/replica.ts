@@ -244,7 +244,6 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#pace.tick(now, this.hosts, this.#diskWatch.stalls);
     this.forwarding.tick();
     this.remoteReads.tick();
-    // It writes a file, which would block the loop.
     if (!this.#diskWatch.stalls) this.#disk.tick(now);
     if (now - this.#lastAuditAt >= AUDIT_EVERY_MS) {
       this.#lastAuditAt = now;
@@ -313,6 +312,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #dispatch(from: ReplicaId, frame: PeerFrame): void {
+    // A snapshot ends in a file, which blocks the loop. It will be offered again.
+    if (this.#diskWatch.stalls && ['snapshotOffer', 'snapshotChunk'].includes(frame.kind)) return;
     switch (frame.kind) {
       case 'paxos':
         for (const { shard, message } of frame.messages) this.hosts[shard]?.receive(from, message);
@@ -353,7 +354,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #installSnapshot({ shard, through, bytes }: WholeSnapshot): void {
     const host = this.hosts[shard];
-    if (host === undefined || through <= host.machine.appliedThrough || this.#diskWatch.stalls) return;
+    if (host === undefined || through <= host.machine.appliedThrough) return;
     // Read before it is written: a snapshot of a newer version must not take the place of the one that this version reads.
     const machine = softly(this.#options.log, `a snapshot that a peer sent`, () =>
       this.#work('snapshot', () => host.restore(bytes, through)),

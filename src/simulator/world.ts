@@ -219,6 +219,8 @@ export class World {
         station.troubled ||
         station.damaged ||
         inTrouble(station.disk.trouble) ||
+        // Of a disk that has been mended since.
+        reason.includes('EIO') ||
         reason.includes('EADDRINUSE') ||
         reason.includes('this data directory belongs to a cluster'),
     });

@@ -3,7 +3,7 @@ import { type ReplicaId, replicaId } from '../../../src/kernel/index.js';
 import type { Replica } from '../../../src/replica/index.js';
 import { openMemoryStorage } from '../../../src/storage/index.js';
 import { commit, GROUP, offsetAt } from '../../harness/commits.js';
-import { SimulatedCluster } from '../../harness/simulated-world.js';
+import { SimulatedCluster, type SimulatedClusterOptions } from '../../harness/simulated-world.js';
 
 /** The longest that a disk may finish nothing before its replica gives up what it leads, and the time of an election. Milliseconds. */
 const GIVEN_UP_MS = 2_000 + 600;
@@ -36,8 +36,8 @@ async function start(id: ReplicaId): Promise<void> {
   };
   await cluster.start(id, { storage: opened });
 }
-async function formed(): Promise<void> {
-  cluster = new SimulatedCluster();
+async function formed(options: SimulatedClusterOptions = {}): Promise<void> {
+  cluster = new SimulatedCluster(options);
   for (const id of cluster.ids) await start(id);
   await cluster.time.advance(2_000);
 }
@@ -93,6 +93,19 @@ describe('a disk that hangs', () => {
     expect(appended.get(follower!)! - before).toBeLessThan(1_000);
     release(follower!);
     await cluster.time.advance(1_000);
+    expect(offsetAt(cluster.replicas.get(follower!)!)).toBe(offsetAt(leader()!));
+  });
+
+  it('that hung for so long that the others have dropped their log, takes a snapshot when it goes on', async () => {
+    await formed({ compactionBytes: 4_096 });
+    const [follower] = cluster.ids.filter((id) => id !== leader()!.self);
+    hung.set(follower!, []);
+    await commitFor(GIVEN_UP_MS + 8_000, 1);
+    const applied = cluster.replicas.get(follower!)!.peek(leader()!.shardOf(GROUP)).appliedThrough;
+    const { firstSlot } = leader()!.status().shards[leader()!.shardOf(GROUP)]!;
+    expect(firstSlot).toBeGreaterThan(applied + 1);
+    release(follower!);
+    await cluster.time.advance(4_000);
     expect(offsetAt(cluster.replicas.get(follower!)!)).toBe(offsetAt(leader()!));
   });
 
