@@ -11,6 +11,8 @@ export interface RedisClient extends Connection {
   eval(lua: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>;
   hgetall(key: string): Promise<unknown>;
   hget(key: string, field: string): Promise<string | null>;
+  /** To learn whether fences may be evicted. */
+  readonly info?: (section: 'memory') => Promise<unknown>;
   /** For `confirm` only. */
   readonly pipeline?: Pipeline;
 }

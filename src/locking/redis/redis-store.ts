@@ -16,6 +16,7 @@ import { parseAnswer, refusalStands, type Answer } from './answers.js';
 import type { RedisClient } from './client.js';
 import { confirmationsOf, type ConfirmOptions, UnconfirmedWriteError } from './confirm.js';
 import { ConfirmingRunner } from './confirming-runner.js';
+import { EvictionGuard, type EvictionRule } from './eviction.js';
 import { decodeFields, encodeFields } from './fields.js';
 import { CrossSlotError, Keys, oneTag, type Tags } from './keys.js';
 import { type RunScripts, ScriptRunner, type ScriptRun } from './script-runner.js';
@@ -40,6 +41,11 @@ export interface RedisStoreOptions {
    * store a connection of its own, as other commands on it wait as well.
    */
   readonly confirm?: ConfirmOptions;
+  /**
+   * What to do when the server may evict fences (`maxmemory` with an allkeys policy; with `tombstoneMs` a volatile one too). `refuse`:
+   * every write and seal ends as EvictingStoreError. `warn`: a warning of the process. Default `refuse`.
+   */
+  readonly eviction?: EvictionRule;
 }
 
 /** What a script may hand on in one piece; the batch script makes pieces. */
@@ -64,12 +70,14 @@ export class RedisStore implements RecordStore {
   readonly #tombstoneMs: number;
 
   constructor(client: RedisClient, options: RedisStoreOptions = {}) {
-    const { prefix = 'quorate:', tags = oneTag(), tombstoneMs = 0, confirm } = options;
+    const { prefix = 'quorate:', tags = oneTag(), tombstoneMs = 0, confirm, eviction = 'refuse' } = options;
     this.#client = client;
-    this.#scripts =
+    const scripts =
       confirm === undefined
         ? new ScriptRunner(client)
         : new ConfirmingRunner(client, confirmationsOf(confirm));
+    this.#scripts =
+      eviction === 'ignore' ? scripts : new EvictionGuard(client, scripts, eviction, tombstoneMs > 0);
     this.#keys = new Keys(prefix, tags);
     this.#tombstoneMs = Math.ceil(tombstoneMs);
   }
