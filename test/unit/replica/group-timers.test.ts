@@ -23,7 +23,7 @@ function groupOf(count: number): MachineView {
         })),
       dynamicMembers: () => members,
     } as unknown as MachineView['groups'],
-  } as MachineView;
+  };
 }
 const REBALANCES: readonly News[] = [
   {
