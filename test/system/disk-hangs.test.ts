@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { StatusJson } from '../../src/admin/index.js';
 import { Cluster, ROOT } from '../harness/cluster.js';
+import { KafkaConnection } from '../harness/connection.js';
+import { quorate } from '../harness/quorate-command.js';
+import { NO_UUID } from '../../src/wire/index.js';
 import { eventually } from '../harness/waiting.js';
 
 jest.setTimeout(120_000);
@@ -43,6 +46,23 @@ describe('a disk whose syncs do not end', () => {
     await cluster.createTopic('led-by-another', 1);
     expect((await status(heir)).peers).toContainEqual({ id: victim, up: true, votes: false });
     expect((await fetch(`${cluster.replica(victim).http}/health/ready`)).status).toBe(503);
+    // It is up and does not vote: every partition is under-replicated for Kafka's tools, and the command says so.
+    const connection = await KafkaConnection.open(cluster.replica(heir).kafka);
+    const { topics } = await connection.request(3, 12, {
+      topics: [{ topicId: NO_UUID, name: 'work' }],
+      allowAutoTopicCreation: false,
+      includeTopicAuthorizedOperations: false,
+    });
+    connection.close();
+    const [partition] = topics[0]!.partitions;
+    expect(partition).toMatchObject({ offlineReplicas: [] });
+    expect([...partition!.replicaNodes].sort()).toEqual([1, 2, 3]);
+    expect([...partition!.isrNodes].sort()).toEqual([1, 2, 3].filter((id) => id !== victim));
+    const asked = await quorate(cluster, 'status', '--url', cluster.replica(heir).http);
+    expect(asked.text).toContain(
+      `replica ${victim} follows without a vote; one more failure stops the cluster`,
+    );
+    expect(asked.code).toBe(4);
     disk(victim, false);
     await eventually('it votes again', 60_000, async () => (await status(heir)).failuresTolerated === 1);
     await eventually('it is ready again', 60_000, async () => (await status(victim)).ready);
