@@ -6,6 +6,8 @@ import type {
   FieldsOf,
   RecordStore,
   ResourceName,
+  Sealed,
+  SealOutcome,
   VersionedRecord,
   WriteOperation,
   WriteOutcome,
@@ -58,6 +60,15 @@ export class Records<T extends FieldsOf<T>> {
     const record = await this.find(id);
     if (record === undefined) throw new RecordNotFoundError(this.resource, id);
     return record;
+  }
+
+  /** As the store's: raises the fence of a whole scope, before its new owner reads. Throws StaleEpochError when a later owner has. */
+  seal(fence: Fence): Promise<Sealed> {
+    return this.#store.seal(fence);
+  }
+  /** As `seal`, with the refusal as a value. */
+  trySeal(fence: Fence): Promise<SealOutcome> {
+    return this.#store.trySeal(fence);
   }
 
   /** Gives version 1, or the next one of an id whose deletion the store remembers. */
