@@ -78,6 +78,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
           nest: expect.arrayContaining(['LockingModule', 'Versioned']) as unknown,
           redis: expect.arrayContaining(['RedisStore']) as unknown,
           sql: expect.arrayContaining(['MysqlStore', 'PostgresStore', 'SqliteStore']) as unknown,
+          worker: expect.arrayContaining(['createWorker', 'WorkerError', 'LeaseEndedError']) as unknown,
         });
       },
       TIMEOUT_MS,
