@@ -25,6 +25,8 @@ export interface ClientSurroundings {
   readonly history: History;
   /** Those that run, in the order of their ids. */
   readonly replicas: () => readonly Replica[];
+  /** What is asked of a replica that is stopped waits until it goes on. */
+  readonly inProcess: (replica: Replica, run: () => void) => void;
   /** Those that a client asks when it does not know the coordinator. */
   readonly anyReplica: () => readonly Replica[];
   /** The brokers of both. */
@@ -64,10 +66,12 @@ function repeatedly(
         end();
         gaveUp();
       });
-      ask(replica, () => {
-        pending.delete(request);
-        end();
-      });
+      around.inProcess(replica, () =>
+        ask(replica, () => {
+          pending.delete(request);
+          end();
+        }),
+      );
     });
   };
   again();
@@ -99,6 +103,13 @@ export function committer(around: ClientSurroundings, name: string): void {
     else replica.submitAnywhere(shardIn(replica), commitOf(commits, offset), settle);
   });
   history.commits.push(commits);
+  // Readers who know no coordinator: any replica that believes that it leads may answer them.
+  for (const _ of [0, 1])
+    repeatedly(
+      around,
+      (any) => any,
+      (replica, done) => read(around, commits, open, replica, done),
+    );
 }
 
 /** The same over Kafka's protocol, where an answer other than success leaves open what happened. */

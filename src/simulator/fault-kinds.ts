@@ -6,6 +6,7 @@ export const FAULT_KINDS = [
   'crashInItsStart',
   'crashAll',
   'stopProcess',
+  'stopLeader',
   'portTaken',
   'wallClockJumps',
   'changedSettings',

@@ -30,6 +30,7 @@ const GOALS: readonly string[] = [
   'one direction was cut',
   'isolated',
   'stopped',
+  'a leader stopped',
   'a wall clock jumped',
   'links became slow',
   'a replica ended by itself',

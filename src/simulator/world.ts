@@ -124,6 +124,10 @@ export class World {
     const around = (name: string): ClientSurroundings => ({
       ...{ time, trace, history, random: stream(seed, name) },
       replicas: () => this.#running(),
+      inProcess: (replica, run) =>
+        this.#processes()
+          .find((process) => process.replica === replica)
+          ?.inProcess(run),
       anyReplica: () => this.#running().filter(({ self }) => this.#core?.includes(self) !== false),
       brokers: () => this.#processes().filter(({ accept }) => accept !== undefined),
       anyBroker: () =>

@@ -1,3 +1,4 @@
+import { shardId } from '../../kernel/index.js';
 import type { Fault } from '../strike.js';
 
 const DAY_MS = 24 * 3_600_000;
@@ -31,6 +32,16 @@ export const PROCESS_FAULTS = {
     const station = strike.any();
     strike.note('stopped', station);
     station.process?.stopUntil(strike.world.time.now + strike.random.below(1_500));
+  },
+  /** Whoever leads stops for longer than the others wait for it. */
+  stopLeader: (strike) => {
+    const { world, random } = strike;
+    const leader = world.stations.find(
+      ({ process }) => process?.replica?.serves(shardId(0)) === true && random.chance(0.8),
+    );
+    if (leader === undefined) return;
+    strike.note('a leader stopped', leader);
+    leader.process?.stopUntil(world.time.now + world.electionTimeoutMs * (1 + 3 * random.next()));
   },
   portTaken: (strike) => {
     const station = strike.any();
