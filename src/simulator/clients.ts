@@ -171,7 +171,8 @@ function newCommits(
   };
   const ends = (offset: number, how: string, known: boolean): void => {
     trace.note(time.now, `${name} commits ${offset}: ${how}`);
-    if (known) open.delete(offset);
+    // One that was given up may have been done behind later ones.
+    if (known && offset === commits.tried) open.delete(offset);
     if (how === 'taken') commits.acknowledged = Math.max(commits.acknowledged, offset);
   };
   return { commits, open, tries, ends };
