@@ -215,6 +215,13 @@ export const DIFFERENCES: readonly Difference[] = [
       joined(whole.kafka).leader !== joined(whole.quorate).leader,
   },
   {
+    id: 'fence tokens',
+    kafka: 'SyncGroup carries none.',
+    quorate: 'A tagged field of SyncGroup has the tokens of the partitions, for clients that ask for it.',
+    why: 'A worker proves its ownership to a database. Other clients skip the field.',
+    explains: ({ api, path }) => api === 'SyncGroup' && path.startsWith('fenceTokens'),
+  },
+  {
     id: 'the first rebalance',
     kafka: 'It waits for `group.initial.rebalance.delay.ms` (3 s).',
     quorate:
