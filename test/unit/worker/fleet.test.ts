@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { BOUND_MS, Fleet, HEARTBEAT_MS, type ModelWorker } from './fleet.js';
 
-const SEEDS = Number(process.env['WORKER_SEEDS'] ?? 12);
+const SEEDS = Number(process.env['WORKER_SEEDS'] ?? 5);
 const PARTITIONS = 8;
 const TROUBLE_MS = 90_000;
 const CALM_MS = 60_000;
