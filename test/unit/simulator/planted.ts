@@ -528,4 +528,6 @@ export const CAUGHT_SOON: readonly string[] = [
   'a new segment is not synced',
   'a leader without a lease answers at once',
   'a torn group is taken without its checksum',
+  'a new leader arms no timers',
+  'the retention sweep never runs',
 ];
