@@ -33,7 +33,9 @@ describe('the tarball', () => {
     expect(program.filter((path) => !/\.(js|js\.map|d\.ts)$/.test(path))).toEqual([]);
     expect(program.filter((path) => path.startsWith('dist/simulator/'))).toEqual([]);
     expect(paths.filter((path) => /^docs\/(?!.*\.md$)|^docs\/api/.test(path))).toEqual([]);
-    expect(paths.filter((path) => /test|spec|fixture/i.test(path))).toEqual([]);
+    expect(paths.filter((path) => /(^|\/)(tests?|specs?|fixtures?)\/|\.(test|spec)\./i.test(path))).toEqual(
+      [],
+    );
   });
 
   it('is of a sane size', () => {
