@@ -58,10 +58,11 @@ function isBusy(s: State, { load, queue }: Leader, now: MonotonicMs): boolean {
 export function giveWay(s: State, leader: Leader, since: MonotonicMs, now: MonotonicMs): void {
   if (now - since >= s.options.electionTimeoutMs) return deposed(s, now);
   if (leader.transferee !== undefined) return continueTransfer(s, leader, leader.transferee, now);
-  let heir: Peer | undefined;
+  let transferee: Peer | undefined;
   for (const peer of s.peers.values())
-    if (hears(s, peer, now) && peer.electable && peer.matched >= (heir?.matched ?? 0)) heir = peer;
-  if (heir !== undefined) beginTransfer(s, leader, heir.id, now);
+    if (hears(s, peer, now) && peer.electable && peer.matched >= (transferee?.matched ?? 0))
+      transferee = peer;
+  if (transferee !== undefined) beginTransfer(s, leader, transferee.id, now);
 }
 
 /** From now on new proposals are refused. */

@@ -42,12 +42,12 @@ describe('a disk whose syncs do not end', () => {
       await cluster.createTopic('while-it-hangs', 1);
       return (await status(victim)).reasons.includes('its disk finishes no write');
     });
-    const heir = await cluster.leaderOf(GROUP, victim);
+    const next = await cluster.leaderOf(GROUP, victim);
     await cluster.createTopic('led-by-another', 1);
-    expect((await status(heir)).peers).toContainEqual({ id: victim, up: true, votes: false });
+    expect((await status(next)).peers).toContainEqual({ id: victim, up: true, votes: false });
     expect((await fetch(`${cluster.replica(victim).http}/health/ready`)).status).toBe(503);
     // It is up and does not vote: every partition is under-replicated for Kafka's tools, and the command says so.
-    const connection = await KafkaConnection.open(cluster.replica(heir).kafka);
+    const connection = await KafkaConnection.open(cluster.replica(next).kafka);
     const { topics } = await connection.request(3, 12, {
       topics: [{ topicId: NO_UUID, name: 'work' }],
       allowAutoTopicCreation: false,
@@ -58,13 +58,13 @@ describe('a disk whose syncs do not end', () => {
     expect(partition).toMatchObject({ offlineReplicas: [] });
     expect([...partition!.replicaNodes].sort()).toEqual([1, 2, 3]);
     expect([...partition!.isrNodes].sort()).toEqual([1, 2, 3].filter((id) => id !== victim));
-    const asked = await quorate(cluster, 'status', '--url', cluster.replica(heir).http);
+    const asked = await quorate(cluster, 'status', '--url', cluster.replica(next).http);
     expect(asked.text).toContain(
       `replica ${victim} follows without a vote; one more failure stops the cluster`,
     );
     expect(asked.code).toBe(4);
     disk(victim, false);
-    await eventually('it votes again', 60_000, async () => (await status(heir)).failuresTolerated === 1);
+    await eventually('it votes again', 60_000, async () => (await status(next)).failuresTolerated === 1);
     await eventually('it is ready again', 60_000, async () => (await status(victim)).ready);
     expect(cluster.replica(victim).child.lines.join('\n')).toMatch(
       /the disk stalls: no write has ended for \d+ ms/,
