@@ -3,8 +3,7 @@ import type { Server } from 'node:http';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { AdminSource } from '../admin/index.js';
-import { AdminModule, ProblemFilter } from '../admin/nest/index.js';
+import { ProblemFilter } from '../admin/nest/index.js';
 import type { Log } from '../kernel/index.js';
 import { NestLog } from './log.js';
 
@@ -21,8 +20,6 @@ function limitClients(server: Server, connectionsMax: number): void {
 
 /** A transaction over many records is the largest thing that is sent here. */
 const BODY_BYTES_MAX = 1024 * 1024;
-
-const HTTP_CONNECTIONS_IN_TESTS = 1_000;
 
 /** The HTTP side of a replica as a Nest application over Express; it does not listen yet. */
 export async function httpApplication(
@@ -46,16 +43,4 @@ export async function httpApplication(
   app.disable('x-powered-by');
   limitClients(app.getHttpServer(), connectionsMax);
   return app;
-}
-
-const SOURCE = Symbol('quorate:admin-source');
-
-/** The HTTP side alone, over a source that is at hand. */
-export function adminApplication(source: AdminSource, log: Log): Promise<NestExpressApplication> {
-  const sources: DynamicModule = {
-    module: class AdminSources {},
-    providers: [{ provide: SOURCE, useValue: source }],
-    exports: [SOURCE],
-  };
-  return httpApplication(AdminModule.over(SOURCE, [sources]), log, HTTP_CONNECTIONS_IN_TESTS);
 }

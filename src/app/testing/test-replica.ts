@@ -62,7 +62,7 @@ export class TestReplica {
 
   async #serveHttp(node: ReplicaNode): Promise<void> {
     // Not at the top: who tests without Nest has no HTTP side, and needs none.
-    const { adminApplication } = await import('../http-application.js').catch((error: unknown) => {
+    const { adminApplication } = await import('./http.js').catch((error: unknown) => {
       throw new Error(
         'HTTP of a test cluster needs Nest: npm install --save-dev @nestjs/common @nestjs/core @nestjs/platform-express reflect-metadata rxjs',
         { cause: error },
