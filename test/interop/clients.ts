@@ -53,7 +53,7 @@ export const confluentKafka = {
     ? undefined
     : 'pip install confluent-kafka, and name its python in QUORATE_TEST_PYTHON',
   start: ({ brokers, group, topic }: Scene, name: string): CommittingMember =>
-    scripted(name, PYTHON, [join(HERE, 'confluent_member.py'), brokers, group, topic, name]),
+    scripted(name, PYTHON, [join(HERE, 'members/confluent_member.py'), brokers, group, topic, name]),
 };
 
 export const kcat = {

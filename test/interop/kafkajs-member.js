@@ -1,5 +1,5 @@
 // A consumer on kafkajs that prints what it owns as JSON lines and commits on command: the commands are those of
-// confluent_member.py.
+// members/confluent_member.py.
 import { createInterface } from 'node:readline';
 import kafkajs from 'kafkajs';
 

@@ -2,19 +2,15 @@
 
 Commands on standard input: `commit PARTITION OFFSET`, `committed PARTITION`. End of input: leave and end.
 """
-import json
 import queue
 import sys
-import threading
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from commands import commands, speaker
+
 brokers, group, topic, name = sys.argv[1:5]
-
-
-def say(kind, **more):
-    print(json.dumps({"kind": kind, "name": name, **more}), flush=True)
-
+say = speaker(name)
 
 consumer = Consumer(
     {
@@ -34,23 +30,13 @@ consumer.subscribe(
     on_revoke=lambda c, parts: say("stops", partitions=sorted(p.partition for p in parts)),
 )
 
-commands = queue.Queue()
-
-
-def read_commands():
-    for line in sys.stdin:
-        commands.put(line.split())
-    commands.put(None)
-
-
-threading.Thread(target=read_commands, daemon=True).start()
-
+waiting = commands()
 while True:
     message = consumer.poll(0.05)
     if message is not None and message.error():
         say("error", error=str(message.error()))
     try:
-        command = commands.get_nowait()
+        command = waiting.get_nowait()
     except queue.Empty:
         continue
     if command is None:
