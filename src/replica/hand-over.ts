@@ -12,12 +12,13 @@ export async function handOver(
   const until = clock.monotonic() + withinMs;
   const led = hosts.filter((host) => host.leadership.role === 'leader');
   for (const host of led) {
-    const candidates = host.status().peers.filter(({ id }) => peers.isUp(id));
+    const candidates = host.status().peers.filter(({ id }) => peers.isUp(id) && !peers.isLeaving(id));
     const transferee = candidates.sort((a, b) => b.matched - a.matched)[0];
     if (transferee !== undefined) host.step({ kind: 'transfer', to: transferee.id });
   }
+  const anotherStays = (): boolean => [...peers.up].some((id) => !peers.isLeaving(id));
   const pending = (): boolean =>
     led.some(({ leadership: { role, leader } }) => leader === undefined || role === 'leader');
-  while (peers.upCount > 0 && pending() && clock.monotonic() < until)
+  while (anotherStays() && pending() && clock.monotonic() < until)
     await new Promise<void>((resume) => clock.after(5, resume));
 }

@@ -25,6 +25,7 @@ export class OwnDisk {
   readonly #fatal: (reason: string) => void;
   readonly #positions = new DiskPositions();
   #identity: DiskIdentity | undefined;
+  #leaving = false;
   #claimedAt: MonotonicMs = monotonicMs(0);
 
   constructor({ options, peers, guard, fatal }: OwnDiskOptions) {
@@ -52,7 +53,16 @@ export class OwnDisk {
     );
   }
   hello(): Hello {
-    return helloOf(this.identity, this.#positions.all, this.#options);
+    const hello = helloOf(this.identity, this.#positions.all, this.#options);
+    return this.#leaving ? { ...hello, leaving: true } : hello;
+  }
+  /** Tells the peers that this replica is about to stop. */
+  leave(): void {
+    this.#leaving = true;
+    this.#options.transport.helloChanged();
+  }
+  get leaving(): boolean {
+    return this.#leaving;
   }
 
   tick(now: MonotonicMs): void {

@@ -27,9 +27,6 @@ export class Peers {
       .filter(([, { featureLevel = FIRST_FEATURE_LEVEL }]) => featureLevel >= level)
       .map(([id]) => id);
   }
-  get upCount(): number {
-    return this.#up.size;
-  }
   /** The newest Hello of each peer that had a link since this process started. */
   get met(): ReadonlyMap<ReplicaId, Hello> {
     return this.#met;
@@ -45,6 +42,10 @@ export class Peers {
     const hello = this.#met.get(peer);
     if (hello !== undefined) return hello.featureLevel ?? FIRST_FEATURE_LEVEL;
     return this.#remembered[peer] ?? FIRST_FEATURE_LEVEL;
+  }
+  /** It said so in its last Hello. */
+  isLeaving(peer: ReplicaId): boolean {
+    return this.#met.get(peer)?.leaving === true;
   }
   isUp(peer: ReplicaId): boolean {
     return this.#up.has(peer);

@@ -122,6 +122,8 @@ export interface Hello {
   /** How far its disk has come, and how far it remembers those of `formedWith`. Absent in version 0.1.0. */
   readonly position?: number;
   readonly positions?: Readonly<Record<string, number>>;
+  /** It is about to stop, in order: it leads nothing any more, and the end of its link is no loss. */
+  readonly leaving?: boolean;
   /** Addresses that clients reach it under. */
   readonly kafka: { readonly host: string; readonly port: number };
   readonly http: { readonly host: string; readonly port: number } | undefined;

@@ -65,8 +65,6 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #lastAuditAt = 0;
   #lastSweepAt = 0;
   #state: 'new' | 'running' | 'stopping' | 'dead' = 'new';
-  /** It runs until its leadership is handed over. That links end meanwhile is no news: its peers may stop as well. */
-  #leaving = false;
 
   protected get running(): boolean {
     return this.#state === 'running';
@@ -143,7 +141,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   /** Asks a peer to lead each shard that is led here, and waits until all of them have another leader or time is up. */
   async handOver(withinMs: number): Promise<void> {
-    this.#leaving = true;
+    this.#disk.leave();
     await handOver(this.hosts, this.peers, this.#clock, withinMs);
   }
 
@@ -294,15 +292,18 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #peerDown(peer: ReplicaId, reason: string): void {
-    if (this.peers.linkDown(peer) && this.running && !this.#leaving)
-      this.#options.log.warn(`lost replica ${peer}: ${reason}`);
+    if (this.peers.linkDown(peer) && this.running && !this.#disk.leaving) {
+      if (this.peers.isLeaving(peer)) this.#options.log.info(`replica ${peer} has stopped`);
+      else this.#options.log.warn(`lost replica ${peer}: ${reason}`);
+    }
     this.forwarding.peerDown(peer);
     this.remoteReads.peerDown(peer);
     this.#snapshotReceiver.peerDown(peer);
   }
 
   #peerDied(peer: ReplicaId): void {
-    if (!this.#leaving) this.#options.log.warn(`the process of replica ${peer} has ended`);
+    if (!this.#disk.leaving && !this.peers.isLeaving(peer))
+      this.#options.log.warn(`the process of replica ${peer} has ended`);
     for (const host of this.hosts) host.step({ kind: 'peerDied', peer });
   }
 

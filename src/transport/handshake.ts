@@ -62,6 +62,7 @@ function isHello(value: unknown): value is Hello {
     featureLevel,
     position,
     positions,
+    leaving,
     kafka,
     http,
   } = value;
@@ -72,6 +73,7 @@ function isHello(value: unknown): value is Hello {
     (agreement === undefined || isTexts(agreement)) &&
     [featureLevel, position].every((number) => number === undefined || Number.isInteger(number)) &&
     (positions === undefined || (isRecord(positions) && Object.values(positions).every(Number.isInteger))) &&
+    (leaving === undefined || typeof leaving === 'boolean') &&
     isAddress(kafka) &&
     (http === undefined || isAddress(http))
   );

@@ -44,7 +44,10 @@ describe('a disk whose syncs do not end', () => {
     });
     const next = await cluster.leaderOf(GROUP, victim);
     await cluster.createTopic('led-by-another', 1);
-    expect((await status(next)).peers).toContainEqual({ id: victim, up: true, votes: false });
+    // What the victim knows of its disk reaches the others with its next message.
+    await eventually('the new leader knows that the victim does not vote', 60_000, async () =>
+      (await status(next)).peers.some(({ id, up, votes }) => id === victim && up && !votes),
+    );
     expect((await fetch(`${cluster.replica(victim).http}/health/ready`)).status).toBe(503);
     // It is up and does not vote: every partition is under-replicated for Kafka's tools, and the command says so.
     const connection = await KafkaConnection.open(cluster.replica(next).kafka);

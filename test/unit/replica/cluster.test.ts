@@ -200,6 +200,20 @@ describe('a cluster of replicas over simulated clock, chance, disk and network',
     expect(leaderOf().self).not.toBe(old.self);
   });
 
+  it('tells a stop in order from a loss', async () => {
+    await make();
+    const follower = [...cluster.replicas.values()].find(({ self }) => self !== leaderOf().self)!;
+    const before = cluster.logs.length;
+    const stopped = follower.stop();
+    await cluster.time.advance(100);
+    await stopped;
+    cluster.kill(follower.self);
+    await cluster.time.advance(1_000);
+    const told = cluster.logs.slice(before);
+    expect(told.filter((line) => /lost replica|has ended/.test(line))).toEqual([]);
+    expect(told.filter((line) => line.endsWith(`replica ${follower.self} has stopped`))).toHaveLength(2);
+  });
+
   it('is told of no lost replica while all of them stop', async () => {
     await make();
     const before = cluster.logs.length;
