@@ -43,10 +43,12 @@ export interface AdminSource {
   serves(shard: ShardId): boolean;
   /** The machine of a shard as applied here; may lag behind the leader. */
   view(shard: ShardId): MachineView;
-  /** Where this replica is reached. */
-  addresses(): AddressesJson;
-  /** Where the HTTP side of each replica is, as far as known. */
-  httpAddresses(): readonly { readonly id: ReplicaId; readonly url: string | undefined }[];
+  /** Where this replica is reached. `through`: the port of this replica that the client came to, which may be told others. */
+  addresses(through: number | undefined): AddressesJson;
+  /** Where the HTTP side of each replica is, as far as known, for a client that came to the port `through`. */
+  httpAddresses(
+    through: number | undefined,
+  ): readonly { readonly id: ReplicaId; readonly url: string | undefined }[];
   /** Counters and gauges of the Kafka side, by camelCase name. */
   brokerCounters(): Readonly<Record<string, number>>;
   createTopic(name: string, partitions: number): Promise<TopicOutcome>;

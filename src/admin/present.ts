@@ -218,7 +218,8 @@ export function topics(source: AdminSource): TopicsJson {
   return { asOf: asOf(source, facts), topics: source.view(facts).topics.all() };
 }
 
-export function status(source: AdminSource, pid: number): StatusJson {
+/** `through`: the port that the client came to. */
+export function status(source: AdminSource, pid: number, through?: number): StatusJson {
   const { ready, reasons } = source.readiness();
   const replica = source.status();
   return {
@@ -228,12 +229,12 @@ export function status(source: AdminSource, pid: number): StatusJson {
     ready,
     reasons,
     standing: replica.standing,
-    addresses: source.addresses(),
+    addresses: source.addresses(through),
     peers: replica.peers,
     failuresTolerated: replica.failuresTolerated,
     failuresToleratedMax: replica.failuresToleratedMax,
     clocks: replica.clocks,
-    http: source.httpAddresses().map(({ id, url }) => ({ id, url: url ?? null })),
+    http: source.httpAddresses(through).map(({ id, url }) => ({ id, url: url ?? null })),
     logBytes: replica.logBytes,
     shards: replica.shards.map((shard) => ({
       shard: shard.shard,

@@ -1,16 +1,13 @@
 import type { AddressesJson } from '../admin/index.js';
-import type { ReplicaEntry, Settings } from './settings.js';
+import { type Address, addressOf, addressText } from '../kernel/index.js';
+import type { ListenerEntry, ReplicaEntry, Settings } from './settings.js';
 import { anyFreePort } from './tcp-port.js';
 
 export const ownEntry = (settings: Settings): ReplicaEntry =>
   settings.replicas.find(({ id }) => id === settings.replicaId)!;
 
 /** Where clients reach the Kafka listener of a replica. */
-export const kafkaAddress = ({
-  host,
-  kafkaHost,
-  kafkaPort,
-}: ReplicaEntry): { host: string; port: number } => ({
+export const kafkaAddress = ({ host, kafkaHost, kafkaPort }: ReplicaEntry): Address => ({
   host: kafkaHost ?? host,
   port: kafkaPort,
 });
@@ -20,12 +17,13 @@ export function httpUrl(
   { host, httpUrl: advertised }: ReplicaEntry,
   port: number | undefined,
 ): string | undefined {
-  if (advertised !== undefined) return advertised.replace(/\/+$/, '');
-  return port === undefined ? undefined : `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (advertised !== undefined) return withoutEnd(advertised);
+  return port === undefined ? undefined : `http://${addressText({ host, port })}`;
 }
+const withoutEnd = (url: string): string => url.replace(/\/+$/, '');
 
 /** Where this replica's Kafka listener binds. */
-export function kafkaListener(settings: Settings): { host: string; port: number } {
+export function kafkaListener(settings: Settings): Address {
   const own = ownEntry(settings);
   return {
     host: settings.kafkaListenHost ?? kafkaAddress(own).host,
@@ -33,14 +31,51 @@ export function kafkaListener(settings: Settings): { host: string; port: number 
   };
 }
 
-/** Where this replica is reached, after `withPortsChosen`. */
-export function addressesOf(settings: Settings): AddressesJson {
+/** Where a further listener binds for Kafka clients. */
+export const kafkaListenerOf = (settings: Settings, { kafkaListenPort }: ListenerEntry): Address => ({
+  host: kafkaListener(settings).host,
+  port: kafkaListenPort,
+});
+
+/** Where further listeners bind for HTTP clients. */
+export function httpListeners(settings: Settings): readonly Address[] {
+  const host = settings.httpListenHost ?? ownEntry(settings).host;
+  return settings.listeners.flatMap(({ httpListenPort: port }) =>
+    port === undefined ? [] : [{ host, port }],
+  );
+}
+
+/** What clients of a further listener are told, by replica id. */
+export function kafkaAddressesOf(
+  { replicas }: Settings,
+  { kafka }: ListenerEntry,
+): ReadonlyMap<number, Address> {
+  return new Map(replicas.map(({ id }, index) => [id, addressOf(kafka[index]!)]));
+}
+
+/** The same for HTTP; undefined when no further listener has the port. */
+export function httpUrlsAt(
+  { replicas, listeners }: Settings,
+  port: number | undefined,
+): ReadonlyMap<number, string> | undefined {
+  const http = listeners.find(
+    ({ httpListenPort }) => httpListenPort !== undefined && httpListenPort === port,
+  )?.http;
+  return http && new Map(replicas.map(({ id }, index) => [id, withoutEnd(http[index]!)]));
+}
+
+/** Where this replica is reached, after `withPortsChosen`. `through`: the port on which an HTTP client came. */
+export function addressesOf(settings: Settings, through?: number): AddressesJson {
   const own = ownEntry(settings);
-  const kafka = kafkaAddress(own);
+  const { id, host, httpPort, peerPort } = own;
+  const listener = settings.listeners.find(
+    ({ httpListenPort }) => through !== undefined && httpListenPort === through,
+  );
+  const kafka = listener === undefined ? kafkaAddress(own) : kafkaAddressesOf(settings, listener).get(id)!;
   return {
-    kafka: `${kafka.host}:${kafka.port}`,
-    http: httpUrl(own, own.httpPort) ?? null,
-    peers: `${own.host}:${own.peerPort}`,
+    kafka: addressText(kafka),
+    http: httpUrlsAt(settings, through)?.get(id) ?? httpUrl(own, httpPort) ?? null,
+    peers: addressText({ host, port: peerPort }),
   };
 }
 

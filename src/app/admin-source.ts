@@ -28,7 +28,7 @@ import type {
   Replica,
   ReplicaStatus,
 } from '../replica/index.js';
-import { addressesOf, httpUrl } from './addresses.js';
+import { addressesOf, httpUrl, httpUrlsAt } from './addresses.js';
 import type { Settings } from './settings.js';
 
 /** What the HTTP side asks of one replica. */
@@ -81,16 +81,19 @@ export class ReplicaAdminSource implements AdminSource {
   view(shard: ShardId): MachineView {
     return this.#replica.peek(shard);
   }
-  addresses(): AddressesJson {
-    return addressesOf(this.#settings);
+  addresses(through: number | undefined): AddressesJson {
+    return addressesOf(this.#settings, through);
   }
-  httpAddresses(): readonly { readonly id: ReplicaId; readonly url: string | undefined }[] {
+  httpAddresses(
+    through: number | undefined,
+  ): readonly { readonly id: ReplicaId; readonly url: string | undefined }[] {
     const brokers = this.#replica.brokers();
+    const told = httpUrlsAt(this.#settings, through);
     return this.#settings.replicas.map((entry) => {
       const { id, httpPort } = entry;
       // A peer that chooses its port says which when its link is up.
       const port = httpPort === 0 ? brokers.find((broker) => broker.id === id)?.http?.port : httpPort;
-      return { id: replicaId(id), url: httpUrl(entry, port) };
+      return { id: replicaId(id), url: told?.get(id) ?? httpUrl(entry, port) };
     });
   }
   brokerCounters(): Readonly<Record<string, number>> {

@@ -15,7 +15,7 @@ import {
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import { createTcpTransport, type TcpTransportOptions } from '../transport/index.js';
-import { kafkaAddress, kafkaListener, ownEntry } from './addresses.js';
+import { kafkaAddress, kafkaAddressesOf, kafkaListener, kafkaListenerOf, ownEntry } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
 import type { Settings } from './settings.js';
 
@@ -87,6 +87,10 @@ export async function assemble(
     clock: platform.clock,
     settings: brokerSettings(settings),
     ...kafkaListener(settings),
+    further: settings.listeners.map((listener) => ({
+      ...kafkaListenerOf(settings, listener),
+      addresses: kafkaAddressesOf(settings, listener),
+    })),
     log,
     work,
   });

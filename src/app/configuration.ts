@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { addressText } from '../kernel/index.js';
 import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Settings } from './settings.js';
 import type { Setting } from './setting-kinds.js';
 
@@ -134,7 +135,7 @@ function contradictions(settings: Settings): string[] {
       ['httpPort', entry.host, entry.httpPort],
     ] as const) {
       if (port === undefined || port === 0) continue;
-      const address = `${host}:${port}`;
+      const address = addressText({ host, port });
       const user = `${field} of replica ${entry.id}`;
       const other = addresses.get(address);
       if (other !== undefined)
@@ -142,6 +143,7 @@ function contradictions(settings: Settings): string[] {
       addresses.set(address, user);
     }
   }
+  problems.push(...incompleteListeners(settings), ...portsGivenTwice(settings));
   const unreachable = replicas.find(({ peerPort }) => peerPort === 0);
   must(
     replicas.length === 1 || unreachable === undefined,
@@ -168,6 +170,44 @@ function contradictions(settings: Settings): string[] {
     settings.autoCreatePartitions <= settings.topicPartitionsMax,
     `autoCreatePartitions is ${settings.autoCreatePartitions} and topicPartitionsMax ${settings.topicPartitionsMax}: raise the second or lower the first.`,
   );
+  return problems;
+}
+
+/** Further listeners whose clients would not be told of every replica. */
+function incompleteListeners({ replicas, listeners }: Settings): string[] {
+  const problems: string[] = [];
+  for (const { name, kafka, http, httpListenPort } of listeners) {
+    for (const [field, told] of Object.entries({ kafka, http }))
+      if (told !== undefined && told.length !== replicas.length)
+        problems.push(
+          `${field} of the listener ${name} has ${told.length} addresses, and there are ${replicas.length} replicas: give one for each, in the order of \`replicas\`.`,
+        );
+    if ((http === undefined) !== (httpListenPort === undefined))
+      problems.push(`the listener ${name} has one of http and httpListenPort: give both, or neither.`);
+  }
+  return problems;
+}
+
+/** Ports of further listeners that this replica binds for something else already. */
+function portsGivenTwice({ replicas, replicaId, kafkaListenPort, listeners }: Settings): string[] {
+  const own = replicas.find(({ id }) => id === replicaId);
+  const used = new Map<number | undefined, string>([
+    [own?.peerPort, 'the listener for peers'],
+    [own?.httpPort, 'the HTTP listener'],
+    [kafkaListenPort ?? own?.kafkaPort, 'the Kafka listener'],
+  ]);
+  const problems: string[] = [];
+  for (const listener of listeners) {
+    for (const field of ['kafkaListenPort', 'httpListenPort'] as const) {
+      const port = listener[field];
+      if (port === undefined) continue;
+      const user = `${field} of the listener ${listener.name}`;
+      const other = used.get(port);
+      if (other !== undefined)
+        problems.push(`${other} and ${user} are both ${port}: give each a port of its own.`);
+      used.set(port, user);
+    }
+  }
   return problems;
 }
 

@@ -1,10 +1,10 @@
 import 'reflect-metadata';
-import type { Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ProblemFilter } from '../admin/nest/index.js';
-import type { Log } from '../kernel/index.js';
+import type { Address, Log } from '../kernel/index.js';
 import { NestLog } from './log.js';
 
 /** A client that sends its headers slowly, or does not take its answer, loses its connection. Milliseconds. */
@@ -43,4 +43,34 @@ export async function httpApplication(
   app.disable('x-powered-by');
   limitClients(app.getHttpServer(), connectionsMax);
   return app;
+}
+
+/** Serves the application on further addresses too, until the function that it resolves with is called. */
+export async function listenAlso(
+  app: NestExpressApplication,
+  addresses: readonly Address[],
+  connectionsMax: number,
+): Promise<() => void> {
+  const servers: Server[] = [];
+  const close = (): void => {
+    for (const server of servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  };
+  try {
+    for (const { host, port } of addresses) {
+      const server = createServer(app.getHttpAdapter().getInstance() as RequestListener);
+      limitClients(server, connectionsMax);
+      servers.push(server);
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, resolve);
+      });
+    }
+    return close;
+  } catch (error) {
+    close();
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@ import type { Broker } from '../broker/index.js';
 import { type Replica, systemClock } from '../replica/index.js';
 import { ReplicaAdminSource } from './admin-source.js';
 import { announce } from './announcer.js';
-import { addressesOf, kafkaListener, withPortsChosen } from './addresses.js';
+import { addressesOf, kafkaListener, kafkaListenerOf, withPortsChosen } from './addresses.js';
 import { assemble, type Platform, THIS_PLATFORM } from './assemble.js';
 import type { Log } from '../kernel/index.js';
 import { LoopWatch, PROCESS_CLOCKS, watchLoop } from './loop-watch.js';
@@ -64,8 +64,8 @@ export class ReplicaNode {
 
   /** Resolves when the replica takes part; the Kafka port opens when it is ready. Rejects when an address cannot be used. */
   async start(): Promise<void> {
-    const { host, port } = kafkaListener(this.#settings);
-    await portIsFree(host, port);
+    const further = this.#settings.listeners.map((listener) => kafkaListenerOf(this.#settings, listener));
+    for (const { host, port } of [kafkaListener(this.#settings), ...further]) await portIsFree(host, port);
     await this.#replica.start();
     this.#endWatch = watchLoop(this.#loop);
     this.#openWhenReady();
@@ -121,6 +121,8 @@ export class ReplicaNode {
     const { kafka, http, peers } = addressesOf(this.#settings);
     const status = http === null ? '' : `   HTTP: ${http}/status`;
     this.#log.info(`Kafka clients: ${kafka}${status}   peers: ${peers}`);
+    for (const { name, kafka: told } of this.#settings.listeners)
+      this.#log.info(`Kafka clients of the listener ${name}: ${told.join(',')}`);
   }
 
   #readiness(): Readiness {

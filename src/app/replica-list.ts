@@ -17,7 +17,7 @@ export function replicaIdFromText(text: string): unknown {
 
 /**
  * QUORATE_REPLICAS: JSON, or host names with commas between them. Each may say its id (`1@10.0.0.1`); without one the
- * id is the number at the end of the name. Text that is neither is passed on, and refused as it is.
+ * id is the number at the end of the name. IPv6 literals may have their brackets. Text that is neither is passed on, and refused as it is.
  */
 export function replicasFromText(text: string): unknown {
   if (text.trimStart().startsWith('[')) {
@@ -29,7 +29,9 @@ export function replicasFromText(text: string): unknown {
   }
   const entries: object[] = [];
   for (const part of text.split(',').map((each) => each.trim())) {
-    const [, given, host] = /^(?:([0-9]{1,10})@)?([^@\s]+)$/.exec(part) ?? [];
+    const [, given, bracketed, plain] =
+      /^(?:([0-9]{1,10})@)?(?:\[([^\]\s]+)\]|([^@\s[\]]+))$/.exec(part) ?? [];
+    const host = bracketed ?? plain;
     const id = given === undefined ? ordinalOf(host ?? '') : Number(given);
     if (host === undefined || id === undefined) return text;
     entries.push({ id, host, ...PORTS });

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import type { AddressesJson } from '../admin/index.js';
 import type { Log } from '../kernel/index.js';
-import { addressesOf, ownEntry, withPortsChosen } from './addresses.js';
+import { addressesOf, httpListeners, ownEntry, withPortsChosen } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
-import { httpApplication } from './http-application.js';
+import { httpApplication, listenAlso } from './http-application.js';
 import { createLog } from './log.js';
 import { QuorateModule, type QuorateModuleOptions } from './quorate.module.js';
 
@@ -36,11 +36,13 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   const own = ownEntry(settings);
   const module = QuorateModule.forRoot({ ...options, settings, log });
   const app = await httpApplication(module, log, limits.http);
+  let closeFurther = (): void => undefined;
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
       log.info('stopping');
       await app.close();
+      closeFurther();
       log.info('stopped');
     })();
     return stopped;
@@ -48,6 +50,7 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   if (handleSignals) stopOnSignals(stop, settings.shutdownTimeoutMs, log);
   if (own.httpPort === undefined) await app.init();
   else await app.listen(own.httpPort, settings.httpListenHost ?? own.host);
+  closeFurther = await listenAlso(app, httpListeners(settings), limits.http);
   return { addresses: addressesOf(settings), stop };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { addressOf } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { replicaIdFromText, replicasFromText } from './replica-list.js';
 import { choice, flag, integer, optional, ratio, shaped, type Setting, text } from './setting-kinds.js';
@@ -11,20 +12,48 @@ const KIB = 1_024;
 const MIB = 1_024 * KIB;
 const GIB = 1_024 * MIB;
 const HOUR_MS = 3_600_000;
+const LISTENERS_MAX = 8;
+
+function isAddress(text: string): boolean {
+  try {
+    addressOf(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An IPv6 literal may come as in a URL. */
+const host = z
+  .string()
+  .min(1)
+  .transform((text) => /^\[(.+)\]$/.exec(text)?.[1] ?? text);
 
 const replicaEntry = z.strictObject({
   id: z.number().int().min(0).max(REPLICA_ID_MAX),
   /** Where the other replicas reach it. */
-  host: z.string().min(1),
+  host,
   peerPort: port,
   /** Where clients reach it; `host` when not given. */
-  kafkaHost: z.string().min(1).optional(),
+  kafkaHost: host.optional(),
   kafkaPort: port,
   httpPort: port.optional(),
   /** Where clients reach its HTTP side; `http://host:httpPort` when not given. */
   httpUrl: z.url({ protocol: /^https?$/ }).optional(),
 });
 export type ReplicaEntry = z.output<typeof replicaEntry>;
+
+const listenerEntry = z.strictObject({
+  /** For people. */
+  name: z.string().regex(/^[A-Za-z0-9_-]+$/),
+  kafkaListenPort: port.min(1),
+  /** What its Kafka clients are told: an address for each replica, in the order of `replicas`. */
+  kafka: z.array(z.string().refine(isAddress, 'it is no address such as localhost:9092 or [::1]:9092')),
+  httpListenPort: port.min(1).optional(),
+  /** What its HTTP clients are told, likewise. */
+  http: z.array(z.url({ protocol: /^https?$/ })).optional(),
+});
+export type ListenerEntry = z.output<typeof listenerEntry>;
 
 /**
  * Every setting there is, in the order of docs/settings.md, which is generated from this table.
@@ -93,6 +122,14 @@ export const SETTINGS = {
     }),
     'as in `replicas`',
   ),
+
+  listeners: shaped<readonly ListenerEntry[]>({
+    schema: z.array(listenerEntry).max(LISTENERS_MAX),
+    preset: [],
+    accepts:
+      'a list such as [{"name":"outside","kafkaListenPort":9094,"kafka":["q1.example.com:9092","q2.example.com:9092"],"httpListenPort":8081,"http":["https://q1.example.com","https://q2.example.com"]}]',
+    help: 'Further listeners, for clients that reach the replicas under other addresses: from outside of a container network, or through a load balancer. A client is told the addresses of the listener that it came through: `kafka` and `http` have one for each replica, in the order of `replicas`. The listen ports are those of this replica, on `kafkaListenHost` and `httpListenHost`; leave both HTTP fields out where HTTP needs none. In Kafka: advertised.listeners.',
+  }),
 
   electionTimeoutMs: integer({
     unit: 'ms',

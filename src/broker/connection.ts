@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { ShardId } from '../kernel/index.js';
+import { type Address, addressText, type ShardId } from '../kernel/index.js';
+import type { BrokerAddress } from '../replica/index.js';
 import {
   type ApiByName,
   type ApiName,
@@ -32,6 +33,9 @@ export interface ConnectionHost {
   closed(connection: Connection, cause: CloseCause, detail: string): void;
 }
 
+/** By replica id. */
+export type AddressesTold = ReadonlyMap<number, Address>;
+
 /** Metadata, OffsetFetch, DescribeGroups, ListGroups: a short request for an answer as long as the cluster is large. */
 const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
 /** With so much unread by the client nothing more is read from it. Bytes. */
@@ -43,7 +47,7 @@ const WRITER_BYTES_KEPT = 1024 * 1024;
 
 /** For the log. */
 export function peerOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
-  return `${remoteAddress}:${remotePort}`;
+  return addressText({ host: remoteAddress, port: remotePort });
 }
 
 /** Encodes the answers of one connection at a time; its memory is handed away only when a socket could not take all. */
@@ -69,6 +73,7 @@ export class Connection implements ExchangeOwner, Worker {
   lastActiveMs: number;
   active = true;
   touched = false;
+  readonly #addresses: AddressesTold | undefined;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #splitter: FrameSplitter;
@@ -84,7 +89,9 @@ export class Connection implements ExchangeOwner, Worker {
   #draining = false;
   #held = false;
 
-  constructor(socket: Socket, host: ConnectionHost, now: number) {
+  /** `addresses`: what clients of its listener are told, where that is not what the replicas say of themselves. */
+  constructor(socket: Socket, host: ConnectionHost, now: number, addresses?: AddressesTold) {
+    this.#addresses = addresses;
     this.#socket = socket;
     this.#host = host;
     this.lastActiveMs = now;
@@ -102,6 +109,9 @@ export class Connection implements ExchangeOwner, Worker {
     socket.on('close', () => this.close('client', 'closed by the client'));
   }
 
+  addressOf(replica: BrokerAddress): Address {
+    return this.#addresses?.get(replica.id) ?? replica;
+  }
   get isClosed(): boolean {
     return this.#closed;
   }

@@ -1,4 +1,5 @@
-import type { ShardId } from '../kernel/index.js';
+import type { Address, ShardId } from '../kernel/index.js';
+import type { BrokerAddress } from '../replica/index.js';
 import {
   type Api,
   type ApiByName,
@@ -15,6 +16,8 @@ export interface ExchangeOwner {
   readonly clientId: string;
   /** As Kafka writes it: `/` and the address. */
   readonly clientHost: string;
+  /** What this client is told of where a replica is: that depends on the listener that it came through. */
+  addressOf(replica: BrokerAddress): Address;
   /** An answer is there: the connection writes it when its turn in the order of requests has come. */
   answered(): void;
   /** The action runs when the connection ends, unless it is taken back before. A connection keeps a bounded number. */

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import type { Log } from '../kernel/index.js';
+import type { Address, Log } from '../kernel/index.js';
 
 /** Dead peers are found by the kernel: a client that is merely silent is not one. Milliseconds. */
 const KEEP_ALIVE_MS = 60_000;
@@ -7,7 +7,7 @@ const KEEP_ALIVE_MS = 60_000;
 /** Where the connections of clients come from. */
 export interface Listener {
   /** Resolves with the address that is listened on; rejects when it is taken. */
-  listen(accept: (socket: Socket) => void): Promise<{ readonly host: string; readonly port: number }>;
+  listen(accept: (socket: Socket) => void): Promise<Address>;
   /** Takes no more. */
   close(): void;
 }

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import type { Log, Work } from '../kernel/index.js';
+import type { Address, Log, Work } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
 import { apiNamed } from '../wire/index.js';
 import { ClusterFacts } from './cluster-facts.js';
-import { Connection, type ConnectionHost, peerOf, SharedWriter } from './connection.js';
+import { type AddressesTold, Connection, type ConnectionHost, peerOf, SharedWriter } from './connection.js';
 import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
 import { type BrokerCounters, type CloseCause, Counters } from './counters.js';
 import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
@@ -18,6 +18,8 @@ interface BrokerOptions {
   readonly host: string;
   /** 0: any free port; `start` tells which. */
   readonly port: number;
+  /** Other addresses to listen on, each with what its clients are told. */
+  readonly further?: readonly (Address & { readonly addresses: AddressesTold })[];
   readonly coordinator: Coordinator;
   readonly log: Log;
   /** Told what runs on the loop; nobody when it is left out. */
@@ -32,7 +34,7 @@ interface BrokerOptions {
 /** The Kafka listener of one replica. */
 export interface Broker {
   /** Rejects when the address cannot be listened on. */
-  start(): Promise<{ readonly host: string; readonly port: number }>;
+  start(): Promise<Address>;
   /**
    * Takes no more connections and requests, answers what is parked, waits for what is under way up to `stopGraceMs`,
    * writes it out and closes. Hand leadership over before, so that clients find another coordinator.
@@ -62,7 +64,7 @@ class TcpBroker implements Broker, ConnectionHost {
   readonly #options: BrokerOptions;
   readonly #clock: Clock;
   readonly #context: BrokerContext;
-  readonly #listener: Listener;
+  readonly #listeners: readonly { readonly listener: Listener; readonly addresses?: AddressesTold }[];
   readonly #connections = new Set<Connection>();
   readonly writer = new SharedWriter();
   readonly turns: Turns;
@@ -87,12 +89,19 @@ class TcpBroker implements Broker, ConnectionHost {
       creation: new TopicCreation(coordinator, facts, this.settings),
       clock: this.#clock,
     };
-    this.#listener = options.listener ?? tcpListener(options.host, options.port, options.log);
+    const { host, port, log, further = [] } = options;
+    this.#listeners = [
+      { listener: options.listener ?? tcpListener(host, port, log) },
+      ...further.map((each) => ({
+        listener: tcpListener(each.host, each.port, log),
+        addresses: each.addresses,
+      })),
+    ];
   }
 
-  async start(): Promise<{ readonly host: string; readonly port: number }> {
+  async start(): Promise<Address> {
     const { coordinator } = this.#options;
-    const address = await this.#listener.listen((socket) => this.#accept(socket));
+    const [first] = await this.#listen();
     this.#unsubscribe = [
       coordinator.onNews((_, news, serving) => {
         for (const each of news) {
@@ -106,7 +115,18 @@ class TcpBroker implements Broker, ConnectionHost {
       }),
     ];
     this.#sweepLater();
-    return address;
+    return first!;
+  }
+  async #listen(): Promise<readonly Address[]> {
+    const bound: Address[] = [];
+    try {
+      for (const { listener, addresses } of this.#listeners)
+        bound.push(await listener.listen((socket) => this.#accept(socket, addresses)));
+      return bound;
+    } catch (error) {
+      this.#closeListeners();
+      throw error;
+    }
   }
 
   stop(): Promise<void> {
@@ -115,7 +135,7 @@ class TcpBroker implements Broker, ConnectionHost {
   }
   abort(): void {
     this.#stopping ??= Promise.resolve();
-    this.#closeListener();
+    this.#closeListeners();
     this.#closeConnections();
   }
   hold(clientId: string): void {
@@ -126,9 +146,9 @@ class TcpBroker implements Broker, ConnectionHost {
     this.held.delete(clientId);
     for (const connection of this.#connections) if (connection.clientId === clientId) connection.release();
   }
-  #closeListener(): void {
+  #closeListeners(): void {
     this.#cancelSweep?.();
-    this.#listener.close();
+    for (const { listener } of this.#listeners) listener.close();
   }
   #closeConnections(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
@@ -136,7 +156,7 @@ class TcpBroker implements Broker, ConnectionHost {
     for (const connection of [...this.#connections]) connection.close('stopping', '');
   }
   async #stop(): Promise<void> {
-    this.#closeListener();
+    this.#closeListeners();
     for (const connection of this.#connections) connection.stopReading();
     // One by one as they come: a JoinGroup that is applied during the grace may park now.
     const until = this.#clock.monotonic() + this.settings.stopGraceMs;
@@ -161,7 +181,7 @@ class TcpBroker implements Broker, ConnectionHost {
     this.#context.parked.news(awaitedKey(awaited.kind, awaited.group, awaited.memberId), awaited);
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, addresses: AddressesTold | undefined): void {
     if (this.#stopping !== undefined || this.#connections.size >= this.settings.connectionsMax) {
       const full = this.#stopping === undefined;
       this.counters.closed(full ? 'too-many-connections' : 'stopping');
@@ -175,7 +195,7 @@ class TcpBroker implements Broker, ConnectionHost {
       return;
     }
     this.counters.connectionsOpened++;
-    this.#connections.add(new Connection(socket, this, this.#clock.monotonic()));
+    this.#connections.add(new Connection(socket, this, this.#clock.monotonic(), addresses));
   }
 
   dispatch(exchange: Parameters<ConnectionHost['dispatch']>[0], frame: Buffer, bodyOffset: number): void {

@@ -1,5 +1,5 @@
 import { type ApiKey, APIS, errorCode, type RequestInputByKey, type ResponseByKey } from '../wire/index.js';
-import { type Address, addressText } from './address.js';
+import { type Address, addressText } from '../kernel/index.js';
 import { Connection } from './connection.js';
 import { BrokerError, ConnectionError } from './errors.js';
 

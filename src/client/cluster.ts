@@ -1,5 +1,5 @@
 import { errorCode } from '../wire/index.js';
-import { type Address, addressText } from './address.js';
+import { type Address, addressText } from '../kernel/index.js';
 import { BrokerConnection, type ConnectionOptions } from './broker-connection.js';
 import { BrokerError, ConnectionError } from './errors.js';
 

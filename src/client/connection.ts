@@ -9,7 +9,7 @@ import {
   type RequestInputByKey,
   type ResponseByKey,
 } from '../wire/index.js';
-import { type Address, addressText } from './address.js';
+import { type Address, addressText } from '../kernel/index.js';
 import { ConnectionError } from './errors.js';
 
 const FRAME_BYTES_MAX = 64 * 1_024 * 1_024;

@@ -1,6 +1,5 @@
-import type { Int64 } from '../kernel/index.js';
 import { errorCode, type RequestInputByKey, type ResponseByKey } from '../wire/index.js';
-import { type Address, addressOf, addressText } from './address.js';
+import { type Address, addressOf, addressText, type Int64 } from '../kernel/index.js';
 import { BrokerConnection, type ConnectionOptions } from './broker-connection.js';
 import { Cluster } from './cluster.js';
 import { BrokerError } from './errors.js';

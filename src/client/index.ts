@@ -1,4 +1,3 @@
-export { addressOf } from './address.js';
 export { type AssignableMember, type Assignor, cooperativeSticky, range, roundRobin } from './assignors.js';
 export { type BackOff, backOffMs } from './back-off.js';
 export {

@@ -9,3 +9,4 @@ export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';
 export { unwatched, type Work, type WorkKind } from './work.js';
 export { countingSuspends } from './suspend.js';
+export { type Address, addressOf, addressText } from './address.js';

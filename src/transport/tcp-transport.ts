@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Log, ReplicaId } from '../kernel/index.js';
+import { addressText, type Log, type ReplicaId } from '../kernel/index.js';
 import type { Hello, Transport, TransportHandler } from '../replica/index.js';
 import { Link, type LinkEvents, type LinkOptions } from './link.js';
 import type { Urgency } from './send-queue.js';
@@ -111,7 +111,10 @@ class TcpTransport implements Transport {
     const fail = (error: NodeJS.ErrnoException): void => {
       socket.destroy();
       if (error.code === 'ECONNREFUSED') this.#refused(id);
-      this.#logOnce(`replica ${id} cannot be reached at ${host}:${port}: ${error.message}`, false);
+      this.#logOnce(
+        `replica ${id} cannot be reached at ${addressText({ host, port })}: ${error.message}`,
+        false,
+      );
       this.#connectLater(id);
     };
     socket.once('error', fail);
@@ -120,7 +123,7 @@ class TcpTransport implements Transport {
       socket.off('error', fail);
       socket.removeAllListeners('timeout');
       socket.setTimeout(0);
-      this.#adopt(socket, id, `replica ${id} at ${host}:${port}`);
+      this.#adopt(socket, id, `replica ${id} at ${addressText({ host, port })}`);
     });
   }
 

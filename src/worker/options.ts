@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
-import { addressOf, type Assignor, cooperativeSticky, range, roundRobin } from '../client/index.js';
+import { type Assignor, cooperativeSticky, range, roundRobin } from '../client/index.js';
+import { addressOf } from '../kernel/index.js';
 import type { Fence } from '../locking/index.js';
 import type { Lease } from './types.js';
 

@@ -13,7 +13,7 @@ import type {
   RebalancesJson,
   StatusJson,
 } from '../shapes.js';
-import { type Answer, freshView } from './fresh-view.js';
+import { type Answer, freshView, portOf } from './fresh-view.js';
 import { GroupName } from './group-name.js';
 import { caughtUp, found } from './known.js';
 import { Problem, ProblemFilter } from './problem.js';
@@ -50,8 +50,8 @@ export class AdminController {
   }
 
   @Get('status')
-  status(): StatusJson {
-    return present.status(this.#source, process.pid);
+  status(@Res({ passthrough: true }) answer: Answer): StatusJson {
+    return present.status(this.#source, process.pid, portOf(answer));
   }
 
   @Get('metrics')

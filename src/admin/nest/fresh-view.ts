@@ -4,11 +4,22 @@ import type { Refusal } from '../../replica/index.js';
 import type { AdminSource } from '../port.js';
 import { Problem } from './problem.js';
 
+interface Request {
+  readonly socket: { readonly localPort?: number };
+}
+
 /** What is needed of an answer beside its body; Express and Fastify both have it. */
 export interface Answer {
+  /** Of Express. */
+  readonly req?: Request;
+  /** Of Fastify. */
+  readonly request?: Request;
   status(code: number): Answer;
   header(name: string, value: string): Answer;
 }
+
+/** The port that the client came to: it is told the addresses of that listener. */
+export const portOf = ({ req, request }: Answer): number | undefined => (req ?? request)?.socket.localPort;
 
 /**
  * A linearizable read. Where another replica leads, the client is sent there: `path` is what it asked for.
@@ -29,7 +40,7 @@ export async function freshView(
   const outcome = await source.read(shard);
   if (outcome.kind === 'ok') return outcome.view;
   const leader = outcome.kind === 'not-leader' ? outcome.leader : undefined;
-  const url = source.httpAddresses().find(({ id }) => id === leader)?.url;
+  const url = source.httpAddresses(portOf(answer)).find(({ id }) => id === leader)?.url;
   if (url === undefined || leader === source.self) throw refused(outcome);
   answer.header('location', `${url}/${path}`);
   throw new Problem(307, 'Led elsewhere', `Replica ${leader} leads this: ${url}`);

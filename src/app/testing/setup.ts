@@ -16,7 +16,7 @@ const PACE = {
 
 /** What a test may set: the cluster makes the rest itself. */
 export type TestSettings = Readonly<
-  Partial<Omit<Settings, 'replicaId' | 'clusterId' | 'replicas' | 'dataDir'>>
+  Partial<Omit<Settings, 'replicaId' | 'clusterId' | 'replicas' | 'listeners' | 'dataDir'>>
 >;
 
 /** The settings of each replica, with free ports. Throws ConfigurationError. */

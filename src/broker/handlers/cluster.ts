@@ -4,6 +4,7 @@ import type { BrokerAddress } from '../../replica/index.js';
 import { advertisedVersions, errorCode, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import { PartitionLeaders } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
+import type { ExchangeOwner } from '../exchange.js';
 
 /** Answered by every replica for the whole cluster (docs/clients.md#every-replica-answers). */
 
@@ -41,12 +42,14 @@ export const findCoordinator: Handler<'FindCoordinator'> = (request, exchange, c
   if (exchange.version >= 4) {
     const { coordinatorKeys, keyType } = request;
     const leaders = new ShardLeaders(context);
-    return exchange.answer({ coordinators: coordinatorKeys.map((key) => found(key, keyType, leaders)) });
+    return exchange.answer({
+      coordinators: coordinatorKeys.map((key) => found(key, keyType, leaders, exchange.owner)),
+    });
   }
-  exchange.answer(found(request.key, request.keyType, new ShardLeaders(context)));
+  exchange.answer(found(request.key, request.keyType, new ShardLeaders(context), exchange.owner));
 };
 
-function found(key: string, keyType: number, leaders: ShardLeaders) {
+function found(key: string, keyType: number, leaders: ShardLeaders, client: ExchangeOwner) {
   const nowhere = { key, nodeId: -1, host: '', port: -1 };
   if (keyType !== GROUP) {
     const errorMessage =
@@ -60,8 +63,8 @@ function found(key: string, keyType: number, leaders: ShardLeaders) {
     const errorMessage = 'no replica leads the shard of this group at the moment';
     return { ...nowhere, errorCode: errorCode('COORDINATOR_NOT_AVAILABLE'), errorMessage };
   }
-  const { id, host, port } = leader;
-  return { key, nodeId: id, host, port, errorCode: 0, errorMessage: null };
+  const { host, port } = client.addressOf(leader);
+  return { key, nodeId: leader.id, host, port, errorCode: 0, errorMessage: null };
 }
 
 type AskedTopic = NonNullable<RequestOf<'Metadata'>['topics']>[number];
@@ -73,7 +76,10 @@ export const metadata: Handler<'Metadata'> = (request, exchange, context) => {
   const reply = (topics: readonly TopicReply[]): void => {
     const brokers = facts.brokers();
     exchange.answer({
-      brokers: brokers.map(({ id, host, port }) => ({ nodeId: id, host, port })),
+      brokers: brokers.map((broker) => {
+        const { host, port } = exchange.owner.addressOf(broker);
+        return { nodeId: broker.id, host, port };
+      }),
       clusterId: coordinator.clusterId,
       controllerId: facts.controllerId(brokers),
       topics,
@@ -172,6 +178,9 @@ export const describeCluster: Handler<'DescribeCluster'> = (request, exchange, c
     ...common,
     errorCode: 0,
     controllerId: facts.controllerId(brokers),
-    brokers: brokers.map(({ id, host, port }) => ({ brokerId: id, host, port })),
+    brokers: brokers.map((broker) => {
+      const { host, port } = exchange.owner.addressOf(broker);
+      return { brokerId: broker.id, host, port };
+    }),
   });
 };

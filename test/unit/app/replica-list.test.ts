@@ -11,14 +11,20 @@ const settingsOf = (environment: Record<string, string>) =>
 
 describe('replicas from the environment alone', () => {
   it('are JSON, or host names that say their ids', () => {
-    const given = { QUORATE_REPLICA_ID: '2', QUORATE_REPLICAS: '1@10.0.0.1, 2@fd00::2,7@db.internal' };
+    const given = {
+      QUORATE_REPLICA_ID: '2',
+      QUORATE_REPLICAS: '1@10.0.0.1, 2@fd00::2,7@db.internal,8@[fd00::8]',
+    };
     expect(settingsOf(given).replicas).toEqual([
       { id: 1, host: '10.0.0.1', ...PORTS },
       { id: 2, host: 'fd00::2', ...PORTS },
       { id: 7, host: 'db.internal', ...PORTS },
+      { id: 8, host: 'fd00::8', ...PORTS },
     ]);
-    const json = JSON.stringify([{ id: 2, host: 'a', peerPort: 1, kafkaPort: 2 }]);
-    expect(settingsOf({ QUORATE_REPLICA_ID: '2', QUORATE_REPLICAS: json }).replicas[0]!.peerPort).toBe(1);
+    const json = JSON.stringify([{ id: 2, host: '[fd00::2]', peerPort: 1, kafkaPort: 2 }]);
+    expect(settingsOf({ QUORATE_REPLICA_ID: '2', QUORATE_REPLICAS: json }).replicas).toEqual([
+      { id: 2, host: 'fd00::2', peerPort: 1, kafkaPort: 2 },
+    ]);
   });
 
   it('take their ids from the numbers at the end of the names, as a StatefulSet counts', () => {

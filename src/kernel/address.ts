@@ -1,8 +1,10 @@
+/** Where something listens. An IPv6 address has no brackets here. */
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
+/** `host:port`, or `[::1]:9092`. */
 export const addressText = ({ host, port }: Address): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
