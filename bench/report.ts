@@ -27,7 +27,11 @@ export const isMet = ({ value, target }: Figure): boolean | undefined =>
       : value >= target.value;
 
 const text = (value: number): string =>
-  Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3);
+  value === Infinity
+    ? 'never'
+    : Math.abs(value) >= 100
+      ? Math.round(value).toLocaleString('en-US')
+      : value.toPrecision(3);
 
 /** The median, and the lowest and highest. */
 function spread(values: readonly number[]): string {
@@ -60,7 +64,7 @@ export class Report {
     );
     const verdict = { true: 'met', false: 'MISSED', undefined: '' }[String(isMet(ratio))];
     const wanted = target === undefined ? '' : `${target.kind} ${text(target.value)}`;
-    const known = Number.isNaN(ratio.value) ? '' : `${text(ratio.value)} x`;
+    const known = !Number.isFinite(ratio.value) ? '' : `${text(ratio.value)} x`;
     this.#print(
       `  ${name.padEnd(44)} ${spread(ours).padEnd(28)} ${spread(theirs).padEnd(28)} ${unit.padEnd(4)} ${known.padEnd(9)} ${wanted.padEnd(15)} ${verdict}`.trimEnd(),
     );

@@ -200,9 +200,10 @@ async function warm(system: System, minutes: number): Promise<void> {
 const commits = (name: string, connections: number, depth: number): Comparison => ({
   name: `commits, ${name}`,
   run: async (system) => {
-    const { perSecond, p50Ms, p999Ms, maxMs, serverMicros } = await loadOn(
+    const { perSecond, p50Ms, p999Ms, maxMs, serverMicros, errors } = await loadOn(
       system.meters,
       job('commit', await plainGroups(system), connections, depth),
+      false,
     );
     return {
       'rate /s': perSecond,
@@ -210,6 +211,7 @@ const commits = (name: string, connections: number, depth: number): Comparison =
       'p50 ms': p50Ms,
       'p999 ms': p999Ms,
       'longest ms': maxMs,
+      'refused answers': errors,
     };
   },
 });
@@ -218,9 +220,13 @@ const heartbeats: Comparison = {
   name: 'heartbeats, 64 connections',
   run: async (system, round) => {
     const { targets, end } = await groupsOfOne(system, String(round));
-    const { perSecond, serverMicros } = await loadOn(system.meters, job('heartbeat', targets, 64, 1));
+    const { perSecond, serverMicros, errors } = await loadOn(
+      system.meters,
+      job('heartbeat', targets, 64, 1),
+      false,
+    );
     await end();
-    return { 'rate /s': perSecond, 'CPU us': serverMicros };
+    return { 'rate /s': perSecond, 'CPU us': serverMicros, 'refused answers': errors };
   },
 };
 

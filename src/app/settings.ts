@@ -248,7 +248,7 @@ export const SETTINGS = {
     min: 0,
     max: 300_000,
     preset: DEFAULT_GROUP_SETTINGS.initialDelayMsMax,
-    help: '... and after this long at the latest.',
+    help: '... and after this long at the latest, plus 2 ms for each member.',
   }),
   offsetMetadataBytesMax: integer({
     unit: 'bytes',

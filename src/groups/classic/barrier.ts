@@ -70,10 +70,19 @@ export function afterRemoval(turn: Turn, trigger: RebalanceTrigger): void {
   else openBarrierWhenAllWait(turn);
 }
 
-/** The first rebalance lasts until no further member joins. Kafka waits for a fixed time instead. */
+/** What each client adds to the longest first rebalance, and what all of them may add: thousands need seconds to arrive. */
+const ARRIVAL_MS = 2;
+const ARRIVALS_MS_MAX = 30_000;
+
+/**
+ * The first rebalance lasts until no further member joins, and has an end also for a group that never stops growing. Kafka
+ * waits for a fixed time, and again for as long as members join in it.
+ */
 function awaitMoreJoiners(turn: Turn): void {
+  const { members, pending } = turn.group;
   const { startedAt, quietMs, delayMsMax } = turn.group.initial!;
-  const remainingMs = Math.max(0, startedAt + delayMsMax - turn.at);
+  const arrivalsMs = Math.min(ARRIVALS_MS_MAX, (members.size + pending.size) * ARRIVAL_MS);
+  const remainingMs = Math.max(0, startedAt + delayMsMax + arrivalsMs - turn.at);
   armGroupTimer(turn, 'initial', Math.min(quietMs, remainingMs));
 }
 

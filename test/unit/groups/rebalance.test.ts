@@ -23,13 +23,24 @@ describe('the first rebalance', () => {
     expect(world.state).toBe('CompletingRebalance');
   });
 
-  it('ends after 3 s though joiners keep coming', () => {
-    for (let i = 0; i < 40 && world.state !== 'CompletingRebalance'; i++) {
-      world.join({ newId: `m${i}` });
+  it('ends after 3 s and 2 ms a joiner though joiners keep coming', () => {
+    let joiners = 0;
+    for (; joiners < 60 && world.state !== 'CompletingRebalance'; joiners++) {
+      world.join({ newId: `m${joiners}` });
       world.pass(80);
     }
     expect(world.state).toBe('CompletingRebalance');
-    expect(records()[0]!.joinedAt! - records()[0]!.startedAt).toBe(3_000);
+    expect(records()[0]!.joinedAt! - records()[0]!.startedAt).toBe(3_000 + 2 * joiners);
+  });
+
+  it('takes thousands that arrive within seconds in one generation', () => {
+    for (let i = 0; i < 2_000; i++) {
+      world.join({ newId: `m${i}` });
+      if (i % 10 === 9) world.pass(30);
+    }
+    expect(joinAnswers()).toEqual({});
+    world.pass(100);
+    expect(Object.keys(joinAnswers())).toHaveLength(2_000);
   });
 
   it('waits for who was just handed an id (KIP-394), but no longer than the quiet time', () => {
