@@ -16,6 +16,7 @@ const program = createProgram({
   exit: (code) => process.exit(code),
   version: (createRequire(import.meta.url)('../package.json') as { version: string }).version,
   environmentUrl: process.env['QUORATE_URL'],
+  terminal: () => (process.stdout.isTTY ? process.stdout : undefined),
 });
 
 program

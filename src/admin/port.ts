@@ -1,4 +1,4 @@
-import type { GroupId, ReplicaId, ShardId, WorkKind } from '../kernel/index.js';
+import type { GroupId, MemberId, ReplicaId, ShardId, WorkKind } from '../kernel/index.js';
 import type { MachineView, RegisterCommand, RegisterReply, ReplyTo, TopicReply } from '../machine/index.js';
 import type { AddressesJson } from './shapes.js';
 import type {
@@ -62,6 +62,8 @@ export interface AdminSource {
   readAll(): Promise<ReadAllOutcome>;
   /** Done by whichever replica leads the shard. */
   change<C extends ForwardableCommand>(shard: ShardId, command: C): Promise<Outcome<ReplyTo<C>>>;
+  /** Members are told to drain and leave, if the group is led here; for a few seconds, so ask again until they have left. */
+  drain(group: GroupId, members: readonly MemberId[]): void;
   /** The longest note beside an offset. Bytes. */
   readonly offsetMetadataBytesMax: number;
   /** The shard that holds a space of records. */

@@ -91,6 +91,16 @@ export interface RemovedMembersJson {
   readonly members: readonly { readonly memberId: string; readonly instanceId: string | null }[];
 }
 
+/** Who was asked to drain and leave, and has not left yet. */
+export interface DrainingJson {
+  readonly group: string;
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly instanceId: string | null;
+    readonly clientId: string;
+  }[];
+}
+
 export interface RebalanceJson {
   readonly trigger: {
     readonly cause: string;

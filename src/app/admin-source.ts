@@ -1,6 +1,7 @@
 import {
   type GroupId,
   groupId,
+  type MemberId,
   type ReplicaId,
   replicaId,
   type ShardId,
@@ -127,6 +128,9 @@ export class ReplicaAdminSource implements AdminSource {
   }
   read(shard: ShardId): Promise<ReadOutcome> {
     return new Promise((resolve) => this.#replica.read(shard, resolve));
+  }
+  drain(group: GroupId, members: readonly MemberId[]): void {
+    this.#broker.drain(group, members);
   }
   shardOfSpace(space: string): ShardId {
     return this.#replica.shardOf(groupId(space));

@@ -4,6 +4,7 @@ import type { Clock, Coordinator } from '../replica/index.js';
 import type { ApiName, RequestOf } from '../wire/index.js';
 import type { ClusterFacts } from './cluster-facts.js';
 import type { Counters } from './counters.js';
+import type { DrainRequests } from './drain-requests.js';
 import type { Exchange } from './exchange.js';
 import type { ParkedTable } from './parked.js';
 import type { BrokerSettings } from './settings.js';
@@ -25,6 +26,7 @@ export interface BrokerContext {
   readonly facts: ClusterFacts;
   readonly parked: ParkedTable<AwaitedNews>;
   readonly creation: TopicCreation;
+  readonly drains: DrainRequests;
   /** For work in slices. */
   readonly clock: Pick<Clock, 'monotonic' | 'endOfTurn'>;
 }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Address, Log, Work } from '../kernel/index.js';
+import type { Address, GroupId, Log, MemberId, Work } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
 import { apiNamed } from '../wire/index.js';
 import { ClusterFacts } from './cluster-facts.js';
@@ -7,6 +7,7 @@ import { type AddressesTold, Connection, type ConnectionHost, peerOf, SharedWrit
 import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
 import { type BrokerCounters, type CloseCause, Counters } from './counters.js';
 import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
+import { DrainRequests } from './drain-requests.js';
 import { type Listener, tcpListener } from './listener.js';
 import { ParkedTable } from './parked.js';
 import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
@@ -45,6 +46,8 @@ export interface Broker {
   /** Neither reads from nor writes to the connections of this client id until `release`: for tests of what depends on it. */
   hold(clientId: string): void;
   release(clientId: string): void;
+  /** Members of a group that is led here are told to drain and leave, for as long as this is asked for. */
+  drain(group: GroupId, members: readonly MemberId[]): void;
   snapshot(): BrokerCounters;
 }
 
@@ -87,6 +90,7 @@ class TcpBroker implements Broker, ConnectionHost {
       facts,
       parked: new ParkedTable<AwaitedNews>(this.#clock, () => coordinator.now()),
       creation: new TopicCreation(coordinator, facts, this.settings),
+      drains: new DrainRequests(() => coordinator.now()),
       clock: this.#clock,
     };
     const { host, port, log, further = [] } = options;
@@ -145,6 +149,9 @@ class TcpBroker implements Broker, ConnectionHost {
   release(clientId: string): void {
     this.held.delete(clientId);
     for (const connection of this.#connections) if (connection.clientId === clientId) connection.release();
+  }
+  drain(group: GroupId, members: readonly MemberId[]): void {
+    this.#context.drains.ask(group, members);
   }
   #closeListeners(): void {
     this.#cancelSweep?.();

@@ -9,6 +9,8 @@ export interface CliSurroundings {
   readonly version: string;
   /** QUORATE_URL: one or more URLs, separated by commas. */
   readonly environmentUrl: string | undefined;
+  /** How large it is now; undefined when what is printed goes to a file or a pipe. */
+  readonly terminal: () => { readonly rows: number; readonly columns: number } | undefined;
 }
 
 const DEFAULT_URLS = 'http://127.0.0.1:8080,http://127.0.0.1:8081,http://127.0.0.1:8082';
@@ -25,12 +27,14 @@ export type Ask = <T>(
   show: (answer: T) => string,
 ) => Promise<void>;
 
+export const clientFor = (around: CliSurroundings, { url }: Common): AdminClient =>
+  new AdminClient((url ?? around.environmentUrl ?? DEFAULT_URLS).split(','));
+
 export const askOver =
   (around: CliSurroundings): Ask =>
   async (options, request, show) => {
-    const urls = options.url ?? around.environmentUrl ?? DEFAULT_URLS;
     try {
-      const answer = await request(new AdminClient(urls.split(',')));
+      const answer = await request(clientFor(around, options));
       around.print(options.json === true ? JSON.stringify(answer, null, 2) : show(answer));
     } catch (error) {
       if (!(error instanceof AdminClientError)) throw error;
@@ -58,3 +62,38 @@ export const repeated = (value: string, before: readonly string[] = []): readonl
   ...before,
   value,
 ];
+
+/** Asks for page after page: `after` is null for the first. */
+export async function allPages<T extends { readonly next: string | null }>(
+  ask: (after: string | null) => Promise<T>,
+): Promise<readonly T[]> {
+  const pages: T[] = [];
+  do pages.push(await ask(pages.at(-1)?.next ?? null));
+  while (pages.at(-1)!.next !== null);
+  return pages;
+}
+
+/** Which members of a group are meant. */
+export interface WhoOptions extends Common {
+  readonly instance?: readonly string[];
+  readonly all?: boolean;
+}
+export const withMembers = (command: Command): Command =>
+  command
+    .argument('<group>')
+    .argument('[member...]', 'member ids')
+    .option('--instance <id>', 'a static member, by its group.instance.id; as often as needed', repeated)
+    .option('--all', 'everybody');
+
+/** The query that names them. Undefined: nobody is named, or everybody and some. */
+export function membersQuery(
+  members: readonly string[],
+  { instance = [], all = false }: WhoOptions,
+): readonly (readonly [string, string])[] | undefined {
+  if ((members.length > 0 || instance.length > 0) === all) return undefined;
+  return [
+    ...members.map((id) => ['member', id] as const),
+    ...instance.map((id) => ['instance', id] as const),
+    ...(all ? [['all', ''] as const] : []),
+  ];
+}

@@ -22,5 +22,16 @@ export function partitionList(
   topics: readonly { readonly topic: string; readonly partitions: readonly number[] }[],
 ): string {
   if (topics.length === 0) return 'nothing';
-  return topics.map(({ topic, partitions }) => `${topic}[${partitions.join(',')}]`).join(' ');
+  return topics.map(({ topic, partitions }) => `${topic}[${ranges(partitions)}]`).join(' ');
+}
+
+/** 0, 1, 2, 5 -> 0-2,5 */
+export function ranges(numbers: readonly number[]): string {
+  const runs: { first: number; last: number }[] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run?.last === number - 1) run.last = number;
+    else runs.push({ first: number, last: number });
+  }
+  return runs.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
 }

@@ -1,24 +1,29 @@
 import type { Command } from 'commander';
 import type {
-  AdminClient,
   DeletedGroupJson,
   GroupDetailJson,
   GroupsJson,
   OffsetsJson,
   RemovedMembersJson,
 } from '../admin/index.js';
+import { allGroups } from './all-groups.js';
 import {
   type Ask,
   type CliSurroundings,
   type Common,
   groupPath,
-  repeated,
+  membersQuery,
   withCommonOptions,
+  withMembers,
+  type WhoOptions,
 } from './ask.js';
-import { duration, partitionList, table } from './format.js';
+import { addDrain } from './drain.js';
+import { table } from './format.js';
+import { addGroupViews, groupDetail, membersTable } from './group-views.js';
 import { offsetsTable } from './offsets.js';
+import { addWatch } from './watch.js';
 
-export function addGroups(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
+export function addGroups(program: Command, ask: Ask, around: CliSurroundings): void {
   const groups = withCommonOptions(program.command('groups').description('list the groups')).action(
     (options: Common) => ask(options, allGroups, groupsText),
   );
@@ -31,7 +36,7 @@ export function addGroups(program: Command, ask: Ask, fail: CliSurroundings['fai
     ask(
       command.optsWithGlobals<Common>(),
       async (admin) => {
-        const detail = await admin.request<GroupDetailJson>('GET', groupPath(group));
+        const detail = await groupDetail(admin, group);
         const { offsets } = await admin.request<OffsetsJson>('GET', groupPath(group, '/offsets'));
         return { ...detail, offsets };
       },
@@ -50,50 +55,31 @@ export function addGroups(program: Command, ask: Ask, fail: CliSurroundings['fai
       (deleted) => `group "${deleted.group}" is deleted`,
     ),
   );
-  addRemoveMembers(groups, ask, fail);
+  addEvict(groups, ask, around.fail);
+  addDrain(groups, ask, around.fail);
+  addGroupViews(groups, ask);
+  addWatch(groups, around);
 }
 
-/** Page after page. */
-async function allGroups(admin: AdminClient): Promise<GroupsJson> {
-  const groups: GroupsJson['groups'][number][] = [];
-  for (let after = ''; ;) {
-    const answer = await admin.request<GroupsJson>('GET', `/groups${after}`);
-    groups.push(...answer.groups);
-    if (answer.next === null) return { ...answer, groups };
-    after = `?after=${encodeURIComponent(answer.next)}`;
-  }
-}
-
-interface RemoveOptions extends Common {
-  readonly instance?: readonly string[];
-  readonly all?: boolean;
-}
-
-function addRemoveMembers(groups: Command, ask: Ask, fail: CliSurroundings['fail']): void {
-  withCommonOptions(
-    groups
-      .command('remove-members')
-      .description('remove members from a group; those that are running join again')
-      .argument('<group>')
-      .argument('[member...]', 'member ids')
-      .option('--instance <id>', 'a static member, by its group.instance.id; as often as needed', repeated)
-      .option('--all', 'everybody'),
-  ).action((group: string, members: readonly string[], _options: RemoveOptions, command: Command) => {
-    const options = command.optsWithGlobals<RemoveOptions>();
-    const { instance = [], all } = options;
-    if ((members.length > 0 || instance.length > 0) === (all === true))
-      return fail('name members, or --instance, or --all', 2);
-    const query = [
-      ...members.map((id) => ['member', id] as const),
-      ...instance.map((id) => ['instance', id] as const),
-      ...(all === true ? [['all', ''] as const] : []),
-    ];
-    return ask(
-      options,
-      (admin) => admin.request<RemovedMembersJson>('DELETE', groupPath(group, '/members', query)),
-      ({ members: removed }) => `${removed.length} members removed`,
+function addEvict(groups: Command, ask: Ask, fail: CliSurroundings['fail']): void {
+  const command = groups
+    .command('evict')
+    .alias('remove-members')
+    .description(
+      'remove members from a group: their partitions move at once, and those that are running join again',
     );
-  });
+  withCommonOptions(withMembers(command)).action(
+    (group: string, members: readonly string[], _options: WhoOptions, self: Command) => {
+      const options = self.optsWithGlobals<WhoOptions>();
+      const query = membersQuery(members, options);
+      if (query === undefined) return fail('name members, or --instance, or --all', 2);
+      return ask(
+        options,
+        (admin) => admin.request<RemovedMembersJson>('DELETE', groupPath(group, '/members', query)),
+        ({ members: removed }) => `${removed.length} members removed`,
+      );
+    },
+  );
 }
 
 function groupsText({ groups }: GroupsJson): string {
@@ -116,20 +102,9 @@ function groupText({ group, members }: GroupDetailJson, offsets: OffsetsJson['of
   const head =
     `${group.group}: ${group.state}, generation ${group.generation}, ${members.length} members, ` +
     `protocol ${group.protocolName ?? '-'}, coordinator ${group.leader ?? '-'}`;
-  const memberRows = members.map(
-    ({ memberId, clientId, clientHost, sessionTimeoutMs, waiting, partitions }) => [
-      clientId,
-      memberId,
-      clientHost,
-      duration(sessionTimeoutMs),
-      waiting ? 'waiting' : 'working',
-      partitions === null ? '?' : partitionList(partitions),
-    ],
-  );
-  const memberTable = table(['CLIENT', 'MEMBER', 'HOST', 'SESSION', 'IS', 'OWNS'], memberRows);
   return [
     head,
-    ...(memberRows.length === 0 ? [] : ['', memberTable]),
+    ...(members.length === 0 ? [] : ['', membersTable(members)]),
     ...(offsets.length === 0 ? [] : ['', offsetsTable(offsets)]),
   ].join('\n');
 }

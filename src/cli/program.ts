@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { AdminClient, StatusJson } from '../admin/index.js';
 import { type Ask, askOver, type CliSurroundings, type Common, withCommonOptions } from './ask.js';
+import { addCompletion } from './completion.js';
 import { table } from './format.js';
 import { addGroups } from './groups.js';
 import { addOffsets } from './offsets.js';
@@ -16,9 +17,10 @@ export function createProgram(around: CliSurroundings): Command {
     .showHelpAfterError()
     .exitOverride(({ exitCode }) => around.exit(exitCode === 0 ? 0 : 2));
   addStatus(program, ask, around.fail);
-  addGroups(program, ask, around.fail);
+  addGroups(program, ask, around);
   addOffsets(program, ask, around.fail);
   addTopics(program, ask, around.fail);
+  addCompletion(program, ask, around.print);
   return program;
 }
 

@@ -33,7 +33,7 @@ export function addTopics(program: Command, ask: Ask, fail: CliSurroundings['fai
     topics
       .command('grow')
       .description('give a topic more partitions; it never has fewer')
-      .argument('<name>')
+      .argument('<topic>')
       .argument('<partitions>', 'how many it has then'),
   ).action((name: string, count: string, options: Common) => {
     const partitions = Number(count);
@@ -48,7 +48,7 @@ export function addTopics(program: Command, ask: Ask, fail: CliSurroundings['fai
     topics
       .command('delete')
       .description('delete a topic, and the offsets committed for it')
-      .argument('<name>'),
+      .argument('<topic>'),
   ).action((name: string, options: Common) =>
     ask(
       options,
@@ -61,7 +61,7 @@ export function addTopics(program: Command, ask: Ask, fail: CliSurroundings['fai
 
 function addEnds(topics: Command, ask: Ask, fail: CliSurroundings['fail']): void {
   withCommonOptions(
-    topics.command('ends').description('show where the partitions of a topic end').argument('<name>'),
+    topics.command('ends').description('show where the partitions of a topic end').argument('<topic>'),
   ).action((name: string, options: Common) =>
     ask(options, (admin) => admin.request<EndsJson>('GET', `${topicPath(name)}/ends`), endsText),
   );
@@ -69,7 +69,7 @@ function addEnds(topics: Command, ask: Ask, fail: CliSurroundings['fail']): void
     topics
       .command('set-ends')
       .description('set how far the source of the work is, for lag')
-      .argument('<name>')
+      .argument('<topic>')
       .argument('<partition=end...>')
       .option('--back', 'an end also goes back: what was committed beyond it before counts no more'),
   ).action((name: string, pairs: readonly string[], options: Common & { readonly back?: boolean }) => {

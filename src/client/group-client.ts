@@ -76,11 +76,15 @@ export class GroupClient {
     );
   }
 
-  /** Kafka's error code. */
-  async heartbeat({ memberId, generation }: Membership): Promise<number> {
+  /** Kafka's error code, and whether an operator wants this member to drain and leave. */
+  async heartbeat({
+    memberId,
+    generation,
+  }: Membership): Promise<{ readonly code: number; readonly drain: boolean }> {
     const { group: groupId, instanceId: groupInstanceId } = this.#options;
     const body = { groupId, groupInstanceId, memberId, generationId: generation };
-    return (await this.#send('control', HEARTBEAT, body)).errorCode;
+    const { errorCode: code, drain } = await this.#send('control', HEARTBEAT, body);
+    return { code, drain };
   }
 
   /** Kafka's error code. */

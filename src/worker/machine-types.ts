@@ -56,6 +56,8 @@ export interface Beat extends Answered {
   readonly kind: 'beat';
   readonly memberId: string;
   readonly generation: number;
+  /** An operator wants this member to drain and leave. */
+  readonly drain?: boolean;
 }
 
 export type Input =

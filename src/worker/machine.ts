@@ -48,6 +48,7 @@ const REFUSED: readonly number[] = [
   errorCode('POLICY_VIOLATION'),
 ];
 const NO_GENERATION = -1;
+const DRAINED = 'an operator drains this worker';
 
 /**
  * One member of a classic group, as a pure state machine: inputs and a monotonic time in, effects out. It knows when it is a
@@ -266,6 +267,7 @@ export class WorkerMachine {
       case code.rebalancing:
         this.#missedBeats = 0;
         this.#heard(answer.sentAt);
+        if (answer.drain === true) return this.#leave({ reason: DRAINED, silently: false });
         if (answer.code === code.rebalancing && this.#phase === 'stable')
           this.#rebalance('the group rebalances');
         return;

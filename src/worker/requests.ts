@@ -86,9 +86,9 @@ export class MembershipRequests {
   }
 
   async heartbeat({ memberId, generation }: Wanted<'heartbeat'>): Promise<Input> {
-    return this.#timed<Beat>({ kind: 'beat', memberId, generation }, async () => ({
-      code: await this.#client.heartbeat({ memberId, generation }),
-    }));
+    return this.#timed<Beat>({ kind: 'beat', memberId, generation }, () =>
+      this.#client.heartbeat({ memberId, generation }),
+    );
   }
 
   async leave({ memberId, reason }: Wanted<'leave'>): Promise<Input> {

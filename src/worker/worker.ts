@@ -44,7 +44,6 @@ export class Worker implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #refresh: NodeJS.Timeout | undefined;
   #lastProblem: WorkerError | undefined;
-  #isPaused = false;
   #isStopped = false;
   readonly #onSignal = (): void => void this.stop('the process was told to end');
 
@@ -82,9 +81,9 @@ export class Worker implements AsyncDisposable {
       case 'stable':
         return 'working';
       case 'leaving':
-        return this.#isPaused ? 'paused' : 'stopping';
+        return this.#isStopped ? 'stopping' : 'paused';
       case 'left':
-        return this.#isPaused ? 'paused' : 'stopped';
+        return this.#isStopped ? 'stopped' : 'paused';
       case 'failed':
         return 'failed';
     }
@@ -133,12 +132,10 @@ export class Worker implements AsyncDisposable {
 
   /** Gives everything up as `stop` does, and stays out of the group until `resume`. */
   async pause(reason = 'it was paused'): Promise<void> {
-    this.#isPaused = true;
     await this.#leave(reason, false);
   }
   resume(): void {
-    if (!this.#isPaused || this.#isStopped) return;
-    this.#isPaused = false;
+    if (this.state !== 'paused') return;
     this.#step({ kind: 'start' });
   }
 

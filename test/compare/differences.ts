@@ -222,6 +222,12 @@ export const DIFFERENCES: readonly Difference[] = [
     explains: ({ api, path }) => api === 'SyncGroup' && path.startsWith('fenceTokens'),
   },
   {
+    id: 'draining',
+    kafka: 'A broker cannot ask a member to leave.',
+    quorate: 'A tagged field of Heartbeat does, while an operator asks for it (`quorate groups drain`).',
+    why: 'A worker finishes and commits before its partitions move. Other clients skip the field.',
+  },
+  {
     id: 'the first rebalance',
     kafka: 'It waits for `group.initial.rebalance.delay.ms` (3 s).',
     quorate:

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Cluster } from '../harness/cluster.js';
+import { Child } from '../harness/child.js';
+import { Cluster, ROOT } from '../harness/cluster.js';
 import { GroupMember } from '../harness/group-member.js';
 import { quorate as run } from '../harness/quorate-command.js';
 import { eventually } from '../harness/waiting.js';
@@ -181,7 +182,7 @@ describe('HTTP and the command line', () => {
     expect(status.text).toMatch(/ready\n.*peers: .*up/);
     expect((await quorate('groups')).text).toMatch(/GROUP +STATE +GENERATION.*\nbilling +Stable +1 /);
     expect((await quorate('groups', 'describe', GROUP)).text).toMatch(
-      /tenants\[0,1,2,3\].*\n[^]*tenants +2 +41 +41 +0 /,
+      /tenants\[0-3\].*\n[^]*tenants +2 +41 +41 +0 /,
     );
     const described = JSON.parse((await quorate('groups', 'describe', GROUP, '--json')).text) as object;
     expect(described).toMatchObject({ group: { group: GROUP }, offsets: [{ offset: '41' }] });
@@ -189,6 +190,90 @@ describe('HTTP and the command line', () => {
     expect(await quorate('topics', 'create', 'orders', '--partitions', '5')).toMatchObject({ code: 0 });
     expect((await quorate('topics', 'list')).text).toMatch(/orders +5/);
     expect(await quorate('topics', 'delete', 'orders', '--json')).toMatchObject({ code: 0 });
+  }, 90_000);
+
+  it('shows members, rebalances and fences of a group', async () => {
+    const members = await quorate('groups', 'members', GROUP);
+    expect(members).toMatchObject({ code: 0 });
+    expect(members.text).toMatch(/CLIENT +MEMBER +INSTANCE.*\n.*working +tenants\[0-3\]/);
+    expect((await quorate('groups', 'rebalances', GROUP)).text).toMatch(
+      /GENERATION +STARTED.*\n +1 +\S+ +stable .* member-joined /,
+    );
+    expect((await quorate('groups', 'fences', GROUP)).text).toMatch(
+      new RegExp(`SCOPE.*\\nbilling/tenants/0 +\\d+ +1 +${member.memberId}`),
+    );
+    for (const view of ['members', 'rebalances', 'fences']) {
+      const json = JSON.parse((await quorate('groups', view, GROUP, '--json')).text) as object;
+      expect(json).toHaveProperty(view);
+      expect(await quorate('groups', view, 'nobody')).toMatchObject({ code: 1 });
+    }
+  }, 90_000);
+
+  it('cannot drain other clients, and says what to do', async () => {
+    const other = await quorate('groups', 'drain', GROUP, '--all', '--timeout-ms', '1000');
+    expect(other.code).toBe(1);
+    expect(other.text).toMatch(new RegExp(`${member.memberId} .*did not leave within 1000 ms.*groups evict`));
+    expect(await quorate('groups', 'drain', GROUP)).toMatchObject({ code: 2 });
+    const nobody = await quorate('groups', 'drain', GROUP, 'nobody');
+    expect([nobody.code, nobody.text]).toEqual([1, expect.stringContaining('groups members billing')]);
+  }, 60_000);
+
+  it('follows a group that comes, shares out and goes', async () => {
+    const watching = (...args: string[]): Child =>
+      new Child('watch', process.execPath, ['dist/bin.js', 'groups', 'watch', 'seen', ...args], {
+        cwd: ROOT,
+        env: { QUORATE_URL: cluster.replicas.map(({ http }) => http).join(',') },
+      });
+    const watches = [watching('--interval-ms', '100'), watching('--interval-ms', '100', '--json')];
+    const all = (text: RegExp): Promise<unknown> =>
+      eventually(`each prints ${text}`, 60_000, () =>
+        watches.every(({ lines }) => lines.some((line) => text.test(line))),
+      );
+    try {
+      await all(/there is no such group yet|"kind":"seen"/);
+      const seen = new GroupMember({
+        bootstrap: cluster.bootstrap,
+        group: 'seen',
+        topic: TOPIC,
+        partitions: 4,
+      });
+      await seen.start();
+      await all(/generation 1 is stable|"kind":"rebalance-ended","generation":1,"outcome":"stable"/);
+      await all(new RegExp(`tenants\\[0-3\\]: nobody -> ${seen.memberId}|"to":"${seen.memberId}"`));
+      await seen.leave();
+      await all(new RegExp(`${seen.memberId} left|"member-left","memberId":"${seen.memberId}"`));
+      await all(
+        new RegExp(`tenants\\[0-3\\]: ${seen.memberId} -> nobody|"from":"${seen.memberId}","to":null`),
+      );
+      for (const line of watches[1]!.lines) expect(JSON.parse(line)).toHaveProperty('at');
+    } finally {
+      await Promise.all(watches.map((watch) => watch.stop()));
+    }
+    expect(await quorate('groups', 'watch', 'seen', '--interval-ms', 'soon')).toMatchObject({ code: 2 });
+    expect(await quorate('groups', 'watch', 'seen', '--url', 'http://127.0.0.1:9')).toMatchObject({
+      code: 3,
+    });
+  }, 120_000);
+
+  it('completes commands and the names of groups in bash', async () => {
+    const completed = async (line: string): Promise<readonly string[]> => {
+      const words = line.split(' ');
+      const urls = cluster.replicas.map(({ http }) => http).join(',');
+      const script = `
+        quorate() { QUORATE_URL=${urls} '${process.execPath}' dist/bin.js "$@"; }
+        eval "$(quorate completion bash)"
+        COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}) COMP_CWORD=${words.length - 1}
+        _quorate; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const bash = new Child('bash', 'bash', ['-c', script], { cwd: ROOT });
+      expect(await bash.exited).toBe(0);
+      return bash.lines;
+    };
+    expect(await completed('quorate gro')).toEqual(['groups']);
+    expect(await completed('quorate groups w')).toEqual(['watch']);
+    expect(await completed('quorate groups watch --i')).toEqual(['--interval-ms']);
+    expect(await completed('quorate groups members bil')).toEqual([GROUP]);
+    expect(await completed('quorate topics grow ten')).toEqual([TOPIC]);
+    expect(await completed('quorate completion f')).toEqual(['fish']);
   }, 90_000);
 
   it('says what is wrong and ends with a code: 1 no, 2 wrong use, 3 nobody answers', async () => {

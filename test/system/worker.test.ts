@@ -3,6 +3,7 @@ import { MemoryStore, Records } from '../../src/locking/index.js';
 import { createWorker, type Lease, type Worker, type WorkerOptions } from '../../src/worker/index.js';
 import { addressText } from '../harness/connection.js';
 import { Cluster } from '../harness/cluster.js';
+import { quorate } from '../harness/quorate-command.js';
 import { eventually, sleep } from '../harness/waiting.js';
 
 const PARTITIONS = 6;
@@ -150,6 +151,34 @@ describe('workers of quorate/worker on three replicas', () => {
     await eventually('the first has all', WITHIN_MS, () => team.owners()[0] === PARTITIONS);
     await team.works();
     expect(team.overlaps).toEqual([]);
+  }, 180_000);
+
+  it('drain when an operator says so, and come back when their process does', async () => {
+    team = new Team(cluster, 'drained', 'drained');
+    const first = await team.start('a');
+    await team.start('b');
+    await eventually('both have a half', WITHIN_MS, () => team.owners().join() === '3,3');
+    await team.works();
+    const { owner } = first.owned()[0]!;
+    const drained = await quorate(cluster, 'groups', 'drain', 'drained', owner, '--json');
+    expect(drained.code).toBe(0);
+    expect(JSON.parse(drained.text)).toEqual({ group: 'drained', drained: [owner], left: [] });
+    expect(first.state).toBe('paused');
+    await eventually('the other has all', WITHIN_MS, () => team.owners().join() === `0,${PARTITIONS}`);
+    await team.works();
+    first.resume();
+    await eventually('both have a half again', WITHIN_MS, () => team.owners().join() === '3,3');
+    await team.works();
+    expect(team.overlaps).toEqual([]);
+    expect(team.errors).toEqual([]);
+    // A group that nobody is in, for what needs one.
+    expect(await quorate(cluster, 'groups', 'drain', 'drained', '--all')).toMatchObject({
+      code: 0,
+      text: '2 members have drained and left',
+    });
+    expect(await quorate(cluster, 'offsets', 'reset', 'drained', '--to', 'earliest')).toMatchObject({
+      code: 0,
+    });
   }, 180_000);
 
   it('say what to do when they cannot start', async () => {

@@ -46,6 +46,15 @@ export async function freshView(
   throw new Problem(307, 'Led elsewhere', `Replica ${leader} leads this: ${url}`);
 }
 
+/** For what only the leader can do, and without a log entry: another replica has to be asked elsewhere. */
+export async function ledHere(source: AdminSource, shard: ShardId): Promise<void> {
+  const outcome = await source.read(shard);
+  if (outcome.kind === 'ok') return;
+  const leader = outcome.kind === 'not-leader' ? outcome.leader : undefined;
+  if (leader === undefined || leader === source.self) throw refused(outcome);
+  throw new Problem(503, 'Led elsewhere', `Replica ${leader} leads this group: ask that one.`);
+}
+
 /** Why a replica could not do it, for the client. */
 export function refused({ kind }: Refusal): Problem {
   switch (kind) {

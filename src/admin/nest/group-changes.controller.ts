@@ -17,8 +17,8 @@ import {
   selectionOf,
 } from '../offset-plans.js';
 import type { AdminSource } from '../port.js';
-import type { DeletedGroupJson, OffsetChangesJson, RemovedMembersJson } from '../shapes.js';
-import { refused } from './fresh-view.js';
+import type { DeletedGroupJson, DrainingJson, OffsetChangesJson, RemovedMembersJson } from '../shapes.js';
+import { ledHere, refused } from './fresh-view.js';
 import { GroupName } from './group-name.js';
 import { caughtUp } from './known.js';
 import { Problem, ProblemFilter } from './problem.js';
@@ -52,8 +52,7 @@ export class GroupChangesController {
     @Query('all') all: string | undefined,
   ): Promise<RemovedMembersJson> {
     const members = all === undefined ? leavers(member, instance) : await this.#everybody(group);
-    if (members.length === 0 && all === undefined)
-      throw new Problem(400, 'Bad request', 'Say whom: ?member=ID, ?instance=ID or ?all.');
+    if (members.length === 0 && all === undefined) throw whom();
     const reply = await this.#change(group, 'leave', { kind: 'group.leave', group, members });
     const refusal = reply.members.find(({ error }) => error !== 'NONE');
     if (refusal !== undefined) {
@@ -63,6 +62,42 @@ export class GroupChangesController {
     return {
       group,
       members: reply.members.map(({ memberId: id, instanceId: of }) => ({ memberId: id, instanceId: of })),
+    };
+  }
+
+  /**
+   * `?member=`, `?instance=` and `?all` as for removing them. Asks each to drain and leave; the answer has those that are
+   * still there. The leader tells them with their heartbeats, for a few seconds: ask again until nobody is left.
+   */
+  @Post('members/drain')
+  @HttpCode(200)
+  async drain(
+    @GroupName() group: GroupId,
+    @Query('member') member: unknown,
+    @Query('instance') instance: unknown,
+    @Query('all') all: string | undefined,
+  ): Promise<DrainingJson> {
+    const [ids, instances] = [texts(member), texts(instance)];
+    if (ids.length + instances.length === 0 && all === undefined) throw whom();
+    const shard = this.#source.shardOf(group);
+    await ledHere(this.#source, shard);
+    const described = this.#source.view(shard).groups.describe(group);
+    if (described === undefined) throw groupProblem(group, 'GROUP_ID_NOT_FOUND');
+    const members = described.memberDetails.filter(
+      ({ memberId: id, instanceId: name }) =>
+        all !== undefined || ids.includes(id) || (name !== null && instances.includes(name)),
+    );
+    this.#source.drain(
+      group,
+      members.map((each) => each.memberId),
+    );
+    return {
+      group,
+      members: members.map(({ memberId: id, instanceId: name, clientId }) => ({
+        memberId: id,
+        instanceId: name,
+        clientId,
+      })),
     };
   }
 
@@ -185,6 +220,8 @@ export class GroupChangesController {
     return outcome.reply as Extract<GroupReply, { kind: K }>;
   }
 }
+
+const whom = (): Problem => new Problem(400, 'Bad request', 'Say whom: ?member=ID, ?instance=ID or ?all.');
 
 type Leavers = Extract<GroupCommand, { kind: 'group.leave' }>['members'];
 const leaver = (member: string, instance: string | null): Leavers[number] => ({

@@ -211,8 +211,8 @@ function park(
  * lease; without it by a read that costs a round trip.
  */
 export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
-  const { coordinator } = context;
-  if (request.groupId === '') return exchange.answer(heartbeatReply(errorCode('INVALID_GROUP_ID')));
+  const { coordinator, drains } = context;
+  if (request.groupId === '') return exchange.answer(heartbeatReply(errorCode('INVALID_GROUP_ID'), false));
   const group = groupId(request.groupId);
   const shard = coordinator.shardOf(group);
   const member = asMemberId(request.memberId);
@@ -225,9 +225,10 @@ export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
   if (coordinator.serves(shard) && coordinator.leaseHolds(shard)) {
     const { error, renew } = coordinator.peek(shard).groups.heartbeat(question);
     if (renew) coordinator.touch(group, member);
-    return exchange.answerUnderLease(shard, heartbeatReply(errorCode(error)), heartbeatRefused);
+    const reply = heartbeatReply(errorCode(error), drains.counts(group, member));
+    return exchange.answerUnderLease(shard, reply, heartbeatRefused);
   }
-  const answer = (code: number): void => exchange.answer(heartbeatReply(code));
+  const answer = (code: number): void => exchange.answer(heartbeatReply(code, drains.counts(group, member)));
   coordinator.read(
     shard,
     settleRead(
@@ -246,7 +247,8 @@ export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
 const HEARTBEAT_OK: ReplyOf<'Heartbeat'> = { errorCode: 0 };
 const HEARTBEAT_REFUSED: ReplyOf<'Heartbeat'> = { errorCode: NOT_COORDINATOR };
 const heartbeatRefused = (): ReplyOf<'Heartbeat'> => HEARTBEAT_REFUSED;
-function heartbeatReply(code: number): ReplyOf<'Heartbeat'> {
+function heartbeatReply(code: number, drain: boolean): ReplyOf<'Heartbeat'> {
+  if (drain) return { errorCode: code, drain };
   return code === 0 ? HEARTBEAT_OK : { errorCode: code };
 }
 

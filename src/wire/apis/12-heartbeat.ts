@@ -1,5 +1,8 @@
 import { api } from '../api.js';
-import { field, int16, int32, nullable, string } from '../schema.js';
+import { boolean, field, int16, int32, nullable, string } from '../schema.js';
+
+/** Far from those that Kafka counts up from 0: a field of Quorate alone. Clients skip tags that they do not know (KIP-482). */
+const QUORATE_DRAIN = 0x5155;
 
 const request = {
   groupId: field(string),
@@ -10,6 +13,7 @@ const request = {
 const response = {
   throttleTimeMs: field(int32, { since: 1, default: 0 }),
   errorCode: field(int16),
+  drain: field(boolean, { since: 4, tag: QUORATE_DRAIN, default: false }),
 };
 
 /**
@@ -17,7 +21,8 @@ const response = {
  *
  * A member is alive and learns of a rebalance. The most frequent request of an idle cluster: see `fast/heartbeat.ts`.
  *
- * v1 throttle time; v2 same bytes; v3 static members (KIP-345); v4 flexible.
+ * v1 throttle time; v2 same bytes; v3 static members (KIP-345); v4 flexible. From v4 on Quorate adds that the member is
+ * to drain and leave, while an operator asks for it.
  */
 export const heartbeat = api({
   key: 12,

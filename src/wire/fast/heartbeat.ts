@@ -18,7 +18,8 @@ export const heartbeatFast: FastPath<Request, Reply> = {
     if (compact) reader.skipTaggedFields();
     return request;
   },
-  writeResponse: (writer, version, { throttleTimeMs = 0, errorCode }) => {
+  writeResponse: (writer, version, { throttleTimeMs = 0, errorCode, drain = false }) => {
+    if (drain) return false;
     writer.int32(throttleTimeMs);
     writer.int16(errorCode);
     if (version >= 4) writer.uvarint(0);
