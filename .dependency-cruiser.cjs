@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   broker: ['kernel', 'wire', 'replica', 'machine'],
   admin: ['kernel', 'replica', 'machine', 'guard', 'locking'],
   cli: ['kernel', 'wire', 'admin'],
-  simulator: ['kernel', 'paxos', 'machine', 'replica', 'storage', 'transport', 'wire', 'broker'],
+  simulator: ['kernel', 'paxos', 'guard', 'machine', 'replica', 'storage', 'transport', 'wire', 'broker'],
 };
 const PURE = 'kernel|paxos|groups|topics|guard|registers|machine|wire';
 

@@ -132,8 +132,11 @@ export function encodeCommand({ at, command }: StampedCommand): Buffer {
   return scratch.copy();
 }
 
-/** The reverse of encodeCommand. Throws MalformedBytesError: this version cannot apply the command and must not skip it. */
-export function decodeCommand(payload: Uint8Array): StampedCommand {
+/**
+ * The reverse of encodeCommand, in a version of this feature level. Throws MalformedBytesError: this version cannot apply the
+ * command and must not skip it.
+ */
+export function decodeCommand(payload: Uint8Array, featureLevel = FEATURE_LEVEL): StampedCommand {
   const reader = new ByteReader(payload);
   const format = reader.u8();
   if (format !== FORMAT) {
@@ -144,5 +147,10 @@ export function decodeCommand(payload: Uint8Array): StampedCommand {
   const at: WallMs = wallMs(reader.f64());
   const command = commandCodec.read(reader);
   reader.end();
+  if (featureLevel < FEATURE_LEVEL && levelOf(command) > featureLevel) {
+    throw new MalformedBytesError(
+      `${command.kind} is a command of feature level ${levelOf(command)}, this version knows ${featureLevel}: upgrade this replica`,
+    );
+  }
   return { at, command };
 }

@@ -36,6 +36,7 @@ import {
 } from '../topics/index.js';
 import {
   decodeCommand,
+  FEATURE_LEVEL,
   isEndsCommand,
   isGroupCommand,
   isNoticeCommand,
@@ -68,12 +69,16 @@ export interface Machine extends MachineView {
 export interface MachineOptions {
   readonly shard: ShardId;
   readonly shards: number;
+  /** Plays a version that knows no more than this; the present one by default. */
+  readonly featureLevel?: number | undefined;
 }
 
 /** Grows with every change that an older version cannot read. */
 const SNAPSHOT_FORMAT = 3;
 /** Without the ends of partitions. Version 0.1.0 knows no other; written until the shard keeps them. */
 const FORMAT_WITHOUT_ENDS = 2;
+/** The first feature level that keeps the ends of partitions. */
+const LEVEL_OF_ENDS = 3;
 
 interface Parts {
   readonly groups: Groups;
@@ -102,7 +107,7 @@ export function createMachine(options: MachineOptions): Machine {
 /** Rebuilds a machine from what `snapshot()` gave. Throws MalformedBytesError when it is not that. */
 export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): Machine {
   const reader = new ByteReader(snapshot);
-  const { format, shard, appliedThrough } = readHead(reader);
+  const { format, shard, appliedThrough } = readHead(reader, options.featureLevel);
   if (shard !== options.shard)
     throw new MalformedBytesError(`a snapshot of shard ${shard}, not ${options.shard}`);
   const hash = reader.u32();
@@ -125,10 +130,13 @@ interface SnapshotHead {
 /** What a snapshot says of itself in its first bytes. Throws MalformedBytesError. */
 export const snapshotHead = (snapshot: Uint8Array): SnapshotHead => readHead(new ByteReader(snapshot));
 
-function readHead(reader: ByteReader): SnapshotHead {
+function readHead(reader: ByteReader, featureLevel = FEATURE_LEVEL): SnapshotHead {
   const format = reader.u8();
-  if (format !== SNAPSHOT_FORMAT && format !== FORMAT_WITHOUT_ENDS) {
-    throw new MalformedBytesError(`a snapshot of format ${format}, this version knows ${SNAPSHOT_FORMAT}`);
+  const newest = featureLevel < LEVEL_OF_ENDS ? FORMAT_WITHOUT_ENDS : SNAPSHOT_FORMAT;
+  if (format !== newest && format !== FORMAT_WITHOUT_ENDS) {
+    throw new MalformedBytesError(
+      `a snapshot of format ${format}, this version knows ${newest}: upgrade this replica`,
+    );
   }
   return { format, shard: shardId(reader.varint()), appliedThrough: slot(reader.varint()) };
 }
@@ -183,7 +191,7 @@ class ShardMachine implements Machine {
       this.#hash = crc32cWord(0, this.#hash);
       return undefined;
     }
-    const stamped = decodeCommand(payload);
+    const stamped = decodeCommand(payload, this.#options.featureLevel);
     this.#clock = wallMs(Math.max(this.#clock, stamped.at));
     const applied = this.#perform(stamped.command, { slot: at, at: this.#clock });
     // phxpaxos' chain of checksums: what was applied, and what it led to.

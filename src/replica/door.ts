@@ -58,7 +58,7 @@ export abstract class ReplicaDoor implements Coordinator {
     this.self = options.self;
     this.shards = options.shards;
     this.groupSettings = options.groupSettings;
-    this.peers = new Peers(options.self, options.replicas);
+    this.peers = new Peers(options.self, options.replicas, options.featureLevel);
     this.#blank = createMachine({ shard: shardId(0), shards: options.shards });
   }
 

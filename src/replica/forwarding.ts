@@ -40,11 +40,13 @@ export class Forwarding {
   readonly #port: ForwardingPort;
   readonly #waiting = new Map<number, Waiting>();
   readonly #firstRequest: number;
+  readonly #featureLevel: number | undefined;
   #requests = 0;
 
   /** `run`: a random number of this process, below 2^32. An answer to an earlier process of this replica is no answer to us. */
-  constructor(port: ForwardingPort, run: number) {
+  constructor(port: ForwardingPort, run: number, featureLevel?: number) {
     this.#port = port;
+    this.#featureLevel = featureLevel;
     this.#firstRequest = run * REQUESTS_PER_RUN;
   }
 
@@ -95,7 +97,7 @@ export class Forwarding {
     const answer = (outcome: Outcome<Reply>): void => {
       this.#port.send(from, encodeFrame({ kind: 'forwarded', request, outcome: JSON.stringify(outcome) }));
     };
-    const command = readCommand(frame.payload);
+    const command = readCommand(frame.payload, this.#featureLevel);
     // Of a newer version. Nothing happened.
     if (command === undefined) return answer({ kind: 'overloaded' });
     this.#port.submit(shard, command, answer);
@@ -134,9 +136,9 @@ export class Forwarding {
   }
 }
 
-function readCommand(payload: Uint8Array): Command | undefined {
+function readCommand(payload: Uint8Array, featureLevel: number | undefined): Command | undefined {
   try {
-    return decodeCommand(payload).command;
+    return decodeCommand(payload, featureLevel).command;
   } catch (error) {
     if (error instanceof MalformedBytesError) return undefined;
     throw error;

@@ -6,7 +6,7 @@ import type { DiskIdentity, Hello } from './ports.js';
 export function helloOf(
   identity: DiskIdentity,
   positions: Readonly<Record<string, number>>,
-  { replicas, http, storage }: ReplicaOptions,
+  { replicas, http, storage, featureLevel = FEATURE_LEVEL }: ReplicaOptions,
 ): Hello {
   const { clusterId, replicaId, shards, incarnation, formedWith, agreement } = identity;
   const own = replicas.find(({ id }) => id === replicaId)!;
@@ -17,7 +17,7 @@ export function helloOf(
     incarnation,
     formedWith,
     ...(agreement && { agreement }),
-    featureLevel: FEATURE_LEVEL,
+    featureLevel,
     position: storage.storage.position(),
     positions,
     kafka: own.kafka,

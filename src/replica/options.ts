@@ -37,6 +37,8 @@ export interface ReplicaOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** Plays a version of the machine that knows no more than this; the present one by default. */
+  readonly featureLevel?: number | undefined;
   /** Told what runs on the loop; nobody when it is left out. */
   readonly work?: Work;
   /** The replica can no longer be trusted (disk error, divergence, broken invariant): end the process. Called once. */

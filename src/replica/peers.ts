@@ -7,13 +7,15 @@ import type { Hello } from './ports.js';
 /** The other replicas: which have a link now, and what each said in its Hello. */
 export class Peers {
   readonly #self: ReplicaId;
+  readonly #ownLevel: number;
   readonly #replicas: readonly ReplicaAddress[];
   readonly #up = new Map<ReplicaId, Hello>();
   readonly #met = new Map<ReplicaId, Hello>();
   #remembered: Readonly<Record<string, number>> = {};
 
-  constructor(self: ReplicaId, replicas: readonly ReplicaAddress[]) {
+  constructor(self: ReplicaId, replicas: readonly ReplicaAddress[], featureLevel = FEATURE_LEVEL) {
     this.#self = self;
+    this.#ownLevel = featureLevel;
     this.#replicas = replicas;
   }
 
@@ -38,7 +40,7 @@ export class Peers {
   }
   /** Of this replica, or of a peer as it said last, if only to an earlier process; as of the oldest when it never said it. */
   levelOf(peer: ReplicaId): number {
-    if (peer === this.#self) return FEATURE_LEVEL;
+    if (peer === this.#self) return this.#ownLevel;
     const hello = this.#met.get(peer);
     if (hello !== undefined) return hello.featureLevel ?? FIRST_FEATURE_LEVEL;
     return this.#remembered[peer] ?? FIRST_FEATURE_LEVEL;
@@ -62,7 +64,7 @@ export class Peers {
   /** What every replica of the cluster knows. A peer that was never met counts as the oldest. */
   get featureLevel(): number {
     const levels = this.#replicas.filter(({ id }) => id !== this.#self).map(({ id }) => this.levelOf(id));
-    return Math.min(FEATURE_LEVEL, ...levels);
+    return Math.min(this.#ownLevel, ...levels);
   }
 
   /** Every replica of the configuration with the address that clients use: as it said itself, else as configured. */

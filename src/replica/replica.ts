@@ -98,7 +98,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       send: (to, frame) => this.peers.isUp(to) && options.transport.send(to, frame, 'normal'),
     };
     const run = options.entropy.seed();
-    this.forwarding = new Forwarding(port, run);
+    this.forwarding = new Forwarding(port, run, options.featureLevel);
     this.remoteReads = new RemoteReads(port, run);
     this.#notices = new NoticePump(this);
     this.#retention = new RetentionSweep(this, this.#clock, this.#work);
@@ -184,7 +184,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #openShards(votes: boolean): void {
-    const { paxos, replicas, quorums, entropy } = this.#options;
+    const { paxos, replicas, quorums, entropy, featureLevel } = this.#options;
     const recovered = this.#recovered!;
     this.#recovered = undefined;
     const ids = replicas.map(({ id }) => id);
@@ -207,8 +207,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       const shard = shardId(index);
       return new ShardHost(
         {
-          shard,
-          shards: this.shards,
+          ...{ shard, shards: this.shards, featureLevel },
           paxos: {
             ...paxos,
             earlierLeaseMs: this.#disk.identity.earlierLeaseMs ?? 0,

@@ -67,6 +67,7 @@ export interface ShardSurroundings {
 interface ShardHostOptions {
   readonly shard: ShardId;
   readonly shards: number;
+  readonly featureLevel?: number | undefined;
   readonly paxos: PaxosOptions;
 }
 
@@ -108,11 +109,9 @@ export class ShardHost {
     this.shard = options.shard;
     this.#options = options;
     this.#around = around;
-    const { shard, shards } = options;
+    const { shard } = options;
     this.#machine =
-      found.snapshot === undefined
-        ? createMachine({ shard, shards })
-        : restoreMachine({ shard, shards }, found.snapshot);
+      found.snapshot === undefined ? createMachine(options) : restoreMachine(options, found.snapshot);
     const now = around.clock.monotonic();
     this.#timers = new GroupTimers(now);
     this.#time = new ShardTime(around.clock, () => around.agreedTime(), this.#machine.clock);
@@ -206,8 +205,7 @@ export class ShardHost {
 
   /** The machine that a snapshot of a peer holds. Throws MalformedBytesError. */
   restore(snapshot: Uint8Array, through: Slot): Machine {
-    const { shard, shards } = this.#options;
-    const machine = restoreMachine({ shard, shards }, snapshot);
+    const machine = restoreMachine(this.#options, snapshot);
     if (machine.appliedThrough !== through)
       throw new MalformedBytesError(`the state at slot ${machine.appliedThrough}, announced as ${through}`);
     return machine;

@@ -1,7 +1,7 @@
 import { generation, groupId, memberId, type Random, shardId, topicName } from '../kernel/index.js';
 import type { GroupCommand, RecordOperation, ReplyTo } from '../machine/index.js';
 import type { Outcome, Replica } from '../replica/index.js';
-import type { Commits, History, RecordAccess } from './history.js';
+import type { Commits, History } from './history.js';
 import { type BrokerPort, errorNamed, KafkaClient } from './kafka-client.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -32,6 +32,8 @@ export interface ClientSurroundings {
   /** The brokers of both. */
   readonly brokers: () => readonly BrokerPort[];
   readonly anyBroker: () => readonly BrokerPort[];
+  /** Whether a read at any replica is linearizable: older versions answer with what they have. */
+  readonly readsAnywhere: boolean;
   /** Whether nothing goes wrong any more. */
   readonly healed: () => boolean;
   /** What nobody has answered yet. */
@@ -41,7 +43,7 @@ export interface ClientSurroundings {
 }
 
 /** Calls `ask` again and again, each time after the last answer, or when none has come in time (`gaveUp`). */
-function repeatedly(
+export function repeatedly(
   around: ClientSurroundings,
   whom: (any: Replica) => Replica,
   ask: (replica: Replica, done: () => void) => void,
@@ -75,6 +77,11 @@ function repeatedly(
     });
   };
   again();
+}
+
+/** Of its leader, or at any replica. */
+export function readsBy({ random, readsAnywhere }: ClientSurroundings): 'read' | 'readAnywhere' {
+  return random.chance(0.5) || !readsAnywhere ? 'read' : 'readAnywhere';
 }
 
 /** Whom a client that knows the coordinator asks: the leader as `replica` sees it, when it runs. */
@@ -206,7 +213,7 @@ export function administrator(around: ClientSurroundings): void {
   };
   const looks = (replica: Replica, done: () => void): void => {
     const expected = [...history.topics];
-    replica.readAnywhere(shardId(0), (outcome) => {
+    replica[around.readsAnywhere ? 'readAnywhere' : 'read'](shardId(0), (outcome) => {
       const missing =
         outcome.kind === 'ok'
           ? expected.filter((topic) => outcome.view.topics.byName(topicName(topic)) === undefined)
@@ -307,8 +314,7 @@ function read(
   done: () => void,
 ): void {
   const atLeast = commits.acknowledged;
-  const how = around.random.chance(0.5) ? 'read' : 'readAnywhere';
-  replica[how](replica.shardOf(commits.group), (outcome) => {
+  replica[readsBy(around)](replica.shardOf(commits.group), (outcome) => {
     if (outcome.kind === 'ok') {
       const offset = Number(outcome.view.groups.committed(commits.group, commits.topic, 0)?.offset ?? -1);
       found(around, commits, open, atLeast, offset);
@@ -326,72 +332,4 @@ function found(
 ): void {
   trace.note(time.now, `${group} reads ${offset}`);
   history.reads.push({ group, atLeast, found: offset, atMost: tried, open: open.has(offset) });
-}
-
-/** Writes one record by compare-and-set, with a token that grows at times and stays behind at others; and reads it. */
-export function recordWriter(
-  around: ClientSurroundings,
-  name: string,
-  space: string,
-  tokens: { newest: number },
-): void {
-  const { history, random, time, trace } = around;
-  let seen = 0;
-  let token = 0;
-  const whom = (any: Replica): Replica => any;
-  repeatedly(around, whom, (replica, done) => {
-    const writes = random.chance(0.6);
-    if (random.chance(0.2)) token = random.chance(0.5) ? ++tokens.newest : tokens.newest;
-    const access: RecordAccess = {
-      space,
-      write: writes ? { expected: seen, token } : undefined,
-      startedAt: time.now,
-      endedAt: Number.POSITIVE_INFINITY,
-      outcome: 'unknown',
-      version: undefined,
-    };
-    history.records.push(access);
-    const end = (outcome: RecordAccess['outcome'], what: string, version?: number): void => {
-      // What is not known may still happen.
-      if (outcome !== 'unknown') access.endedAt = time.now;
-      access.outcome = outcome;
-      access.version = version;
-      if (version !== undefined) seen = version;
-      if (outcome === 'stale') trace.reached('a write with an old token was refused');
-      trace.note(time.now, `${name} ${writes ? 'write' : 'read'} ${space}: ${what} ${version ?? ''}`);
-      done();
-    };
-    const shard = replica.shardOf(groupId(space));
-    if (!writes) {
-      return replica[random.chance(0.5) ? 'read' : 'readAnywhere'](shard, (outcome) => {
-        if (outcome.kind !== 'ok') return end('refused', outcome.kind);
-        end('ok', 'found', outcome.view.registers.get(space, 'r')?.version ?? 0);
-      });
-    }
-    const operations = [operation(name, seen, token)];
-    replica.submitAnywhere(shard, { kind: 'record.write', space, atomic: true, operations }, (outcome) => {
-      if (outcome.kind !== 'ok')
-        return end(outcome.kind === 'outcome-unknown' ? 'unknown' : 'refused', outcome.kind);
-      const result = outcome.reply.kind === 'records' ? outcome.reply.outcomes[0] : undefined;
-      switch (result?.kind) {
-        case 'written':
-          return end('ok', 'written', result.version);
-        case 'version-conflict':
-        case 'already-exists':
-          return end('conflict', result.kind, result.actual);
-        case 'stale-epoch':
-          return end('stale', result.kind);
-        default:
-          return end('conflict', result?.kind ?? 'nothing', 0);
-      }
-    });
-  });
-}
-
-function operation(by: string, version: number, token: number): RecordOperation {
-  const fields = [{ name: 'by', json: JSON.stringify(by.repeat(1 + (version % 40))) }];
-  const fence = { scope: 'scope', token: BigInt(token), owner: null };
-  return version === 0
-    ? { kind: 'insert', id: 'r', fields, fence }
-    : { kind: 'update', id: 'r', version, fields, replace: false, fence };
 }

@@ -26,7 +26,9 @@ export const FAULT_KINDS = [
   'damage',
   'majorityMoves',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** In a cluster that began with an older version. */
+export type VersionFault = 'upgrade' | 'rollBack';
+export type FaultKind = (typeof FAULT_KINDS)[number] | VersionFault;
 
 /** Something that goes wrong at a moment of the world; `seed` draws the rest. */
 export interface PlannedFault {

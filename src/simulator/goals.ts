@@ -47,6 +47,13 @@ const GOALS: readonly string[] = [
   'a commit of an old generation was refused',
   'a token was granted',
   'a write with an old token was refused',
+  'work went on after its end',
+  'a store refused an old token',
+  'a process stopped in order',
+  'a replica was upgraded',
+  'the last replica was upgraded',
+  'a replica was rolled back',
+  'a command of a newer version was proposed',
 ];
 /** A handful of seeds proves nothing about goals: fewer than this are not asked. */
 const GOALS_FROM_SEEDS = 200;

@@ -52,6 +52,7 @@ export class HealedCluster {
           .map(({ group }) => group),
         ...[...spaces].filter((space) => !since.has(space)),
         ...this.#unsettled(healedAt),
+        ...this.#unwritten(healedAt),
       ];
     };
     const end = time.now + SERVED_WITHIN_MS + this.#elections();
@@ -108,6 +109,17 @@ export class HealedCluster {
       owned.every((each) => each !== undefined && each.generation === owned[0]?.generation) &&
       new Set(owned.flatMap((each) => each?.partitions ?? [])).size === PARTITIONS;
     return settled ? [] : ['what a group shares out'];
+  }
+
+  /** Who owns a part can write there: no token is below one that a store has seen. */
+  #unwritten(healedAt: number): readonly string[] {
+    if (this.#options.members.every(({ gone }) => gone)) return [];
+    const written = new Set(
+      this.#options.history.fenced
+        .filter(({ at, what, taken }) => taken && what === 'write' && at > healedAt)
+        .map(({ scope }) => scope),
+    );
+    return written.size === PARTITIONS ? [] : ['what is written under the tokens of a group'];
   }
 
   /** Then every replica must catch up with what had been chosen, and none may keep a request for itself. */

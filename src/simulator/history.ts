@@ -125,6 +125,33 @@ export interface StateSeen {
   readonly crcRestored: number;
 }
 
+/** A command on its way to be accepted, and a replica that never ran a version that can apply it. */
+export interface TooNew {
+  readonly at: number;
+  readonly replica: ReplicaId;
+  readonly level: number;
+  readonly oldest: ReplicaId;
+}
+
+/** A message of a kind that its receiver does not know. */
+export interface Unreadable {
+  readonly at: number;
+  readonly from: ReplicaId;
+  readonly to: ReplicaId;
+  readonly level: number;
+  readonly knows: number;
+}
+
+/** What a store outside the cluster was asked to do under a token, in the order in which it judged. */
+export interface FencedAct {
+  readonly at: number;
+  readonly what: 'seal' | 'write';
+  readonly scope: string;
+  readonly token: number;
+  readonly owner: string;
+  readonly taken: boolean;
+}
+
 /** What clients and the world saw of a run. */
 export interface History {
   readonly records: RecordAccess[];
@@ -149,6 +176,9 @@ export interface History {
   readonly passers: GroupId[];
   /** The states of replicas that have applied the same, at the end. */
   readonly states: StateSeen[];
+  readonly fenced: FencedAct[];
+  readonly tooNew: TooNew[];
+  readonly unreadable: Unreadable[];
   /** What did not come back within its time after the world had healed. */
   readonly stuck: string[];
 }
@@ -171,5 +201,8 @@ export const newHistory = (): History => ({
   topicsMissing: [],
   passers: [],
   states: [],
+  fenced: [],
+  tooNew: [],
+  unreadable: [],
   stuck: [],
 });

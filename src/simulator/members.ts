@@ -10,7 +10,9 @@ import {
 } from '../kernel/index.js';
 import type { ApiKey, RequestInputByKey, ResponseByKey } from '../wire/index.js';
 import type { ClientSurroundings } from './clients.js';
+import type { FencedStore, Lease } from './fenced-store.js';
 import { errorNamed, KafkaClient } from './kafka-client.js';
+import { LeaseWorker } from './lease-worker.js';
 
 export const MEMBERS_GROUP = 'members';
 const GROUP = groupId(MEMBERS_GROUP);
@@ -36,6 +38,7 @@ export class Member {
   readonly #name: string;
   readonly #instance: InstanceId | null;
   readonly #joinVersion: number;
+  readonly #work: LeaseWorker;
   readonly #goneAt: number;
   #id: MemberId = NOBODY;
   #generation: Generation = generation(-1);
@@ -50,7 +53,12 @@ export class Member {
   #turn = 0;
 
   /** `goneAt`: ends for good at this time of the world. */
-  constructor(around: ClientSurroundings, name: string, goneAt = Number.POSITIVE_INFINITY) {
+  constructor(
+    around: ClientSurroundings,
+    store: FencedStore,
+    name: string,
+    goneAt = Number.POSITIVE_INFINITY,
+  ) {
     this.#around = around;
     this.#name = name;
     this.#goneAt = goneAt;
@@ -58,6 +66,7 @@ export class Member {
     this.#client = new KafkaClient(name, around);
     this.#instance = random.chance(0.3) ? instanceId(name) : null;
     this.#joinVersion = random.pick([5, 9]);
+    this.#work = new LeaseWorker(around, store, name, () => this.gone);
     this.#after(random.below(300), () => this.#join());
   }
 
@@ -167,18 +176,31 @@ export class Member {
       this.#say(`syncs in ${of}: ${error ?? 'no answer'}`);
       if (answer === undefined || error !== 'NONE') return this.#rejoin(error);
       this.#partitions = partitionsOf(answer.assignment);
+      this.#work.owns(this.#leases(answer));
       this.#told(this.#partitions);
       this.#settled = true;
       this.#stay();
     });
   }
 
+  #leases({ fenceTokens }: ResponseByKey[14]): readonly Lease[] {
+    return fenceTokens.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, token }) => ({
+        ...{ scope: `${MEMBERS_GROUP}/${topic}/${partition}`, token: BigInt(token), owner: this.#id },
+      })),
+    );
+  }
+
   /** As clients do: an unknown or fenced member begins anew, any other asks under its id. */
   #rejoin(error: string | undefined): void {
     if (error === 'UNKNOWN_MEMBER_ID' || error === 'FENCED_INSTANCE_ID') this.#lost();
+    this.#disown();
+    this.#after(20, () => this.#join());
+  }
+  #disown(): void {
     this.#partitions = [];
     this.#settled = false;
-    this.#after(20, () => this.#join());
+    this.#work.owns([]);
   }
   #lost(): void {
     this.expulsions++;
@@ -249,8 +271,7 @@ export class Member {
 
   #leave(): void {
     const members = [{ memberId: this.#id, groupInstanceId: this.#instance }];
-    this.#settled = false;
-    this.#partitions = [];
+    this.#disown();
     this.#ask(13, 4, { groupId: MEMBERS_GROUP, members }, () => {
       this.#id = NOBODY;
       this.#after(this.#around.random.below(800), () => this.#join());

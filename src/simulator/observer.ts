@@ -8,6 +8,7 @@ import { shardsSeen } from './recorder.js';
 import type { Setup } from './setup.js';
 import type { Station } from './strike.js';
 import type { Trace } from './trace.js';
+import { levelOfCommands, levelOfFrame } from './versions.js';
 import type { VirtualTime } from './virtual-time.js';
 
 /** Beyond its threshold a log may grow by what is written between two looks at it, and by whole segments. Bytes. */
@@ -101,6 +102,21 @@ export class Observer {
       }
     }
     this.#told.set(id, told);
+  }
+
+  /** In a cluster that began with an older version: a message leaves. */
+  sent(replica: ReplicaId, bytes: Uint8Array): void {
+    const level = levelOfCommands(bytes);
+    const oldest = this.#stations.find(({ highestLevel }) => highestLevel < level);
+    if (level > this.#setup.olderLevel!) this.#trace.reached('a command of a newer version was proposed');
+    if (oldest !== undefined)
+      this.#history.tooNew.push({ at: this.#time.now, replica, level, oldest: oldest.id });
+  }
+  /** There a message arrives. False when its receiver, which has level `knows`, cannot read it. */
+  heard(from: ReplicaId, to: ReplicaId, knows: number, bytes: Uint8Array): boolean {
+    const level = levelOfFrame(bytes);
+    if (level > knows) this.#history.unreadable.push({ at: this.#time.now, from, to, level, knows });
+    return level <= knows;
   }
 
   /** A process has opened its disk. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { createBroker } from '../broker/index.js';
+import { type Broker, createBroker } from '../broker/index.js';
 import { type Log, monotonicMs, type Random, type ReplicaId, replicaId, wallMs } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { majority } from '../paxos/index.js';
@@ -30,6 +30,8 @@ const BOUNDS = {
   retainedEntries: 16,
 } as const;
 
+/** How long a process that stops in order waits for others to lead. */
+const HAND_OVER_MS = 2_000;
 /** How many of its last messages are compared with its promises after its next start. */
 const SENT_KEPT = 32;
 
@@ -41,6 +43,12 @@ export interface Surroundings {
   readonly network: SimulatedNetwork;
   readonly disk: SimulatedDisk;
   readonly setup: Setup;
+  /** Of the version that it runs. */
+  readonly featureLevel: number;
+  /** A message leaves it. */
+  readonly sends?: (bytes: Uint8Array) => void;
+  /** A message reaches it. False: its version cannot read that. */
+  readonly hears?: (from: ReplicaId, bytes: Uint8Array) => boolean;
   /** Its monotonic clock runs this much faster than time does. */
   readonly drift: number;
   /** What its wall clock is off by. Milliseconds. */
@@ -69,6 +77,7 @@ export class SimulatedProcess implements BrokerPort {
   #kept: (() => void)[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
   readonly #sent: Buffer[] = [];
+  #broker: Broker | undefined;
   readonly #onEnd = new Set<() => void>();
   replica: Replica | undefined;
   /** Takes the connections of Kafka clients; undefined while nobody listens. */
@@ -148,6 +157,7 @@ export class SimulatedProcess implements BrokerPort {
       groupSettings: DEFAULT_GROUP_SETTINGS,
       retentionSweepMs: setup.retentionSweepMs,
       compactionBytes,
+      featureLevel: this.#around.featureLevel,
       storage,
       transport: this.#transport(),
       clock,
@@ -171,11 +181,30 @@ export class SimulatedProcess implements BrokerPort {
       return Promise.resolve(address);
     };
     const listener = { listen, close: () => undefined };
-    await createBroker({ ...address, coordinator, log, clock, listener }).start();
+    this.#broker = createBroker({ ...address, coordinator, log, clock, listener });
+    await this.#broker.start();
+  }
+
+  /** As SIGTERM: hands over what it leads, answers what waits, and closes its disk. `then` is called if it lives until then. */
+  stop(then: () => void): void {
+    const { replica } = this;
+    const stopped = async (): Promise<void> => {
+      await replica?.handOver(HAND_OVER_MS);
+      await this.#broker?.stop();
+      await replica?.stop(0);
+    };
+    stopped().then(
+      () => {
+        if (this.#alive) then();
+      },
+      (error: unknown) => {
+        if (this.#alive) this.#around.ended(`it does not stop: ${String(error)}`);
+      },
+    );
   }
 
   #transport(): Transport {
-    const { network, listen } = this.#around;
+    const { network, listen, sends, hears } = this.#around;
     const transport = network.transport(
       this.id,
       (what) => this.mayAct(what),
@@ -185,12 +214,18 @@ export class SimulatedProcess implements BrokerPort {
       ...transport,
       send: (peer, message, urgency) => {
         if (!transport.send(peer, message, urgency)) return false;
+        sends?.(message);
         if (urgency === 'normal') this.#remember(message);
         if (urgency === 'bulk') this.#sentBulk(message);
         return true;
       },
-      start: (hello, handler) =>
-        listen() ? transport.start(hello, handler) : Promise.reject(new Error('EADDRINUSE: address in use')),
+      start: (hello, handler) => {
+        if (!listen()) return Promise.reject(new Error('EADDRINUSE: address in use'));
+        const onMessage: typeof handler.onMessage = (from, bytes) => {
+          if (hears?.(from, bytes) !== false) handler.onMessage(from, bytes);
+        };
+        return transport.start(hello, hears === undefined ? handler : { ...handler, onMessage });
+      },
     };
   }
 

@@ -1,5 +1,6 @@
 import { crc32c, type Random, seededRandom } from '../kernel/index.js';
-import { FAULT_KINDS, type PlannedFault } from './fault-kinds.js';
+import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL } from '../machine/index.js';
+import { FAULT_KINDS, type PlannedFault, type VersionFault } from './fault-kinds.js';
 
 /** A world before it runs: all of it is drawn by the seed, or asked for. Times in milliseconds. */
 export interface Setup {
@@ -24,6 +25,10 @@ export interface Setup {
   readonly staysBad: StaysBad | undefined;
   /** Whether the healed cluster is watched for longer than a session of a member lasts. */
   readonly lingers: boolean;
+  /** The feature level of the version that all replicas begin with; the present one by default. */
+  readonly olderLevel?: number | undefined;
+  /** Whether all run the present version at last. */
+  readonly endsUpgraded?: boolean;
   readonly faults: readonly PlannedFault[];
 }
 
@@ -69,9 +74,39 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
     staysBad: random.chance(0.35) ? random.pick(['dead', 'apart', 'oneLink', 'flaps'] as const) : undefined,
     lingers: random.chance(0.5),
   };
-  const setup = asked.reference === true ? { ...drawn, ...REFERENCE } : drawn;
-  const faults = drawFaults(seed, setup.faultsMs).filter((_, place) => asked.only?.includes(place) !== false);
-  return { ...setup, faults };
+  const setup = asked.reference === true ? { ...drawn, ...REFERENCE } : { ...drawn, ...drawVersions(seed) };
+  const planned = [
+    ...drawFaults(seed, setup.faultsMs),
+    ...('olderLevel' in setup ? drawUpgrade(seed, setup) : []),
+  ].sort((a, b) => a.atMs - b.atMs);
+  return { ...setup, faults: planned.filter((_, place) => asked.only?.includes(place) !== false) };
+}
+
+/** One world of four begins with an older version. */
+function drawVersions(seed: number): Pick<Setup, 'olderLevel' | 'endsUpgraded'> {
+  const random = stream(seed, 'versions');
+  if (!random.chance(0.25)) return {};
+  const olderLevel = FIRST_FEATURE_LEVEL + random.below(FEATURE_LEVEL - FIRST_FEATURE_LEVEL);
+  return { olderLevel, endsUpgraded: random.chance(0.6) };
+}
+
+/** A rolling upgrade that may stay half done, with steps back. */
+function drawUpgrade(
+  seed: number,
+  { replicas, faultsMs, olderLevel }: Pick<Setup, 'replicas' | 'faultsMs' | 'olderLevel'>,
+): readonly PlannedFault[] {
+  if (olderLevel === undefined) return [];
+  const random = stream(seed, 'upgrade');
+  const steps = replicas - 1 + random.below(4);
+  const step = (kind: VersionFault): PlannedFault => ({
+    atMs: FAULTS_FROM_MS + random.next() * faultsMs,
+    kind,
+    seed: random.below(2 ** 31),
+  });
+  return [
+    ...Array.from({ length: steps }, () => step('upgrade')),
+    ...Array.from({ length: random.below(3) }, () => step('rollBack')),
+  ];
 }
 
 const REFERENCE = {

@@ -17,6 +17,11 @@ export interface Station {
   readonly disk: SimulatedDisk;
   readonly drift: number;
   wallOffset: number;
+  /** The feature level of the version that it runs, or will run from its next start on, and the highest that it ever ran. */
+  level: number;
+  highestLevel: number;
+  /** It was rolled back although all had been upgraded: it may refuse to start, and may end. */
+  tooOld: boolean;
   /** Other settings than those of the others. */
   odd: OddSettings;
   /** Its wall clock was wrong once. */
@@ -43,8 +48,12 @@ export interface FaultyWorld {
   readonly network: SimulatedNetwork;
   readonly stations: readonly Station[];
   readonly electionTimeoutMs: number;
+  /** The feature level of the version that all began with; undefined: the present one. */
+  readonly olderLevel: number | undefined;
   /** A crash; `noticed`: the peers hear of it at once. It comes back after a while, or after `backAfterMs`. */
   kill(station: Station, noticed: boolean, backAfterMs?: number): void;
+  /** A restart by an operator: `inOrder` as after SIGTERM, otherwise a crash. */
+  restart(station: Station, inOrder: boolean, backAfterMs: number): void;
 }
 
 /** One fault that strikes. It draws from a source of its own, so that others may be left out without changing it. */

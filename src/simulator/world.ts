@@ -1,4 +1,5 @@
 import { type Random, type ReplicaId, replicaId } from '../kernel/index.js';
+import { FEATURE_LEVEL } from '../machine/index.js';
 import type { Replica } from '../replica/index.js';
 import {
   administrator,
@@ -8,10 +9,10 @@ import {
   kafkaCommitter,
   passerBy,
   type PendingRequest,
-  recordWriter,
 } from './clients.js';
 import { inTrouble, SimulatedDisk } from './disk.js';
 import { FaultPlan } from './faults/index.js';
+import { FencedStore } from './fenced-store.js';
 import { type History, newHistory } from './history.js';
 import { INVARIANTS } from './invariants/index.js';
 import { coreOf, HealedCluster } from './healed-cluster.js';
@@ -19,9 +20,11 @@ import { Member } from './members.js';
 import { SimulatedNetwork } from './network.js';
 import { Observer } from './observer.js';
 import { SimulatedProcess } from './process.js';
+import { recordWriter } from './record-writers.js';
 import { FAULTS_FROM_MS, type Setup, type StaysBad, stream } from './setup.js';
 import type { Station } from './strike.js';
 import { Trace } from './trace.js';
+import { LEVEL_OF_READS_ANYWHERE, LEVEL_OF_RETENTION, TOO_NEW } from './versions.js';
 import { VirtualTime } from './virtual-time.js';
 
 const SAMPLE_EVERY_MS = 100;
@@ -44,6 +47,7 @@ export class World {
   readonly stations: readonly Station[];
   readonly history: History = newHistory();
   readonly electionTimeoutMs: number;
+  readonly olderLevel: number | undefined;
   readonly #setup: Setup;
   /** Draws when who restarts. */
   readonly #random: Random;
@@ -58,6 +62,7 @@ export class World {
   constructor(setup: Setup) {
     this.#setup = setup;
     this.electionTimeoutMs = setup.electionTimeoutMs;
+    this.olderLevel = setup.olderLevel;
     const { seed } = setup;
     this.#random = stream(seed, 'lives');
     this.network = new SimulatedNetwork(this.time, stream(seed, 'network'), this.trace);
@@ -69,6 +74,9 @@ export class World {
       wallOffset: 0,
       odd: {},
       wallJumped: false,
+      level: setup.olderLevel ?? FEATURE_LEVEL,
+      highestLevel: setup.olderLevel ?? FEATURE_LEVEL,
+      tooOld: false,
       isGone: false,
       process: undefined,
       lives: 0,
@@ -135,6 +143,7 @@ export class World {
           ({ accept, id }) => accept !== undefined && this.#core?.includes(id) !== false,
         ),
       healed: () => this.#healed,
+      readsAnywhere: (this.olderLevel ?? FEATURE_LEVEL) >= LEVEL_OF_READS_ANYWHERE,
       pending: this.#pending,
       paceMs: () => (this.#healed ? Math.min(HEALED_PACE_MS, paceMs) : paceMs),
     });
@@ -149,9 +158,10 @@ export class World {
     }
     // The first one stays, so that what is shared out has somebody to go to.
     const lives = stream(seed, 'members');
+    const store = new FencedStore(time, stream(seed, 'store'), history);
     for (let index = 0; index < members; index++) {
       const goneAt = index > 0 && lives.chance(0.4) ? FAULTS_FROM_MS + lives.below(faultsMs) : undefined;
-      this.#members.push(new Member(around(`member-${index}`), `member-${index}`, goneAt));
+      this.#members.push(new Member(around(`member-${index}`), store, `member-${index}`, goneAt));
     }
   }
 
@@ -173,14 +183,20 @@ export class World {
 
   start(station: Station): void {
     if (station.process?.alive === true || station.isGone) return;
-    const { id, disk, drift } = station;
+    const { id, disk, drift, level } = station;
     const { time, trace, network } = this;
     station.troubled = false;
     station.lives++;
+    station.highestLevel = Math.max(station.highestLevel, station.level);
     trace.note(time.now, `start ${id}`);
     trace.recorder?.began(id);
     const process = new SimulatedProcess(id, {
       ...{ time, trace, network, disk, drift, setup: { ...this.#setup, ...station.odd } },
+      featureLevel: level,
+      ...(this.olderLevel !== undefined && {
+        sends: (bytes) => this.#observer.sent(id, bytes),
+        hears: (from, bytes) => this.#observer.heard(from, id, level, bytes),
+      }),
       random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
       wallOffset: () => station.wallOffset,
       opened: (condition, incarnation) => this.#observer.opened(id, condition, incarnation),
@@ -211,6 +227,15 @@ export class World {
     this.#restartLater(station, backAfterMs);
   }
 
+  restart(station: Station, inOrder: boolean, backAfterMs: number): void {
+    const { process } = station;
+    if (!inOrder || process?.replica === undefined) return this.kill(station, true, backAfterMs);
+    process.stop(() => {
+      this.trace.reached('a process stopped in order');
+      this.kill(station, true, backAfterMs);
+    });
+  }
+
   #ended(station: Station, process: SimulatedProcess, reason: string): void {
     this.#observer.died(station.id, process.sent);
     process.die();
@@ -222,6 +247,7 @@ export class World {
       explained:
         station.troubled ||
         station.damaged ||
+        (station.tooOld && reason.includes(TOO_NEW)) ||
         inTrouble(station.disk.trouble) ||
         // Of a disk that has been mended since.
         reason.includes('EIO') ||
@@ -259,6 +285,7 @@ export class World {
       station.portTaken = 0;
       station.wallOffset = 0;
       this.#settingsCorrected(station);
+      this.#upgradedAtLast(station);
       process?.dieAfter(Number.POSITIVE_INFINITY);
       process?.stopUntil(0);
     }
@@ -269,6 +296,13 @@ export class World {
   #settingsCorrected(station: Station): void {
     if (Object.keys(station.odd).length === 0) return;
     station.odd = {};
+    this.kill(station, true);
+  }
+
+  #upgradedAtLast(station: Station): void {
+    if (station.level === FEATURE_LEVEL || !(station.tooOld || this.#setup.endsUpgraded === true)) return;
+    station.level = FEATURE_LEVEL;
+    station.tooOld = false;
     this.kill(station, true);
   }
 
@@ -299,6 +333,7 @@ export class World {
   #timeIsSure(): boolean {
     const { staysBad } = this.#setup;
     const wrong = this.stations.filter(({ wallJumped }) => wallJumped).length;
+    if (this.stations.some(({ level }) => level < LEVEL_OF_RETENTION)) return false;
     return (staysBad === undefined || staysBad === 'flaps') && wrong <= (this.stations.length - 1) / 2;
   }
 

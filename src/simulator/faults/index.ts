@@ -4,12 +4,14 @@ import { type Fault, type FaultyWorld, type Station, Strike } from '../strike.js
 import { DISK_FAULTS } from './disk.js';
 import { NETWORK_FAULTS } from './network.js';
 import { PROCESS_FAULTS } from './process.js';
+import { VERSION_FAULTS } from './versions.js';
 import { majorityMoves } from './majority-moves.js';
 
 const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   ...DISK_FAULTS,
   ...NETWORK_FAULTS,
   ...PROCESS_FAULTS,
+  ...VERSION_FAULTS,
   majorityMoves,
 };
 

@@ -6,7 +6,9 @@ import { aTokenHasOneOwner } from './a-token-has-one-owner.js';
 import { appliedLogsAgree } from './applied-logs-agree.js';
 import { generationsOnlyGrow } from './generations-only-grow.js';
 import { logsStayShort } from './logs-stay-short.js';
+import { newCommandsWaitForAll } from './new-commands-wait-for-all.js';
 import { noReplicaEndsWithoutACause } from './no-replica-ends-without-a-cause.js';
+import { noVersionIsSentWhatItCannotRead } from './no-version-is-sent-what-it-cannot-read.js';
 import { nothingAcknowledgedIsMissing } from './nothing-acknowledged-is-missing.js';
 import { olderTokensAreRefused } from './older-tokens-are-refused.js';
 import { oneLeaseAtATime } from './one-lease-at-a-time.js';
@@ -14,8 +16,10 @@ import { oneOwnerInAGeneration } from './one-owner-in-a-generation.js';
 import { promisesSurviveCrashes } from './promises-survive-crashes.js';
 import { recordsAreLinearizable } from './records-are-linearizable.js';
 import { sameLogSameState } from './same-log-same-state.js';
+import { storesTakeNoOlderToken } from './stores-take-no-older-token.js';
 import { tokensOnlyGrow } from './tokens-only-grow.js';
 import { topicsStay } from './topics-stay.js';
+import { writesAreByTheOwner } from './writes-are-by-the-owner.js';
 import { zombiesAreRefused } from './zombies-are-refused.js';
 
 /** Each says what breaks it, or nothing. The first that is broken is reported. */
@@ -30,9 +34,13 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'a-token-has-one-owner': aTokenHasOneOwner,
   'generations-only-grow': generationsOnlyGrow,
   'logs-stay-short': logsStayShort,
+  'new-commands-wait-for-all': newCommandsWaitForAll,
+  'no-version-is-sent-what-it-cannot-read': noVersionIsSentWhatItCannotRead,
   'one-lease-at-a-time': oneLeaseAtATime,
   'one-owner-in-a-generation': oneOwnerInAGeneration,
   'promises-survive-crashes': promisesSurviveCrashes,
+  'stores-take-no-older-token': storesTakeNoOlderToken,
+  'writes-are-by-the-owner': writesAreByTheOwner,
   'same-log-same-state': sameLogSameState,
   'topics-stay': topicsStay,
   'zombies-are-refused': zombiesAreRefused,

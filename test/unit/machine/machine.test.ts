@@ -53,6 +53,19 @@ const snapshotOf = (machine: Machine): Buffer => Buffer.concat([...machine.snaps
 const offsetOf = (machine: Machine, group: string) =>
   machine.groups.committed(groupId(group), topicName('t'), 0)?.offset;
 
+it('plays an older version: what came with a later feature level it refuses to apply or to read', () => {
+  const older = createMachine({ ...optionsOf(0), featureLevel: 2 });
+  const start = encodeCommand({ at: wallMs(1), command: { kind: 'group.startTokens', from: 1 } });
+  expect(older.apply(slot(1), start)).toBeDefined();
+  const ends = encodeCommand({ at: wallMs(1), command: { kind: 'ends.start' } });
+  expect(() => older.apply(slot(2), ends)).toThrow(/ends\.start .* feature level 3, this version knows 2/);
+  const fed = new Fed();
+  fed.feed({ kind: 'ends.start' });
+  const snapshot = snapshotOf(fed.machine);
+  expect(() => restoreMachine({ ...optionsOf(0), featureLevel: 2 }, snapshot)).toThrow(MalformedBytesError);
+  expect(restoreMachine({ ...optionsOf(0), featureLevel: 3 }, snapshot).ends.started).toBe(true);
+});
+
 it('keeps an offset of 64 bits exactly, through the log and a snapshot', () => {
   for (const offset of [1_850_000_000_000_000_000n, 2n ** 63n - 1n, 2n ** 53n, 2 ** 53 - 1]) {
     const fed = new Fed();

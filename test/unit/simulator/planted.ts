@@ -188,7 +188,7 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/peers',
     'a replica that has won answers reads before it serves',
-    'if (peer === this.#self) return FEATURE_LEVEL;',
+    'if (peer === this.#self) return this.#ownLevel;',
     '',
   ),
   mutant(
@@ -261,6 +261,27 @@ const SHELL: readonly Mutant[] = [
     ...{ name: 'the lease runs on the wall clock', file: 'src/replica/shard-host.ts' },
     ...{ from: 'around.clock.monotonic()', to: 'around.clock.wall()', everywhere: true },
   },
+];
+
+const VERSIONS: readonly Mutant[] = [
+  mutant(
+    'replica/replica',
+    'a new kind of command waits for nobody',
+    'allKnow: (command) => levelOf(command) <= this.peers.featureLevel,',
+    'allKnow: () => true,',
+  ),
+  mutant(
+    'replica/peers',
+    'a peer that was never met counts as new',
+    'return this.#remembered[peer] ?? FIRST_FEATURE_LEVEL;',
+    'return this.#remembered[peer] ?? FEATURE_LEVEL;',
+  ),
+  mutant(
+    'replica/peers',
+    'new frames go to old versions',
+    '.filter(([, { featureLevel = FIRST_FEATURE_LEVEL }]) => featureLevel >= level)',
+    '',
+  ),
 ];
 
 const TRANSPORT: readonly Mutant[] = [
@@ -478,6 +499,12 @@ const GROUPS: readonly Mutant[] = [
     'current !== null && current > token + 1_000n ?',
   ),
   mutant(
+    'guard/rule',
+    'a seal goes back',
+    'if (present !== undefined && (present.token > token || foreign)) {',
+    'if (present !== undefined && foreign) {',
+  ),
+  mutant(
     'groups/classic/requests',
     'a member of an older generation goes on',
     "return generation === group.generation ? 'NONE' : 'ILLEGAL_GENERATION';",
@@ -512,6 +539,7 @@ const GROUPS: readonly Mutant[] = [
 export const MUTANTS: readonly Mutant[] = [
   ...STORAGE,
   ...SHELL,
+  ...VERSIONS,
   ...TRANSPORT,
   ...BROKER,
   ...PAXOS,
