@@ -1,5 +1,5 @@
 import type { Random } from '../kernel/index.js';
-import type { FileSystem } from '../storage/index.js';
+import type { FileSystem, OpenFlags } from '../storage/index.js';
 
 const SECTOR_BYTES = 512;
 
@@ -47,6 +47,8 @@ export class SimulatedDisk {
   #durableNames = new Map<string, Entry>();
   #changes: ((names: Map<string, Entry>) => void)[] = [];
   readonly #files = new Map<number, Inode | 'directory'>();
+  /** Opened so that what is written is durable. */
+  readonly #writeThrough = new Set<number>();
   #nextFile = 1;
   readonly #random: Random;
   /** What does not end while the disk hangs. */
@@ -177,7 +179,6 @@ export class SimulatedDisk {
         return this.#write(this.#inode(file), bytes, position);
       },
       write: (file, bytes, position, done) => this.#writeLater(session, file, bytes, position, done),
-      datasync: (file, done) => this.#syncLater(session, file, done),
     };
   }
 
@@ -225,7 +226,7 @@ export class SimulatedDisk {
 
   #open(
     path: string,
-    flags: 'r' | 'r+' | 'w' | 'w+',
+    flags: OpenFlags,
     change: (apply: (names: Map<string, Entry>) => void) => void,
   ): number {
     const file = this.#nextFile++;
@@ -238,6 +239,7 @@ export class SimulatedDisk {
     }
     // The data directory itself has no entry.
     const isDirectory = entry === 'directory' || (entry === undefined && flags === 'r');
+    if (flags === 'r+d') this.#writeThrough.add(file);
     this.#files.set(file, isDirectory ? 'directory' : this.#fileOf(path, entry));
     return file;
   }
@@ -260,23 +262,17 @@ export class SimulatedDisk {
     } catch (error) {
       failure = error as Error;
     }
-    this.#end(session, () => done(failure, written));
-  }
-
-  #syncLater(session: DiskSession, file: number, done: (error: Error | null) => void): void {
-    session.effect('sync');
-    const inode = this.#inode(file);
-    const covered = [...inode.unsynced];
+    const covered = sectors(position, written);
     this.#end(session, () => {
+      if (failure !== null || !this.#writeThrough.has(file)) return done(failure, written);
       try {
         this.#failing();
       } catch (error) {
-        return done(error as Error);
+        return done(error as Error, written);
       }
-      for (const sector of covered) flushSector(inode, sector);
-      for (const sector of covered) inode.unsynced.delete(sector);
+      for (const sector of covered) if (inode.unsynced.delete(sector)) flushSector(inode, sector);
       session.effect('synced');
-      done(null);
+      done(null, written);
     });
   }
 
@@ -288,7 +284,7 @@ export class SimulatedDisk {
     const end = position + fits;
     if (end > inode.bytes.length) inode.bytes = Buffer.concat([inode.bytes], end);
     inode.bytes.set(bytes.subarray(0, fits), position);
-    for (let at = Math.floor(position / SECTOR_BYTES); at * SECTOR_BYTES < end; at++) inode.unsynced.add(at);
+    for (const sector of sectors(position, fits)) inode.unsynced.add(sector);
     return fits;
   }
 
@@ -338,6 +334,12 @@ export const inTrouble = ({ room, failsAfter, slowMs, hangs }: DiskTrouble): boo
   room < Number.POSITIVE_INFINITY || failsAfter < Number.POSITIVE_INFINITY || slowMs > 0 || hangs;
 
 const failure = (code: string, text: string): Error => Object.assign(new Error(`${code}: ${text}`), { code });
+
+/** Those that so many bytes touch. */
+function sectors(position: number, bytes: number): readonly number[] {
+  const first = Math.floor(position / SECTOR_BYTES);
+  return Array.from({ length: Math.ceil((position + bytes) / SECTOR_BYTES) - first }, (_, i) => first + i);
+}
 
 function flush(inode: Inode): void {
   for (const sector of inode.unsynced) flushSector(inode, sector);

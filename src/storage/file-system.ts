@@ -6,7 +6,8 @@ import { crc32c } from '../kernel/index.js';
  * disk. A write may be short.
  */
 export interface FileSystem {
-  openSync(path: string, flags: 'r' | 'r+' | 'w' | 'w+'): number;
+  /** `r+d`: as `r+`, and what `write` has written is durable when it calls back. */
+  openSync(path: string, flags: OpenFlags): number;
   closeSync(file: number): void;
   /** Returns how many bytes were read: 0 at the end of the file. */
   readSync(file: number, into: Uint8Array, offset: number, length: number, position: number): number;
@@ -30,15 +31,44 @@ export interface FileSystem {
   ): void;
   /** Returns how many bytes were written. */
   writeSync(file: number, bytes: Uint8Array, position: number): number;
-  datasync(file: number, done: (error: Error | null) => void): void;
 }
 
-export const nodeFileSystem: FileSystem = {
-  ...fs,
-  write: (file, bytes, position, done) => fs.write(file, bytes, 0, bytes.length, position, done),
-  writeSync: (file, bytes, position) => fs.writeSync(file, bytes, 0, bytes.length, position),
-  datasync: (file, done) => fs.fdatasync(file, done),
-};
+export type OpenFlags = 'r' | 'r+' | 'r+d' | 'w' | 'w+';
+
+/** On Linux a write with O_DSYNC is one call for what write and fdatasync are two. Elsewhere it may leave the cache of the disk. */
+export const nodeFileSystem: FileSystem =
+  process.platform === 'linux' ? writingThrough(fs.constants.O_DSYNC) : syncingAfterwards();
+
+function writingThrough(dsync: number): FileSystem {
+  return {
+    ...fs,
+    openSync: (path, flags) => fs.openSync(path, flags === 'r+d' ? fs.constants.O_RDWR | dsync : flags),
+    write: (file, bytes, position, done) => fs.write(file, bytes, 0, bytes.length, position, done),
+    writeSync: (file, bytes, position) => fs.writeSync(file, bytes, 0, bytes.length, position),
+  };
+}
+
+/** Exported for its test: it serves where the tests seldom run. */
+export function syncingAfterwards(): FileSystem {
+  const durable = new Set<number>();
+  return {
+    ...writingThrough(0),
+    openSync: (path, flags) => {
+      const file = fs.openSync(path, flags === 'r+d' ? 'r+' : flags);
+      if (flags === 'r+d') durable.add(file);
+      return file;
+    },
+    closeSync: (file) => {
+      durable.delete(file);
+      fs.closeSync(file);
+    },
+    write: (file, bytes, position, done) =>
+      fs.write(file, bytes, 0, bytes.length, position, (error, written) => {
+        if (error !== null || !durable.has(file)) return done(error, written);
+        fs.fdatasync(file, (syncError) => done(syncError, written));
+      }),
+  };
+}
 
 /** The system may write fewer bytes than asked (a signal, a full disk). The rest is written, or fails with an error. */
 export function writeFully(

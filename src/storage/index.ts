@@ -1,6 +1,6 @@
 export { openFileStorage, type FileStorageOptions } from './file-storage.js';
 export { DataDirectoryError } from './directory.js';
-export { nodeFileSystem, type FileSystem } from './file-system.js';
+export { nodeFileSystem, type FileSystem, type OpenFlags } from './file-system.js';
 export {
   blankDisk,
   openMemoryStorage,

@@ -40,7 +40,7 @@ export interface Segment {
 export const segmentName = (number: number): string => `log-${String(number).padStart(10, '0')}.wal`;
 
 /**
- * The writing half: groups of records, one write and one sync each. All that arrives while a sync runs goes into the
+ * The writing half: groups of records, one durable write each. All that arrives while a write runs goes into the
  * next group. Only the creation of a segment blocks the event loop.
  */
 export class WriteAheadLog {
@@ -61,7 +61,7 @@ export class WriteAheadLog {
   #waiting: (() => void)[] = [];
   #wanted = false;
   #scheduled = false;
-  #syncing = false;
+  #writing = false;
   #dead = false;
   #onFailure: ((error: Error) => void) | undefined;
   #onIdle: (() => void)[] = [];
@@ -80,7 +80,7 @@ export class WriteAheadLog {
     this.#end = end;
     this.#durable = end.sequence;
     const last = segments.at(-1)!;
-    this.#file = options.fileSystem.openSync(last.path, 'r+');
+    this.#file = options.fileSystem.openSync(last.path, 'r+d');
     this.#zeroedThrough = options.fileSystem.fstatSync(this.#file).size;
   }
 
@@ -154,12 +154,12 @@ export class WriteAheadLog {
 
   #want(): void {
     this.#wanted = true;
-    if (this.#syncing || this.#scheduled) return;
+    if (this.#writing || this.#scheduled) return;
     this.#scheduled = true;
     // After all that this turn appends.
     this.#options.soon(() => {
       this.#scheduled = false;
-      if (!this.#syncing) this.#writeGroup();
+      if (!this.#writing) this.#writeGroup();
     });
   }
 
@@ -229,30 +229,26 @@ export class WriteAheadLog {
     this.#end = { offset: at + bytes.length, chain, sequence: sequence + 1 };
     this.#tail = undefined;
     this.#segments.at(-1)!.used = this.#end.offset;
-    this.#syncing = true;
+    this.#writing = true;
     this.#gatherBase();
     this.#toDisk(bytes, at, waiting);
   }
 
   #toDisk(bytes: Buffer, at: number, waiting: readonly (() => void)[]): void {
     const { fileSystem } = this.#options;
-    const file = this.#file;
-    writeFully(fileSystem, file, bytes, at, (error) => {
+    writeFully(fileSystem, this.#file, bytes, at, (error) => {
       if (error !== null) return this.#fail('write', error);
-      fileSystem.datasync(file, (syncError) => {
-        if (syncError !== null) return this.#fail('sync', syncError);
-        this.#syncing = false;
-        this.#durable = this.#end.sequence;
-        this.#zeroAhead();
-        if (this.#wanted && !this.#scheduled) this.#writeGroup();
-        if (this.#dead) return;
-        for (const done of waiting) done();
-        if (!this.#syncing) this.#idle();
-      });
+      this.#writing = false;
+      this.#durable = this.#end.sequence;
+      this.#zeroAhead();
+      if (this.#wanted && !this.#scheduled) this.#writeGroup();
+      if (this.#dead) return;
+      for (const done of waiting) done();
+      if (!this.#writing) this.#idle();
     });
   }
 
-  /** The zeros spare later syncs from having to change the file's size (0.65 x the time of a growing file). */
+  /** The zeros spare later writes from having to change the file's size (0.65 x the time of a growing file). */
   #zeroAhead(): void {
     const { zeroAheadBytes, segmentBytes, fileSystem } = this.#options;
     if (
@@ -267,11 +263,11 @@ export class WriteAheadLog {
     this.#zeroing = true;
     const file = this.#file;
     // While zeros are written beyond it, no group may go there.
-    this.#syncing = true;
+    this.#writing = true;
     writeFully(fileSystem, file, Buffer.alloc(bytes), from, (error) => {
       if (error !== null) return this.#fail('write', error);
       this.#zeroing = false;
-      this.#syncing = false;
+      this.#writing = false;
       this.#zeroedThrough = from + bytes;
       this.#writeGroup();
     });
@@ -294,7 +290,7 @@ export class WriteAheadLog {
 
   /** Opens the next segment before the old one is closed: when that fails, the log still has a file to close. */
   #swapFile(path: string): number {
-    const next = this.#options.fileSystem.openSync(path, 'r+');
+    const next = this.#options.fileSystem.openSync(path, 'r+d');
     this.#options.fileSystem.closeSync(this.#file);
     return next;
   }
@@ -308,7 +304,7 @@ export class WriteAheadLog {
 
   /** Resolves when nothing is under way. */
   async #settled(): Promise<void> {
-    if (this.#dead || !(this.#syncing || this.#scheduled || this.#wanted)) return;
+    if (this.#dead || !(this.#writing || this.#scheduled || this.#wanted)) return;
     await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 

@@ -1,13 +1,15 @@
 // Preload of a replica under torture. The file $TROUBLE_FILE says what its clock and its disk do now:
-// { "clockMs": what Date.now() is ahead by, "syncMs": how long each sync of a file takes longer,
-// "hangs": no sync ends before this is false again }.
+// { "clockMs": what Date.now() is ahead by, "syncMs": how long each write to the log takes longer,
+// "hangs": no such write ends before this is false again }.
 const fs = require('node:fs');
 const { syncBuiltinESMExports } = require('node:module');
 
 const realNow = Date.now;
-const realSync = fs.fdatasync;
+const realOpen = fs.openSync;
+const realWrite = fs.write;
 let trouble = { clockMs: 0, syncMs: 0, hangs: false };
 const hung = [];
+const logs = new Set();
 
 setInterval(() => {
   try {
@@ -16,13 +18,21 @@ setInterval(() => {
     // Half written: the next look finds all of it.
   }
   if (trouble.hangs) return;
-  for (const sync of hung.splice(0)) sync();
+  for (const write of hung.splice(0)) write();
 }, 100).unref();
 
 Date.now = () => realNow() + trouble.clockMs;
-fs.fdatasync = (file, done) => {
-  if (trouble.hangs) hung.push(() => realSync(file, done));
-  else if (trouble.syncMs === 0) realSync(file, done);
-  else setTimeout(() => realSync(file, done), trouble.syncMs);
+fs.openSync = (path, ...rest) => {
+  const file = realOpen(path, ...rest);
+  // The number of a closed file is given out again.
+  if (String(path).endsWith('.wal')) logs.add(file);
+  else logs.delete(file);
+  return file;
+};
+fs.write = (file, ...rest) => {
+  if (!logs.has(file)) realWrite(file, ...rest);
+  else if (trouble.hangs) hung.push(() => realWrite(file, ...rest));
+  else if (trouble.syncMs === 0) realWrite(file, ...rest);
+  else setTimeout(() => realWrite(file, ...rest), trouble.syncMs);
 };
 syncBuiltinESMExports();

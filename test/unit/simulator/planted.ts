@@ -16,8 +16,8 @@ const STORAGE: readonly Mutant[] = [
   mutant(
     'storage/write-ahead-log',
     'a group is acknowledged before its sync',
-    'fileSystem.datasync(file, (syncError) => {',
-    '((_, go) => go(null))(file, (syncError) => {',
+    "options.fileSystem.openSync(last.path, 'r+d')",
+    "options.fileSystem.openSync(last.path, 'r+')",
   ),
   mutant(
     'storage/file-storage',

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -11,6 +20,7 @@ import {
   nodeFileSystem,
   openFileStorage,
 } from '../../../src/storage/index.js';
+import { syncingAfterwards } from '../../../src/storage/file-system.js';
 
 // The machine may be busy, and a sync takes what it takes.
 jest.setTimeout(60_000);
@@ -28,15 +38,17 @@ const turns = async (count = 50): Promise<void> => {
 };
 const rest = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
 
-type Writing = Pick<FileSystem, 'write' | 'writeSync' | 'datasync'>;
+type Writing = Pick<FileSystem, 'write' | 'writeSync'>;
 
 /** Counts what goes to the disk, and fails or holds on command. */
 class Faulty implements Writing {
   writes = 0;
-  syncs = 0;
+  /** Writes of something else than zeros. */
+  groups = 0;
   writeError: Error | null = null;
+  /** Reported after the bytes have been taken. */
   syncError: Error | null = null;
-  holdSyncs = false;
+  holdWrites = false;
   held: (() => void)[] = [];
   /** No single write takes more bytes than this. */
   bytesAtOnce = Number.POSITIVE_INFINITY;
@@ -46,8 +58,14 @@ class Faulty implements Writing {
   keeps = Number.POSITIVE_INFINITY;
   write: FileSystem['write'] = (file, bytes, position, done) => {
     this.writes++;
+    if (bytes.some((byte) => byte !== 0)) this.groups++;
     if (this.writeError !== null) return void setImmediate(done, this.writeError, 0);
-    nodeFileSystem.write(file, bytes.subarray(0, this.bytesAtOnce), position, done);
+    const write = (): void =>
+      nodeFileSystem.write(file, bytes.subarray(0, this.bytesAtOnce), position, (error, written) =>
+        done(this.syncError ?? error, written),
+      );
+    if (this.holdWrites) this.held.push(write);
+    else write();
   };
   writeSync(file: number, bytes: Uint8Array, position: number): number {
     if (this.keeps < bytes.length) {
@@ -58,15 +76,9 @@ class Faulty implements Writing {
     this.room -= fits;
     return nodeFileSystem.writeSync(file, bytes.subarray(0, fits), position);
   }
-  datasync(file: number, done: (error: Error | null) => void): void {
-    this.syncs++;
-    if (this.syncError !== null) return void setImmediate(done, this.syncError);
-    if (this.holdSyncs) this.held.push(() => nodeFileSystem.datasync(file, done));
-    else nodeFileSystem.datasync(file, done);
-  }
   release(): void {
-    this.holdSyncs = false;
-    for (const sync of this.held.splice(0)) sync();
+    this.holdWrites = false;
+    for (const write of this.held.splice(0)) write();
   }
 }
 
@@ -75,7 +87,6 @@ const open = (disk: Writing, segmentBytes = 1_048_576): Promise<OpenedStorage> =
     ...nodeFileSystem,
     write: (file, bytes, position, done) => disk.write(file, bytes, position, done),
     writeSync: (file, bytes, position) => disk.writeSync(file, bytes, position),
-    datasync: (file, done) => disk.datasync(file, done),
   };
   return openFileStorage({ directory, segmentBytes, zeroAheadBytes: 4_096, fileSystem });
 };
@@ -89,7 +100,7 @@ describe('a disk that fails', () => {
       { writeError: ioError('ENOSPC') },
       /^cannot write .*log-0000000001\.wal: ENOSPC/,
     ],
-    ['sync', { syncError: ioError('EIO') }, /^cannot sync .*log-0000000001\.wal: EIO/],
+    ['sync', { syncError: ioError('EIO') }, /^cannot write .*log-0000000001\.wal: EIO/],
   ])(
     'at a %s: names file and error once, acknowledges nothing any more, tries nothing again',
     async (_at, fault, message) => {
@@ -109,12 +120,12 @@ describe('a disk that fails', () => {
       expect(failures[0]!.message).toMatch(message);
       // The disk works again: a sync that failed says nothing about what it lost, so nothing may be trusted.
       Object.assign(disk, { writeError: null, syncError: null });
-      const { writes, syncs } = disk;
+      const { writes } = disk;
       append('after');
       storage.append([record('silent')], false);
       await rest(50);
       expect(acknowledged).toEqual(['before']);
-      expect({ writes: disk.writes, syncs: disk.syncs }).toEqual({ writes, syncs });
+      expect(disk.writes).toBe(writes);
       expect(failures).toHaveLength(1);
       await storage.close();
     },
@@ -130,7 +141,12 @@ describe('a disk that fails', () => {
     mkdirSync(join(directory, 'log-0000000002.wal'));
     for (let i = 0; i < 40; i++) {
       storage.append([record(`${i}${'x'.repeat(200)}`)], true, () => acknowledged.push(i));
-      await rest(2);
+      await eventually(
+        'a write ends or fails',
+        WITHIN_MS,
+        () => acknowledged.length > i || failures.length > 0,
+        1,
+      );
     }
     await rest(50);
     expect(failures).toHaveLength(1);
@@ -220,13 +236,13 @@ describe('a disk that writes less than it was given', () => {
 });
 
 describe('group commit', () => {
-  it('sends all that arrives while one sync runs with the next one, and blocks nobody meanwhile', async () => {
+  it('sends all that arrives while one write runs with the next one, and blocks nobody meanwhile', async () => {
     const disk = new Faulty();
     const { storage } = await open(disk);
-    disk.holdSyncs = true;
+    disk.holdWrites = true;
     const acknowledged: number[] = [];
     storage.append([record('first')], true, () => acknowledged.push(0));
-    await eventually('the first sync', WITHIN_MS, () => disk.held.length === 1);
+    await eventually('the first write', WITHIN_MS, () => disk.held.length === 1);
     for (let i = 1; i <= 500; i++) {
       storage.append([record(`r${i}`)], true, () => acknowledged.push(i));
       if (i % 50 === 0) await turns(2);
@@ -234,11 +250,46 @@ describe('group commit', () => {
     await rest(20);
     // The loop went round all the time, and not one of them was acknowledged or sent.
     expect(acknowledged).toEqual([]);
-    expect(disk.syncs).toBe(1);
+    expect(disk.groups).toBe(1);
     disk.release();
     await eventually('all are acknowledged', WITHIN_MS, () => acknowledged.length === 501);
     expect(acknowledged).toEqual(Array.from({ length: 501 }, (_, i) => i));
-    expect(disk.syncs).toBe(2);
+    expect(disk.groups).toBe(2);
+    await storage.close();
+  });
+});
+
+describe('a file whose writes are durable', () => {
+  it.each([
+    ['of this system', nodeFileSystem],
+    ['where a sync follows each write', syncingAfterwards()],
+  ])('%s: holds what was written, and says what failed', async (_where, fileSystem) => {
+    const path = join(directory, 'file');
+    writeFileSync(path, 'before');
+    const file = fileSystem.openSync(path, 'r+d');
+    const write = (at: number): Promise<number> =>
+      new Promise((resolve, reject) =>
+        fileSystem.write(file, Buffer.from('after'), at, (error, written) =>
+          error === null ? resolve(written) : reject(error),
+        ),
+      );
+    expect(await write(6)).toBe(5);
+    expect(readFileSync(path, 'utf8')).toBe('beforeafter');
+    fileSystem.closeSync(file);
+    await expect(write(0)).rejects.toThrow(/EBADF/);
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('is the newest segment of the log', async () => {
+    const { storage } = await open(nodeFileSystem);
+    const flags = readdirSync('/proc/self/fd').flatMap((file) => {
+      try {
+        if (!readlinkSync(`/proc/self/fd/${file}`).startsWith(join(directory, 'log-'))) return [];
+        return [/flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${file}`, 'utf8'))![1]!];
+      } catch {
+        return [];
+      }
+    });
+    expect(flags.map((octal) => Number.parseInt(octal, 8) & constants.O_DSYNC)).toEqual([constants.O_DSYNC]);
     await storage.close();
   });
 });
