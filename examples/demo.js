@@ -1,6 +1,8 @@
 // npm run demo: a cluster of three replicas and three workers; a worker is killed, then the leading replica.
+// With `-- --kafkajs` the workers are on kafkajs instead of quorate/worker.
 // Prints what happened, checks that no partition ever had two owners and that no acknowledged commit is missing,
 // and exits 0 or 1. Everything runs on free ports and in a directory of its own, both gone afterwards.
+import { parseArgs } from 'node:util';
 import kafkajs from 'kafkajs';
 import { ended, Stage } from './stage.js';
 
@@ -10,6 +12,8 @@ const SESSION_MS = 5_000;
 const PARTITIONS = 8;
 const COMMIT_MS = 100;
 const TIMEOUT_MS = 20_000;
+const { values } = parseArgs({ options: { kafkajs: { type: 'boolean', default: false } } });
+const WORKER = values.kafkajs ? 'examples/worker-kafkajs.js' : 'examples/worker.js';
 const began = Date.now();
 const problems = [];
 const stage = new Stage(TIMEOUT_MS);
@@ -17,51 +21,57 @@ const { say, sleep } = stage;
 const eventually = (what, probe) => stage.eventually(what, probe);
 const start = (args, onLine) => stage.start(args, onLine);
 
-/** Who owns which partition, as the workers say: the one record that the coordinator has no hand in. */
+/** Who works on which partition, as the workers say: the one record that the coordinator has no hand in. */
 class Watch {
-  /** partition -> name of the worker */
+  /** partition -> name of the worker, as heard so far */
   owners = new Map();
-  /** partition -> { offset, name, generation } of the highest acknowledged commit */
-  acknowledged = new Map();
   commits = 0;
   lastCommitAt = new Map();
-  generations = new Map();
+  /** What was heard of each partition, to be ordered by time: two processes are not heard in the order in which they speak. */
+  #heard = new Map();
 
   see(event) {
-    const { name, at } = event;
-    if (event.kind === 'owns') {
-      this.release(name);
-      for (const partition of event.partitions) {
-        const other = this.owners.get(partition);
-        if (other !== undefined)
-          problems.push(`partition ${partition} was taken by ${name} while ${other} had it`);
-        this.owners.set(partition, name);
-      }
-      say(name, `owns ${TOPIC}[${event.partitions.join(',')}]`, at);
-    } else if (event.kind === 'stops' || event.kind === 'left') {
-      this.release(name);
-      say(name, event.kind === 'stops' ? 'stops: the group rebalances' : 'left', at);
-    } else if (event.kind === 'generation') {
-      this.generations.set(name, event.generation);
-      say(name, `is in generation ${event.generation}`, at);
-    } else if (event.kind === 'committed') {
-      const { partition, offset, generation } = event;
-      const before = this.acknowledged.get(partition);
-      if (before !== undefined && (generation < before.generation || offset <= before.offset))
-        problems.push(
-          `partition ${partition}: ${name} committed ${offset} in generation ${generation} after ${before.name} had ${before.offset} in generation ${before.generation}`,
-        );
-      this.acknowledged.set(partition, { offset, name, generation });
-      this.commits++;
-      this.lastCommitAt.set(name, at);
-    } else if (event.kind === 'crash') {
-      // The worker stops; kafkajs starts again by itself, as another member.
-      this.release(name);
-      say(name, `lost its coordinator (${event.error})`, at);
-    } else if (event.kind === 'refused') say(name, `commit not acknowledged: ${event.error}`, at);
+    const { name, at, partition, kind } = event;
+    if (kind === 'generation') say(name, `is in generation ${event.generation}`, at);
+    if (kind === 'problem') say(name, event.error, at);
+    if (!['takes', 'gives', 'committed'].includes(kind)) return;
+    this.#heard.set(partition, [...(this.#heard.get(partition) ?? []), event]);
+    if (kind === 'takes') this.owners.set(partition, name);
+    if (kind === 'gives' && this.owners.get(partition) === name) this.owners.delete(partition);
+    if (kind !== 'committed') return say(name, `${kind} ${TOPIC}[${partition}]`, at);
+    this.commits++;
+    this.lastCommitAt.set(name, at);
   }
-  release(name) {
-    for (const [partition, owner] of this.owners) if (owner === name) this.owners.delete(partition);
+
+  /** It was killed, and could not say so. Gives what it had. */
+  end(name, at) {
+    const had = [...this.owners].filter(([, owner]) => owner === name).map(([partition]) => partition);
+    for (const partition of had) this.see({ kind: 'gives', name, at, partition });
+    return had;
+  }
+
+  /** partition -> the last acknowledged commit. Says what must not be: two at a time, commits that go back. */
+  judge() {
+    const last = new Map();
+    for (const [partition, events] of this.#heard) {
+      let owner;
+      for (const { kind, name, offset, generation } of events.sort((one, other) => one.at - other.at)) {
+        if (kind === 'gives') owner = undefined;
+        if (kind === 'takes') {
+          if (owner !== undefined)
+            problems.push(`partition ${partition} was taken by ${name} while ${owner} had it`);
+          owner = name;
+        }
+        if (kind !== 'committed') continue;
+        const before = last.get(partition);
+        if (before !== undefined && (generation < before.generation || offset <= before.offset))
+          problems.push(
+            `partition ${partition}: ${name} committed ${offset} in generation ${generation} after ${before.name} had ${before.offset} in generation ${before.generation}`,
+          );
+        last.set(partition, { offset, name, generation });
+      }
+    }
+    return last;
   }
 }
 
@@ -70,7 +80,7 @@ async function demo(directory) {
   const watch = new Watch();
   const workers = new Map();
   for (const name of ['anna', 'bert', 'cleo']) {
-    const args = ['examples/worker.js', '--events', '--name', name, '--group', GROUP, '--topic', TOPIC];
+    const args = [WORKER, '--events', '--name', name, '--group', GROUP, '--topic', TOPIC];
     const settings = ['--brokers', brokers.join(','), '--session-ms', SESSION_MS, '--commit-ms', COMMIT_MS];
     const worker = start([...args, ...settings], (line) => watch.see(JSON.parse(line)));
     worker.once('exit', (code) => {
@@ -88,9 +98,8 @@ async function demo(directory) {
   say('demo', 'kills the worker bert (SIGKILL)');
   workers.get('bert').kill('SIGKILL');
   await ended(workers.get('bert'));
-  const bert = [...watch.owners].filter(([, name]) => name === 'bert').map(([partition]) => partition);
   const killedAt = Date.now();
-  watch.release('bert');
+  const bert = watch.end('bert', killedAt);
   workers.delete('bert');
   await eventually('the others take over what bert had', () => bert.every((p) => watch.owners.has(p)));
   say(
@@ -139,11 +148,12 @@ async function demo(directory) {
   await admin.connect();
   const [found] = await admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] });
   await admin.disconnect();
-  for (const [partition, { offset }] of watch.acknowledged) {
+  const acknowledged = watch.judge();
+  for (const [partition, { offset }] of acknowledged) {
     const kept = Number(found.partitions.find((entry) => entry.partition === partition)?.offset ?? -1);
     if (kept < offset) problems.push(`partition ${partition}: ${offset} was acknowledged, ${kept} is there`);
   }
-  if (watch.acknowledged.size === 0) problems.push('nothing was committed');
+  if (acknowledged.size === 0) problems.push('nothing was committed');
   const { rebalances } = await get(survivor, `/groups/${GROUP}/rebalances`);
   for (const { generation, assignment, trigger, totalMs } of rebalances) {
     say(

@@ -2,7 +2,7 @@
 // worker takes over, and then the first one wakes (SIGCONT) and writes what it had computed. With fencing every store refuses
 // it; without, the deposits of the other one are gone. Prints what happened, and exits 0 if both runs went as they must.
 //
-//   npm run demo:paused [-- --redis redis://... --postgres postgres://...]
+//   npm run demo:paused [-- --redis redis://... --postgres postgres://... --kafkajs]
 //
 // SQL is SQLite in a temporary file unless a PostgreSQL is named. Redis is the one named, or a redis-server started for the
 // demo; where there is none, Quorate's own records take its place.
@@ -20,8 +20,11 @@ const { values: options } = parseArgs({
   options: {
     redis: { type: 'string', default: process.env.QUORATE_DEMO_REDIS_URL },
     postgres: { type: 'string', default: process.env.QUORATE_DEMO_POSTGRES_URL },
+    /** The workers are on kafkajs instead of quorate/worker. */
+    kafkajs: { type: 'boolean', default: false },
   },
 });
+const WORKER = options.kafkajs ? 'examples/paused-worker-kafkajs.js' : 'examples/paused-worker.js';
 const problems = [];
 const stage = new Stage(20_000);
 const { say, sleep } = stage;
@@ -31,7 +34,7 @@ class Worker {
   events = [];
   constructor(name, args) {
     this.name = name;
-    this.process = stage.start(['examples/paused-worker.js', '--name', name, ...args], (line) => {
+    this.process = stage.start([WORKER, '--name', name, ...args], (line) => {
       const event = JSON.parse(line);
       this.events.push(event);
       this.tell(event);

@@ -1,6 +1,8 @@
-// A worker on kafkajs that prints what it owns: npm run worker -- --group billing --topic tenants --name a
+// A worker that prints what it owns: npm run worker -- --group billing --topic tenants --name a
+// The same on kafkajs is worker-kafkajs.js.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import kafkajs from 'kafkajs';
+import { createWorker } from 'quorate/worker';
 
 const { values } = parseArgs({
   options: {
@@ -15,119 +17,49 @@ const { values } = parseArgs({
   },
 });
 const { group, topic, name } = values;
-const sessionTimeout = Number(values['session-ms']);
 
 const say = (event, text) => {
   if (values.events) console.log(JSON.stringify({ at: Date.now(), name, ...event }));
   else if (text !== undefined) console.log(`${new Date().toTimeString().slice(0, 8)}  ${name}  ${text}`);
 };
 
-const kafka = new kafkajs.Kafka({
-  clientId: name,
+const worker = createWorker({
   brokers: values.brokers.split(','),
-  logLevel: kafkajs.logLevel.NOTHING,
-  retry: { initialRetryTime: 50, maxRetryTime: 150, retries: 100 },
+  group,
+  topics: [topic],
+  clientId: name,
+  sessionTimeoutMs: Number(values['session-ms']),
+  createTopics: { partitions: 8 },
+  stopOn: ['SIGINT', 'SIGTERM'],
+  onPartition: workOn,
 });
-const consumer = kafka.consumer({
-  groupId: group,
-  sessionTimeout,
-  heartbeatInterval: 500,
-  rebalanceTimeout: sessionTimeout,
-  maxWaitTimeInMs: 500,
-});
-
-let owned = [];
-let generation = -1;
-/** How far the pretended work on each partition has come. */
-const done = new Map();
-
-consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-  owned = payload.memberAssignment[topic] ?? [];
-  // kafkajs tells the generation in the events of heartbeats and commits only (groupGenerationId).
-  say({ kind: 'owns', partitions: owned }, `owns ${topic}[${owned.join(',')}]`);
-});
-consumer.on(consumer.events.REBALANCING, () => {
-  owned = [];
-  say({ kind: 'stops' }, 'stops: the group rebalances');
-});
-consumer.on(consumer.events.HEARTBEAT, ({ payload }) => {
-  if (payload.groupGenerationId === generation) return;
-  generation = payload.groupGenerationId;
-  say({ kind: 'generation', generation }, `is in generation ${generation}`);
-});
-consumer.on(consumer.events.CRASH, ({ payload }) => {
-  owned = [];
-  say(
-    { kind: 'crash', error: payload.error.message },
-    `lost its coordinator (${payload.error.message}), looks for the next`,
-  );
-});
-
-/**
- * partition -> { offset, generation } of the last commit that the coordinator acknowledged. kafkajs' commitOffsets also
- * resolves, with nothing committed, while its consumer has crashed and has not started again: only this event counts.
- */
-const acknowledged = new Map();
-consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
-  for (const { topic: name, partitions } of payload.topics) {
-    if (name !== topic) continue;
-    for (const { partition, offset } of partitions)
-      acknowledged.set(partition, { offset: Number(offset), generation: payload.groupGenerationId });
-  }
-});
-
-await consumer.connect().catch(({ message }) => {
-  console.error(`no replica answers at ${values.brokers} (${message}): start them with npm start`);
-  process.exit(1);
-});
-await consumer.subscribe({ topics: [topic] });
-await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
 
 /** A topic here is a set of partitions without records: the work is yours. This one just counts, and commits how far it is. */
-let working = true;
-const work = (async () => {
-  while (working) {
-    await new Promise((resolve) => setTimeout(resolve, Number(values['commit-ms'])));
-    for (const partition of owned) {
-      let offset = 0;
-      try {
-        if (!done.has(partition)) done.set(partition, await committed(partition));
-        offset = done.get(partition) + 1;
-        acknowledged.delete(partition);
-        await consumer.commitOffsets([{ topic, partition, offset: String(offset) }]);
-        const commit = acknowledged.get(partition);
-        if (commit?.offset !== offset) throw new Error('the consumer has crashed: nothing was committed');
-        done.set(partition, offset);
-        say({ kind: 'committed', partition, offset, generation: commit.generation });
-      } catch (error) {
-        // Not ours any more, or its outcome is unknown: what counts is what the group remembers.
-        done.delete(partition);
-        say({ kind: 'refused', partition, offset, error: error.message });
-        break;
-      }
-    }
-    for (const partition of [...done.keys()]) if (!owned.includes(partition)) done.delete(partition);
-  }
-})();
-
-async function committed(partition) {
-  const admin = kafka.admin();
-  await admin.connect();
+async function workOn(lease) {
+  const { partition, epoch: generation, signal } = lease;
+  say({ kind: 'takes', partition, generation });
   try {
-    const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
-    const offset = Number(found?.partitions.find((entry) => entry.partition === partition)?.offset ?? -1);
-    return Math.max(0, offset);
+    for (let position = lease.position ?? 0n; ;) {
+      await sleep(Number(values['commit-ms']), undefined, { signal });
+      position += 1n;
+      await lease.commit(position);
+      say({ kind: 'committed', partition, offset: Number(position), generation });
+    }
   } finally {
-    await admin.disconnect();
+    // Whatever it was that ended it: nothing is done for the partition from here on.
+    say({ kind: 'gives', partition });
   }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, async () => {
-    working = false;
-    await work;
-    await consumer.disconnect();
-    say({ kind: 'left' }, 'left');
-    process.exit(0);
-  });
-}
+const list = () => `${topic}[${worker.owned().map(({ partition }) => partition)}]`;
+worker.on('rebalanced', ({ epoch }) =>
+  say({ kind: 'generation', generation: epoch }, `owns ${list()} in generation ${epoch}`),
+);
+worker.on('revoked', ({ leases, why }) => say({}, `gives up ${leases.length} partitions: ${why}`));
+worker.on('lost', ({ leases, why }) => say({}, `has lost ${leases.length} partitions: ${why}`));
+worker.on('error', ({ error }) => say({ kind: 'problem', error: error.message }, error.message));
+
+await worker.start().catch(({ message }) => {
+  console.error(`${message}. Start replicas with npm start`);
+  process.exit(1);
+});

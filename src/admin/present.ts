@@ -153,7 +153,7 @@ export function ends(source: AdminSource, name: string): EndsJson {
 
 const time = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
 const between = (from: number | null, to: number | null): number | null =>
-  from === null || to === null ? null : to - from;
+  from === null || to === null ? null : Math.round(to - from);
 
 function rebalance(record: RebalanceRecord): RebalanceJson {
   const { startedAt, joinedAt, stableAt } = record;
@@ -169,7 +169,7 @@ function rebalance(record: RebalanceRecord): RebalanceJson {
     alignMs: between(joinedAt, stableAt),
     totalMs: between(startedAt, stableAt),
     members: record.members,
-    stragglers: record.stragglers,
+    stragglers: record.stragglers.map((each) => ({ ...each, waitedMs: Math.round(each.waitedMs) })),
     partitionsMoved: record.partitionsMoved,
     assignment: record.assignment.map(({ memberId, clientId, topics }) => ({
       memberId,

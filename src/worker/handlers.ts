@@ -39,8 +39,6 @@ class Slots {
 }
 
 interface HandlersPort {
-  /** What is committed for the lease. Rejects while the coordinator cannot tell. */
-  committed(lease: RunningLease): Promise<bigint | null>;
   failed(error: Error, lease: RunningLease): void;
 }
 
@@ -75,7 +73,7 @@ export class Handlers {
     if (!(await this.#slots.take(lease.signal))) return false;
     try {
       for (const store of this.#options.stores) await store.seal(lease);
-      lease.position = await this.#port.committed(lease);
+      await lease.readPosition();
       if (lease.signal.aborted) return false;
       await this.#options.onPartition(lease);
       return true;

@@ -68,6 +68,8 @@ export class WorkerMachine {
   /** Of the JoinGroup or SyncGroup under way; answers to earlier ones are stale. */
   #attempt = 0;
   #failures = 0;
+  /** Why it joins: for the group's history. */
+  #reason = '';
   #syncing: Extract<Effect, { kind: 'sync' }> | undefined;
   #retryAt = Number.POSITIVE_INFINITY;
   #heardAt = Number.NEGATIVE_INFINITY;
@@ -193,6 +195,7 @@ export class WorkerMachine {
     this.#mustRejoin = undefined;
     this.#syncing = undefined;
     this.#retryAt = Number.POSITIVE_INFINITY;
+    this.#reason = reason;
     const owned = this.#settings.cooperative ? this.#leases.all() : [];
     this.#claimed = owned;
     this.#effects.push({ kind: 'join', attempt: ++this.#attempt, ...this.membership, owned, reason });
@@ -204,7 +207,7 @@ export class WorkerMachine {
         break;
       case code.idRequired:
         this.#memberId = answer.memberId;
-        return this.#join('it has its id');
+        return this.#join(this.#reason);
       case code.unknownMember:
         return this.#expelled('JoinGroup', answer);
       default:

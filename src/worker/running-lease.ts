@@ -12,11 +12,14 @@ export interface LeaseContext {
   now(): number;
   /** When everything owned is lost, unless the coordinator answers before. */
   sessionEndsAt(): number;
-  /** Kafka's error code. Rejects with ConnectionError. */
+  /** Kafka's error code. Rejects with ConnectionError or BrokerError. */
   commit(lease: Held, position: Int64): Promise<number>;
+  /** What is committed; null: nothing. Rejects with ConnectionError or BrokerError. */
+  committed(lease: Held): Promise<Int64 | null>;
 }
 
-const COMMIT_AGAIN: readonly number[] = [
+/** Passes by itself: the coordinator is elsewhere, or the group on its way to the next generation. */
+const PASSING: readonly number[] = [
   errorCode('COORDINATOR_LOAD_IN_PROGRESS'),
   errorCode('COORDINATOR_NOT_AVAILABLE'),
   errorCode('NOT_COORDINATOR'),
@@ -27,6 +30,13 @@ const COMMIT_AGAIN: readonly number[] = [
 ];
 const BACK_OFF = { firstMs: 20, mostMs: 500 };
 const INT64_MAX = 2n ** 63n - 1n;
+
+/** Kafka's code of a failure that passes by itself; all others are thrown again. */
+function passing(error: unknown): number {
+  if (error instanceof ConnectionError) return errorCode('NOT_COORDINATOR');
+  if (error instanceof BrokerError && PASSING.includes(error.errorCode)) return error.errorCode;
+  throw error;
+}
 
 /** The lease as its handler sees it. */
 export class RunningLease implements Lease {
@@ -77,8 +87,20 @@ export class RunningLease implements Lease {
   get position(): bigint | null {
     return this.#position;
   }
-  set position(position: bigint | null) {
-    this.#position = position;
+
+  /** Asks the coordinator for the position, until it answers or the lease has ended. */
+  async readPosition(): Promise<void> {
+    for (let attempt = 0; !this.signal.aborted; attempt++) {
+      const found = await this.#context.committed(this.#held).catch((error: unknown) => {
+        passing(error);
+        return undefined;
+      });
+      if (found !== undefined) {
+        this.#position = found === null ? null : BigInt(found);
+        return;
+      }
+      await pausing(backOffMs(BACK_OFF, attempt, Math.random()), this.signal);
+    }
   }
 
   /** By the machine. `lost` may follow `revoked`. */
@@ -117,15 +139,12 @@ export class RunningLease implements Lease {
     const exact: Int64 = Number.isSafeInteger(asNumber) ? asNumber : position;
     for (let attempt = 0; ; attempt++) {
       this.assertOwned();
-      const code = await this.#context.commit(this.#held, exact).catch((error: unknown) => {
-        if (error instanceof ConnectionError) return errorCode('NOT_COORDINATOR');
-        throw error;
-      });
+      const code = await this.#context.commit(this.#held, exact).catch(passing);
       if (code === 0) {
         this.#position = position;
         return;
       }
-      if (!COMMIT_AGAIN.includes(code)) throw new BrokerError(`a commit of ${this.scope}`, code);
+      if (!PASSING.includes(code)) throw new BrokerError(`a commit of ${this.scope}`, code);
       await pausing(backOffMs(BACK_OFF, attempt, Math.random()), this.over);
     }
   }

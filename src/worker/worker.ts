@@ -62,10 +62,6 @@ export class Worker implements AsyncDisposable {
     );
     this.#requests = new MembershipRequests(this.#client, this.#options, this.#now);
     this.#handlers = new Handlers(this.#options, {
-      committed: async (lease) => {
-        const position = await this.#client.committed(lease);
-        return position === null ? null : BigInt(position);
-      },
       failed: (error, lease) => this.#emit('error', { error, lease }),
     });
   }
@@ -262,6 +258,7 @@ export class Worker implements AsyncDisposable {
       sessionEndsAt: () => this.#machine.sessionEndsAt,
       commit: (lease: Held, position: number | bigint) =>
         this.#client.commit(this.#machine.membership, lease, position),
+      committed: (lease: Held) => this.#client.committed(lease),
     };
     const leases = held.map((each) => new RunningLease(each, context));
     for (const lease of leases) this.#leases.set(lease.id, lease);

@@ -231,7 +231,7 @@ export const DIFFERENCES: readonly Difference[] = [
     id: 'the first rebalance',
     kafka: 'It waits for `group.initial.rebalance.delay.ms` (3 s).',
     quorate:
-      'It ends when nobody has joined for `initialQuietMs` (100 ms), after `initialDelayMsMax` at the latest.',
+      'It ends when nobody has joined for `initialQuietMs` (100 ms), after `initialDelayMsMax` and 2 ms a member at the latest.',
     why: 'A group works seconds earlier.',
   },
   {

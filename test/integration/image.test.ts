@@ -67,7 +67,7 @@ describeWithDocker('the image', () => {
       let commits = 0;
       for (const name of ['anna', 'bert']) {
         const args = ['--events', '--name', name, '--brokers', cluster.bootstrap, '--commit-ms', '100'];
-        const worker = await stage.start(name, clientContainer('examples/worker.js', args));
+        const worker = await stage.start(name, clientContainer('examples/worker-kafkajs.js', args));
         workers.push(worker);
         createInterface({ input: await worker.logs() }).on('line', (line) => {
           if (!line.startsWith('{')) return;
