@@ -17,6 +17,7 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The base that the image is built on, and that clients run in: the public one, or one that has Node and npm. */
 export const BASE = process.env['QUORATE_TEST_BASE_IMAGE'] ?? 'node:24-bookworm-slim';
+export const BUILD_MS_MAX = 900_000;
 /** The image under test. QUORATE_TEST_IMAGE names one that is built already. */
 export const IMAGE = process.env['QUORATE_TEST_IMAGE'] ?? 'quorate-integration';
 

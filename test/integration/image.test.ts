@@ -4,9 +4,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { StartedTestContainer } from 'testcontainers';
 import { eventually } from '../harness/waiting.js';
 import { clientContainer, ContainerCluster } from './cluster.js';
-import { buildImage, describeWithDocker, engine, BASE, IMAGE, Stage } from './docker.js';
+import { BUILD_MS_MAX, buildImage, describeWithDocker, engine, BASE, IMAGE, Stage } from './docker.js';
 
-const BUILD_MS_MAX = 900_000;
 const TEST_MS_MAX = 180_000;
 const MIB = 1024 * 1024;
 /** What the image may add to its base. */

@@ -2,13 +2,13 @@ import { type GroupId, groupId } from '../../kernel/index.js';
 import type { GroupDescription, MachineView } from '../../machine/index.js';
 import { addressesOf } from '../addresses.js';
 import { MemoryNetwork } from './network.js';
+import { type Owner, ownersIn, STABLE_WITHIN_MS, type StableOptions, stableText } from './owners.js';
 import { logInto, settingsOf, type TestSettings } from './setup.js';
 import { TestReplica } from './test-replica.js';
 import { realTime, type TestTime, VirtualTime } from './time.js';
 
 const POLL_MS = 5;
 const READY_WITHIN_MS = 30_000;
-const STABLE_WITHIN_MS = 30_000;
 /** Virtual time that passes between two looks at what is waited for. Milliseconds. */
 const STEP_MS = 50;
 
@@ -21,18 +21,6 @@ export interface TestClusterOptions {
   readonly settings?: TestSettings;
   /** Serve HTTP too, as fences and records need it. Takes Nest (an optional peer), whose import may take a second. Default false. */
   readonly http?: boolean;
-}
-
-/** Who owns a partition now. */
-export interface Owner {
-  readonly topic: string;
-  readonly partition: number;
-  readonly memberId: string;
-  readonly clientId: string;
-  /** Generation of the group. */
-  readonly epoch: number;
-  /** The fencing token of the owner; undefined while it holds none. */
-  readonly token: number | undefined;
 }
 
 /**
@@ -179,15 +167,14 @@ export class TestCluster {
   }
 
   /**
-   * Waits until the group is stable: every member has its part of one epoch. `members`: so many of them.
-   * @returns the epoch (generation). Rejects after `withinMs` (default 30 s of the machine's clock).
+   * Waits until the group is stable: every member has its part of one epoch.
+   * @returns the epoch (generation). Rejects after `withinMs` of the machine's clock.
    */
   async waitForStable(
     group: string,
-    { members, withinMs = STABLE_WITHIN_MS }: { readonly members?: number; readonly withinMs?: number } = {},
+    { members, withinMs = STABLE_WITHIN_MS }: StableOptions = {},
   ): Promise<number> {
-    const count = members === undefined ? 'members' : `${members} member(s)`;
-    return this.#until(`the group ${group} is stable with ${count}`, withinMs, () => {
+    return this.#until(stableText(group, members), withinMs, () => {
       const found = this.#describe(group);
       if (found?.state !== 'Stable' || (members !== undefined && found.memberDetails.length !== members))
         return undefined;
@@ -201,29 +188,7 @@ export class TestCluster {
     const found = this.#describe(group);
     if (serving === undefined || found === undefined) return [];
     const { groups } = this.#view(serving, groupId(group));
-    // A scope ends with topic and partition.
-    const tokens = new Map(
-      groups
-        .fences(groupId(group))
-        .map(({ scope, owner, token }) => [
-          `${decodeURIComponent(scope.slice(group.length + 1))}/${owner}`,
-          Number(token),
-        ]),
-    );
-    return found.memberDetails
-      .flatMap(({ memberId, clientId, partitions }) =>
-        (partitions ?? []).flatMap(({ topic, partitions: owned }) =>
-          owned.map((partition) => ({
-            topic: String(topic),
-            partition,
-            memberId: String(memberId),
-            clientId,
-            epoch: Number(found.generation),
-            token: tokens.get(`${topic}/${partition}/${memberId}`),
-          })),
-        ),
-      )
-      .sort((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition);
+    return ownersIn(group, found.generation, found.memberDetails, groups.fences(groupId(group)));
   }
 
   /**
