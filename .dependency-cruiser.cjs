@@ -55,10 +55,10 @@ module.exports = {
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
     },
     {
-      name: 'locking-works-without-nest',
+      name: 'works-without-nest',
       severity: 'error',
-      from: { path: '^src/locking/(?!nest/)' },
-      to: { path: ['node_modules/(@nestjs|rxjs|reflect-metadata)/', '^src/locking/nest/'] },
+      from: { path: '^src/(locking|worker)/(?!nest/)' },
+      to: { path: ['node_modules/(@nestjs|rxjs|reflect-metadata)/', '^src/(locking|worker)/nest/'] },
     },
     {
       name: 'no-dev-dependency',

@@ -84,7 +84,7 @@ export class Handlers {
 }
 
 /** A handler that stops because it was told to has not failed. */
-function isEnd(lease: RunningLease, error: unknown): boolean {
+export function isEnd(lease: Pick<RunningLease, 'signal'>, error: unknown): boolean {
   if (!lease.signal.aborted) return false;
   if (error === lease.signal.reason || error instanceof LeaseEndedError || error instanceof NotOwnedError)
     return true;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { isDeepStrictEqual } from 'node:util';
 import { Child } from '../harness/child.js';
 import { eventually } from '../harness/waiting.js';
 import { pack, type Packed } from './packed.js';
@@ -33,7 +34,7 @@ type Ask = (
   body?: object,
 ) => Promise<Answer>;
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const READY_WITHIN_MS = 20_000;
 const STOPPED_WITHIN_MS = 20_000;
 
@@ -79,6 +80,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
           redis: expect.arrayContaining(['RedisStore']) as unknown,
           sql: expect.arrayContaining(['MysqlStore', 'PostgresStore', 'SqliteStore']) as unknown,
           worker: expect.arrayContaining(['createWorker', 'WorkerError', 'LeaseEndedError']) as unknown,
+          workerNest: expect.arrayContaining(['Lease', 'PartitionWorker', 'WorkerModule']) as unknown,
         });
       },
       TIMEOUT_MS,
@@ -183,6 +185,23 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
       expect(made).toMatchObject({ status: 201, etag: '"1"' });
     });
 
+    it('works on partitions, in a store that is sealed, and is healthy', async () => {
+      const owned = [0, 1].map((partition) => ({
+        scope: `billing/tenants/${partition}`,
+        position: '1',
+        count: 1,
+      }));
+      await eventually('both partitions are worked on', READY_WITHIN_MS, async () => {
+        const { body } = await ask('GET', '/partitions');
+        return isDeepStrictEqual(body, owned);
+      });
+      const billing = expect.objectContaining({ state: 'working', owned: 2 }) as unknown;
+      expect(await ask('GET', '/partitions/health')).toMatchObject({
+        status: 200,
+        body: { status: 'ok', info: { workers: { status: 'up', billing } } },
+      });
+    });
+
     it('tells an SDK of OpenTelemetry what it counted, and ends when it is asked to', async () => {
       child.signal('SIGTERM');
       const { counted } = await told<{ counted: Record<string, number> }>(child, 'counted');
@@ -193,6 +212,8 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
         'quorate.locking.fenced_writes': 1,
       });
       expect(await child.exited).toBe(0);
+      const drained = child.lines.filter((line) => line.startsWith('{"drained"')).sort();
+      expect(drained).toEqual([0, 1].map((partition) => `{"drained":"billing/tenants/${partition}"}`));
     });
   });
 }

@@ -1,0 +1,17 @@
+export {
+  WorkerModule,
+  type WorkerFeatureAsyncOptions,
+  type WorkerModuleAsyncOptions,
+} from './worker.module.js';
+export type { WorkerFeatureOptions, WorkerModuleOptions } from './options.js';
+export {
+  Lease,
+  leaseOf,
+  OnLost,
+  OnPartition,
+  OnRevoked,
+  PartitionWorker,
+  type PartitionWorkerOptions,
+} from './decorators.js';
+export { PartitionWorkers, WorkerSetupError } from './partition-workers.js';
+export { WorkerHealthIndicator, type WorkerHealthOptions, type WorkerHealthResult } from './health.js';
