@@ -5,18 +5,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ProblemFilter } from '../admin/nest/index.js';
 import type { Address, Log } from '../kernel/index.js';
+import type { HttpClients } from './http-clients.js';
 import { NestLog } from './log.js';
-
-/** A client that sends its headers slowly, or does not take its answer, loses its connection. Milliseconds. */
-const HTTP_HEADERS_MS = 10_000;
-const HTTP_SILENCE_MS = 60_000;
-
-function limitClients(server: Server, connectionsMax: number): void {
-  server.maxConnections = connectionsMax;
-  server.headersTimeout = HTTP_HEADERS_MS;
-  server.requestTimeout = HTTP_SILENCE_MS;
-  server.setTimeout(HTTP_SILENCE_MS);
-}
 
 /** A transaction over many records is the largest thing that is sent here. */
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -25,7 +15,7 @@ const BODY_BYTES_MAX = 1024 * 1024;
 export async function httpApplication(
   module: DynamicModule,
   log: Log,
-  connectionsMax: number,
+  clients: HttpClients,
 ): Promise<NestExpressApplication> {
   // Not at the top: an application that runs QuorateModule over Fastify has no Express, and Nest's own search for it would
   // end the process.
@@ -41,7 +31,7 @@ export async function httpApplication(
   // An ETag is the version of a record, and nothing else; Express would hash every answer for one of its own.
   app.set('etag', false);
   app.disable('x-powered-by');
-  limitClients(app.getHttpServer(), connectionsMax);
+  clients.watch(app.getHttpServer());
   return app;
 }
 
@@ -49,7 +39,7 @@ export async function httpApplication(
 export async function listenAlso(
   app: NestExpressApplication,
   addresses: readonly Address[],
-  connectionsMax: number,
+  clients: HttpClients,
 ): Promise<() => void> {
   const servers: Server[] = [];
   const close = (): void => {
@@ -61,7 +51,7 @@ export async function listenAlso(
   try {
     for (const { host, port } of addresses) {
       const server = createServer(app.getHttpAdapter().getInstance() as RequestListener);
-      limitClients(server, connectionsMax);
+      clients.watch(server);
       servers.push(server);
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);

@@ -4,6 +4,7 @@ import type { Log } from '../kernel/index.js';
 import { addressesOf, httpListeners, ownEntry, withPortsChosen } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
 import { httpApplication, listenAlso } from './http-application.js';
+import { HTTP_LIMITS, HttpClients } from './http-clients.js';
 import { createLog } from './log.js';
 import { QuorateModule, type QuorateModuleOptions } from './quorate.module.js';
 
@@ -35,7 +36,8 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   if (limits.warning !== undefined) log.warn(limits.warning);
   const own = ownEntry(settings);
   const module = QuorateModule.forRoot({ ...options, settings, log });
-  const app = await httpApplication(module, log, limits.http);
+  const clients = new HttpClients({ ...HTTP_LIMITS, connectionsMax: limits.http }, log);
+  const app = await httpApplication(module, log, clients);
   let closeFurther = (): void => undefined;
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -50,7 +52,7 @@ export async function runReplica(options: RunReplicaOptions): Promise<RunningRep
   if (handleSignals) stopOnSignals(stop, settings.shutdownTimeoutMs, log);
   if (own.httpPort === undefined) await app.init();
   else await app.listen(own.httpPort, settings.httpListenHost ?? own.host);
-  closeFurther = await listenAlso(app, httpListeners(settings), limits.http);
+  closeFurther = await listenAlso(app, httpListeners(settings), clients);
   return { addresses: addressesOf(settings), stop };
 }
 

@@ -322,14 +322,14 @@ export const SETTINGS = {
     min: 1,
     max: 1_000_000,
     preset: 20_000,
-    help: 'Kafka connections this replica takes; further ones are closed at once.',
+    help: 'Kafka connections this replica takes. Beyond, one that is idle makes room, or the new one is closed.',
   }),
   httpConnectionsMax: integer({
     unit: 'connections',
     min: 1,
     max: 1_000_000,
     preset: 1_000,
-    help: 'HTTP connections this replica takes; further ones are closed at once.',
+    help: 'HTTP connections this replica takes. Beyond, one without a request makes room, or the new one is closed.',
   }),
   connectionIdleMs: integer({
     unit: 'ms',

@@ -42,6 +42,9 @@ const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
 const UNREAD_PAUSE_BYTES = 256 * 1024;
 /** So many actions wait for the end of a connection; beyond, the oldest runs at once. */
 const CLOSING_ACTIONS_MAX = 100;
+/** Idle for so long, a connection may go when others want to connect; sooner when no request ever came. Milliseconds. */
+const SPARE_AFTER_MS = 30_000;
+const SPARE_UNUSED_AFTER_MS = 5_000;
 const WRITER_BYTES = 64 * 1024;
 const WRITER_BYTES_KEPT = 1024 * 1024;
 
@@ -73,6 +76,8 @@ export class Connection implements ExchangeOwner, Worker {
   lastActiveMs: number;
   active = true;
   touched = false;
+  /** Whether a request ever came. */
+  spoke = false;
   readonly #addresses: AddressesTold | undefined;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
@@ -117,6 +122,11 @@ export class Connection implements ExchangeOwner, Worker {
   }
   get inFlight(): number {
     return this.#inFlight;
+  }
+  /** Whether it is idle and may go when others want to connect. */
+  isSpare(now: number): boolean {
+    const afterMs = this.spoke ? SPARE_AFTER_MS : SPARE_UNUSED_AFTER_MS;
+    return !this.#closed && !this.active && this.#inFlight === 0 && now - this.lastActiveMs >= afterMs;
   }
   /** Answers that the client has not taken. Bytes. */
   get unread(): number {
@@ -196,6 +206,7 @@ export class Connection implements ExchangeOwner, Worker {
   #start(frame: Buffer): boolean {
     try {
       const header = decodeRequestHeader(frame);
+      this.spoke = true;
       if (header.clientId !== null) this.clientId = header.clientId;
       if (this.#host.held.size > 0 && this.#host.held.has(this.clientId)) {
         this.hold();

@@ -1,5 +1,12 @@
 import type { Socket } from 'node:net';
-import type { Address, GroupId, Log, MemberId, Work } from '../kernel/index.js';
+import {
+  type Address,
+  type GroupId,
+  LimitedLog,
+  type Log,
+  type MemberId,
+  type Work,
+} from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
 import { apiNamed } from '../wire/index.js';
 import { ClusterFacts } from './cluster-facts.js';
@@ -57,9 +64,15 @@ export function createBroker(options: BrokerOptions): Broker {
 
 const API_VERSIONS = apiNamed('ApiVersions');
 const STOP_POLL_MS = 10;
+/** How well it is known since when a connection is idle. */
+const SWEEP_MS_MAX = 5_000;
 /** Characters. */
 const CLIENT_ID_LOGGED_MAX = 100;
 const QUIET: readonly CloseCause[] = ['client', 'socket-error', 'stopping'];
+
+/** Those idle longest come last; the ones that never sent a request behind all others. */
+const byIdleTime = (a: Connection, b: Connection): number =>
+  Number(b.spoke) - Number(a.spoke) || b.lastActiveMs - a.lastActiveMs;
 
 class TcpBroker implements Broker, ConnectionHost {
   readonly settings: BrokerSettings;
@@ -69,6 +82,9 @@ class TcpBroker implements Broker, ConnectionHost {
   readonly #context: BrokerContext;
   readonly #listeners: readonly { readonly listener: Listener; readonly addresses?: AddressesTold }[];
   readonly #connections = new Set<Connection>();
+  /** Connections that may go when there are too many, the one that goes first last. Looked for once in a sweep. */
+  #spare: Connection[] | undefined;
+  readonly #warnings = new Map<CloseCause, LimitedLog>();
   readonly writer = new SharedWriter();
   readonly turns: Turns;
   readonly held = new Set<string>();
@@ -189,15 +205,16 @@ class TcpBroker implements Broker, ConnectionHost {
   }
 
   #accept(socket: Socket, addresses: AddressesTold | undefined): void {
-    if (this.#stopping !== undefined || this.#connections.size >= this.settings.connectionsMax) {
-      const full = this.#stopping === undefined;
-      this.counters.closed(full ? 'too-many-connections' : 'stopping');
-      if (full) {
-        const { connectionsMax } = this.settings;
-        this.#options.log.warn(
+    const { connectionsMax } = this.settings;
+    if (this.#stopping === undefined && this.#connections.size >= connectionsMax) this.#makeRoom();
+    if (this.#stopping !== undefined || this.#connections.size >= connectionsMax) {
+      const cause = this.#stopping === undefined ? 'too-many-connections' : 'stopping';
+      this.counters.closed(cause);
+      if (cause !== 'stopping')
+        this.#warn(
+          cause,
           `turned ${peerOf(socket)} away: ${connectionsMax} connections are open, which is the most allowed`,
         );
-      }
       socket.destroy();
       return;
     }
@@ -225,14 +242,37 @@ class TcpBroker implements Broker, ConnectionHost {
     const { peer, clientId } = connection;
     // What a client calls itself may be long, and may have line breaks.
     const name = JSON.stringify(clientId.slice(0, CLIENT_ID_LOGGED_MAX));
-    this.#options.log.warn(`closed the connection of ${peer} (client id ${name}): ${detail}`);
+    this.#warn(cause, `closed the connection of ${peer} (client id ${name}): ${detail}`);
+  }
+  /** A client can end connections as often as it likes: the log does not grow as fast. */
+  #warn(cause: CloseCause, text: string): void {
+    let log = this.#warnings.get(cause);
+    if (log === undefined) {
+      log = new LimitedLog(
+        (line) => this.#options.log.warn(line),
+        () => this.#clock.monotonic(),
+      );
+      this.#warnings.set(cause, log);
+    }
+    log.line(text);
+  }
+
+  /** Ends the connection that has been idle longest, if one is idle long enough: who comes needs its place more. */
+  #makeRoom(): void {
+    const now = this.#clock.monotonic();
+    this.#spare ??= [...this.#connections].filter((each) => each.isSpare(now)).sort(byIdleTime);
+    for (let spare = this.#spare.pop(); spare !== undefined; spare = this.#spare.pop()) {
+      if (!spare.isSpare(now)) continue;
+      return spare.close('idle', 'it was idle, and others wanted to connect');
+    }
   }
 
   /** One timer for all connections; no request pays for it. */
   #sweepLater(): void {
     const { connectionIdleMs } = this.settings;
-    this.#cancelSweep = this.#clock.after(Math.max(1, connectionIdleMs / 4), () => {
+    this.#cancelSweep = this.#clock.after(Math.min(SWEEP_MS_MAX, connectionIdleMs / 4), () => {
       const now = this.#clock.monotonic();
+      this.#spare = undefined;
       for (const connection of [...this.#connections]) {
         if (connection.active) {
           connection.active = false;

@@ -7,6 +7,7 @@ export { ByteCursor, ByteReader, ByteWriter, GrowingBytes, MalformedBytesError }
 export * as codec from './codec.js';
 export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';
+export { LimitedLog } from './limited-log.js';
 export { unwatched, type Work, type WorkKind } from './work.js';
 export { countingSuspends } from './suspend.js';
 export { type Address, addressOf, addressText } from './address.js';

@@ -4,6 +4,9 @@ import { DataDirectoryError } from './directory.js';
 import { type FileSystem, syncDirectory, writeFullySync } from './file-system.js';
 
 const RESERVE = 'reserve';
+/** Stays when the disk gets scarce: what a start and a change of the identity write. */
+const LAST_RESERVE = 'reserve-last';
+const LAST_RESERVE_BYTES = 64 * 1024;
 /** How long the answer of the system is used. Milliseconds. */
 const FRESH_MS = 100;
 
@@ -14,6 +17,8 @@ export interface RoomKeeperOptions {
   readonly growthBytes: number;
   /** The size of the largest snapshot there is. Bytes. */
   readonly snapshotBytes: () => number;
+  /** The size of the log. Bytes. */
+  readonly logBytes: () => number;
 }
 
 /**
@@ -25,12 +30,14 @@ export class RoomKeeper {
   readonly #options: RoomKeeperOptions;
   #room: DiskRoom = 'enough';
   #askedAt = Number.NEGATIVE_INFINITY;
+  #logBytesThen = 0;
   #reserved = false;
 
   constructor(options: RoomKeeperOptions) {
     this.#options = options;
     this.#reserved = options.fileSystem.existsSync(this.#path);
     this.room();
+    this.#keepLast();
   }
 
   get #path(): string {
@@ -39,12 +46,16 @@ export class RoomKeeper {
 
   room(): DiskRoom {
     const now = performance.now();
-    if (now - this.#askedAt < FRESH_MS) return this.#room;
-    this.#askedAt = now;
-    const free = this.#freeBytes();
     const { growthBytes, snapshotBytes } = this.#options;
-    // A compaction writes a snapshot, which may have grown, beside the old one, and a segment.
-    const compaction = 2 * snapshotBytes() + growthBytes;
+    const logBytes = this.#options.logBytes();
+    const fresh = now - this.#askedAt < FRESH_MS && logBytes - this.#logBytesThen < growthBytes / 2;
+    if (fresh) return this.#room;
+    this.#askedAt = now;
+    this.#logBytesThen = logBytes;
+    const free = this.#freeBytes();
+    // A compaction writes a snapshot, which may have grown, beside the old one, and a segment with what is still needed of
+    // the log beside the old log.
+    const compaction = 2 * snapshotBytes() + logBytes + growthBytes;
     const plenty = compaction + 2 * growthBytes;
     // With a margin between, so that a disk at the limit is not refused and served in turn.
     const enough = this.#room === 'enough' ? plenty : plenty + 2 * growthBytes;
@@ -66,21 +77,27 @@ export class RoomKeeper {
     }
   }
 
+  /** Runs what has to be written on a full disk, too, and gives back no more than it writes. */
+  withLastReserve(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#options.fileSystem.rmSync(join(this.#options.directory, LAST_RESERVE), { force: true });
+      action();
+      this.#keepLast();
+    }
+  }
+
+  #keepLast(): void {
+    const { fileSystem, directory } = this.#options;
+    if (fileSystem.statfsSync === undefined || fileSystem.existsSync(join(directory, LAST_RESERVE))) return;
+    holdBack(fileSystem, directory, LAST_RESERVE, LAST_RESERVE_BYTES);
+  }
+
   #reserve(): void {
     const { fileSystem, directory, growthBytes } = this.#options;
-    this.#reserved = true;
-    try {
-      const file = fileSystem.openSync(this.#path, 'w');
-      try {
-        writeFullySync(fileSystem, file, Buffer.alloc(growthBytes), 0);
-        fileSystem.fsyncSync(file);
-      } finally {
-        fileSystem.closeSync(file);
-      }
-      syncDirectory(fileSystem, directory);
-    } catch {
-      this.#release();
-    }
+    this.#reserved = holdBack(fileSystem, directory, RESERVE, growthBytes);
   }
 
   #release(): void {
@@ -90,7 +107,28 @@ export class RoomKeeper {
   }
 }
 
-/** Opens a directory. When the disk is full, gives back the space that is held back, and tries once more. */
+const isFull = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOSPC';
+
+/** False when there is no room for it. */
+function holdBack(fileSystem: FileSystem, directory: string, name: string, bytes: number): boolean {
+  const path = join(directory, name);
+  try {
+    const file = fileSystem.openSync(path, 'w');
+    try {
+      writeFullySync(fileSystem, file, Buffer.alloc(bytes), 0);
+      fileSystem.fsyncSync(file);
+    } finally {
+      fileSystem.closeSync(file);
+    }
+    syncDirectory(fileSystem, directory);
+    return true;
+  } catch {
+    fileSystem.rmSync(path, { force: true });
+    return false;
+  }
+}
+
+/** Opens a directory. When the disk is full, gives back all the space that is held back, and tries once more. */
 export async function withReserve<T>(
   fileSystem: FileSystem,
   directory: string,
@@ -99,14 +137,15 @@ export async function withReserve<T>(
   try {
     return await action();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    const path = join(directory, RESERVE);
-    if (!fileSystem.existsSync(path)) {
+    if (!isFull(error)) throw error;
+    const held = [RESERVE, LAST_RESERVE].map((name) => join(directory, name));
+    const kept = held.filter((path) => fileSystem.existsSync(path));
+    if (kept.length === 0) {
       throw new DataDirectoryError(
         `the disk of the data directory ${directory} is full: ${(error as Error).message}. Make room on it and start again; nothing is lost.`,
       );
     }
-    fileSystem.rmSync(path);
+    for (const path of kept) fileSystem.rmSync(path);
     return await action();
   }
 }

@@ -240,6 +240,7 @@ class FileStorage implements Storage {
       fileSystem: options.fileSystem,
       growthBytes: options.zeroAheadBytes,
       snapshotBytes: () => snapshots.largestBytes,
+      logBytes: () => log.bytes(),
     });
   }
 
@@ -289,7 +290,7 @@ class FileStorage implements Storage {
     if (identity.formedWith[identity.replicaId] === identity.incarnation && this.#log.empty)
       await new Promise<void>((written) => this.#log.append([], true, written));
     assertOwner(this.#lock, this.#directory);
-    writeIdentity(this.#fileSystem, this.#directory, identity);
+    this.#roomKeeper.withLastReserve(() => writeIdentity(this.#fileSystem, this.#directory, identity));
   }
   onFailure(handler: (error: Error) => void): void {
     this.#onFailure = handler;

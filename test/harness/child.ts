@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const LINES_KEPT = 4_000;
@@ -98,6 +98,9 @@ export class Child {
   }
   rssBytes(): number {
     return this.#status(/VmRSS:\s+(\d+) kB/) * 1_024;
+  }
+  openFiles(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
   }
   /** Bytes that it caused to be sent to the disk. */
   diskBytesWritten(): number {

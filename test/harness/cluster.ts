@@ -31,6 +31,8 @@ export interface ClusterOptions {
   readonly settings?: Partial<Settings>;
   /** Flags for Node, e.g. --cpu-prof. */
   readonly nodeFlags?: readonly string[];
+  /** How many files each replica may open (ulimit -n). */
+  readonly openFilesMax?: number;
   /** The environment of each replica, beside this process's. */
   readonly environment?: (id: number, dataDir: string) => Readonly<Record<string, string>>;
   /** Under which port replica `from` reaches the peer port of `to`. */
@@ -44,12 +46,12 @@ export interface ClusterOptions {
 export class Cluster {
   readonly directory: string;
   readonly replicas: readonly ReplicaProcess[];
-  readonly #nodeFlags: readonly string[];
+  readonly #options: ClusterOptions;
 
-  private constructor(directory: string, replicas: readonly ReplicaProcess[], nodeFlags: readonly string[]) {
+  private constructor(directory: string, replicas: readonly ReplicaProcess[], options: ClusterOptions) {
     this.directory = directory;
     this.replicas = replicas;
-    this.#nodeFlags = nodeFlags;
+    this.#options = options;
   }
 
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
@@ -96,10 +98,10 @@ export class Cluster {
         dataDir,
         configFile,
         environment,
-        child: launch(entry.id, configFile, options.nodeFlags ?? [], environment),
+        child: launch(entry.id, configFile, options, environment),
       });
     }
-    const cluster = new Cluster(directory, replicas, options.nodeFlags ?? []);
+    const cluster = new Cluster(directory, replicas, options);
     try {
       for (const replica of replicas) await cluster.ready(replica.id);
     } catch (error) {
@@ -196,7 +198,7 @@ export class Cluster {
     const replica = this.replica(id);
     if (replica.child.running) throw new Error(`replica ${id} still runs`);
     const earlier = replica.child.lines;
-    replica.child = launch(id, replica.configFile, this.#nodeFlags, replica.environment);
+    replica.child = launch(id, replica.configFile, this.#options, replica.environment);
     replica.child.lines.push(...earlier, '--- restarted ---');
   }
 
@@ -261,14 +263,18 @@ export class Cluster {
 function launch(
   id: number,
   configFile: string,
-  nodeFlags: readonly string[],
+  { nodeFlags = [], openFilesMax }: ClusterOptions,
   env: Readonly<Record<string, string>>,
 ): Child {
-  const command = join(ROOT, 'dist/bin.js');
-  return new Child(
-    `replica ${id}`,
+  const command = [
     process.execPath,
-    [...nodeFlags, command, 'start', '--config', configFile],
-    { cwd: ROOT, env },
-  );
+    ...nodeFlags,
+    join(ROOT, 'dist/bin.js'),
+    'start',
+    '--config',
+    configFile,
+  ];
+  const limited = ['sh', '-c', `ulimit -n ${openFilesMax} && exec "$@"`, 'sh', ...command];
+  const [file, ...args] = openFilesMax === undefined ? command : limited;
+  return new Child(`replica ${id}`, file!, args, { cwd: ROOT, env });
 }

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,6 +7,7 @@ import { INVARIANTS } from '../../src/simulator/invariants/index.js';
 import { Cluster } from '../harness/cluster.js';
 import { GroupClient } from '../harness/group-client.js';
 import { LinkProxy } from '../harness/link-proxy.js';
+import { SmallDisk } from '../harness/small-disk.js';
 import { freePorts } from '../harness/tcp-ports.js';
 import { eventually, sleep } from '../harness/waiting.js';
 import { type Link, Nemesis } from './nemesis.js';
@@ -43,7 +43,8 @@ const now = (): number => performance.now() - startedAt;
 const tell = (line: string): void => console.info(`${(now() / 1_000).toFixed(1).padStart(6)} s  ${line}`);
 
 const links: Link[] = [];
-let hasSmallDisk = false;
+/** Replica 3 has one, where this process may mount it. */
+let smallDisk: SmallDisk | undefined;
 
 /** The replica with the higher id connects to the other: there is a proxy in each of these connections. */
 async function linked(from: number, to: number, port: number): Promise<number> {
@@ -65,7 +66,7 @@ function start(): Promise<Cluster> {
     },
     nodeFlags: ['--require', join(import.meta.dirname, 'trouble.cjs')],
     environment: (id, dataDir) => {
-      if (id === 3) hasSmallDisk = Nemesis.mountSmallDisk(dataDir);
+      if (id === 3) smallDisk = SmallDisk.mount(dataDir, 64);
       const file = `${dataDir}.trouble`;
       writeFileSync(file, '{"clockMs":0,"syncMs":0}');
       return { TROUBLE_FILE: file };
@@ -107,8 +108,8 @@ async function torture(cluster: Cluster): Promise<boolean> {
   workers.push(await kafkajsCommitter(scene, 'kafkajs'));
   let running = true;
   const loops = workers.map((worker) => work(worker, () => running));
-  const nemesis = new Nemesis(cluster, links, seededRandom(seed), tell);
-  if (hasSmallDisk) nemesis.useSmallDisk(cluster.replica(3));
+  const disk = smallDisk && { id: 3, disk: smallDisk };
+  const nemesis = new Nemesis(cluster, links, seededRandom(seed), tell, disk);
   const end = now() + minutes * 60_000;
   while (now() < end) await nemesis.round();
   nemesis.heal();
@@ -147,7 +148,7 @@ async function readAll(cluster: Cluster, history: Scene['history']): Promise<voi
 function report(history: Scene['history'], nemesis: Nemesis, workers: readonly Worker[]): boolean {
   console.info('\nfaults');
   for (const [name, count] of nemesis.counts) console.info(`  ${String(count).padStart(4)}  ${name}`);
-  if (!hasSmallDisk) console.info('     -  a disk is full: this process may not mount a small one');
+  if (smallDisk === undefined) console.info('     -  a disk is full: this process may not mount a small one');
   console.info('operations that were answered');
   for (const { name, answered } of workers) console.info(`  ${String(answered).padStart(6)}  ${name}`);
   const { records, reads, told, acts, grants, endings } = history;
@@ -176,7 +177,7 @@ try {
   for (const { id } of cluster.replicas) cluster.resume(id);
   await Promise.all(cluster.replicas.map(({ child }) => child.stop()));
   await Promise.all(links.map(({ proxy }) => proxy.close()));
-  if (hasSmallDisk) spawnSync('umount', [cluster.replica(3).dataDir]);
+  smallDisk?.unmount();
   await cluster.close();
 }
 process.exitCode = holds ? 0 : 1;

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { type Random, replicaId } from '../../src/kernel/index.js';
 import type { Ending } from '../../src/simulator/history.js';
-import type { Cluster, ReplicaProcess } from '../harness/cluster.js';
+import type { Cluster } from '../harness/cluster.js';
 import type { LinkProxy } from '../harness/link-proxy.js';
+import type { SmallDisk } from '../harness/small-disk.js';
 import { sleep } from '../harness/waiting.js';
 
 /** Left free on a full disk. Bytes. */
@@ -41,23 +41,20 @@ export class Nemesis {
   /** A fault of its disk explains that a replica ends. */
   readonly #badDisk = new Set<number>();
   #wiped = false;
-  #mounted: ReplicaProcess | undefined;
+  readonly #smallDisk: { readonly id: number; readonly disk: SmallDisk } | undefined;
 
-  constructor(cluster: Cluster, links: readonly Link[], random: Random, tell: (line: string) => void) {
+  constructor(
+    cluster: Cluster,
+    links: readonly Link[],
+    random: Random,
+    tell: (line: string) => void,
+    smallDisk: { readonly id: number; readonly disk: SmallDisk } | undefined,
+  ) {
+    this.#smallDisk = smallDisk;
     this.#cluster = cluster;
     this.#links = links;
     this.#random = random;
     this.#tell = tell;
-  }
-
-  /** Replica 3 gets a small disk of its own, where this process may mount one. Before it has data. */
-  static mountSmallDisk(dataDir: string): boolean {
-    const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'quorate-torture', dataDir]);
-    return status === 0;
-  }
-
-  useSmallDisk(replica: ReplicaProcess): void {
-    this.#mounted = replica;
   }
 
   /** One fault or two at once, for a while. */
@@ -160,7 +157,7 @@ export class Nemesis {
         },
       },
     ];
-    if (this.#mounted !== undefined) faults.push(this.#fillDisk(this.#mounted));
+    if (this.#smallDisk !== undefined) faults.push(this.#fillDisk(this.#smallDisk));
     if (!this.#wiped) faults.push(this.#wipe(id));
     return random.pick(faults);
   }
@@ -214,15 +211,13 @@ export class Nemesis {
     };
   }
 
-  #fillDisk({ id, dataDir }: ReplicaProcess): Fault {
-    const filler = join(dataDir, 'filler');
+  #fillDisk({ id, disk }: { readonly id: number; readonly disk: SmallDisk }): Fault {
     return {
       name: 'a disk is full',
       strike: () => {
         this.#badDisk.add(id);
-        const { bavail, bsize } = statfsSync(dataDir);
-        writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - CRUMBS)));
-        return () => rmSync(filler, { force: true });
+        disk.fill(CRUMBS);
+        return () => disk.makeRoom();
       },
     };
   }

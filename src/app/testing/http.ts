@@ -4,6 +4,7 @@ import type { AdminSource } from '../../admin/index.js';
 import { AdminModule } from '../../admin/nest/index.js';
 import type { Log } from '../../kernel/index.js';
 import { httpApplication } from '../http-application.js';
+import { HTTP_LIMITS, HttpClients } from '../http-clients.js';
 
 const SOURCE = Symbol('quorate:admin-source');
 const CONNECTIONS_MAX = 1_000;
@@ -15,5 +16,6 @@ export function adminApplication(source: AdminSource, log: Log): Promise<NestExp
     providers: [{ provide: SOURCE, useValue: source }],
     exports: [SOURCE],
   };
-  return httpApplication(AdminModule.over(SOURCE, [sources]), log, CONNECTIONS_MAX);
+  const clients = new HttpClients({ ...HTTP_LIMITS, connectionsMax: CONNECTIONS_MAX }, log);
+  return httpApplication(AdminModule.over(SOURCE, [sources]), log, clients);
 }

@@ -253,6 +253,46 @@ describe('connections', () => {
     expect(made.log).toHaveLength(2);
   });
 
+  it('are turned away by the thousand with ten lines in ten seconds', async () => {
+    const made = await bench({ connectionsMax: 1 });
+    const stays = await made.client();
+    await stays.call(12, 3, heartbeatOf('billing'));
+    for (let i = 0; i < 30; i++) await (await RawClient.open(made.port)).closed;
+    expect([closedBy(made), made.log.length]).toEqual([{ 'too-many-connections': 30 }, 10]);
+    made.clock.advance(10_000);
+    await (
+      await RawClient.open(made.port)
+    ).closed;
+    expect(made.log).toHaveLength(11);
+    expect(made.log[10]).toMatch(/\(20 lines like it before were left out\)/);
+  });
+
+  it('that are idle go when others come, first those that never asked for anything', async () => {
+    const made = await bench({ connectionsMax: 3 });
+    const heartbeatAt = async (client: Awaited<ReturnType<typeof made.client>>): Promise<void> => {
+      expect((await client.call(12, 3, heartbeatOf('billing'))).errorCode).toBe(0);
+    };
+    const asked = await made.client();
+    await heartbeatAt(asked);
+    const busy = await made.client();
+    const unused = await RawClient.open(made.port);
+    await until(() => made.broker.snapshot().connectionsOpen === 3);
+    for (let ms = 0; ms < 60_000; ms += 5_000) {
+      made.clock.advance(5_000);
+      await heartbeatAt(busy);
+    }
+    const first = await made.client();
+    await unused.closed;
+    await heartbeatAt(first);
+    const second = await made.client();
+    await heartbeatAt(second);
+    await heartbeatAt(busy);
+    await heartbeatAt(first);
+    const gone = (name: string): RegExp =>
+      new RegExp(`client id "${name}"\\): it was idle, and others wanted to connect`);
+    expect(made.log).toEqual([expect.stringMatching(gone('')), expect.stringMatching(gone('tester'))]);
+  });
+
   const IDLE_MS = 8_000;
   it.each<[string, Buffer]>([
     ['after nothing at all', Buffer.alloc(0)],

@@ -54,10 +54,25 @@ describe('the room on a disk', () => {
     await again.storage.close();
   });
 
+  it('is scarce as long as what a compaction keeps of the log does not fit beside the log, and that is seen at once', async () => {
+    const opened = await open();
+    free = 6 * GROWTH_BYTES;
+    await becomes(opened, 'enough');
+    const payload = Buffer.alloc(4 * GROWTH_BYTES, 1);
+    await new Promise<void>((done) =>
+      opened.storage.append([{ shard: shardId(0), type: 1, payload }], true, done),
+    );
+    expect(opened.storage.room()).toBe('scarce');
+    free = 4 * GROWTH_BYTES;
+    await becomes(opened, 'none');
+    await opened.storage.close();
+  });
+
   it('is taken from what is held back when a start meets a full disk', async () => {
     await (await open()).storage.close();
     expect(reserve()).toBe(true);
-    const full = (): boolean => reserve();
+    expect(existsSync(join(directory, 'reserve-last'))).toBe(true);
+    const full = (): boolean => existsSync(join(directory, 'reserve-last'));
     const refusing: FileSystem = {
       ...disk,
       openSync: (path, flags) => {
