@@ -17,7 +17,8 @@ const MAY_IMPORT = {
   broker: ['kernel', 'wire', 'replica', 'machine'],
   admin: ['kernel', 'replica', 'machine', 'guard', 'locking'],
   cli: ['kernel', 'wire', 'admin'],
-  simulator: ['kernel', 'paxos', 'guard', 'machine', 'replica', 'storage', 'transport', 'wire', 'broker'],
+  // prettier-ignore
+  simulator: ['kernel', 'paxos', 'guard', 'machine', 'replica', 'storage', 'transport', 'wire', 'broker', 'client', 'worker'],
 };
 const PURE = 'kernel|paxos|groups|topics|guard|registers|machine|wire';
 
@@ -39,7 +40,7 @@ module.exports = {
       from: { path: '^src/([^/]+)/' },
       to: {
         path: '^src/([^/]+)/.+',
-        pathNot: ['^src/$1/', '^src/[^/]+/index\\.ts$', '^src/[^/]+/nest/index\\.ts$'],
+        pathNot: ['^src/$1/', '^src/[^/]+/index\\.ts$', '^src/[^/]+/nest/index\\.ts$', '^src/worker/member\\.ts$'],
       },
     },
     {

@@ -3,10 +3,16 @@ import { type Address, addressText } from '../kernel/index.js';
 import { Connection } from './connection.js';
 import { BrokerError, ConnectionError } from './errors.js';
 
+/** What carries requests to a broker: a Connection, or what stands in for one. */
+export type Carrier = Pick<Connection, 'address' | 'isOpen' | 'request' | 'close'>;
+
 export interface ConnectionOptions {
   readonly clientId: string;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** In place of TCP. Rejects with ConnectionError. */
+  readonly connect?:
+    ((address: Address, clientId: string, timeoutMs: number) => Promise<Carrier>) | undefined;
 }
 
 interface Range {
@@ -26,15 +32,11 @@ const API_VERSIONS = 18;
 
 /** A connection that knows which versions its broker speaks. */
 export class BrokerConnection {
-  readonly #connection: Connection;
+  readonly #connection: Carrier;
   readonly #versions: ReadonlyMap<number, Range>;
   readonly #requestTimeoutMs: number;
 
-  private constructor(
-    connection: Connection,
-    versions: ReadonlyMap<number, Range>,
-    requestTimeoutMs: number,
-  ) {
+  private constructor(connection: Carrier, versions: ReadonlyMap<number, Range>, requestTimeoutMs: number) {
     this.#connection = connection;
     this.#versions = versions;
     this.#requestTimeoutMs = requestTimeoutMs;
@@ -43,7 +45,8 @@ export class BrokerConnection {
   /** Rejects with ConnectionError or BrokerError. */
   static async open(address: Address, options: ConnectionOptions): Promise<BrokerConnection> {
     const { clientId, connectTimeoutMs, requestTimeoutMs } = options;
-    const connection = await Connection.open(address, clientId, connectTimeoutMs);
+    const connect = options.connect ?? ((...to) => Connection.open(...to));
+    const connection = await connect(address, clientId, connectTimeoutMs);
     try {
       const about = { clientSoftwareName: 'quorate-worker', clientSoftwareVersion: '1' };
       const said = await connection.request(API_VERSIONS, 3, about, requestTimeoutMs);

@@ -4,7 +4,7 @@ import { BrokerConnection, type ConnectionOptions } from './broker-connection.js
 import { Cluster } from './cluster.js';
 import { BrokerError } from './errors.js';
 
-export interface GroupClientOptions {
+export interface GroupClientOptions extends Pick<ConnectionOptions, 'connect'> {
   /** host:port of some brokers. */
   readonly brokers: readonly string[];
   readonly group: string;

@@ -7,5 +7,6 @@ export {
   encodeSubscription,
   type PartitionsByTopic,
 } from './consumer-protocol.js';
+export type { Carrier } from './broker-connection.js';
 export { BrokerError, ConnectionError } from './errors.js';
 export { GroupClient } from './group-client.js';

@@ -7,7 +7,7 @@ import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
 const TOPIC = 'work';
-const TOPIC_PARTITIONS = 8;
+export const TOPIC_PARTITIONS = 8;
 type CommitCommand = Extract<GroupCommand, { kind: 'group.commit' }>;
 /** A client gives an answer up after this. Milliseconds. */
 export const GIVE_UP_AFTER_MS = 2_500;

@@ -1,9 +1,10 @@
 import { crc32c, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
 import { type Machine, restoreMachine } from '../machine/index.js';
 import type { Replica } from '../replica/index.js';
-import { GIVE_UP_AFTER_MS, type PendingRequest } from './clients.js';
+import { GIVE_UP_AFTER_MS, type PendingRequest, TOPIC_PARTITIONS } from './clients.js';
 import type { History } from './history.js';
-import { type Member, PARTITIONS, SESSION_MS } from './members.js';
+import { type Member, MEMBERS_GROUP, PARTITIONS, SESSION_MS } from './members.js';
+import { type SdkWorker, WORKERS_GROUP } from './sdk-worker.js';
 import type { Setup } from './setup.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -22,6 +23,7 @@ interface HealedOptions {
   readonly time: VirtualTime;
   readonly history: History;
   readonly members: readonly Member[];
+  readonly workers: readonly SdkWorker[];
   readonly pending: ReadonlySet<PendingRequest>;
   /** Replicas that run and of which nothing is wrong any more. */
   readonly core: () => readonly Replica[];
@@ -53,6 +55,7 @@ export class HealedCluster {
         ...[...spaces].filter((space) => !since.has(space)),
         ...this.#unsettled(healedAt),
         ...this.#unwritten(healedAt),
+        ...this.#unworked(healedAt),
       ];
     };
     const end = time.now + SERVED_WITHIN_MS + this.#elections();
@@ -72,9 +75,10 @@ export class HealedCluster {
 
   /** Once all are served nobody loses a place in a group, and leadership stays where it is. */
   async #quietly(): Promise<void> {
-    const { setup, history, members, violated } = this.#options;
+    const { setup, history, members, workers, violated } = this.#options;
     const living = members.filter(({ gone }) => !gone);
     const expulsions = living.map((member) => member.expulsions);
+    const losses = workers.map((worker) => worker.losses);
     const rounds = this.#rounds();
     // A while longer, so that what was left behind is read.
     await this.#pass(setup.lingers && setup.members > 0 ? 2 * SESSION_MS : LEFT_BEHIND_MS);
@@ -82,6 +86,10 @@ export class HealedCluster {
     living.forEach((member, index) => {
       if (member.expulsions > expulsions[index]!)
         history.stuck.push('a member that sent its heartbeats lost its place in a healed cluster');
+    });
+    workers.forEach((worker, index) => {
+      if (!worker.gone && worker.losses > losses[index]!)
+        history.stuck.push('a worker of the SDK lost what it owned in a healed cluster');
     });
     for (const [shard, round] of this.#rounds())
       if (round - (rounds.get(shard) ?? round) > QUIET_ROUNDS_MAX)
@@ -114,12 +122,30 @@ export class HealedCluster {
   /** Who owns a part can write there: no token is below one that a store has seen. */
   #unwritten(healedAt: number): readonly string[] {
     if (this.#options.members.every(({ gone }) => gone)) return [];
-    const written = new Set(
-      this.#options.history.fenced
-        .filter(({ at, what, taken }) => taken && what === 'write' && at > healedAt)
-        .map(({ scope }) => scope),
+    return this.#written(MEMBERS_GROUP, healedAt) === PARTITIONS
+      ? []
+      : ['what is written under the tokens of a group'];
+  }
+  #written(group: string, healedAt: number): number {
+    const acts = this.#options.history.fenced.filter(
+      ({ at, what, taken, scope }) =>
+        taken && what === 'write' && at > healedAt && scope.startsWith(`${group}/`),
     );
-    return written.size === PARTITIONS ? [] : ['what is written under the tokens of a group'];
+    return new Set(acts.map(({ scope }) => scope)).size;
+  }
+
+  /** What is dealt out to workers of the SDK is worked on, each part by one. */
+  #unworked(healedAt: number): readonly string[] {
+    const living = this.#options.workers.filter(({ gone }) => !gone);
+    if (living.length === 0) return [];
+    const works = living.map((worker) => worker.worksSince(healedAt));
+    const all = works.flatMap((each) => each ?? []);
+    const settled =
+      works.every((each) => each !== undefined) &&
+      all.length === TOPIC_PARTITIONS &&
+      new Set(all).size === TOPIC_PARTITIONS &&
+      this.#written(WORKERS_GROUP, healedAt) === TOPIC_PARTITIONS;
+    return settled ? [] : ['what workers of the SDK work on'];
   }
 
   /** Then every replica must catch up with what had been chosen, and none may keep a request for itself. */

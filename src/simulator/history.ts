@@ -43,8 +43,9 @@ export interface Sample {
   readonly hash: number;
 }
 
-/** A grant that some replica shows. */
+/** A grant that some replica shows, and when it showed it first. */
 export interface GrantSeen {
+  readonly at: number;
   readonly replica: ReplicaId;
   readonly scope: string;
   readonly token: number;
@@ -152,6 +153,14 @@ export interface FencedAct {
   readonly taken: boolean;
 }
 
+/** A worker of the SDK begins a write under a lease. */
+export interface Worked {
+  readonly at: number;
+  readonly scope: string;
+  readonly token: number;
+  readonly owner: string;
+}
+
 /** What clients and the world saw of a run. */
 export interface History {
   readonly records: RecordAccess[];
@@ -177,6 +186,7 @@ export interface History {
   /** The states of replicas that have applied the same, at the end. */
   readonly states: StateSeen[];
   readonly fenced: FencedAct[];
+  readonly worked: Worked[];
   readonly tooNew: TooNew[];
   readonly unreadable: Unreadable[];
   /** What did not come back within its time after the world had healed. */
@@ -202,6 +212,7 @@ export const newHistory = (): History => ({
   passers: [],
   states: [],
   fenced: [],
+  worked: [],
   tooNew: [],
   unreadable: [],
   stuck: [],

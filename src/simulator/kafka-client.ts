@@ -32,7 +32,7 @@ export interface BrokerPort {
 }
 
 /** The broker's end of a connection: in order, whole, and broken when either end goes. */
-class BrokerEnd extends EventEmitter {
+export class BrokerEnd extends EventEmitter {
   readonly writableLength = 0;
   readonly remoteAddress = '10.0.0.1';
   readonly remotePort = 50_000;
@@ -51,6 +51,10 @@ class BrokerEnd extends EventEmitter {
     port.onEnd(() => this.destroy());
   }
 
+  /** The broker uses of a socket what this has. */
+  asSocket(): Socket {
+    return this as unknown as Socket;
+  }
   /** Bytes of the client arrive. */
   arrive(bytes: Buffer): void {
     if (this.#broken) return;
@@ -191,8 +195,7 @@ export class KafkaClient {
     const socket = new BrokerEnd(port, this.#time, (bytes) => this.#heard(connection, bytes));
     const connection: Connection = { port, socket, splitter: new FrameSplitter(1 << 24), awaited: new Map() };
     this.#connection = connection;
-    // The broker uses of a socket what a BrokerEnd has.
-    this.#time.after(DELAY_MS, () => port.inProcess(() => port.accept?.(socket as unknown as Socket)));
+    this.#time.after(DELAY_MS, () => port.inProcess(() => port.accept?.(socket.asSocket())));
     return connection;
   }
 

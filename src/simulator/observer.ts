@@ -1,10 +1,11 @@
-import { groupId, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
+import { type GroupId, groupId, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
 import { type Ballot, maxBallot } from '../paxos/index.js';
-import { decodeFrame, type DiskCondition } from '../replica/index.js';
+import { decodeFrame, type DiskCondition, type Replica } from '../replica/index.js';
 import type { History } from './history.js';
 import { MEMBERS_GROUP } from './members.js';
 import type { SimulatedProcess } from './process.js';
 import { shardsSeen } from './recorder.js';
+import { WORKERS_GROUP } from './sdk-worker.js';
 import type { Setup } from './setup.js';
 import type { Station } from './strike.js';
 import type { Trace } from './trace.js';
@@ -13,6 +14,8 @@ import type { VirtualTime } from './virtual-time.js';
 
 /** Beyond its threshold a log may grow by what is written between two looks at it, and by whole segments. Bytes. */
 const LOG_MARGIN_BYTES = 256 * 1024;
+/** Groups that share something out. */
+const SHARING_GROUPS = [groupId(MEMBERS_GROUP), groupId(WORKERS_GROUP)];
 
 /** Writes down what the world sees of its replicas, without asking them anything that they could notice. */
 export class Observer {
@@ -22,7 +25,7 @@ export class Observer {
   readonly #history: History;
   readonly #stations: readonly Station[];
   readonly #sampled = new Map<string, number>();
-  readonly #granted = new Map<ReplicaId, number>();
+  readonly #granted = new Map<string, number>();
   readonly #incarnations = new Set<string>();
   readonly #stallsSince = new Map<ReplicaId, number>();
   /** Of replicas that have died since: what they had promised to others. */
@@ -65,11 +68,17 @@ export class Observer {
       this.#sampled.set(key, through);
       this.#history.samples.push({ replica: id, shard: shardId(shard), through, hash });
     }
-    const { appliedThrough: through, groups } = replica.peek(replica.shardOf(groupId(MEMBERS_GROUP)));
-    if (this.#granted.get(id) === through) return;
-    this.#granted.set(id, through);
-    for (const { scope, token, owner } of groups.fences(groupId(MEMBERS_GROUP))) {
-      this.#history.grants.push({ replica: id, scope, token, owner, through });
+    for (const group of SHARING_GROUPS) this.#grants(id, replica, group);
+  }
+
+  #grants(id: ReplicaId, replica: Replica, group: GroupId): void {
+    const { appliedThrough: through, groups } = replica.peek(replica.shardOf(group));
+    const key = `${id}/${group}`;
+    if (this.#granted.get(key) === through) return;
+    this.#granted.set(key, through);
+    const at = this.#time.now;
+    for (const { scope, token, owner } of groups.fences(group)) {
+      this.#history.grants.push({ at, replica: id, scope, token, owner, through });
       this.#trace.reached('a token was granted');
     }
   }

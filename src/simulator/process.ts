@@ -14,6 +14,7 @@ import {
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import type { SimulatedDisk } from './disk.js';
+import { KAFKA_PORT } from './kafka-carrier.js';
 import type { BrokerPort } from './kafka-client.js';
 import type { SimulatedNetwork } from './network.js';
 import type { Setup } from './setup.js';
@@ -150,7 +151,7 @@ export class SimulatedProcess implements BrokerPort {
       self: this.id,
       clusterId: 'simulated-cluster-0000',
       shards,
-      replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
+      replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: KAFKA_PORT + peer } })),
       quorums: majority(ids),
       http: undefined,
       paxos: { ...BOUNDS, electionTimeoutMs, heartbeatIntervalMs, leaseMs },
@@ -174,7 +175,7 @@ export class SimulatedProcess implements BrokerPort {
   }
 
   async #startBroker(coordinator: Replica, clock: Clock): Promise<void> {
-    const address = { host: 'simulated', port: 9000 + this.id };
+    const address = { host: 'simulated', port: KAFKA_PORT + this.id };
     const log = this.#log(this.#around.time);
     const listen = (accept: (socket: Socket) => void): Promise<typeof address> => {
       this.accept = accept;

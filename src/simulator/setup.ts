@@ -17,6 +17,9 @@ export interface Setup {
   /** Between two requests of a client, on average, while things go wrong. */
   readonly paceMs: number;
   readonly members: number;
+  /** Workers of the SDK, in a group of their own, and whether they keep what they have through a rebalance. */
+  readonly workers?: number;
+  readonly cooperative?: boolean;
   /** How often a leader looks for offsets past their retention. */
   readonly retentionSweepMs: number;
   /** A client fills a record space with this, so that a snapshot is many chunks. Bytes a record; 0: nobody does. */
@@ -74,12 +77,20 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
     staysBad: random.chance(0.35) ? random.pick(['dead', 'apart', 'oneLink', 'flaps'] as const) : undefined,
     lingers: random.chance(0.5),
   };
-  const setup = asked.reference === true ? { ...drawn, ...REFERENCE } : { ...drawn, ...drawVersions(seed) };
+  const setup =
+    asked.reference === true
+      ? { ...drawn, ...REFERENCE }
+      : { ...drawn, ...drawVersions(seed), ...drawWorkers(seed) };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),
     ...('olderLevel' in setup ? drawUpgrade(seed, setup) : []),
   ].sort((a, b) => a.atMs - b.atMs);
   return { ...setup, faults: planned.filter((_, place) => asked.only?.includes(place) !== false) };
+}
+
+function drawWorkers(seed: number): Pick<Setup, 'workers' | 'cooperative'> {
+  const random = stream(seed, 'workers');
+  return random.chance(0.4) ? { workers: 2 + random.below(3), cooperative: random.chance(0.6) } : {};
 }
 
 /** One world of four begins with an older version. */

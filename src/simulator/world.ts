@@ -21,6 +21,7 @@ import { SimulatedNetwork } from './network.js';
 import { Observer } from './observer.js';
 import { SimulatedProcess } from './process.js';
 import { recordWriter } from './record-writers.js';
+import { SdkWorker } from './sdk-worker.js';
 import { FAULTS_FROM_MS, type Setup, type StaysBad, stream } from './setup.js';
 import type { Station } from './strike.js';
 import { Trace } from './trace.js';
@@ -53,6 +54,7 @@ export class World {
   readonly #random: Random;
   readonly #observer: Observer;
   readonly #members: Member[] = [];
+  readonly #workers: SdkWorker[] = [];
   readonly #pending = new Set<PendingRequest>();
   #violation: Verdict['violation'];
   #healed = false;
@@ -107,7 +109,13 @@ export class World {
       badOne.id,
     ));
     await new HealedCluster({
-      ...{ setup: this.#setup, time: this.time, history: this.history, members: this.#members },
+      ...{
+        setup: this.#setup,
+        time: this.time,
+        history: this.history,
+        members: this.#members,
+        workers: this.#workers,
+      },
       ...{ pending: this.#pending, violated, timeIsSure: this.#timeIsSure() },
       core: () => this.#running().filter(({ self }) => core.includes(self)),
     }).watch();
@@ -162,6 +170,18 @@ export class World {
     for (let index = 0; index < members; index++) {
       const goneAt = index > 0 && lives.chance(0.4) ? FAULTS_FROM_MS + lives.below(faultsMs) : undefined;
       this.#members.push(new Member(around(`member-${index}`), store, `member-${index}`, goneAt));
+    }
+    this.#startWorkers(around, store);
+  }
+
+  /** The first one stays here, too. */
+  #startWorkers(around: (name: string) => ClientSurroundings, store: FencedStore): void {
+    const { seed, workers = 0, replicas, faultsMs, cooperative = false } = this.#setup;
+    const lives = stream(seed, 'lives of workers');
+    for (let index = 0; index < workers; index++) {
+      const goneAt = index > 0 && lives.chance(0.2) ? FAULTS_FROM_MS + lives.below(faultsMs) : Infinity;
+      const name = `worker-${index}`;
+      this.#workers.push(new SdkWorker(around(name), store, name, { replicas, cooperative, goneAt }));
     }
   }
 

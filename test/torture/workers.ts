@@ -231,6 +231,7 @@ export function watcher({ cluster, history }: Scene, groups: readonly string[]):
           worker.answered++;
           for (const { scope, owner, token } of fences)
             history.grants.push({
+              at: Date.now(),
               replica: replicaId(id),
               scope,
               owner: memberId(owner),

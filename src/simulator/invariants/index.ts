@@ -19,6 +19,7 @@ import { sameLogSameState } from './same-log-same-state.js';
 import { storesTakeNoOlderToken } from './stores-take-no-older-token.js';
 import { tokensOnlyGrow } from './tokens-only-grow.js';
 import { topicsStay } from './topics-stay.js';
+import { workersWorkWhatTheyOwn } from './workers-work-what-they-own.js';
 import { writesAreByTheOwner } from './writes-are-by-the-owner.js';
 import { zombiesAreRefused } from './zombies-are-refused.js';
 
@@ -40,6 +41,7 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'one-owner-in-a-generation': oneOwnerInAGeneration,
   'promises-survive-crashes': promisesSurviveCrashes,
   'stores-take-no-older-token': storesTakeNoOlderToken,
+  'workers-work-what-they-own': workersWorkWhatTheyOwn,
   'writes-are-by-the-owner': writesAreByTheOwner,
   'same-log-same-state': sameLogSameState,
   'topics-stay': topicsStay,

@@ -536,6 +536,39 @@ const GROUPS: readonly Mutant[] = [
   ),
 ];
 
+const WORKER: readonly Mutant[] = [
+  mutant(
+    'worker/machine',
+    'a worker trusts its session for too long',
+    'return this.#heardAt + this.#settings.sessionTimeoutMs * (1 - this.#settings.clockDriftRatio);',
+    'return this.#heardAt + 2 * this.#settings.sessionTimeoutMs;',
+  ),
+  mutant(
+    'worker/machine',
+    'a worker that missed a generation goes on',
+    "        this.#lose('the group has gone on without this member');\n        if (this.#phase !== 'leaving')",
+    "        if (this.#phase !== 'leaving')",
+  ),
+  mutant(
+    'worker/held-leases',
+    'a lease outlives its token',
+    'else if (wanted.token !== null && wanted.token !== entry.token) replaced.push(entry);',
+    '',
+  ),
+  mutant(
+    'client/assignors',
+    'what moves is given away before its owner gave it up',
+    'if (owner !== undefined && owner !== member.memberId) continue;',
+    '',
+  ),
+  mutant(
+    'client/group-client',
+    'the coordinator is never looked up again',
+    '    this.#coordinator = undefined;\n    for',
+    '    for',
+  ),
+];
+
 export const MUTANTS: readonly Mutant[] = [
   ...STORAGE,
   ...SHELL,
@@ -544,6 +577,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...BROKER,
   ...PAXOS,
   ...GROUPS,
+  ...WORKER,
 ];
 
 /** What few seeds catch: for CI. */
