@@ -40,6 +40,7 @@ class WorkerLife {
   readonly #store: FencedStore;
   readonly #name: string;
   readonly #drift: number;
+  readonly #instanceId: string | null;
   readonly #client: GroupClient;
   readonly #requests: MembershipRequests;
   readonly #works = new Map<number, LeasedWork>();
@@ -55,6 +56,7 @@ class WorkerLife {
     this.#drift = 1 + (random.next() - 0.5) * 0.04;
     this.time = new StoppableTime(time);
     const { group, instanceId, clientId, requestTimeoutMs } = options;
+    this.#instanceId = instanceId;
     const connect = connectsTo({ time, own: this.time, brokers });
     const about = { group, instanceId, clientId, requestTimeoutMs, connectTimeoutMs: requestTimeoutMs };
     this.#client = new GroupClient({ ...about, brokers: options.brokers, connect });
@@ -103,7 +105,8 @@ class WorkerLife {
 
   #told({ memberId: id, generation: of }: Extract<Effect, { kind: 'sync' }>, answer: Input): void {
     if (answer.kind !== 'synced' || answer.code !== 0) return;
-    const member = memberId(id);
+    // A member with a name stays who it is when it comes back under a new id.
+    const member = memberId(this.#instanceId ?? id);
     const about = { group: groupId(WORKERS_GROUP), member, generation: generation(of), at: this.time.now };
     this.#around.history.told.push({
       ...about,
