@@ -104,6 +104,22 @@ export class OwnDisk {
     }
   }
 
+  /**
+   * A replica that gets no link may know better, too: that this one formed its cluster with another disk, and with others. Where
+   * no peer confirms this disk, it serves what is not the cluster.
+   */
+  refused({ replicaId: from, formedWith }: Hello): void {
+    const { replicaId: self, clusterId, incarnation } = this.identity;
+    const expected = formedWith[self];
+    if (expected === undefined || expected === incarnation) return;
+    for (const peer of this.#peers.up)
+      if (this.#peers.met.get(peer)?.formedWith[self] === incarnation) return;
+    this.#fatal(
+      `replica ${from} remembers that cluster ${clusterId} was formed with another data directory of this replica (${expected}), and with ` +
+        `replicas ${Object.keys(formedWith).join(', ')}. Bring that directory back, and start with the list of replicas that the cluster was first started with`,
+    );
+  }
+
   /** `votes`: this replica may have voted already. */
   met(peer: ReplicaId, hello: Hello, votes: boolean): void {
     if (hello.position !== undefined) this.heard(peer, hello.position);

@@ -136,6 +136,8 @@ export interface TransportHandler {
   onDown(peer: ReplicaId, reason: string): void;
   /** After `onDown`: its address refuses connections, so its process has ended. Not said of a machine that is unreachable. */
   onDied(peer: ReplicaId): void;
+  /** A replica of the same cluster has something else that all must have alike, or is not in the configuration: it gets no link. */
+  onRefused(hello: Hello): void;
   onMessage(peer: ReplicaId, message: Uint8Array): void;
 }
 

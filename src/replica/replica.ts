@@ -1,7 +1,6 @@
 import {
   errorText,
   type ReplicaId,
-  type ShardId,
   shardId,
   type Slot,
   unwatched,
@@ -123,6 +122,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
       onDied: (peer) => this.#guard(() => this.#peerDied(peer)),
+      onRefused: (hello) => this.#guard(() => this.#disk.refused(hello)),
       onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes), 'messages'),
     });
     this.#lastSweepAt = this.#clock.monotonic();
@@ -363,7 +363,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#storage.writeSnapshot(shard, through, [bytes], () => host.install(machine));
   }
 
-  #tellHash(shard: ShardId, at: Slot, hash: number): void {
+  #tellHash(shard: ShardHost['shard'], at: Slot, hash: number): void {
     const frame = encodeFrame({ kind: 'audit', shard, slot: at, hash });
     for (const peer of this.peers.up) this.#options.transport.send(peer, frame, 'droppable');
   }

@@ -28,6 +28,8 @@ export interface LinkEvents {
   onReady(link: Link, peer: ReplicaId, hello: Hello): void;
   onHello(peer: ReplicaId, hello: Hello): void;
   onMessage(peer: ReplicaId, message: Buffer): void;
+  /** This end refuses a replica that says that it is of the same cluster. */
+  onRefused(hello: Hello): void;
   /** Refused or broken. Once. */
   onEnd(link: Link, reason: string, refused: Refused | undefined): void;
 }
@@ -172,7 +174,9 @@ export class Link {
 
   #onIntroduction(introduction: Introduction): void {
     const { self, hello } = introduction;
-    const reason = refusal(this.#hello(), introduction, this.#expectation);
+    const own = this.#hello();
+    const reason = refusal(own, introduction, this.#expectation);
+    if (reason !== undefined && hello?.clusterId === own.clusterId) this.#events.onRefused(hello);
     if (reason !== undefined || hello === undefined) return this.#refuse(reason ?? '');
     if (this.#peer !== undefined && self !== this.#peer) throw new FramingError(`a hello of replica ${self}`);
     if (this.#peer !== undefined) return this.#events.onHello(self, hello);

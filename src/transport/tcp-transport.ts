@@ -161,6 +161,7 @@ class TcpTransport implements Transport {
       onReady: (link, peer, hello) => this.#ready(link, peer, hello),
       onHello: (peer, hello) => this.#handler!.onUp(peer, hello),
       onMessage: (peer, message) => this.#handler!.onMessage(peer, message),
+      onRefused: (hello) => this.#handler!.onRefused(hello),
       onEnd: (link, reason, refused) => {
         this.#ended(link, reason);
         if (refused === 'by-us') this.#logOnce(`refused a link with ${whom}: ${reason}`, true);

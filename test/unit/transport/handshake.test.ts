@@ -117,6 +117,16 @@ describe('a replica that is called', () => {
     expect(one.events).toEqual([]);
   });
 
+  it('tells its replica of a stranger of the same cluster, and of no other', async () => {
+    const { one, call } = await calledReplica({ peers: [] });
+    for (const clusterId of ['another', undefined]) {
+      const peer = await call(introductionOf(2, 1, clusterId === undefined ? {} : { clusterId }));
+      await eventually('the end', 2_000, () => peer.isClosed, 1);
+    }
+    expect(one.refused).toEqual([2]);
+    expect(one.events).toEqual([]);
+  });
+
   it('refuses what is not a frame, and a message before the introduction', async () => {
     const { one, call } = await calledReplica();
     const [stranger, early] = [await call(Buffer.alloc(0)), await call(Buffer.alloc(0))];

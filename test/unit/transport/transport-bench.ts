@@ -33,6 +33,7 @@ type Event =
 export class TestReplica {
   readonly events: Event[] = [];
   readonly messages: Buffer[] = [];
+  readonly refused: ReplicaId[] = [];
   readonly log: string[] = [];
   onMessage: (peer: ReplicaId, message: Buffer) => void = (_, message) => this.messages.push(message);
   hello: Hello;
@@ -54,6 +55,7 @@ export class TestReplica {
       onUp: (peer, hello) => this.events.push({ kind: 'up', peer, hello }),
       onDown: (peer, reason) => this.events.push({ kind: 'down', peer, reason }),
       onDied: (peer) => this.events.push({ kind: 'died', peer }),
+      onRefused: ({ replicaId: peer }) => this.refused.push(peer),
       onMessage: (peer, message) => this.onMessage(peer, Buffer.from(message)),
     });
   }
