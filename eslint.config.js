@@ -23,6 +23,7 @@ export default tseslint.config(
       ],
       // Programs of users: compiled, as strictly, against the installed package.
       'test/package/fixtures',
+      'examples/nest-worker',
     ],
   },
   ...tseslint.configs.recommendedTypeChecked,

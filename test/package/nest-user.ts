@@ -35,8 +35,8 @@ type Ask = (
 ) => Promise<Answer>;
 
 const TIMEOUT_MS = 300_000;
-const READY_WITHIN_MS = 20_000;
-const STOPPED_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
+const STOPPED_WITHIN_MS = 60_000;
 
 /** Declares the tests of an application over one version of Nest, with the packed package installed into it. */
 export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
@@ -44,7 +44,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
   let project: Project;
   beforeAll(async () => {
     packed = await pack();
-    const ofNest = ['common', 'core', 'platform-express', 'platform-fastify', 'terminus'];
+    const ofNest = ['common', 'core', 'platform-express', 'platform-fastify', 'terminus', 'microservices'];
     project = await Project.install(packed, {
       ...{ fixture: 'bank', type },
       dependencies: {
@@ -200,6 +200,11 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
         status: 200,
         body: { status: 'ok', info: { workers: { status: 'up', billing } } },
       });
+    });
+
+    it('works on partitions through message patterns', async () => {
+      const { patterned } = await told<{ patterned: object }>(child, 'patterned');
+      expect(patterned).toEqual({ scope: 'patterns/patterned/0', type: 'rpc' });
     });
 
     it('tells an SDK of OpenTelemetry what it counted, and ends when it is asked to', async () => {

@@ -4,7 +4,7 @@ import { freePorts } from '../harness/tcp-ports.js';
 import { eventually } from '../harness/waiting.js';
 import type { Project } from './project.js';
 
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
 
 /** The settings of a cluster of one replica, as a file in the project, and where it answers. */
 export async function oneReplica(project: Project): Promise<{ readonly file: string; readonly url: string }> {

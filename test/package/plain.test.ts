@@ -4,7 +4,7 @@ import { pack, type Packed } from './packed.js';
 import { Project } from './project.js';
 
 const TIMEOUT_MS = 120_000;
-const STOPPED_WITHIN_MS = 20_000;
+const STOPPED_WITHIN_MS = 60_000;
 
 let packed: Packed;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ROOT } from '../harness/cluster.js';
 import type { Packed } from './packed.js';
 import { attempt, type Ended, run } from './run.js';
@@ -53,6 +53,23 @@ export class Project {
     return project;
   }
 
+  /** One of our examples with a package.json of its own, as somebody who copies it. */
+  static async example({ tarball }: Packed, name: string): Promise<Project> {
+    const project = new Project(mkdtempSync(join(tmpdir(), 'quorate-example-')));
+    cpSync(join(ROOT, 'examples', name), project.directory, {
+      recursive: true,
+      // What somebody has installed and built in it.
+      filter: (path) => !['node_modules', 'out', 'package-lock.json'].includes(basename(path)),
+    });
+    const manifest = JSON.parse(readFileSync(project.path('package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    manifest.dependencies['quorate'] = `file:${tarball}`;
+    project.#write('package.json', manifest);
+    await project.add();
+    return project;
+  }
+
   /** Installs what package.json says, and `packages`. Their install scripts do not run: none of them may be needed. */
   async add(...packages: readonly string[]): Promise<void> {
     const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
@@ -91,6 +108,10 @@ export class Project {
 
   node(...args: readonly string[]): Promise<Ended> {
     return attempt(process.execPath, args, this.directory);
+  }
+  /** A script of its package.json, with these variables of the environment besides. */
+  script(name: string, variables: Readonly<Record<string, string>> = {}): Promise<Ended> {
+    return attempt('npm', ['run', name], this.directory, variables);
   }
   /** The `quorate` command, as npx finds it. */
   quorate(...args: readonly string[]): Promise<Ended> {

@@ -17,9 +17,14 @@ export const environment = Object.fromEntries(
 );
 
 /** Runs a command to its end, whatever that is. */
-export function attempt(command: string, args: readonly string[], cwd: string): Promise<Ended> {
+export function attempt(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const options = { cwd, env: environment, maxBuffer: OUTPUT_BYTES_MAX };
+    const options = { cwd, env: { ...environment, ...variables }, maxBuffer: OUTPUT_BYTES_MAX };
     execFile(command, args, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ code, stdout, stderr });

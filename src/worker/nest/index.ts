@@ -14,4 +14,5 @@ export {
   type PartitionWorkerOptions,
 } from './decorators.js';
 export { PartitionWorkers, WorkerSetupError } from './partition-workers.js';
+export { PartitionTransport, type PartitionTransportOptions, QUORATE_TRANSPORT } from './transport.js';
 export { WorkerHealthIndicator, type WorkerHealthOptions, type WorkerHealthResult } from './health.js';
