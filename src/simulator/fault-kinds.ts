@@ -25,6 +25,7 @@ export const FAULT_KINDS = [
   'backUp',
   'damage',
   'majorityMoves',
+  'suspend',
 ] as const;
 /** In a cluster that began with an older version. */
 export type VersionFault = 'upgrade' | 'rollBack';

@@ -30,6 +30,8 @@ const GOALS: readonly string[] = [
   'one direction was cut',
   'isolated',
   'stopped',
+  'a machine was suspended',
+  'the end of a process was known',
   'a leader stopped',
   'a wall clock jumped',
   'links became slow',

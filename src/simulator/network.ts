@@ -11,6 +11,9 @@ const DELAY_MS = 0.5;
 const RECONNECT_MS = 30;
 const QUEUE_BYTES_MAX = 1024 * 1024;
 const SHARE = { normal: 1, droppable: 0.25, bulk: 0.5 } as const;
+type Urgency = keyof typeof SHARE;
+/** When a peer whose link broke is asked whether it still listens, again and again. Milliseconds after the answer before. */
+const PROBES_MS = [5, 20, 100, 200, 400];
 
 interface Node {
   readonly id: ReplicaId;
@@ -18,6 +21,8 @@ interface Node {
   readonly handler: TransportHandler;
   /** Runs in the process, if it lives then. */
   readonly inProcess: (run: () => void) => void;
+  /** Peers that had a link, whose fate is open. */
+  readonly lost: Set<ReplicaId>;
 }
 
 /** One connection between two processes. What is under way when it ends is lost. */
@@ -26,18 +31,23 @@ interface Link {
   readonly nodes: readonly [Node, Node];
   readonly pipes: readonly [Pipe, Pipe];
 }
+/** What is as urgent stays in order; what is more urgent may overtake. */
 interface Pipe {
-  arrivesAt: number;
-  queuedBytes: number;
+  readonly arrivesAt: Record<Urgency, number>;
+  readonly queuedBytes: Record<Urgency, number>;
   /** Waiting for the direction to be mended. */
   held: (() => void)[];
 }
 
-const pipe = (): Pipe => ({ arrivesAt: 0, queuedBytes: 0, held: [] });
+const none = (): Record<Urgency, number> => ({ droppable: 0, normal: 0, bulk: 0 });
+const pipe = (): Pipe => ({ arrivesAt: none(), queuedBytes: none(), held: [] });
 const pair = (a: ReplicaId, b: ReplicaId): string => (a < b ? `${a}-${b}` : `${b}-${a}`);
 const way = (from: ReplicaId, to: ReplicaId): string => `${from}>${to}`;
 
-/** Links as TCP gives them: in order, at most once, and broken when one direction is silent for too long. */
+/**
+ * Links as the port of the transport promises them: at most once, in the order of those that are as urgent, and broken when one
+ * direction is silent for too long.
+ */
 export class SimulatedNetwork {
   /** Bytes a millisecond on every link. */
   bandwidth = Number.POSITIVE_INFINITY;
@@ -48,6 +58,8 @@ export class SimulatedNetwork {
   readonly #nodes = new Map<ReplicaId, Node>();
   readonly #links = new Map<string, Link>();
   readonly #cut = new Set<string>();
+  /** Machines that are off: nobody there refuses a connection. */
+  readonly #off = new Set<ReplicaId>();
 
   constructor(time: VirtualTime, random: Random, trace: Trace) {
     this.#time = time;
@@ -63,7 +75,8 @@ export class SimulatedNetwork {
   ): Transport {
     return {
       start: (hello, handler) => {
-        this.#nodes.set(id, { id, hello, handler, inProcess });
+        this.#nodes.set(id, { id, hello, handler, inProcess, lost: new Set() });
+        this.#off.delete(id);
         for (const other of this.#nodes.values()) if (other.id !== id) this.#connect(id, other.id);
         return Promise.resolve();
       },
@@ -77,7 +90,7 @@ export class SimulatedNetwork {
         const hello = node.hello();
         for (const link of this.#linksOf(id)) {
           const side = link.nodes[0] === node ? 0 : 1;
-          this.#carry(link, side, 256, (to) => to.handler.onUp(id, hello));
+          this.#carry(link, side, 256, 'droppable', (to) => to.handler.onUp(id, hello));
         }
       },
       close: () => {
@@ -91,6 +104,7 @@ export class SimulatedNetwork {
   gone(id: ReplicaId, noticed: boolean): void {
     const links = this.#linksOf(id);
     this.#nodes.delete(id);
+    if (!noticed) this.#off.add(id);
     for (const link of links) this.#time.after(noticed ? this.delayMs : SILENCE_MS, () => this.#end(link));
     if (!noticed && links.length > 0) this.#trace.reached('a machine fell silent');
   }
@@ -138,8 +152,30 @@ export class SimulatedNetwork {
       const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()] };
       this.#links.set(pair(a, b), link);
       const hellos = [first.hello(), second.hello()] as const;
-      this.#carry(link, 0, 256, (to) => to.handler.onUp(first.id, hellos[0]));
-      this.#carry(link, 1, 256, (to) => to.handler.onUp(second.id, hellos[1]));
+      this.#introduce(link, 0, (to) => to.handler.onUp(first.id, hellos[0]));
+      this.#introduce(link, 1, (to) => to.handler.onUp(second.id, hellos[1]));
+    });
+  }
+
+  /** Nothing arrives before the introduction. */
+  #introduce(link: Link, side: 0 | 1, deliver: (to: Node) => void): void {
+    const [own, other] = side === 0 ? link.nodes : [link.nodes[1], link.nodes[0]];
+    own.lost.delete(other.id);
+    this.#carry(link, side, 256, 'droppable', deliver);
+    const { arrivesAt } = link.pipes[side];
+    arrivesAt.normal = arrivesAt.bulk = arrivesAt.droppable;
+  }
+
+  /** Asks whether a peer whose link broke still listens: where nobody does its process has ended. */
+  #probe(node: Node, peer: ReplicaId, [againMs, ...rest]: readonly number[]): void {
+    this.#time.after(2 * this.delayMs, () => {
+      if (this.#nodes.get(node.id) !== node || !node.lost.has(peer)) return;
+      if (this.#cut.has(way(node.id, peer)) || this.#cut.has(way(peer, node.id))) return;
+      if (!this.#nodes.has(peer) && !this.#off.has(peer)) {
+        node.lost.delete(peer);
+        this.#trace.reached('the end of a process was known');
+        node.inProcess(() => node.handler.onDied(peer));
+      } else if (againMs !== undefined) this.#time.after(againMs, () => this.#probe(node, peer, rest));
     });
   }
 
@@ -161,22 +197,26 @@ export class SimulatedNetwork {
       [a, b],
       [b, a],
     ] as const) {
-      if (this.#nodes.get(node.id) === node) node.inProcess(() => node.handler.onDown(other.id, 'it broke'));
+      if (this.#nodes.get(node.id) !== node) continue;
+      node.inProcess(() => node.handler.onDown(other.id, 'it broke'));
+      node.lost.add(other.id);
+      this.#probe(node, other.id, PROBES_MS);
     }
     this.#connect(a.id, b.id);
   }
 
-  #send(from: ReplicaId, to: ReplicaId, bytes: Buffer, urgency: keyof typeof SHARE): boolean {
+  #send(from: ReplicaId, to: ReplicaId, bytes: Buffer, urgency: Urgency): boolean {
     const link = this.#links.get(pair(from, to));
     if (link === undefined || !link.open) return false;
     const side = link.nodes[0].id === from ? 0 : 1;
-    const { queuedBytes } = link.pipes[side];
-    if (queuedBytes + bytes.length > QUEUE_BYTES_MAX * SHARE[urgency]) {
+    const { droppable, normal, bulk } = link.pipes[side].queuedBytes;
+    const queued = urgency === 'droppable' ? droppable : droppable + normal + bulk;
+    if (queued + bytes.length > QUEUE_BYTES_MAX * SHARE[urgency]) {
       this.#trace.reached('a queue was full');
       return false;
     }
     const arrived = this.#trace.recorder?.sent(from, to, bytes);
-    this.#carry(link, side, bytes.length, (node) => {
+    this.#carry(link, side, bytes.length, urgency, (node) => {
       arrived?.();
       this.#trace.message(this.#time.now, from, to, bytes[0]!, bytes.length);
       node.handler.onMessage(from, bytes);
@@ -184,21 +224,25 @@ export class SimulatedNetwork {
     return true;
   }
 
-  #carry(link: Link, side: 0 | 1, bytes: number, deliver: (to: Node) => void): void {
+  #carry(link: Link, side: 0 | 1, bytes: number, urgency: Urgency, deliver: (to: Node) => void): void {
     const lane = link.pipes[side];
     const [from, to] = side === 0 ? link.nodes : [link.nodes[1], link.nodes[0]];
-    const starts = Math.max(this.#time.now, lane.arrivesAt - this.delayMs);
+    const { arrivesAt, queuedBytes } = lane;
+    const starts = Math.max(this.#time.now, arrivesAt[urgency] - this.delayMs);
     const jitter = this.#random.chance(0.05) ? this.#random.next() * 20 : this.#random.next() * 0.3;
-    lane.arrivesAt = Math.max(lane.arrivesAt, starts + bytes / this.bandwidth + this.delayMs + jitter);
-    lane.queuedBytes += bytes;
+    arrivesAt[urgency] = Math.max(
+      arrivesAt[urgency],
+      starts + bytes / this.bandwidth + this.delayMs + jitter,
+    );
+    queuedBytes[urgency] += bytes;
     const arrive = (): void => {
       if (!link.open || this.#nodes.get(to.id) !== to) return;
       if (this.#cut.has(way(from.id, to.id)) || lane.held.length > 0) return void lane.held.push(arrive);
-      lane.queuedBytes -= bytes;
+      queuedBytes[urgency] -= bytes;
       to.inProcess(() => {
         if (link.open) deliver(to);
       });
     };
-    this.#time.after(lane.arrivesAt - this.#time.now, arrive);
+    this.#time.after(arrivesAt[urgency] - this.#time.now, arrive);
   }
 }

@@ -40,8 +40,13 @@ export class Observer {
   }
 
   #each(visit: (station: Station, process: SimulatedProcess) => void): void {
+    // Who sleeps notices nothing, and may not be asked: it would look at its clock.
     for (const station of this.#stations)
-      if (station.process?.alive === true && station.process.replica !== undefined)
+      if (
+        station.process?.alive === true &&
+        !station.process.suspended &&
+        station.process.replica !== undefined
+      )
         visit(station, station.process);
   }
 

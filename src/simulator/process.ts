@@ -1,6 +1,14 @@
 import type { Socket } from 'node:net';
 import { type Broker, createBroker } from '../broker/index.js';
-import { type Log, monotonicMs, type Random, type ReplicaId, replicaId, wallMs } from '../kernel/index.js';
+import {
+  countingSuspends,
+  type Log,
+  monotonicMs,
+  type Random,
+  type ReplicaId,
+  replicaId,
+  wallMs,
+} from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { majority } from '../paxos/index.js';
 import {
@@ -74,6 +82,9 @@ export class SimulatedProcess implements BrokerPort {
   readonly #around: Surroundings;
   #alive = true;
   #stoppedUntil = 0;
+  /** Since when its machine sleeps. */
+  #suspendedAt: number | undefined;
+  #suspendedMs = 0;
   /** What happened while it was stopped, in that order: its system keeps it. */
   #kept: (() => void)[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
@@ -116,6 +127,8 @@ export class SimulatedProcess implements BrokerPort {
   }
   /** As SIGSTOP: its clock runs on, and it does nothing. */
   stopUntil(at: number): void {
+    if (at <= this.#around.time.now) this.#wake();
+    else if (this.suspended) return;
     this.#stoppedUntil = at;
     if (at > this.#around.time.now) this.#around.trace.recorder?.paused(this.id, at);
   }
@@ -240,14 +253,56 @@ export class SimulatedProcess implements BrokerPort {
     if (this.#sent.length > 2 * SENT_KEPT) this.#sent.splice(0, SENT_KEPT);
   }
 
+  /** As the system clock of production is made: of a monotonic clock that stands still while the machine is suspended. */
   #clock(): Clock {
     const { time, drift, wallOffset } = this.#around;
+    const wall = (): number => 1_700_000_000_000 + time.now + wallOffset();
+    const monotonic = countingSuspends({
+      monotonicMs: () => this.#counted(),
+      wallMs: wall,
+      uptimeMs: () => 10 * Math.floor((time.now * drift) / 10),
+    });
     return {
-      monotonic: () => monotonicMs(1_000 + time.now * drift),
-      wall: () => wallMs(1_700_000_000_000 + time.now + wallOffset()),
-      after: (delayMs, callback) => this.#later(delayMs / drift, callback),
+      monotonic: () => monotonicMs(monotonic()),
+      wall: () => wallMs(wall()),
+      after: (delayMs, callback) => this.#timer(this.#counted() + delayMs, callback),
       endOfTurn: (callback) => void this.#later(0, callback),
     };
+  }
+
+  /** What the machine counted while it was not suspended. Milliseconds. */
+  #counted(): number {
+    const { time, drift } = this.#around;
+    return 1_000 + ((this.#suspendedAt ?? time.now) - this.#suspendedMs) * drift;
+  }
+
+  /** `due`: by what the machine counts. */
+  #timer(due: number, run: () => void): () => void {
+    const { drift } = this.#around;
+    let takeBack = this.#later((due - this.#counted()) / drift, () => {
+      // The machine was suspended meanwhile.
+      if (due - this.#counted() > 0.001) takeBack = this.#timer(due, run);
+      else run();
+    });
+    return () => takeBack();
+  }
+
+  /** The whole machine sleeps: its clock stands still, and its timers with it. */
+  suspend(ms: number): void {
+    if (this.suspended) return;
+    const { time } = this.#around;
+    this.stopUntil(time.now + ms);
+    this.#suspendedAt = time.now;
+    time.after(ms, () => {
+      if (time.now >= this.#stoppedUntil) this.#wake();
+    });
+  }
+  get suspended(): boolean {
+    return this.#suspendedAt !== undefined;
+  }
+  #wake(): void {
+    if (this.#suspendedAt !== undefined) this.#suspendedMs += this.#around.time.now - this.#suspendedAt;
+    this.#suspendedAt = undefined;
   }
 
   #log(time: VirtualTime): Log {

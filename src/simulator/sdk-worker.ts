@@ -64,7 +64,7 @@ class WorkerLife {
     const { sessionTimeoutMs, heartbeatIntervalMs, drainMs, assignor } = options;
     const settings = { sessionTimeoutMs, heartbeatIntervalMs, drainMs, clockDriftRatio: CLOCK_DRIFT_RATIO };
     const cooperative = assignor === 'cooperative-sticky';
-    this.machine = new WorkerMachine({ ...settings, cooperative, backOff: BACK_OFF }, random);
+    this.machine = new WorkerMachine({ ...settings, cooperative, instanceId, backOff: BACK_OFF }, random);
     this.step({ kind: 'start' });
     this.#refresh();
   }
@@ -255,10 +255,10 @@ export class SdkWorker {
       this.#starts(random.below(1_500));
     } else if (chance < 0.6) {
       trace.reached('a worker left');
-      life.time.inProcess(() =>
-        life.step({ kind: 'leave', reason: 'it was told to', silently: random.chance(0.3) }),
-      );
-      this.#comesBack(life);
+      life.time.inProcess(() => {
+        life.step({ kind: 'leave', reason: 'it was told to', silently: random.chance(0.3) });
+        this.#comesBack(life);
+      });
     }
   }
 

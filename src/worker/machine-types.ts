@@ -11,6 +11,8 @@ export interface MachineSettings {
   readonly clockDriftRatio: number;
   /** True: what is kept is not interrupted by a rebalance (KIP-429). False: everything is revoked before each. */
   readonly cooperative: boolean;
+  /** The name of a static member (KIP-345). */
+  readonly instanceId?: string | null;
   readonly backOff: BackOff;
 }
 

@@ -81,6 +81,8 @@ export class WorkerMachine {
   /** What the last JoinGroup named as owned. */
   #claimed: readonly TopicPartition[] = [];
   #hasBeenMember = false;
+  /** It has not had its part since it was started. */
+  #isNew = true;
   /** The member id of the last `became-member`. */
   #announced = '';
   #leaving: { readonly reason: string; readonly silently: boolean } | undefined;
@@ -125,6 +127,7 @@ export class WorkerMachine {
       case 'start':
         if (!['idle', 'left'].includes(this.#phase)) return;
         this.#leaving = undefined;
+        this.#isNew = true;
         return this.#join('it starts');
       case 'tick':
         return;
@@ -255,6 +258,9 @@ export class WorkerMachine {
     // Nobody else was given what JoinGroup named as owned. It drains, or has settled since: the group has to be told.
     if (this.#claimed.some((each) => !this.#leases.keeps(each)))
       this.#mustRejoin = 'it has given up what it was asked for';
+    else if (this.#isNew && this.#settings.cooperative && typeof this.#settings.instanceId === 'string')
+      this.#mustRejoin = 'an earlier process under its name may have ended between two rounds';
+    this.#isNew = false;
     this.#leases.open(this.#memberId);
     this.#effects.push({ kind: 'rebalanced', generation: this.#generation, owned: answer.assigned.length });
   }

@@ -43,6 +43,14 @@ export const PROCESS_FAULTS = {
     strike.note('a leader stopped', leader);
     leader.process?.stopUntil(world.time.now + world.electionTimeoutMs * (1 + 3 * random.next()));
   },
+  /** Somebody closes the lid, mostly of the one that leads. */
+  suspend: (strike) => {
+    const { world, random } = strike;
+    const leader = world.stations.find(({ process }) => process?.replica?.serves(shardId(0)) === true);
+    const station = random.chance(0.6) && leader !== undefined ? leader : strike.any();
+    strike.note('a machine was suspended', station);
+    station.process?.suspend(1_000 + random.below(3_000));
+  },
   portTaken: (strike) => {
     const station = strike.any();
     strike.note('a port was taken', station);

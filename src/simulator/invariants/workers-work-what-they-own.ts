@@ -12,7 +12,7 @@ export function workersWorkWhatTheyOwn({ worked, grants }: History): string | un
     else if (grant.token > known.at(-1)!.token) known.push(grant);
   }
   for (const { at, scope, token, owner } of worked) {
-    const other = newest.get(scope)?.find((grant) => grant.token > token);
+    const other = newest.get(scope)?.find((grant) => grant.token > token && grant.owner !== owner);
     if (other !== undefined && at - other.at > BOUND_MS)
       return `at ${at} ms ${owner} works on ${scope} with token ${token}; ${other.owner} has ${other.token} since ${other.at} ms`;
   }

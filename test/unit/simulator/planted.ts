@@ -263,6 +263,10 @@ const SHELL: readonly Mutant[] = [
   },
 ];
 
+const CLOCKS: readonly Mutant[] = [
+  mutant('kernel/suspend', 'a lease survives a suspend', 'return now + suspended;', 'return now;'),
+];
+
 const VERSIONS: readonly Mutant[] = [
   mutant(
     'replica/replica',
@@ -572,6 +576,7 @@ const WORKER: readonly Mutant[] = [
 export const MUTANTS: readonly Mutant[] = [
   ...STORAGE,
   ...SHELL,
+  ...CLOCKS,
   ...VERSIONS,
   ...TRANSPORT,
   ...BROKER,
