@@ -226,6 +226,7 @@ export const DIFFERENCES: readonly Difference[] = [
     kafka: 'A broker cannot ask a member to leave.',
     quorate: 'A tagged field of Heartbeat does, while an operator asks for it (`quorate groups drain`).',
     why: 'A worker finishes and commits before its partitions move. Other clients skip the field.',
+    explains: ({ api, path }) => api === 'Heartbeat' && path === 'drain',
   },
   {
     id: 'the first rebalance',

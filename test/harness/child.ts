@@ -21,6 +21,8 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #listeners = new Set<(line: string, stream: 'stdout' | 'stderr') => void>();
   readonly exited: Promise<number | null>;
+  /** All that it printed has been read: later than `exited`. */
+  readonly printed: Promise<unknown>;
   #running = true;
 
   constructor(name: string, command: string, args: readonly string[], options: ChildOptions = {}) {
@@ -31,15 +33,7 @@ export class Child {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    for (const stream of ['stdout', 'stderr'] as const) {
-      const source = this.#process[stream];
-      if (source === null) continue;
-      createInterface({ input: source }).on('line', (line) => {
-        this.lines.push(line);
-        if (this.lines.length > LINES_KEPT) this.lines.splice(0, LINES_KEPT / 2);
-        for (const listener of this.#listeners) listener(line, stream);
-      });
-    }
+    this.printed = Promise.all((['stdout', 'stderr'] as const).map((stream) => this.#listen(stream)));
     this.#process.stdin?.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
       this.#process.once('error', (error) => {
@@ -52,6 +46,16 @@ export class Child {
         resolve(code);
       });
     });
+  }
+
+  #listen(stream: 'stdout' | 'stderr'): Promise<void> {
+    const reader = createInterface({ input: this.#process[stream]! });
+    reader.on('line', (line) => {
+      this.lines.push(line);
+      if (this.lines.length > LINES_KEPT) this.lines.splice(0, LINES_KEPT / 2);
+      for (const listener of this.#listeners) listener(line, stream);
+    });
+    return new Promise((resolve) => reader.once('close', resolve));
   }
 
   get running(): boolean {

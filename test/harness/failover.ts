@@ -78,7 +78,7 @@ export class FailoverScene {
       );
     }
     await Promise.all(this.#members.map((member) => member.start()));
-    await eventually('both members have their share', 15_000, () =>
+    await eventually('both members have their share', 30_000, () =>
       this.#members.every((member) => member.isStable && member.partitions.length === 3),
     );
     await this.#beginKafkajs();
@@ -115,7 +115,7 @@ export class FailoverScene {
     await consumer.connect();
     await consumer.subscribe({ topics: [TOPIC] });
     await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
-    await eventually('kafkajs has joined', 15_000, () => this.#kafkaJoins > 0);
+    await eventually('kafkajs has joined', 30_000, () => this.#kafkaJoins > 0);
     this.#kafka = consumer;
   }
 
@@ -157,7 +157,7 @@ export class FailoverScene {
     const killedAt = Math.max(at, performance.now() - 5);
     const firstAt = await eventually(
       'a commit is acknowledged after the kill',
-      20_000,
+      30_000,
       () => this.#acknowledgedAt.find((time) => time > killedAt + 20),
       5,
     );
@@ -173,7 +173,7 @@ export class FailoverScene {
     await this.#cluster.ready(killed);
     await this.#cluster.settled(this.group);
     const soFar = this.#kafkajsCommits;
-    await eventually('kafkajs commits again', 20_000, () => this.#kafkajsCommits > soFar + 1);
+    await eventually('kafkajs commits again', 30_000, () => this.#kafkajsCommits > soFar + 1);
     const groupsInTheEnd = await this.#picture(killed);
     if (groupsInTheEnd !== groups) throw new Error(`the groups changed: ${groups} -> ${groupsInTheEnd}`);
     const committedByKafkajs = this.#kafkajsCommits;
@@ -184,7 +184,7 @@ export class FailoverScene {
   /** Both groups as a replica shows them when they are stable: who is in them, in which generation, and who owns what. */
   async #picture(replica: number): Promise<string> {
     const shown = [this.group, this.#kafkajsGroup].map((name) =>
-      eventually(`replica ${replica} shows ${name} stable`, 10_000, async () => {
+      eventually(`replica ${replica} shows ${name} stable`, 30_000, async () => {
         const response = await fetch(`${this.#cluster.replica(replica).http}/groups/${name}`);
         if (!response.ok) throw new Error(`GET /groups/${name} was answered with ${response.status}`);
         const { group, members } = (await response.json()) as GroupDetailJson;

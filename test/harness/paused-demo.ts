@@ -9,6 +9,7 @@ import { ROOT } from './cluster.js';
 export async function runPausedDemo(args: readonly string[], stores: readonly string[] = []): Promise<void> {
   const demo = new Child('demo:paused', process.execPath, ['examples/paused.js', ...args], { cwd: ROOT });
   const code = await demo.exited;
+  await demo.printed;
   const printed = demo.lines.join('\n');
   if (code !== 0) console.error(printed);
   expect(code).toBe(0);

@@ -12,5 +12,6 @@ export async function quorate(
     env: { QUORATE_URL: urls },
   });
   const code = await child.exited;
+  await child.printed;
   return { code, text: child.lines.join('\n') };
 }

@@ -51,7 +51,7 @@ export class RedisCluster {
     const cluster = new RedisCluster(ports, nodes, directory);
     try {
       for (const node of nodes) {
-        await eventually('the node answers', 20_000, () => {
+        await eventually('the node answers', 30_000, () => {
           if (!node.running) throw new Error(`redis-server did not start:\n${node.lines.join('\n')}`);
           return node.lines.some((line) => /Ready to accept/i.test(line));
         });

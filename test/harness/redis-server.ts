@@ -61,7 +61,7 @@ export class RedisServer {
     const client = new Redis(port, '127.0.0.1', { lazyConnect: true });
     client.on('error', () => undefined);
     const server = new RedisServer(port, client, { process: child, directory });
-    await eventually('redis-server is ready', 20_000, () => {
+    await eventually('redis-server is ready', 30_000, () => {
       if (!child.running) throw new Error(`redis-server did not start:\n${child.lines.join('\n')}`);
       return child.lines.some((line) => /Ready to accept connections/i.test(line));
     });
@@ -71,7 +71,7 @@ export class RedisServer {
   /** Resolves when it has all that its master had. */
   async replicate(masterPort: number): Promise<void> {
     await this.client.replicaof('127.0.0.1', masterPort);
-    await eventually('the replica is in step', 20_000, async () =>
+    await eventually('the replica is in step', 30_000, async () =>
       (await this.client.info('replication')).includes('master_link_status:up'),
     );
   }

@@ -168,7 +168,7 @@ export async function startBinary(kind: ServiceKind): Promise<OwnService | strin
     foundIn: 'binary',
     pause: async () => {
       const pids = signalAll(child, 'SIGSTOP');
-      await eventually(`${kind} stands still`, 5_000, () => pids.every(standsStill), 1);
+      await eventually(`${kind} stands still`, 30_000, () => pids.every(standsStill), 1);
     },
     resume: () => Promise.resolve(void signalAll(child, 'SIGCONT')),
     kill: () => child.kill(),

@@ -15,7 +15,7 @@ export interface Writer {
 
 /** More of them than this have to come through. */
 const WRITES_MIN = 100;
-const OVERTIME_MS = 20_000;
+const OVERTIME_MS = 120_000;
 
 /**
  * Many writers on one record, each with a connection of its own, each adding one as fast as it can. RACE_MS: for how long.

@@ -59,6 +59,7 @@ describe('admin tools', () => {
   const run = async (command: string, args: readonly string[]): Promise<string> => {
     const child = new Child(command, command, args);
     const code = await child.exited;
+    await child.printed;
     const text = child.lines.filter((line) => !/log4j|slf4j/i.test(line)).join('\n');
     if (code !== 0) throw new Error(`${command} ${args.join(' ')}: ${code}\n${text}`);
     return text;

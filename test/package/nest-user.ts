@@ -217,6 +217,7 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
         'quorate.locking.fenced_writes': 1,
       });
       expect(await child.exited).toBe(0);
+      await child.printed;
       const drained = child.lines.filter((line) => line.startsWith('{"drained"')).sort();
       expect(drained).toEqual([0, 1].map((partition) => `{"drained":"billing/tenants/${partition}"}`));
     });

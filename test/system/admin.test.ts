@@ -14,10 +14,16 @@ describe('HTTP and the command line', () => {
   beforeAll(async () => {
     cluster = await Cluster.start();
     await cluster.createTopic(TOPIC, 4);
-    member = new GroupMember({ bootstrap: cluster.bootstrap, group: GROUP, topic: TOPIC, partitions: 4 });
+    member = new GroupMember({
+      bootstrap: cluster.bootstrap,
+      group: GROUP,
+      topic: TOPIC,
+      partitions: 4,
+      sessionTimeoutMs: 60_000,
+    });
     await member.start();
     expect(await member.commit(2, 41)).toBe(0);
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await member.leave();
     await cluster.close();
@@ -36,19 +42,16 @@ describe('HTTP and the command line', () => {
         type,
       };
     });
-  const send = async (
-    method: string,
-    path: string,
-    body?: unknown,
-  ): Promise<{ status: number; body: unknown }> => {
-    const response = await fetch(`${cluster.replica(2).http}${path}`, {
-      method,
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  const send = (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> =>
+    eventually('a replica that knows', 30_000, async () => {
+      const response = await fetch(`${cluster.replica(2).http}${path}`, {
+        method,
+        ...(body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      });
+      return response.status !== 503 && { status: response.status, body: await response.json() };
     });
-    return { status: response.status, body: await response.json() };
-  };
   const quorate = (...args: string[]) => run(cluster, ...args);
 
   it('is alive and ready on every replica', async () => {
@@ -190,7 +193,7 @@ describe('HTTP and the command line', () => {
     expect(await quorate('topics', 'create', 'orders', '--partitions', '5')).toMatchObject({ code: 0 });
     expect((await quorate('topics', 'list')).text).toMatch(/orders +5/);
     expect(await quorate('topics', 'delete', 'orders', '--json')).toMatchObject({ code: 0 });
-  }, 90_000);
+  }, 240_000);
 
   it('shows members, rebalances and fences of a group', async () => {
     const members = await quorate('groups', 'members', GROUP);
@@ -207,7 +210,7 @@ describe('HTTP and the command line', () => {
       expect(json).toHaveProperty(view);
       expect(await quorate('groups', view, 'nobody')).toMatchObject({ code: 1 });
     }
-  }, 90_000);
+  }, 240_000);
 
   it('cannot drain other clients, and says what to do', async () => {
     const other = await quorate('groups', 'drain', GROUP, '--all', '--timeout-ms', '1000');
@@ -266,6 +269,7 @@ describe('HTTP and the command line', () => {
         _quorate; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const bash = new Child('bash', 'bash', ['-c', script], { cwd: ROOT });
       expect(await bash.exited).toBe(0);
+      await bash.printed;
       return bash.lines;
     };
     expect(await completed('quorate gro')).toEqual(['groups']);
@@ -274,7 +278,7 @@ describe('HTTP and the command line', () => {
     expect(await completed('quorate groups members bil')).toEqual([GROUP]);
     expect(await completed('quorate topics grow ten')).toEqual([TOPIC]);
     expect(await completed('quorate completion f')).toEqual(['fish']);
-  }, 90_000);
+  }, 240_000);
 
   it('says what is wrong and ends with a code: 1 no, 2 wrong use, 3 nobody answers', async () => {
     expect(await quorate('groups', 'describe', 'nobody')).toMatchObject({
@@ -288,5 +292,5 @@ describe('HTTP and the command line', () => {
       code: 2,
       text: expect.stringContaining('/nowhere.json') as unknown as string,
     });
-  }, 90_000);
+  }, 240_000);
 });

@@ -5,7 +5,7 @@ import { GroupMember } from '../harness/group-member.js';
 import { quorate as run } from '../harness/quorate-command.js';
 import { eventually } from '../harness/waiting.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(240_000);
 
 describe('what an operator changes', () => {
   let cluster: Cluster;
@@ -13,8 +13,8 @@ describe('what an operator changes', () => {
     cluster = await Cluster.start();
     await cluster.createTopic('tenants', 3);
     await cluster.createTopic('orders', 2);
-  }, 60_000);
-  afterAll(() => cluster.close(), 30_000);
+  }, 120_000);
+  afterAll(() => cluster.close(), 60_000);
 
   const quorate = (...args: string[]) => run(cluster, ...args);
   let asked = 0;
@@ -47,7 +47,13 @@ describe('what an operator changes', () => {
     );
   };
   const memberOf = async (group: string): Promise<GroupMember> => {
-    const member = new GroupMember({ bootstrap: cluster.bootstrap, group, topic: 'tenants', partitions: 3 });
+    const member = new GroupMember({
+      bootstrap: cluster.bootstrap,
+      group,
+      topic: 'tenants',
+      partitions: 3,
+      sessionTimeoutMs: 60_000,
+    });
     await member.start();
     return member;
   };
@@ -190,11 +196,14 @@ describe('what an operator changes', () => {
         .split('\n')
         .filter((line) => line.startsWith('quorate_group_lag{'));
     };
-    await eventually('all have applied it', 10_000, async () =>
+    await eventually('all have applied it', 30_000, async () =>
       (await lines()).includes('quorate_group_lag{group="measured",topic="orders"} 89'),
     );
-    const all = await lines();
-    expect(all.filter((line) => line.includes('"measured"'))).toHaveLength(1);
+    // A coordinator that moves may show at two replicas, or none, for a moment.
+    const all = await eventually('one replica tells the lag of the group', 30_000, async () => {
+      const found = await lines();
+      return found.filter((line) => line.includes('"measured"')).length === 1 && found;
+    });
     for (const line of all) expect(Number(line.split(' ').at(-1))).toBeGreaterThanOrEqual(0);
   });
 });

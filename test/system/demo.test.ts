@@ -12,6 +12,7 @@ describe('npm run demo', () => {
     async (_, args) => {
       const demo = new Child('demo', process.execPath, ['examples/demo.js', ...args], { cwd: ROOT });
       const code = await demo.exited;
+      await demo.printed;
       const printed = demo.lines.join('\n');
       if (code !== 0) console.error(printed);
       expect(code).toBe(0);
@@ -19,6 +20,6 @@ describe('npm run demo', () => {
       expect(printed).toMatch(/kills replica \d, which leads the group/);
       expect(printed).toMatch(/No partition ever had two owners\. No acknowledged commit was lost\.$/);
     },
-    90_000,
+    240_000,
   );
 });

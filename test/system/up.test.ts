@@ -12,7 +12,7 @@ const children: Child[] = [];
 afterEach(async () => {
   for (const child of children.splice(0)) await child.stop(15_000);
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
-}, 30_000);
+}, 60_000);
 
 function directory(): string {
   const made = mkdtempSync(join(tmpdir(), 'quorate-up-'));
@@ -48,7 +48,7 @@ describe('quorate up', () => {
     ];
     const child = new Child('quorate up', process.execPath, args, { cwd });
     children.push(child);
-    await eventually('three replicas are ready', 30_000, async () => {
+    await eventually('three replicas are ready', 90_000, async () => {
       const answers = await Promise.all(
         [0, 1, 2].map((i) =>
           fetch(`http://127.0.0.1:${Number(http) + i}/health/ready`).catch(() => undefined),
@@ -61,8 +61,9 @@ describe('quorate up', () => {
     const second = new Child('quorate up, again', process.execPath, args, { cwd: directory() });
     children.push(second);
     await second.exited;
+    await second.printed;
     expect(second.lines.join('\n')).toContain('quorate up --kafka-port N');
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('the quorate command in a checkout', () => {
@@ -85,7 +86,7 @@ describe('the quorate command in a checkout', () => {
       const child = new Child(name, process.execPath, ['bin/quorate.js', 'cluster-id'], { cwd: checkout });
       children.push(child);
       child.onLine((line, stream) => void (stream === 'stdout' && printed.push(line)));
-      return child.exited;
+      return child.printed;
     });
     await Promise.all(both);
     const id = expect.stringMatching(/^[A-Za-z0-9_-]{22}$/);

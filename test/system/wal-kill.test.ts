@@ -35,7 +35,7 @@ describe('the write-ahead log', () => {
             cwd: ROOT,
           },
         );
-        await eventually('the first acknowledgement', 10_000, () => writer.lines.length > 0, 1);
+        await eventually('the first acknowledgement', 30_000, () => writer.lines.length > 0, 1);
         await sleep(random.below(40));
         await writer.kill();
         // What the pipe still held when the writer died counts: it was said.

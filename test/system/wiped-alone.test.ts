@@ -23,6 +23,7 @@ describe('a replica that lost its disk, and whose settings now list nobody else'
       writeFileSync(victim.configFile, JSON.stringify({ ...settings, replicas }));
       cluster.restart(1);
       const code = await within('it ends', WITHIN_MS, victim.child.exited);
+      await victim.child.printed;
       expect(code).toBe(70);
       expect(victim.child.lines.join('\n')).toMatch(
         /stopping: replica [23] remembers that cluster \S+ was formed with another data directory of this replica .*, and with replicas 1, 2, 3/,

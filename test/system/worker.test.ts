@@ -113,7 +113,7 @@ describe('workers of quorate/worker on three replicas', () => {
     await team.works();
     expect(team.overlaps).toEqual([]);
     expect(team.errors).toEqual([]);
-  }, 120_000);
+  }, 240_000);
 
   it('outlive a killed coordinator without losing a lease', async () => {
     team = new Team(cluster, 'killed', 'killed');
@@ -126,7 +126,7 @@ describe('workers of quorate/worker on three replicas', () => {
     expect(team.workers.flatMap((worker) => worker.owned())).toEqual(before);
     expect(team.overlaps).toEqual([]);
     await cluster.mend();
-  }, 120_000);
+  }, 240_000);
 
   it('come back by themselves when all replicas were killed, and continue where the last commit was', async () => {
     team = new Team(cluster, 'all', 'all');
@@ -201,5 +201,5 @@ describe('workers of quorate/worker on three replicas', () => {
     await expect(started({ group: 'g2', sessionTimeoutMs: 99_999_999 })).rejects.toMatchObject({
       code: 'INVALID_SESSION_TIMEOUT',
     });
-  }, 60_000);
+  }, 180_000);
 });

@@ -8,7 +8,7 @@ import { TestReplica } from './test-replica.js';
 import { realTime, type TestTime, VirtualTime } from './time.js';
 
 const POLL_MS = 5;
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
 /** Virtual time that passes between two looks at what is waited for. Milliseconds. */
 const STEP_MS = 50;
 

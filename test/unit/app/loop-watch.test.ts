@@ -129,7 +129,7 @@ describe('the loop of a process', () => {
         const { user } = process.cpuUsage();
         while (process.cpuUsage().user - user < 400_000);
       });
-      await eventually('the stall is counted', 10_000, () => watch.stalls().length > 0);
+      await eventually('the stall is counted', 30_000, () => watch.stalls().length > 0);
     } finally {
       end();
     }

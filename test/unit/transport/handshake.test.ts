@@ -7,7 +7,7 @@ import { calledReplica, callingReplica, helloOf, introductionOf, pair } from './
 /** Both replicas of a pair that must not talk say the same, once, and neither ever has the other. */
 async function bothRefuse(hellos: readonly [Hello, Hello], reason: string): Promise<void> {
   const { one, two, wire } = await pair({ hellos });
-  await eventually('further calls', 2_000, () => wire.calls >= 3, 1);
+  await eventually('further calls', 30_000, () => wire.calls >= 3, 1);
   expect(one.log).toEqual([`warn: refused a link with 127.0.0.1: ${reason}`]);
   expect(two.log).toEqual([expect.stringMatching(/^warn: replica 1 at 127\.0\.0\.1:\d+ refused a link: /)]);
   expect(two.log[0]).toContain(reason);
@@ -107,7 +107,7 @@ describe('a replica that is called', () => {
       peers: [0, 2].map((id) => ({ id: id as never, host: '127.0.0.1', port: 1 })),
     });
     const peer = await call(introduction);
-    await eventually('the end', 2_000, () => peer.isClosed, 1);
+    await eventually('the end', 30_000, () => peer.isClosed, 1);
     expect(one.log.filter((each) => !each.includes('cannot be reached'))).toEqual([
       expect.stringMatching(line),
     ]);
@@ -121,7 +121,7 @@ describe('a replica that is called', () => {
     const { one, call } = await calledReplica({ peers: [] });
     for (const clusterId of ['another', undefined]) {
       const peer = await call(introductionOf(2, 1, clusterId === undefined ? {} : { clusterId }));
-      await eventually('the end', 2_000, () => peer.isClosed, 1);
+      await eventually('the end', 30_000, () => peer.isClosed, 1);
     }
     expect(one.refused).toEqual([2]);
     expect(one.events).toEqual([]);
@@ -132,7 +132,7 @@ describe('a replica that is called', () => {
     const [stranger, early] = [await call(Buffer.alloc(0)), await call(Buffer.alloc(0))];
     stranger.socket.write('GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n');
     early.send(MESSAGE, Buffer.from('vote for me'));
-    await eventually('both ended', 2_000, () => stranger.isClosed && early.isClosed, 1);
+    await eventually('both ended', 30_000, () => stranger.isClosed && early.isClosed, 1);
     expect(one.log).toEqual([expect.stringMatching(NOT_OURS), expect.stringMatching(NOT_OURS)]);
     expect(one.messages).toEqual([]);
   });
@@ -140,14 +140,14 @@ describe('a replica that is called', () => {
   it('takes no more than an introduction needs from a stranger', async () => {
     const { one, call } = await calledReplica();
     const peer = await call(Buffer.alloc(70_000));
-    await eventually('the end', 2_000, () => peer.isClosed, 1);
+    await eventually('the end', 30_000, () => peer.isClosed, 1);
     expect(one.log[0]).toMatch(/a frame of 70001 bytes; at most 65536 are allowed/);
   });
 
   it('gives up on whoever says nothing', async () => {
     const { one, call } = await calledReplica({ handshakeTimeoutMs: 30 });
     const peer = await call(Buffer.alloc(0));
-    await eventually('the end', 2_000, () => peer.isClosed, 1);
+    await eventually('the end', 30_000, () => peer.isClosed, 1);
     expect(one.log).toEqual(['info: no link with 127.0.0.1: no introduction came']);
   });
 
@@ -158,7 +158,7 @@ describe('a replica that is called', () => {
     const peer = await call();
     await one.up();
     peer.send(HELLO, introductionOf(3, 1));
-    await eventually('the end', 2_000, () => peer.isClosed, 1);
+    await eventually('the end', 30_000, () => peer.isClosed, 1);
     expect(one.downs).toEqual(['a hello of replica 3']);
   });
 });
@@ -188,7 +188,7 @@ describe('a replica that calls', () => {
     ],
   ])('refuses %s, tells the other end and its own log', async (_, answer, line) => {
     const { two, listener } = await callingReplica({}, (peer) => peer.send(HELLO, answer));
-    const told = await eventually('the refusal', 2_000, () => listener.peers[0]?.of(REFUSED)[0], 1);
+    const told = await eventually('the refusal', 30_000, () => listener.peers[0]?.of(REFUSED)[0], 1);
     expect(two.log).toEqual([expect.stringMatching(line)]);
     expect(two.log[0]).toMatch(/^warn: refused a link with replica 1 at 127\.0\.0\.1:\d+: /);
     expect(two.log[0]).toContain(String(told));

@@ -37,9 +37,9 @@ describe('one link a pair', () => {
     const call = await RawPeer.call(port);
     call.send(HELLO, introductionOf(1, 2));
     await two.up();
-    await eventually('the end of the call', 2_000, () => call.isClosed, 1);
+    await eventually('the end of the call', 30_000, () => call.isClosed, 1);
     two.send(1, 'over the link that stands');
-    await eventually('the message', 2_000, () => listener.peers[0]!.of(MESSAGE).length === 1, 1);
+    await eventually('the message', 30_000, () => listener.peers[0]!.of(MESSAGE).length === 1, 1);
     expect({ downs: two.downs, calls: listener.peers.length, closed: listener.peers[0]!.isClosed }).toEqual({
       downs: [],
       calls: 1,
@@ -52,14 +52,14 @@ describe('one link a pair', () => {
     const older = await call();
     await one.up();
     const newer = await call(introductionOf(2, 1, { incarnation: 'after a restart' }));
-    await eventually('the end of the older', 2_000, () => older.isClosed, 1);
+    await eventually('the end of the older', 30_000, () => older.isClosed, 1);
     expect(one.events.map(({ kind }) => kind)).toEqual(['up', 'down', 'up']);
     expect(one.downs).toEqual(['a newer link took its place']);
     older.socket.resume();
     newer.send(MESSAGE, Buffer.from('from the newer'));
-    await eventually('its message', 2_000, () => one.messages.length === 1, 1);
+    await eventually('its message', 30_000, () => one.messages.length === 1, 1);
     one.send(2, 'to the newer');
-    await eventually('ours', 2_000, () => newer.of(MESSAGE).length === 1, 1);
+    await eventually('ours', 30_000, () => newer.of(MESSAGE).length === 1, 1);
     expect(older.of(MESSAGE)).toEqual([]);
   });
 
@@ -68,7 +68,7 @@ describe('one link a pair', () => {
     for (let breaks = 1; breaks <= 5; breaks++) {
       wire.inject(Buffer.alloc(8));
       await Promise.all([one.up(breaks + 1), two.up(breaks + 1)]);
-      await eventually('one link', 2_000, () => wire.open === 1, 1);
+      await eventually('one link', 30_000, () => wire.open === 1, 1);
       expect(wire.calls).toBe(breaks + 1);
     }
   });
@@ -81,7 +81,7 @@ describe('a link that broke', () => {
   ] as const)('tells %s that the other process has ended', async (_, dies, learns) => {
     const linked = await directPair();
     await linked[dies].transport.close();
-    await eventually('the news', 2_000, () => linked[learns].count('died') === 1, 1);
+    await eventually('the news', 30_000, () => linked[learns].count('died') === 1, 1);
     expect(linked[learns].events.map(({ kind }) => kind)).toEqual(['up', 'down', 'died']);
   });
 
@@ -129,7 +129,7 @@ describe('calling again', () => {
           peer.socket.destroy();
         },
       );
-      await eventually('seven calls', 3_000, () => listener.calledAt.length >= 7, 1);
+      await eventually('seven calls', 30_000, () => listener.calledAt.length >= 7, 1);
       // And it does wait: timers may fire late, and a hair early.
       for (let index = 3; index < 7; index++)
         expect(calls[index]! - calls[index - 1]!).toBeGreaterThan(reconnectMs * 4 * factor - 2);
@@ -146,7 +146,7 @@ describe('calling again', () => {
       { reconnectMs: 1, reconnectMsMax: 2, random: () => chances[asked++ % chances.length]! },
       (peer) => peer.socket.destroy(),
     );
-    await eventually('six questions', 2_000, () => asked >= 6, 1);
+    await eventually('six questions', 30_000, () => asked >= 6, 1);
     expect(two.events).toEqual([]);
   });
 
@@ -160,9 +160,9 @@ describe('calling again', () => {
         else lasting = peer;
       };
       const { two } = await callingReplica({ reconnectMs, reconnectMsMax, random: () => 1 }, answer);
-      await eventually('five links', 3_000, () => two.count('up') >= 5, 1);
+      await eventually('five links', 30_000, () => two.count('up') >= 5, 1);
       breaking = false;
-      const peer = await eventually('one that lasts', 3_000, () => lasting, 1);
+      const peer = await eventually('one that lasts', 30_000, () => lasting, 1);
       await two.up(two.count('down') + 1);
       await sleep(3 * reconnectMsMax);
       peer.socket.destroy();

@@ -46,7 +46,7 @@ describe('order', () => {
       expect(two.send(1, bytesOf(index, 1))).toBe(true);
       if (index % 50 === 49) await turn();
     }
-    await eventually('all frames', 15_000, () => heard.every((count) => count === FRAMES));
+    await eventually('all frames', 30_000, () => heard.every((count) => count === FRAMES));
     expect(altered).toEqual([]);
   }, 20_000);
 });
@@ -65,7 +65,7 @@ describe('output', () => {
       await turn();
       const frames = messages.map((message) => rawFrame(MESSAGE, message));
       expect(write.mock.calls.map(([bytes]) => bytes)).toEqual([Buffer.concat(frames)]);
-      await eventually('all messages', 2_000, () => peer.of(MESSAGE).length === 300, 1);
+      await eventually('all messages', 30_000, () => peer.of(MESSAGE).length === 300, 1);
     } finally {
       write.mockRestore();
     }
@@ -85,7 +85,7 @@ describe('output', () => {
     }
     expect(taken).toEqual({ droppable: 25, bulk: 25, normal: 50 });
     expect(one.send(2, Buffer.alloc(0), 'bulk')).toBe(false);
-    await eventually('what was taken', 2_000, () => peer.of(MESSAGE).length === 100, 1);
+    await eventually('what was taken', 30_000, () => peer.of(MESSAGE).length === 100, 1);
     expect(one.send(2, message, 'droppable')).toBe(true);
     expect(one.send(2, Buffer.alloc(25_001), 'droppable')).toBe(false);
     expect(one.send(2, Buffer.alloc(50_001), 'bulk')).toBe(false);
@@ -115,12 +115,12 @@ describe('output', () => {
     const all = taken.normal + taken.bulk + taken.droppable;
     // The kernel's buffers on both sides took some megabytes; the rest of 100 and more was never held.
     expect(all * message.length).toBeLessThan(32 * 1024 * 1024);
-    await eventually('little memory', 2_000, () => heldBytes() - before < 3 * queueBytesMax);
+    await eventually('little memory', 30_000, () => heldBytes() - before < 3 * queueBytesMax);
     for (const urgency of ['normal', 'bulk', 'droppable'] as const)
       expect(one.send(2, message, urgency)).toBe(false);
     expect(one.isUp).toBe(true);
     peer.socket.resume();
-    await eventually('all that was taken', 5_000, () => peer.of(MESSAGE).length === all, 5);
+    await eventually('all that was taken', 30_000, () => peer.of(MESSAGE).length === all, 5);
     const arrived = peer.of(MESSAGE).map((body) => ({ urgency: body[4]!, index: body.readUInt32BE(0) }));
     for (const urgency of [0, 1, 2]) {
       const indexes = arrived.filter((each) => each.urgency === urgency).map(({ index }) => index);
@@ -148,7 +148,7 @@ describe('output', () => {
       await turn();
     }
     peer.socket.resume();
-    await eventually('all', 5_000, () => peer.of(MESSAGE).length === bulkTaken + HEARTBEATS, 5);
+    await eventually('all', 30_000, () => peer.of(MESSAGE).length === bulkTaken + HEARTBEATS, 5);
     const lastHeartbeat = peer.of(MESSAGE).findLastIndex((body) => body.length < bulk.length);
     const bulkBehind = bulkTaken + HEARTBEATS - 1 - lastHeartbeat;
     // Half of the queue was bulk. Little of it went before the heartbeats, the rest behind them.
@@ -162,7 +162,7 @@ describe('output', () => {
     });
     expect(one.send(2, Buffer.alloc(1_000))).toBe(false);
     expect(one.send(2, Buffer.alloc(999, 'x'))).toBe(true);
-    await eventually('the message', 2_000, () => two.messages[0]?.length === 999, 1);
+    await eventually('the message', 30_000, () => two.messages[0]?.length === 999, 1);
     expect(two.downs).toEqual([]);
   });
 
@@ -188,7 +188,7 @@ describe('damage', () => {
     const [reason, harm] = DAMAGES[name]!;
     const { one, two, wire } = await linkedPair();
     two.send(1, 'before');
-    await eventually('the message before', 2_000, () => one.messages.length === 1, 1);
+    await eventually('the message before', 30_000, () => one.messages.length === 1, 1);
     wire.onForth = (chunk) => {
       wire.onForth = (next) => next;
       return harm(chunk);
@@ -198,7 +198,7 @@ describe('damage', () => {
     expect(one.downs).toEqual([reason]);
     expect(two.downs).toHaveLength(1);
     two.send(1, 'after');
-    await eventually('the message after', 2_000, () => one.messages.length === 2, 1);
+    await eventually('the message after', 30_000, () => one.messages.length === 2, 1);
     expect(one.messages.map(String)).toEqual(['before', 'after']);
   });
 });
@@ -218,7 +218,7 @@ describe('silence', () => {
     const since = performance.now();
     const talk = setInterval(() => one.send(2, 'are you there?'), 2);
     try {
-      await eventually('the end', 2_000, () => one.downs.length === 1, 1);
+      await eventually('the end', 30_000, () => one.downs.length === 1, 1);
     } finally {
       clearInterval(talk);
     }
@@ -233,7 +233,7 @@ describe('silence', () => {
     peer.socket.write(rawFrame(MESSAGE, Buffer.alloc(10_000)).subarray(0, 100));
     const trickle = setInterval(() => peer.socket.write(Buffer.alloc(1)), 2);
     try {
-      await eventually('the end', 2_000, () => one.downs.length === 1, 1);
+      await eventually('the end', 30_000, () => one.downs.length === 1, 1);
     } finally {
       clearInterval(trickle);
     }
@@ -261,7 +261,7 @@ describe('silence', () => {
     const { one: alone, call } = await calledReplica({ silenceMs: SILENCE_MS });
     const peer = await call();
     await alone.up();
-    await eventually('a sign of life', 2_000, () => peer.of(ALIVE).length > 0, 1);
+    await eventually('a sign of life', 30_000, () => peer.of(ALIVE).length > 0, 1);
     expect(peer.of(MESSAGE)).toEqual([]);
   });
 });
@@ -297,12 +297,12 @@ describe('what a replica says of itself', () => {
 
   it('is not lost when it changes between the call and the answer', async () => {
     const { two, listener } = await callingReplica();
-    const peer = await eventually('the call', 2_000, () => listener.peers[0], 1);
-    await eventually('its hello', 2_000, () => peer.of(HELLO).length === 1, 1);
+    const peer = await eventually('the call', 30_000, () => listener.peers[0], 1);
+    await eventually('its hello', 30_000, () => peer.of(HELLO).length === 1, 1);
     two.hello = { ...two.hello, incarnation: 'newer' };
     two.transport.helloChanged();
     peer.send(HELLO, introductionOf(1, 2));
-    const later = await eventually('another hello', 2_000, () => peer.of(HELLO)[1], 1);
+    const later = await eventually('another hello', 30_000, () => peer.of(HELLO)[1], 1);
     expect(String(later)).toContain('"incarnation":"newer"');
   });
 });

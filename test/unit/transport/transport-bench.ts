@@ -70,10 +70,10 @@ export class TestReplica {
     return this.events.at(-1)?.kind === 'up';
   }
   up(times = 1): Promise<true> {
-    return eventually(`up ${times} times`, 3_000, () => this.isUp && this.count('up') >= times, 1);
+    return eventually(`up ${times} times`, 30_000, () => this.isUp && this.count('up') >= times, 1);
   }
   logged(text: string): Promise<string> {
-    return eventually(`a line with "${text}"`, 2_000, () => this.log.find((line) => line.includes(text)), 1);
+    return eventually(`a line with "${text}"`, 30_000, () => this.log.find((line) => line.includes(text)), 1);
   }
   send(to: number, message: Uint8Array | string, urgency: Parameters<Transport['send']>[2] = 'normal') {
     return this.transport.send(replicaId(to), Buffer.from(message), urgency);
