@@ -19,6 +19,7 @@ import type { ClassicState } from './classic/states.js';
 import { sharedOut, subscriptionOf } from './classic/subscriptions.js';
 import { sessionMs } from './classic/timers.js';
 import { type Step, turnOf } from './classic/turn.js';
+import type { Cut } from './cut.js';
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from './consumer-protocol.js';
 import { expirable, isUnused, pastRetention } from './expiry.js';
 import { partitionScope } from './fences.js';
@@ -63,12 +64,15 @@ export function createGroups(
 
 export class ShardGroups implements Groups {
   readonly state: GroupsState;
+  /** Snapshots that are being written. */
+  readonly cuts = new Set<Cut>();
 
   constructor(state: GroupsState) {
     this.state = state;
   }
 
   apply(command: GroupCommand, context: ApplyContext): GroupOutcome {
+    for (const cut of this.cuts) cut.before(command);
     const token = fenceToken(this.state.tokensFrom + context.slot);
     const step: Step = { ...context, token, news: [], timers: [] };
     // The handler belongs to the command's kind by the type of the table.

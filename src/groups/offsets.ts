@@ -33,6 +33,18 @@ export class OffsetTable {
   get count(): number {
     return this.#count;
   }
+  copy(): OffsetTable {
+    const copy = new OffsetTable();
+    copy.#count = this.#count;
+    for (const [topic, table] of this.#topics)
+      copy.#topics.set(topic, {
+        ...table,
+        offset: table.offset.slice(),
+        committedAt: table.committedAt.slice(),
+        extra: new Map(table.extra),
+      });
+    return copy;
+  }
 
   put(offset: OffsetToCommit, at: WallMs, expiresAt: WallMs | null): void {
     const { topic, topicId, partition, leaderEpoch, metadata } = offset;

@@ -4,6 +4,7 @@ import {
   codec,
   generation as generationOf,
   MalformedBytesError,
+  SNAPSHOT_CHUNK_BYTES,
 } from '../kernel/index.js';
 import type { ClassicMember } from './classic/member.js';
 import { type ClassicGroup, newClassicGroup } from './classic/state.js';
@@ -18,6 +19,7 @@ import {
   topicName,
   wallMs,
 } from './codecs.js';
+import { Cut } from './cut.js';
 import { createGroups, ShardGroups } from './groups.js';
 import type { StoredOffset } from './offsets.js';
 import type { Groups } from './types/views.js';
@@ -26,7 +28,6 @@ import type { Groups } from './types/views.js';
 const FORMAT = 2;
 /** Without a start of tokens. Version 0.1.0 knows no other; written until there is one. */
 const FORMAT_WITHOUT_TOKENS = 1;
-const CHUNK_BYTES = 512 * 1024;
 
 const memberCodec = codec.struct<ClassicMember>({
   memberId,
@@ -76,33 +77,42 @@ const offsetCodec = codec.struct<StoredOffset>({
   expiresAt: codec.nullable(wallMs),
 });
 
-/** The whole state, in chunks of about half a MiB. Read all of it before the next command is applied. */
-export function* snapshotGroups(groups: Groups): Iterable<Uint8Array> {
+/**
+ * The whole state in chunks. It is that of the moment at which the first chunk is asked for: commands may be
+ * applied between two chunks. Ends with `return` when not all is asked for.
+ */
+export function* snapshotGroups(
+  groups: Groups,
+  chunkBytes: number = SNAPSHOT_CHUNK_BYTES,
+): Iterable<Uint8Array> {
   if (!(groups instanceof ShardGroups))
     throw new TypeError('snapshotGroups takes only a value that createGroups returned');
-  const { state } = groups;
-  const writer = new ByteWriter(CHUNK_BYTES);
-  writer.u8(state.tokensFrom === 0 ? FORMAT_WITHOUT_TOKENS : FORMAT);
-  writer.varint(state.generationFloor);
-  if (state.tokensFrom !== 0) writer.varint(state.tokensFrom);
-  writer.varint(state.groups.size);
-  for (const group of state.groups.values()) {
-    headCodec.write(writer, {
-      ...group,
-      members: [...group.members.values()],
-      pending: [...group.pending].map(([member, { timeoutMs, token }]) => ({ member, timeoutMs, token })),
-      timers: [...group.timers].map(([kind, { token, afterMs }]) => ({ kind, token, afterMs })),
-      fences: group.fences.all(),
-    });
-    writer.varint(group.offsets.count);
-    for (const offset of group.offsets.all()) {
-      offsetCodec.write(writer, offset);
-      if (writer.length < CHUNK_BYTES) continue;
-      yield writer.copy();
-      writer.reset();
-    }
+  const { state, cuts } = groups;
+  const format = { head: writeHead, offset: offsetCodec.write.bind(offsetCodec) };
+  const cut = new Cut(state.groups, format, chunkBytes);
+  cuts.add(cut);
+  try {
+    const writer = new ByteWriter(1024);
+    writer.u8(state.tokensFrom === 0 ? FORMAT_WITHOUT_TOKENS : FORMAT);
+    writer.varint(state.generationFloor);
+    if (state.tokensFrom !== 0) writer.varint(state.tokensFrom);
+    writer.varint(state.groups.size);
+    yield writer.copy();
+    writer.reset();
+    yield* cut.chunks(writer);
+  } finally {
+    cuts.delete(cut);
   }
-  yield writer.copy();
+}
+
+function writeHead(writer: ByteWriter, group: ClassicGroup): void {
+  headCodec.write(writer, {
+    ...group,
+    members: [...group.members.values()],
+    pending: [...group.pending].map(([member, { timeoutMs, token }]) => ({ member, timeoutMs, token })),
+    timers: [...group.timers].map(([kind, { token, afterMs }]) => ({ kind, token, afterMs })),
+    fences: group.fences.all(),
+  });
 }
 
 /** Throws MalformedBytesError. */

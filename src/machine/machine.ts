@@ -4,6 +4,7 @@ import {
   ByteReader,
   ByteWriter,
   crc32c,
+  begun,
   crc32cWord,
   MalformedBytesError,
   nextSlot,
@@ -62,8 +63,11 @@ export interface Machine extends MachineView {
   readonly clock: WallMs;
   /** Applies the entry of the next slot: a command's bytes, or null for a no-op. */
   apply(at: Slot, payload: Uint8Array | null): Applied | undefined;
-  /** The whole state in chunks; consume before the next apply. */
-  snapshot(): Iterable<Uint8Array>;
+  /**
+   * The whole state in chunks, as it is when the first one is asked for: commands may be applied between two chunks. Ends with
+   * `return` when not all is asked for.
+   */
+  snapshot(chunkBytes?: number): Iterable<Uint8Array>;
 }
 
 export interface MachineOptions {
@@ -310,7 +314,7 @@ class ShardMachine implements Machine {
     return crc32cWord(this.groups.offsetCount, previous);
   }
 
-  *snapshot(): Iterable<Uint8Array> {
+  *snapshot(chunkBytes?: number): Iterable<Uint8Array> {
     const head = new ByteWriter(1024);
     head.u8(this.ends.started ? SNAPSHOT_FORMAT : FORMAT_WITHOUT_ENDS);
     head.varint(this.#options.shard);
@@ -319,10 +323,17 @@ class ShardMachine implements Machine {
     head.f64(this.#clock);
     noticeLogCodec.write(head, this.#notices.save());
     head.bytes(snapshotTopics(this.topics));
-    yield head.copy();
-    if (this.ends.started) yield* this.ends.snapshot();
-    yield* snapshotRegisters(this.registers);
-    yield* snapshotGroups(this.groups);
+    const ends = this.ends.started ? [...this.ends.snapshot()] : [];
+    const registers = begun(snapshotRegisters(this.registers, chunkBytes));
+    const groups = begun(snapshotGroups(this.groups, chunkBytes));
+    try {
+      yield head.copy();
+      yield* ends;
+      yield* registers;
+      yield* groups;
+    } finally {
+      groups.return?.();
+    }
   }
 }
 

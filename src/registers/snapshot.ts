@@ -1,11 +1,16 @@
-import { type ByteReader, ByteWriter, codec, MalformedBytesError } from '../kernel/index.js';
+import {
+  type ByteReader,
+  ByteWriter,
+  codec,
+  MalformedBytesError,
+  SNAPSHOT_CHUNK_BYTES,
+} from '../kernel/index.js';
 import { createRegisters, ShardRegisters } from './registers.js';
 import type { Seal } from '../guard/index.js';
 import { type FenceMark, Space, type StoredRecord, type Tombstone } from './space.js';
 import type { Registers } from './types.js';
 
 const FORMAT = 1;
-const CHUNK_BYTES = 512 * 1024;
 
 const fence = codec.nullable(codec.struct<FenceMark>({ scope: codec.string, token: codec.uint64 }));
 const recordCodec = codec.struct<StoredRecord>({
@@ -19,23 +24,36 @@ const sealsCodec = codec.map(
   codec.struct<Seal>({ token: codec.uint64, owner: codec.nullable(codec.string) }),
 );
 
-/** The whole state in chunks of about half a MiB; it needs no end mark, so that other state can follow. */
-export function* snapshotRegisters(registers: Registers): Iterable<Uint8Array> {
+/**
+ * The whole state in chunks, as it is when the first one is asked for: records are replaced, never changed, so
+ * that commands may be applied between two chunks. It needs no end mark, so that other state can follow.
+ */
+export function* snapshotRegisters(
+  registers: Registers,
+  chunkBytes: number = SNAPSHOT_CHUNK_BYTES,
+): Iterable<Uint8Array> {
   if (!(registers instanceof ShardRegisters))
     throw new TypeError('only what createRegisters made can be snapshotted');
   const writer = new ByteWriter(1024);
   writer.u8(FORMAT);
   writer.varint(registers.spaces.size);
-  for (const [name, space] of registers.spaces) {
-    writer.string(name);
-    writer.varint(space.versionFloor);
-    tombstonesCodec.write(writer, space.tombstones);
-    sealsCodec.write(writer, space.seals);
-    writer.varint(space.records.size);
-    for (const [id, record] of space.records) {
+  const spaces = [...registers.spaces].map(([name, { versionFloor, tombstones, seals, records }]) => {
+    const head = new ByteWriter(256);
+    head.string(name);
+    head.varint(versionFloor);
+    tombstonesCodec.write(head, tombstones);
+    sealsCodec.write(head, seals);
+    head.varint(records.size);
+    return { head: head.copy(), ids: [...records.keys()], records: [...records.values()] };
+  });
+  yield writer.copy();
+  writer.reset();
+  for (const { head, ids, records } of spaces) {
+    writer.raw(head);
+    for (const [i, id] of ids.entries()) {
       writer.string(id);
-      recordCodec.write(writer, record);
-      if (writer.length < CHUNK_BYTES) continue;
+      recordCodec.write(writer, records[i]!);
+      if (writer.length < chunkBytes) continue;
       yield writer.copy();
       writer.reset();
     }

@@ -1,4 +1,4 @@
-import { type Log, type Slot, unwatched, type Work } from '../kernel/index.js';
+import { begun, type Log, type Slot, stepwise, unwatched, type Work } from '../kernel/index.js';
 import type { DiskRoom, LogRecord, Storage } from './ports.js';
 import type { ShardHost } from './shard-host.js';
 
@@ -68,7 +68,8 @@ export class Compaction {
     const next = (): void => this.#shard(hosts, index + 1);
     const through = host.machine.appliedThrough;
     if (through === 0) return next();
-    const chunks = this.#work('snapshot', () => [...host.machine.snapshot()]);
+    // The state of this moment, in pieces: the log goes on meanwhile.
+    const chunks = begun(stepwise(host.machine.snapshot(), (piece) => this.#work('snapshot', piece)));
     this.#storage.writeSnapshot(host.shard, through, chunks, () => {
       host.step({ kind: 'snapshotTaken', through, keepFrom: this.#keepFrom(host) });
       next();

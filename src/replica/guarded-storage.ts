@@ -1,4 +1,4 @@
-import { assert, type ShardId, type Slot } from '../kernel/index.js';
+import { assert, begun, type ShardId, type Slot } from '../kernel/index.js';
 import { snapshotHead } from '../machine/index.js';
 import { assertSuccessor } from './identity.js';
 import type { DiskIdentity, OpenedStorage, Storage } from './ports.js';
@@ -16,9 +16,8 @@ export function guardedStorage(opened: OpenedStorage, guard: (action: () => void
     append: (records, sync, done) =>
       storage.append(records, sync, done === undefined ? undefined : guarded(done)),
     writeSnapshot: (shard, through, chunks, done) => {
-      const all = [...chunks];
-      assertSnapshot(shard, through, all[0]);
-      storage.writeSnapshot(shard, through, all, guarded(done));
+      const checked = begun(chunks, (first) => assertSnapshot(shard, through, first));
+      storage.writeSnapshot(shard, through, checked, guarded(done));
     },
     readSnapshot: async (shard) => {
       const found = await storage.readSnapshot(shard);

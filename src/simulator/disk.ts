@@ -179,6 +179,8 @@ export class SimulatedDisk {
         return this.#write(this.#inode(file), bytes, position);
       },
       write: (file, bytes, position, done) => this.#writeLater(session, file, bytes, position, done),
+      read: (file, into, position, done) => this.#readLater(session, file, into, position, done),
+      fsync: (file, done) => this.#syncNamesLater(session, file, done),
     };
   }
 
@@ -239,7 +241,7 @@ export class SimulatedDisk {
     }
     // The data directory itself has no entry.
     const isDirectory = entry === 'directory' || (entry === undefined && flags === 'r');
-    if (flags === 'r+d') this.#writeThrough.add(file);
+    if (flags.endsWith('d')) this.#writeThrough.add(file);
     this.#files.set(file, isDirectory ? 'directory' : this.#fileOf(path, entry));
     return file;
   }
@@ -273,6 +275,38 @@ export class SimulatedDisk {
       for (const sector of covered) if (inode.unsynced.delete(sector)) flushSector(inode, sector);
       session.effect('synced');
       done(null, written);
+    });
+  }
+
+  #readLater(
+    session: DiskSession,
+    file: number,
+    into: Uint8Array,
+    position: number,
+    done: (error: Error | null, read: number) => void,
+  ): void {
+    const inode = this.#inode(file);
+    this.#end(session, () => {
+      const part = inode.bytes.subarray(position, position + into.length);
+      into.set(part);
+      done(null, part.length);
+    });
+  }
+
+  #syncNamesLater(session: DiskSession, file: number, done: (error: Error | null) => void): void {
+    session.effect('sync');
+    if (this.#files.get(file) !== 'directory') throw failure('EBADF', 'not a directory');
+    const covered = new Set(this.#changes);
+    this.#end(session, () => {
+      try {
+        this.#failing();
+      } catch (error) {
+        return done(error as Error);
+      }
+      for (const change of covered) if (this.#changes.includes(change)) change(this.#durableNames);
+      this.#changes = this.#changes.filter((change) => !covered.has(change));
+      session.effect('synced');
+      done(null);
     });
   }
 

@@ -15,7 +15,7 @@ import { RoomKeeper, withReserve } from './disk-room.js';
 import { type FileSystem, nodeFileSystem, syncDirectory, writeFullySync } from './file-system.js';
 import { type SegmentHeader } from './format.js';
 import { type LogEnd, readSegment, recordsOf, scanSegment } from './scan.js';
-import { inChunks, SnapshotFiles } from './snapshot-files.js';
+import { SnapshotFiles } from './snapshot-files.js';
 import { type LogOptions, type Segment, segmentName, WriteAheadLog } from './write-ahead-log.js';
 
 export interface FileStorageOptions {
@@ -63,7 +63,12 @@ function open(options: FileStorageOptions, lock: DirectoryLock): OpenedStorage {
       incarnation,
       mayWrite: () => lock.holds(),
     };
-    const snapshots = new SnapshotFiles(directory, fileSystem);
+    const snapshots = new SnapshotFiles({
+      directory,
+      fileSystem,
+      soon,
+      assertOwner: () => assertOwner(lock, directory),
+    });
     const segments = usable.map(({ segment }) => segment);
     const end = usable.at(-1)?.end;
     if (end === undefined) segments.push(WriteAheadLog.createSegment(log, 1, 1, 0));
@@ -221,7 +226,6 @@ function setAside(fileSystem: FileSystem, directory: string): void {
 class FileStorage implements Storage {
   readonly #directory: string;
   readonly #fileSystem: FileSystem;
-  readonly #soon: LogOptions['soon'];
   readonly #log: WriteAheadLog;
   readonly #snapshots: SnapshotFiles;
   readonly #lock: DirectoryLock;
@@ -231,7 +235,6 @@ class FileStorage implements Storage {
   constructor(options: LogOptions, log: WriteAheadLog, snapshots: SnapshotFiles, lock: DirectoryLock) {
     this.#directory = options.directory;
     this.#fileSystem = options.fileSystem;
-    this.#soon = options.soon;
     this.#log = log;
     this.#snapshots = snapshots;
     this.#lock = lock;
@@ -249,28 +252,18 @@ class FileStorage implements Storage {
   }
 
   writeSnapshot(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>, done: () => void): void {
-    try {
-      assertOwner(this.#lock, this.#directory);
-      this.#snapshots.write(shard, through, chunks);
-    } catch (error) {
-      this.#onFailure?.(
-        new Error(
-          `cannot write a snapshot of shard ${shard} in ${this.#directory}: ${(error as Error).message}`,
-        ),
-      );
-      return;
-    }
-    this.#soon(done);
+    const ended = (error: Error | null): void => {
+      if (error === null) return done();
+      const message = `cannot write a snapshot of shard ${shard} in ${this.#directory}: ${error.message}`;
+      this.#onFailure?.(new Error(message, { cause: error }));
+    };
+    this.#snapshots.write({ shard, through, chunks, done: ended });
   }
 
   readSnapshot(
     shard: ShardId,
   ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Uint8Array> } | undefined> {
-    return Promise.resolve().then(() => {
-      const found = this.#snapshots.read(shard);
-      if (found === undefined) return undefined;
-      return { through: found.through, chunks: asynchronous(inChunks(found.body)) };
-    });
+    return this.#snapshots.read(shard);
   }
 
   rebase(records: () => readonly LogRecord[], done: () => void): void {
@@ -297,12 +290,7 @@ class FileStorage implements Storage {
     this.#log.onFailure(handler);
   }
   async close(): Promise<void> {
-    await this.#log.close();
+    await Promise.all([this.#log.close(), this.#snapshots.close()]);
     this.#lock.release();
   }
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await -- the port hands out chunks that may come later
-async function* asynchronous<T>(items: Iterable<T>): AsyncIterable<T> {
-  yield* items;
 }

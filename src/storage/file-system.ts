@@ -6,7 +6,7 @@ import { crc32c } from '../kernel/index.js';
  * disk. A write may be short.
  */
 export interface FileSystem {
-  /** `r+d`: as `r+`, and what `write` has written is durable when it calls back. */
+  /** With a `d`: what `write` has written is durable when it calls back. */
   openSync(path: string, flags: OpenFlags): number;
   closeSync(file: number): void;
   /** Returns how many bytes were read: 0 at the end of the file. */
@@ -29,33 +29,46 @@ export interface FileSystem {
     position: number,
     done: (error: Error | null, written: number) => void,
   ): void;
+  read(
+    file: number,
+    into: Uint8Array,
+    position: number,
+    done: (error: Error | null, read: number) => void,
+  ): void;
+  /** Of a directory: its entries are durable. */
+  fsync(file: number, done: (error: Error | null) => void): void;
   /** Returns how many bytes were written. */
   writeSync(file: number, bytes: Uint8Array, position: number): number;
 }
 
-export type OpenFlags = 'r' | 'r+' | 'r+d' | 'w' | 'w+';
+export type OpenFlags = 'r' | 'r+' | 'r+d' | 'w' | 'w+' | 'w+d';
 
 /** On Linux a write with O_DSYNC is one call for what write and fdatasync are two. Elsewhere it may leave the cache of the disk. */
 export const nodeFileSystem: FileSystem =
   process.platform === 'linux' ? writingThrough(fs.constants.O_DSYNC) : syncingAfterwards();
 
 function writingThrough(dsync: number): FileSystem {
+  const { O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
+  const durable = { 'r+d': O_RDWR | dsync, 'w+d': O_RDWR | O_CREAT | O_TRUNC | dsync };
   return {
     ...fs,
-    openSync: (path, flags) => fs.openSync(path, flags === 'r+d' ? fs.constants.O_RDWR | dsync : flags),
+    openSync: (path, flags) => fs.openSync(path, flags === 'r+d' || flags === 'w+d' ? durable[flags] : flags),
     write: (file, bytes, position, done) => fs.write(file, bytes, 0, bytes.length, position, done),
     writeSync: (file, bytes, position) => fs.writeSync(file, bytes, 0, bytes.length, position),
+    read: (file, into, position, done) => fs.read(file, into, 0, into.length, position, done),
+    fsync: (file, done) => fs.fsync(file, done),
   };
 }
 
 /** Exported for its test: it serves where the tests seldom run. */
 export function syncingAfterwards(): FileSystem {
   const durable = new Set<number>();
+  const plain = writingThrough(0);
   return {
-    ...writingThrough(0),
+    ...plain,
     openSync: (path, flags) => {
-      const file = fs.openSync(path, flags === 'r+d' ? 'r+' : flags);
-      if (flags === 'r+d') durable.add(file);
+      const file = plain.openSync(path, flags);
+      if (flags.endsWith('d')) durable.add(file);
       return file;
     },
     closeSync: (file) => {

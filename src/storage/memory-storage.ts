@@ -45,6 +45,7 @@ class MemoryStorage implements Storage {
   /** Where in the group a base begins. */
   #baseAt: number | undefined;
   #waiting: (() => void)[] = [];
+  #snapshotJobs: (() => void)[] = [];
   #wanted = false;
   #syncing = false;
   #dead = false;
@@ -89,13 +90,39 @@ class MemoryStorage implements Storage {
   }
 
   writeSnapshot(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>, done: () => void): void {
-    const body = Buffer.concat([...chunks]);
-    this.#options.later(() => {
-      if (this.#dead) return;
-      const { snapshots } = this.#options.disk;
-      if (through >= (snapshots.get(shard)?.through ?? 0)) snapshots.set(shard, { through, body });
-      done();
-    });
+    // One after the other, and a piece at a time, as on a disk.
+    const pieces = chunks[Symbol.iterator]();
+    const written: Buffer[] = [];
+    const write = (): void =>
+      this.#options.later(() => {
+        if (this.#dead) return void pieces.return?.();
+        const piece = this.#pieceOf(pieces);
+        if (piece === undefined) return;
+        if (piece !== 'end') {
+          written.push(piece);
+          return write();
+        }
+        const { snapshots } = this.#options.disk;
+        if (through >= (snapshots.get(shard)?.through ?? 0))
+          snapshots.set(shard, { through, body: Buffer.concat(written) });
+        done();
+        this.#snapshotJobs.shift();
+        this.#snapshotJobs[0]?.();
+      });
+    this.#snapshotJobs.push(write);
+    if (this.#snapshotJobs.length === 1) write();
+  }
+
+  /** Undefined when there is an error instead. */
+  #pieceOf(pieces: Iterator<Uint8Array>): Buffer | 'end' | undefined {
+    try {
+      const next = pieces.next();
+      return next.done === true ? 'end' : Buffer.from(next.value);
+    } catch (error) {
+      this.#dead = true;
+      this.#onFailure?.(new Error(`cannot write a snapshot: ${(error as Error).message}`, { cause: error }));
+      return undefined;
+    }
   }
 
   readSnapshot(

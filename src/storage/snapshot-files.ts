@@ -1,10 +1,25 @@
 import { join } from 'node:path';
 import { crc32c, type ShardId, shardId, type Slot, slot } from '../kernel/index.js';
-import { type FileSystem, replaceFile } from './file-system.js';
+import type { FileSystem } from './file-system.js';
+import { PiecewiseReader, replaceFileInPieces } from './piecewise-file.js';
 
 const MAGIC = Buffer.from('QUORSNP1', 'latin1');
 const HEADER_BYTES = 24;
-const CHUNK_BYTES = 1024 * 1024;
+
+interface SnapshotJob {
+  readonly shard: ShardId;
+  readonly through: Slot;
+  readonly chunks: Iterable<Uint8Array>;
+  readonly done: (error: Error | null) => void;
+}
+
+interface SnapshotFilesOptions {
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+  readonly soon: (run: () => void) => void;
+  /** Called again and again: throws when another process has taken the directory over. */
+  readonly assertOwner: () => void;
+}
 
 /** Snapshots, a file each: header (magic, crc of the body, slot), body. Replaced atomically; the newest valid one counts. */
 export class SnapshotFiles {
@@ -12,10 +27,18 @@ export class SnapshotFiles {
   readonly #fileSystem: FileSystem;
   readonly newest = new Map<ShardId, Slot>();
   readonly #bytes = new Map<ShardId, number>();
+  readonly #soon: (run: () => void) => void;
+  readonly #assertOwner: () => void;
+  readonly #jobs: SnapshotJob[] = [];
+  #writing = false;
+  #closed = false;
+  #onIdle: (() => void)[] = [];
 
-  constructor(directory: string, fileSystem: FileSystem) {
+  constructor({ directory, fileSystem, soon, assertOwner }: SnapshotFilesOptions) {
     this.#directory = directory;
     this.#fileSystem = fileSystem;
+    this.#soon = soon;
+    this.#assertOwner = assertOwner;
     for (const name of fileSystem.readdirSync(directory)) {
       if (name.endsWith('.tmp')) fileSystem.rmSync(join(directory, name));
       const match = /^snapshot-(\d+)-(\d+)$/.exec(name);
@@ -45,46 +68,98 @@ export class SnapshotFiles {
     return join(this.#directory, snapshotName(shard, through));
   }
 
-  /** Does nothing when a newer one is there. */
-  write(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>): void {
-    const older = this.newest.get(shard);
-    // A snapshot from a peer may have overtaken a compaction of our own. The log before the newer one may be gone.
-    if (older !== undefined && through < older) return;
-    const body = [...chunks];
-    const header = Buffer.alloc(HEADER_BYTES);
-    MAGIC.copy(header);
-    header.writeUInt32LE(
-      body.reduce((crc, chunk) => crc32c(chunk, crc), 0),
-      8,
-    );
-    header.writeDoubleLE(through, 16);
-    replaceFile(this.#fileSystem, this.#directory, snapshotName(shard, through), [header, ...body]);
-    this.newest.set(shard, through);
-    this.#bytes.set(shard, HEADER_BYTES + body.reduce((sum, { length }) => sum + length, 0));
-    if (older !== undefined && older !== through)
-      this.#fileSystem.rmSync(this.#path(shard, older), { force: true });
+  /**
+   * One after the other. Does nothing when a newer one is there: a snapshot from a peer may have overtaken a compaction of our
+   * own, and the log before the newer one may be gone. `done` comes in a later turn, and not after `close`.
+   */
+  write(job: SnapshotJob): void {
+    this.#jobs.push(job);
+    if (!this.#writing) this.#next();
   }
 
-  /** The body, checked. Throws when it is damaged. */
-  read(shard: ShardId): { readonly through: Slot; readonly body: Buffer } | undefined {
+  #next(): void {
+    const job = this.#jobs.shift();
+    this.#writing = job !== undefined;
+    if (job === undefined) return this.#idle();
+    const pieces = job.chunks[Symbol.iterator]();
+    const older = this.newest.get(job.shard);
+    if (this.#closed || (older !== undefined && job.through < older)) {
+      pieces.return?.();
+      return this.#soon(() => this.#ended(job, null, undefined));
+    }
+    const { shard, through } = job;
+    const file = {
+      directory: this.#directory,
+      name: snapshotName(shard, through),
+      pieces,
+      headerBytes: HEADER_BYTES,
+      header: (crc: number) => headerOf(through, crc),
+      goesOn: () => {
+        this.#assertOwner();
+        return !this.#closed;
+      },
+    };
+    replaceFileInPieces(this.#fileSystem, file, (error, bytes) => this.#ended(job, error, bytes));
+  }
+
+  #ended({ shard, through, done }: SnapshotJob, error: Error | null, bytes: number | undefined): void {
+    const older = this.newest.get(shard);
+    if (bytes !== undefined && error === null) {
+      this.newest.set(shard, through);
+      this.#bytes.set(shard, bytes);
+      if (older !== undefined && older !== through)
+        this.#fileSystem.rmSync(this.#path(shard, older), { force: true });
+    }
+    if (!this.#closed) done(error);
+    if (error !== null) this.#closed = true;
+    this.#next();
+  }
+
+  /** Ends what is under way without a new snapshot, unless it has its name already. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#writing) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+  #idle(): void {
+    for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  /** The body, checked before the first chunk of it is there. Rejects when it is damaged. */
+  async read(
+    shard: ShardId,
+  ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Buffer> } | undefined> {
     const through = this.newest.get(shard);
     if (through === undefined) return undefined;
     const path = this.#path(shard, through);
-    const bytes = this.#fileSystem.readFileSync(path);
-    const body = bytes.subarray(HEADER_BYTES);
-    const intact =
-      bytes.length >= HEADER_BYTES &&
-      bytes.subarray(0, 8).equals(MAGIC) &&
-      bytes.readUInt32LE(12) === 0 &&
-      bytes.readDoubleLE(16) === through &&
-      bytes.readUInt32LE(8) === crc32c(body);
-    if (!intact) throw new Error(`the snapshot ${path} is damaged`);
-    return { through, body };
+    // The file may lose its name while it is read, to a newer snapshot.
+    const reader = new PiecewiseReader(this.#fileSystem, path);
+    try {
+      const header = await reader.at(0, HEADER_BYTES);
+      let crc = 0;
+      for await (const part of reader.from(HEADER_BYTES)) crc = crc32c(part, crc);
+      if (!header.equals(headerOf(through, crc))) throw new Error(`the snapshot ${path} is damaged`);
+    } catch (error) {
+      reader.close();
+      throw error;
+    }
+    return { through, chunks: bodyOf(reader) };
   }
 }
 
-const snapshotName = (shard: ShardId, through: Slot): string => `snapshot-${shard}-${through}`;
-
-export function* inChunks(body: Buffer): Iterable<Uint8Array> {
-  for (let at = 0; at === 0 || at < body.length; at += CHUNK_BYTES) yield body.subarray(at, at + CHUNK_BYTES);
+async function* bodyOf(reader: PiecewiseReader): AsyncIterable<Buffer> {
+  try {
+    yield* reader.from(HEADER_BYTES);
+  } finally {
+    reader.close();
+  }
 }
+
+function headerOf(through: Slot, crc: number): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  MAGIC.copy(header);
+  header.writeUInt32LE(crc, 8);
+  header.writeDoubleLE(through, 16);
+  return header;
+}
+
+const snapshotName = (shard: ShardId, through: Slot): string => `snapshot-${shard}-${through}`;

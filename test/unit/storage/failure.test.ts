@@ -52,7 +52,7 @@ class Faulty implements Writing {
   held: (() => void)[] = [];
   /** No single write takes more bytes than this. */
   bytesAtOnce = Number.POSITIVE_INFINITY;
-  /** Room on the disk for `writeSync`: what does not fit is cut off; then nothing is written at all. */
+  /** Room on the disk: what does not fit is cut off; then nothing is written at all. */
   room = Number.POSITIVE_INFINITY;
   /** The disk reports a whole write, and keeps only this many bytes of it. */
   keeps = Number.POSITIVE_INFINITY;
@@ -60,9 +60,12 @@ class Faulty implements Writing {
     this.writes++;
     if (bytes.some((byte) => byte !== 0)) this.groups++;
     if (this.writeError !== null) return void setImmediate(done, this.writeError, 0);
+    const fits = Math.min(bytes.length, this.bytesAtOnce, this.room);
+    this.room -= fits;
+    const kept = Math.min(fits, this.keeps);
     const write = (): void =>
-      nodeFileSystem.write(file, bytes.subarray(0, this.bytesAtOnce), position, (error, written) =>
-        done(this.syncError ?? error, written),
+      nodeFileSystem.write(file, bytes.subarray(0, kept), position, (error, written) =>
+        done(this.syncError ?? error, written + fits - kept),
       );
     if (this.holdWrites) this.held.push(write);
     else write();
@@ -171,6 +174,7 @@ describe('a disk that fails', () => {
       throw new Error('ENOSPC: no space left on device');
     };
     storage.writeSnapshot(shardId(0), slot(9), broken(), () => (done = true));
+    await eventually('the failure', WITHIN_MS, () => failures.length > 0);
     await turns();
     expect(done).toBe(false);
     expect(failures).toHaveLength(1);
