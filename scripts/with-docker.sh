@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command with a Docker engine and a base image for docker/Dockerfile: bash scripts/with-docker.sh COMMAND...
 # Where no engine answers, Debian's is installed and started for as long as the command runs. Where the public base image
-# cannot be pulled, one is made from Debian packages and this machine's Node.
+# cannot be pulled, one is made from Debian packages and this machine's Node, and images of Redis and PostgreSQL on top of it.
 set -euo pipefail
 
 if ! command -v docker >/dev/null || { ! docker info >/dev/null 2>&1 && ! command -v dockerd >/dev/null; }; then
@@ -62,6 +62,17 @@ if [ -z "${QUORATE_TEST_BASE_IMAGE:-}" ]; then
     export QUORATE_TEST_BASE_IMAGE=$own
   fi
 fi
+# The same for the servers that workers write to.
+own_unless_public() {
+  local variable=$1 name=$2 image=$3 images
+  if [ -n "${!variable:-}" ]; then return; fi
+  if [ "$QUORATE_TEST_BASE_IMAGE" != "$own" ]; then return; fi
+  images=$(dirname "$0")/../test/integration/images
+  DOCKER_BUILDKIT=0 docker build --quiet --build-arg "BASE=$own" -f "$images/$name.Dockerfile" -t "$image" "$images" >/dev/null
+  export "$variable=$image"
+}
+own_unless_public QUORATE_TEST_REDIS_IMAGE redis quorate-test-redis
+own_unless_public QUORATE_TEST_POSTGRES_IMAGE postgres quorate-test-postgres
 # The helper container of testcontainers cannot be pulled where the base image cannot.
 if [ "$QUORATE_TEST_BASE_IMAGE" = "$own" ]; then export TESTCONTAINERS_RYUK_DISABLED=true; fi
 

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { homedir } from 'node:os';
+import type { GenericContainer, StartedTestContainer } from 'testcontainers';
 import type { OwnService, ServiceKind } from './services.js';
 
 interface Image {
+  /** QUORATE_TEST_REDIS_IMAGE and so on name others. */
   readonly name: string;
   readonly port: number;
   readonly environment: Readonly<Record<string, string>>;
@@ -43,17 +45,33 @@ const IMAGES: { readonly [K in ServiceKind]: Image } = {
     name: 'redis:8-alpine',
     port: 6379,
     environment: {},
-    command: ['redis-server', '--save', '', '--appendonly', 'no'],
+    command: ['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no'],
     ready: [/Ready to accept connections/, 1],
     url: (host, port) => `redis://${host}:${port}`,
   },
 };
 
+/** A server that is not started yet; ready when it takes connections. Loads testcontainers: it takes a second. */
+export async function serviceContainer(kind: ServiceKind): Promise<GenericContainer> {
+  const { GenericContainer, Wait } = await import('testcontainers');
+  const { name, port, environment, command, ready } = IMAGES[kind];
+  return new GenericContainer(process.env[`QUORATE_TEST_${kind.toUpperCase()}_IMAGE`] ?? name)
+    .withEnvironment({ ...environment })
+    .withCommand([...command])
+    .withExposedPorts(port)
+    .withWaitStrategy(Wait.forLogMessage(...ready))
+    .withStartupTimeout(180_000);
+}
+
+/** Where the started server is reached from this machine. */
+export const serviceUrl = (kind: ServiceKind, started: StartedTestContainer): string =>
+  IMAGES[kind].url(started.getHost(), started.getMappedPort(IMAGES[kind].port));
+
 /** A server in a container, where a Docker engine answers; a text says why there is none. */
 export async function startContainer(kind: ServiceKind): Promise<OwnService | string> {
   if (!mayHaveEngine()) return 'no Docker engine';
   // Loaded only here: it takes a second, and most runs have no engine.
-  const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
+  const { getContainerRuntimeClient } = await import('testcontainers');
   let dockerode: Awaited<ReturnType<typeof getContainerRuntimeClient>>['container']['dockerode'];
   try {
     ({ dockerode } = (await getContainerRuntimeClient()).container);
@@ -61,18 +79,11 @@ export async function startContainer(kind: ServiceKind): Promise<OwnService | st
   } catch (error) {
     return `no Docker engine answers: ${(error as Error).message}`;
   }
-  const { name, port, environment, command, ready, url } = IMAGES[kind];
-  const started = await new GenericContainer(name)
-    .withEnvironment({ ...environment })
-    .withCommand([...command])
-    .withExposedPorts(port)
-    .withWaitStrategy(Wait.forLogMessage(...ready))
-    .withStartupTimeout(180_000)
-    .start();
+  const started = await (await serviceContainer(kind)).start();
   const container = dockerode.getContainer(started.getId());
   return {
     kind,
-    url: url(started.getHost(), started.getMappedPort(port)),
+    url: serviceUrl(kind, started),
     foundIn: 'docker',
     pause: async () => void (await container.pause()),
     resume: async () => void (await container.unpause()),

@@ -1,17 +1,8 @@
-import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
-import { BASE, engine, IMAGE, type Stage } from './docker.js';
+import { type StartedTestContainer, Wait } from 'testcontainers';
+import { ReplicaContainer } from '../../src/app/testing/container/replica-container.js';
+import { engine, IMAGE, READY_MS_MAX, type Stage } from './docker.js';
 
-const ROOT = new URL('../../', import.meta.url).pathname;
 const HOSTS = ['quorate-0', 'quorate-1', 'quorate-2'] as const;
-const READY_MS_MAX = 60_000;
-
-/** Only its volume can be written, as docs and the Kubernetes files have it. */
-class ReplicaContainer extends GenericContainer {
-  constructor(image: string) {
-    super(image);
-    this.hostConfig.ReadonlyRootfs = true;
-  }
-}
 
 /** Three replicas in containers, set up by their environment alone, as a StatefulSet would. */
 export class ContainerCluster {
@@ -22,11 +13,11 @@ export class ContainerCluster {
   }
 
   static async start(stage: Stage, clusterId: string): Promise<ContainerCluster> {
-    const replicas = await Promise.all(
+    const outcomes = await Promise.allSettled(
       HOSTS.map((host) =>
         stage.start(
           host,
-          new ReplicaContainer(IMAGE)
+          new ReplicaContainer(IMAGE, () => Promise.resolve())
             .withEnvironment({
               QUORATE_CLUSTER_ID: clusterId,
               QUORATE_REPLICA_ID: 'hostname',
@@ -39,11 +30,21 @@ export class ContainerCluster {
         ),
       ),
     );
-    return new ContainerCluster(replicas);
+    // The others are known to the stage by now, and are removed with it.
+    return new ContainerCluster(
+      outcomes.map((outcome) => {
+        if (outcome.status === 'rejected') throw outcome.reason;
+        return outcome.value;
+      }),
+    );
   }
 
   get bootstrap(): string {
     return HOSTS.map((host) => `${host}:9092`).join(',');
+  }
+
+  started(replica: number): StartedTestContainer {
+    return this.#replicas[replica]!;
   }
 
   /** The engine's own handle of a replica's container: kill, stop, inspect ... */
@@ -59,15 +60,4 @@ export class ContainerCluster {
     if (!response.ok) throw new Error(`${path} of replica ${replica}: ${response.status}`);
     return response.json();
   }
-}
-
-/** Node programs with kafkajs in a container of their own, as a user's workers are. */
-export function clientContainer(script: string, args: readonly string[]): GenericContainer {
-  return new GenericContainer(BASE)
-    .withBindMounts([
-      { source: `${ROOT}node_modules/kafkajs`, target: '/app/node_modules/kafkajs', mode: 'ro' },
-      { source: `${ROOT}${script}`, target: '/app/client.js', mode: 'ro' },
-      { source: `${ROOT}package.json`, target: '/app/package.json', mode: 'ro' },
-    ])
-    .withCommand(['node', '/app/client.js', ...args]);
 }

@@ -10,7 +10,7 @@ import {
   type StartedTestContainer,
 } from 'testcontainers';
 
-const ROOT = new URL('../../', import.meta.url).pathname;
+export const ROOT = new URL('../../', import.meta.url).pathname;
 /** Of each container, shown when it does not start. */
 const LINES_KEPT = 50;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
@@ -18,6 +18,8 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 /** The base that the image is built on, and that clients run in: the public one, or one that has Node and npm. */
 export const BASE = process.env['QUORATE_TEST_BASE_IMAGE'] ?? 'node:24-bookworm-slim';
 export const BUILD_MS_MAX = 900_000;
+/** On a machine that is busy with much else. */
+export const READY_MS_MAX = 240_000;
 /** The image under test. QUORATE_TEST_IMAGE names one that is built already. */
 export const IMAGE = process.env['QUORATE_TEST_IMAGE'] ?? 'quorate-integration';
 
@@ -50,29 +52,41 @@ export async function buildImage(): Promise<void> {
   await promisify(execFile)('docker', args, { cwd: ROOT, env, maxBuffer: OUTPUT_BYTES_MAX });
 }
 
-/** Containers of one test on a network of their own; `remove` leaves nothing of them. */
+/** Containers of one test on one network; `remove` leaves nothing of them. */
 export class Stage {
-  readonly #network: StartedNetwork;
+  readonly network: StartedNetwork;
+  readonly #own: boolean;
   readonly #started: StartedTestContainer[] = [];
 
-  private constructor(network: StartedNetwork) {
-    this.#network = network;
+  private constructor(network: StartedNetwork, own: boolean) {
+    this.network = network;
+    this.#own = own;
   }
+  /** On a network of their own. */
   static async open(): Promise<Stage> {
-    return new Stage(await new Network().start());
+    return new Stage(await new Network().start(), true);
+  }
+  /** On a network that somebody else removes. */
+  static on(network: StartedNetwork): Stage {
+    return new Stage(network, false);
   }
 
-  /** Others on the network reach it as `host`. */
-  async start(host: string, container: GenericContainer): Promise<StartedTestContainer> {
+  /** Others on the network reach it as `host`. `onLine`: hears what it prints. */
+  async start(
+    host: string,
+    container: GenericContainer,
+    onLine: (line: string) => void = () => undefined,
+  ): Promise<StartedTestContainer> {
     const lines: string[] = [];
     container.withLogConsumer((stream) => {
       createInterface({ input: stream }).on('line', (line) => {
+        onLine(line);
         lines.push(line);
         if (lines.length > LINES_KEPT) lines.shift();
       });
     });
     try {
-      const named = container.withNetwork(this.#network).withNetworkAliases(host).withHostname(host);
+      const named = container.withNetwork(this.network).withNetworkAliases(host).withHostname(host);
       const started = await named.start();
       this.#started.push(started);
       return started;
@@ -85,8 +99,11 @@ export class Stage {
 
   async remove(): Promise<void> {
     const docker = await engine();
-    for (const container of this.#started)
-      await docker.getContainer(container.getId()).remove({ force: true, v: true });
-    await this.#network.stop();
+    await Promise.all(
+      this.#started.map((container) =>
+        docker.getContainer(container.getId()).remove({ force: true, v: true }),
+      ),
+    );
+    if (this.#own) await this.network.stop();
   }
 }

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kafka, logLevel } from 'kafkajs';
 import { QuorateContainer, type StartedQuorateContainer } from '../../src/app/testing/container/index.js';
 import { eventually } from '../harness/waiting.js';
-import { BUILD_MS_MAX, buildImage, describeWithDocker, engine, IMAGE } from './docker.js';
+import { BUILD_MS_MAX, buildImage, describeWithDocker, engine, IMAGE, READY_MS_MAX } from './docker.js';
 
-const TEST_MS_MAX = 60_000;
+/** On a busy machine; alone a test takes less than a minute. */
+const TEST_MS_MAX = 240_000;
+const STEP_MS_MAX = 90_000;
 
 /** A kafkajs consumer of this process, from outside of the container network. */
 async function consumer(quorate: StartedQuorateContainer, clientId: string, group: string) {
@@ -27,7 +29,7 @@ describeWithDocker('QuorateContainer', () => {
   describe('with three replicas', () => {
     let quorate: StartedQuorateContainer;
     beforeAll(async () => {
-      quorate = await new QuorateContainer(IMAGE).withReplicas(3).start();
+      quorate = await new QuorateContainer(IMAGE).withStartupTimeout(READY_MS_MAX).withReplicas(3).start();
       await quorate.createTopic('tenants', 4);
     }, TEST_MS_MAX);
     afterAll(() => quorate?.stop(), TEST_MS_MAX);
@@ -49,7 +51,7 @@ describeWithDocker('QuorateContainer', () => {
           [0, 1, 2, 3].map((partition) => [partition, 'anna', epoch]),
         );
         await quorate.bumpEpoch('billing', 'anna');
-        const next = await eventually('she is back', 20_000, async () => {
+        const next = await eventually('she is back', STEP_MS_MAX, async () => {
           const found = await quorate.waitForStable('billing', { members: 1 });
           return found > epoch ? found : undefined;
         });
@@ -68,7 +70,7 @@ describeWithDocker('QuorateContainer', () => {
         const one = await consumer(quorate, 'bert', 'shipping');
         await quorate.waitForStable('shipping', { members: 1 });
         const another = async (than: number): Promise<number> =>
-          eventually('another replica coordinates', 20_000, async () => {
+          eventually('another replica coordinates', STEP_MS_MAX, async () => {
             const found = await quorate.coordinatorOf('shipping').catch(() => undefined);
             return found !== undefined && found !== than ? found : undefined;
           });
@@ -86,12 +88,16 @@ describeWithDocker('QuorateContainer', () => {
         await quorate.partition([leader], rest);
         // The one that is alone says so, and its clients are still connected to it.
         const lonely = quorate.getHttpUrls()[leader - 1]!;
-        await eventually('the lonely replica is not ready', 20_000, async () => {
+        await eventually('the lonely replica is not ready', STEP_MS_MAX, async () => {
           const { status } = await fetch(`${lonely}/health/ready`);
           return status === 503;
         });
         await quorate.heal();
-        await eventually('it is ready again', 20_000, async () => (await fetch(`${lonely}/health/ready`)).ok);
+        await eventually(
+          'it is ready again',
+          STEP_MS_MAX,
+          async () => (await fetch(`${lonely}/health/ready`)).ok,
+        );
         await quorate.waitForStable('shipping', { members: 1 });
         expect((await quorate.ownersOf('shipping')).map(({ clientId }) => clientId)).toEqual(
           Array(4).fill('bert'),
@@ -112,11 +118,14 @@ describeWithDocker('QuorateContainer', () => {
         ((await docker.listVolumes()).Volumes ?? []).map(({ Name }) => Name),
       ];
       const before = await left();
-      const wrong = new QuorateContainer(IMAGE).withEnvironment({ QUORATE_SHARDS: 'many' }).start();
+      const wrong = new QuorateContainer(IMAGE)
+        .withStartupTimeout(READY_MS_MAX)
+        .withEnvironment({ QUORATE_SHARDS: 'many' })
+        .start();
       await expect(wrong).rejects.toThrow(
         /did not start: replica 1 ended with exit code 2[^]*replica 1 .*shards is "many"/,
       );
-      await (await new QuorateContainer(IMAGE).start()).stop();
+      await (await new QuorateContainer(IMAGE).withStartupTimeout(READY_MS_MAX).start()).stop();
       expect(await left()).toEqual(before);
     },
     TEST_MS_MAX,

@@ -47,7 +47,7 @@ export class QuorateContainer {
     this.#network = network;
     return this;
   }
-  /** Milliseconds within which all replicas have to be ready. Default 60 s. */
+  /** Milliseconds within which replicas have to be ready, also after `restartReplica`. Default 60 s. */
   withStartupTimeout(ms: number): this {
     this.#startupMs = ms;
     return this;

@@ -13,7 +13,6 @@ import { OUTSIDE_LISTEN, type ReplicaPlan } from './replica-plan.js';
 import { ReplicaContainer } from './replica-container.js';
 import { until } from './until.js';
 
-const READY_WITHIN_MS = 60_000;
 const ASK_MS = 2_000;
 /** Longer than handOverMs and shutdownTimeoutMs together. Seconds. */
 const STOP_SECONDS = 20;
@@ -129,7 +128,7 @@ export class StartedQuorateContainer {
     const replica = this.#replica(id);
     await replica.container.start();
     replica.answers = true;
-    await this.#ready(replica, READY_WITHIN_MS);
+    await this.#ready(replica, this.#options.startupMs);
   }
   /** Cuts the links between replicas of different groups, until `heal`: `partition([1], [2, 3])`. Clients reach all of them. */
   async partition(...groups: readonly (readonly number[])[]): Promise<void> {
