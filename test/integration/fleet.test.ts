@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { RebalancesJson } from '../../src/admin/index.js';
+import { QuorateContainer, type StartedQuorateContainer } from '../../src/app/testing/container/index.js';
+import { eventually } from '../harness/waiting.js';
+import { BUILD_MS_MAX, buildImage, describeWithDocker, IMAGE, READY_MS_MAX, Stage } from './docker.js';
+import { acknowledgedBy, WorkerContainer } from './workers.js';
+
+/** On a busy machine; alone a test takes less than a minute. */
+const TEST_MS_MAX = 240_000;
+const STEP_MS_MAX = 90_000;
+const PARTITIONS = 12;
+
+describeWithDocker('a fleet of workers in containers', () => {
+  let quorate: StartedQuorateContainer;
+  let stage: Stage;
+  beforeAll(async () => {
+    await buildImage();
+    quorate = await new QuorateContainer(IMAGE).withStartupTimeout(READY_MS_MAX).withReplicas(3).start();
+    stage = Stage.on(quorate.getNetwork());
+  }, BUILD_MS_MAX);
+  afterAll(async () => {
+    await stage?.remove();
+    await quorate?.stop();
+  }, TEST_MS_MAX);
+
+  const start = (group: string, name: string, script = 'worker-kafkajs.js'): Promise<WorkerContainer> =>
+    WorkerContainer.start(stage, name, [
+      `examples/${script}`,
+      ...['--events', '--brokers', quorate.getNetworkBootstrapServers(), '--commit-ms', '50'],
+      // Nobody loses its session because the machine is busy.
+      ...['--session-ms', '30000'],
+      ...['--group', group, '--topic', group],
+    ]);
+  /** Each works on as many partitions as the others, each partition is worked on by one of them, and is committed again. */
+  async function served(workers: readonly WorkerContainer[]): Promise<void> {
+    const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+    await eventually(`${workers.length} workers share all partitions`, STEP_MS_MAX, () => {
+      if (workers.some((worker) => worker.owned.length !== PARTITIONS / workers.length)) return false;
+      const owned = workers.flatMap((worker) => worker.owned).sort((a, b) => a - b);
+      return owned.length === PARTITIONS && owned.every((partition, index) => partition === all[index]);
+    });
+    const before = acknowledgedBy(workers);
+    await eventually('every partition is committed again', STEP_MS_MAX, () => {
+      const now = acknowledgedBy(workers);
+      return all.every((partition) => (now.get(partition) ?? -1) > (before.get(partition) ?? -1));
+    });
+  }
+
+  it(
+    'grows from three workers to six and shrinks to two: every partition is served by one of them after each step',
+    async () => {
+      await quorate.createTopic('scaled', PARTITIONS);
+      const three = await Promise.all(['a', 'b', 'c'].map((name) => start('scaled', name)));
+      await served(three);
+      const more = await Promise.all(['d', 'e', 'f'].map((name) => start('scaled', name)));
+      const six = [...three, ...more];
+      await served(six);
+      // One way in which a fleet shrinks is to be shut down, another to be killed.
+      await Promise.all([
+        more[0]!.kill(),
+        ...[three[0]!, three[1]!, more[1]!].map((worker) => worker.stop()),
+      ]);
+      await served([three[2]!, more[2]!]);
+      const owners = await quorate.ownersOf('scaled');
+      expect(new Set(owners.map(({ clientId }) => clientId))).toEqual(new Set(['c', 'f']));
+      await Promise.all([three[2]!, more[2]!].map((worker) => worker.stop()));
+    },
+    TEST_MS_MAX,
+  );
+
+  it(
+    'lives through a restart of every replica in turn: no commit of quorate/worker fails and nothing rebalances, and kafkajs goes on',
+    async () => {
+      const fleetOf = async (group: string, names: readonly string[], script: string) => {
+        await quorate.createTopic(group, PARTITIONS);
+        const workers = await Promise.all(names.map((name) => start(group, name, script)));
+        await served(workers);
+        return workers;
+      };
+      const foreign = await fleetOf('rolled-kafkajs', ['anna', 'bert'], 'worker-kafkajs.js');
+      const workers = await fleetOf('rolled-worker', ['cleo', 'dora'], 'worker.js');
+      const epoch = await quorate.waitForStable('rolled-worker', { members: 2, withinMs: STEP_MS_MAX });
+      const seen = workers.map(({ events }) => events.length);
+      for (const id of [1, 2, 3]) {
+        expect(await quorate.stopReplica(id)).toBe(0);
+        await served(workers);
+        await served(foreign);
+        await quorate.restartReplica(id);
+      }
+      await served(workers);
+      await quorate.waitForStable('rolled-worker', { members: 2, withinMs: STEP_MS_MAX });
+      const { rebalances } = (await (
+        await fetch(`${quorate.getHttpUrls()[0]}/groups/rolled-worker/rebalances`)
+      ).json()) as RebalancesJson;
+      const later = rebalances.filter(({ generation }) => generation > epoch);
+      expect(later.map(({ trigger, startedAt }) => ({ startedAt, ...trigger }))).toEqual([]);
+      // A commit that fails ends the handler, which gives its partition up.
+      const since = workers.flatMap(({ events }, index) => events.slice(seen[index]));
+      expect(since.filter(({ kind }) => kind === 'gives')).toEqual([]);
+    },
+    TEST_MS_MAX,
+  );
+});
