@@ -54,7 +54,11 @@ export class Project {
   }
 
   /** One of our examples with a package.json of its own, as somebody who copies it. */
-  static async example({ tarball }: Packed, name: string): Promise<Project> {
+  static async example(
+    { tarball }: Packed,
+    name: string,
+    packages: readonly string[] = [],
+  ): Promise<Project> {
     const project = new Project(mkdtempSync(join(tmpdir(), 'quorate-example-')));
     cpSync(join(ROOT, 'examples', name), project.directory, {
       recursive: true,
@@ -66,7 +70,7 @@ export class Project {
     };
     manifest.dependencies['quorate'] = `file:${tarball}`;
     project.#write('package.json', manifest);
-    await project.add();
+    await project.add(...packages);
     return project;
   }
 
