@@ -1,11 +1,13 @@
 import { getContainerRuntimeClient, getReaper, LABEL_TESTCONTAINERS_SESSION_ID } from 'testcontainers';
 
 /** The engine's own client (dockerode), for what testcontainers has no call for. */
-export async function engine() {
+export async function engine(): Promise<Engine> {
   return (await getContainerRuntimeClient()).container.dockerode;
 }
-export type EngineContainer = ReturnType<Awaited<ReturnType<typeof engine>>['getContainer']>;
-export type EngineNetwork = ReturnType<Awaited<ReturnType<typeof engine>>['getNetwork']>;
+/** By way of testcontainers: our types name no package that it brings along. */
+type Engine = Awaited<ReturnType<typeof getContainerRuntimeClient>>['container']['dockerode'];
+export type EngineContainer = ReturnType<Engine['getContainer']>;
+export type EngineNetwork = ReturnType<Engine['getNetwork']>;
 
 /** Where mapped ports are reached. */
 export async function engineHost(): Promise<string> {
