@@ -4,6 +4,8 @@ import type { ApiName } from '../wire/index.js';
 const PARTITIONS = 50_000;
 /** Names of groups, members or topics, at two to three microseconds each. */
 const NAMES = 20_000;
+/** Protocols of one member, each with its vote: more are refused with INVALID_REQUEST. Clients have one to four. */
+export const PROTOCOLS_MAX = 200;
 /** Each becomes a command of its own, a few at a time. */
 const COMMANDS = 10_000;
 
@@ -28,11 +30,10 @@ export const REQUEST_ITEMS_MAX: Readonly<Record<ApiName, number>> = {
   DeleteGroups: COMMANDS,
   DeleteTopics: COMMANDS,
   CreatePartitions: COMMANDS,
-  /** With an assignment or a setting for each topic. */
+  /** With an assignment or a setting for each topic. Looked at in slices. */
   CreateTopics: 2 * COMMANDS,
   /** An assignment for each member, and groups may be as large as `groupSizeMax`: twice as long as the others. */
   SyncGroup: 100_000,
-  /** Protocols of one member. */
   JoinGroup: 1_000,
   ListGroups: 1_000,
   ApiVersions: 1_000,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { REQUEST_ITEMS_MAX } from '../../src/broker/request-limits.js';
+import { PROTOCOLS_MAX, REQUEST_ITEMS_MAX } from '../../src/broker/request-limits.js';
 import type { ApiKey, ApiName } from '../../src/wire/index.js';
 import { apiNamed } from '../../src/wire/index.js';
 import { Cluster } from '../harness/cluster.js';
@@ -148,7 +148,9 @@ const FRAMES: readonly Frame[] = [
       rebalanceTimeoutMs: 6_000,
       memberId: '',
       protocolType: 'consumer',
-      protocols: names('JoinGroup').map((name) => ({ name, metadata: Buffer.alloc(1) })),
+      protocols: names('JoinGroup')
+        .slice(0, PROTOCOLS_MAX)
+        .map((name) => ({ name, metadata: Buffer.alloc(1) })),
     },
   },
   {

@@ -22,6 +22,7 @@ import type { Exchange } from '../exchange.js';
 import type { ParkedKind, Release } from '../parked.js';
 import type { Coordinator } from '../../replica/index.js';
 import { NOT_COORDINATOR } from '../refusals.js';
+import { PROTOCOLS_MAX } from '../request-limits.js';
 import { settle, settleRead } from '../settle.js';
 
 const NO_GENERATION = -1;
@@ -36,6 +37,8 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
     return exchange.answer(joinError(errorCode('INVALID_GROUP_ID'), request.memberId));
   if (request.sessionTimeoutMs < sessionTimeoutMsMin || request.sessionTimeoutMs > sessionTimeoutMsMax)
     return exchange.answer(joinError(errorCode('INVALID_SESSION_TIMEOUT'), request.memberId));
+  if (request.protocols.length > PROTOCOLS_MAX)
+    return exchange.answer(joinError(errorCode('INVALID_REQUEST'), request.memberId));
   const group = groupId(request.groupId);
   if (request.memberId === '' && context.facts.takesNoMore(group))
     return exchange.answer(joinError(errorCode('POLICY_VIOLATION'), request.memberId));

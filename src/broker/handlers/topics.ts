@@ -11,6 +11,7 @@ import { FACTS } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
 import { fewAtATime } from '../few-at-a-time.js';
 import { settle } from '../settle.js';
+import { inSlices } from '../slices.js';
 
 /** What became of one topic of a request. */
 type TopicVerdict =
@@ -78,14 +79,15 @@ type NewTopic = RequestOf<'CreateTopics'>['topics'][number];
 export const createTopics: Handler<'CreateTopics'> = (request, exchange, context) => {
   const doubled = repeated(request.topics.map(({ name }) => name));
   let topics = context.facts.topics.size;
-  const decisions = request.topics.map((asked) => {
-    if (doubled.has(asked.name)) return twice(asked.name);
+  const decisions: Decision[] = [];
+  const decide = (asked: NewTopic): void => {
+    if (doubled.has(asked.name)) return void decisions.push(twice(asked.name));
     const decision = creation(asked, { topics, validateOnly: request.validateOnly }, context);
     if (decision.kind === 'submit' && context.facts.topics.byName(topicName(asked.name)) === undefined)
       topics++;
-    return decision;
-  });
-  decideAll(decisions, context, (verdicts) => {
+    decisions.push(decision);
+  };
+  const answer = (verdicts: readonly TopicVerdict[]): void => {
     const replicas = context.coordinator.brokers().length;
     exchange.answer({
       topics: request.topics.map(({ name }, index) => {
@@ -102,7 +104,8 @@ export const createTopics: Handler<'CreateTopics'> = (request, exchange, context
         };
       }),
     });
-  });
+  };
+  inSlices(context.clock, request.topics, decide, () => decideAll(decisions, context, answer));
 };
 
 function creation(

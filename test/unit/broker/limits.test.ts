@@ -43,6 +43,23 @@ describe('limits of the cluster', () => {
     expect(coordinator.commandsOf('topic.create')).toEqual([]);
   });
 
+  it('a member has 200 protocols at most: INVALID_REQUEST', async () => {
+    const { coordinator, client } = await bench();
+    const kafka = await client();
+    const joins = async (count: number): Promise<number> => {
+      const protocols = Array.from({ length: count }, (_, i) => ({
+        name: `p${i}`,
+        metadata: Buffer.alloc(1),
+      }));
+      return (await kafka.call(11, 5, { ...joinOf('billing'), protocols })).errorCode;
+    };
+    expect([await joins(201), coordinator.commandsOf('group.join').length]).toEqual([
+      errorCode('INVALID_REQUEST'),
+      0,
+    ]);
+    expect([await joins(200), coordinator.commandsOf('group.join').length]).toEqual([0, 1]);
+  });
+
   it('a request for thousands of topics is done a part at a time, whatever becomes of each', async () => {
     const { coordinator, client } = await bench();
     const names = Array.from({ length: 3_000 }, (_, i) => `topic-${i}`);
