@@ -85,10 +85,13 @@ export interface Coordinator {
   readAll(done: (outcome: ReadAllOutcome) => void): void;
   /** The state as applied here; may lag behind the leader. */
   peek(shard: ShardId): MachineView;
-  /** Whether this leader has heard the member since it took the shard over. False when it does not lead. */
+  /**
+   * Whether this leader has heard the member since it took the shard over. Commits do not count: a client may commit beside the
+   * loop that still looks for its coordinator. False when it does not lead.
+   */
   heard(group: GroupId, member: MemberId): boolean;
   /** A member was heard: its session starts again. Leader only; ignored elsewhere. */
-  touch(group: GroupId, member: MemberId): void;
+  touch(group: GroupId, member: MemberId, by?: 'commit'): void;
   /** UUID v4. */
   uuid(): string;
   /** News of applied commands, in log order, on every replica; `serving` tells whether this replica leads. Returns the unsubscriber. */

@@ -131,8 +131,8 @@ export abstract class ReplicaDoor implements Coordinator {
   heard(group: GroupId, member: MemberId): boolean {
     return this.hosts[this.shardOf(group)]?.heard(group, member) ?? false;
   }
-  touch(group: GroupId, member: MemberId): void {
-    this.hosts[this.shardOf(group)]?.touch(group, member);
+  touch(group: GroupId, member: MemberId, by?: 'commit'): void {
+    this.hosts[this.shardOf(group)]?.touch(group, member, by);
   }
   uuid(): string {
     return this.#options.entropy.uuid();

@@ -22,6 +22,8 @@ export class GroupTimers {
   #returnBy = monotonicMs(0);
   /** ... by the groups that have had a reason to wait. */
   readonly #hurried = new Set<GroupId>();
+  /** Sessions of members of which only commits came since the change of leader. */
+  readonly #onlyCommitted = new Set<string>();
 
   constructor(now: MonotonicMs) {
     this.#deadlines = new Deadlines(now);
@@ -36,13 +38,18 @@ export class GroupTimers {
   clear(): void {
     this.#deadlines.clear();
     this.#hurried.clear();
+    this.#onlyCommitted.clear();
   }
 
   heard(group: GroupId, member: MemberId): boolean {
-    return this.#deadlines.wasTouched(timerKey(group, { kind: 'session', member }));
+    const key = timerKey(group, { kind: 'session', member });
+    return this.#deadlines.wasTouched(key) && !this.#onlyCommitted.has(key);
   }
-  touch(group: GroupId, member: MemberId, now: MonotonicMs): void {
-    this.#deadlines.touch(timerKey(group, { kind: 'session', member }), now);
+  touch(group: GroupId, member: MemberId, now: MonotonicMs, by?: 'commit'): void {
+    const key = timerKey(group, { kind: 'session', member });
+    if (by === undefined) this.#onlyCommitted.delete(key);
+    else if (!this.#deadlines.wasTouched(key)) this.#onlyCommitted.add(key);
+    this.#deadlines.touch(key, now);
   }
   due(now: MonotonicMs): readonly DueTimer[] {
     return this.#deadlines.due(now).map(({ what }) => what);
@@ -58,11 +65,17 @@ export class GroupTimers {
         const { group, timer, token } = change;
         const key = timerKey(group, timer);
         this.#deadlines.arm(key, { group, timer, token }, change.afterMs, now);
-        if (heard) this.#deadlines.touch(key, now);
+        if (heard) {
+          this.#onlyCommitted.delete(key);
+          this.#deadlines.touch(key, now);
+        }
         return;
       }
-      case 'cancel':
-        return this.#deadlines.cancel(timerKey(change.group, change.timer));
+      case 'cancel': {
+        const key = timerKey(change.group, change.timer);
+        this.#onlyCommitted.delete(key);
+        return this.#deadlines.cancel(key);
+      }
       case 'cancel-group':
         // Its members were removed one by one, each with its own cancel; what is left is re-checked when it fires.
         for (const kind of ['initial', 'join', 'sync'] as const)

@@ -199,8 +199,8 @@ export class ShardHost {
     return this.#timers.heard(group, member);
   }
 
-  touch(group: GroupId, member: MemberId): void {
-    this.#timers.touch(group, member, this.#around.clock.monotonic());
+  touch(group: GroupId, member: MemberId, by?: 'commit'): void {
+    this.#timers.touch(group, member, this.#around.clock.monotonic(), by);
   }
 
   /** The machine that a snapshot of a peer holds. Throws MalformedBytesError. */

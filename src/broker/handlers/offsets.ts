@@ -128,7 +128,8 @@ function commit(
       ({ error, errors }) => {
         if (error !== 'NONE') return refused(errorCode(error));
         // Kafka: validateOffsetCommit. Who commits is alive.
-        if (request.generationIdOrMemberEpoch >= 0) coordinator.touch(group, memberId(request.memberId));
+        if (request.generationIdOrMemberEpoch >= 0)
+          coordinator.touch(group, memberId(request.memberId), 'commit');
         answer((index) => errorCode(errors[index] ?? 'NONE'));
       },
       refused,

@@ -50,6 +50,24 @@ describe('the timers of a new leader', () => {
     }
   });
 
+  it('know whom it has heard: commits alone do not count, whatever follows them does', () => {
+    const view = groupOf(2);
+    const [one, other] = [memberId('m0'), memberId('m1')];
+    const timers = new GroupTimers(monotonicMs(0));
+    timers.takeOver(view, monotonicMs(0));
+    const heard = (): boolean[] => [one, other].map((member) => timers.heard(GROUP, member));
+    for (const member of [one, other]) timers.touch(GROUP, member, monotonicMs(1), 'commit');
+    expect(heard()).toEqual([false, false]);
+    // Its session began again all the same.
+    expect(timers.due(monotonicMs(SESSION_MS))).toEqual([]);
+    timers.touch(GROUP, one, monotonicMs(2));
+    expect(heard()).toEqual([true, false]);
+    timers.touch(GROUP, one, monotonicMs(3), 'commit');
+    expect(heard()).toEqual([true, false]);
+    timers.takeOver(view, monotonicMs(4));
+    expect(heard()).toEqual([false, false]);
+  });
+
   it('keep the full session of a group that does not rebalance', () => {
     const view = groupOf(2);
     const timers = new GroupTimers(monotonicMs(0));
