@@ -8,6 +8,8 @@ import type { VirtualTime } from './virtual-time.js';
 
 const TOPIC = 'work';
 export const TOPIC_PARTITIONS = 8;
+/** Partitions of a big commit: about 50 KB. */
+const BIG_COMMIT = 250;
 type CommitCommand = Extract<GroupCommand, { kind: 'group.commit' }>;
 /** A client gives an answer up after this. Milliseconds. */
 export const GIVE_UP_AFTER_MS = 2_500;
@@ -91,7 +93,7 @@ function leaderSeenBy(replica: Replica, around: ClientSurroundings, group: strin
 }
 
 /** Commits ever higher offsets of one partition, and reads them back. */
-export function committer(around: ClientSurroundings, name: string): void {
+export function committer(around: ClientSurroundings, name: string, bigOnes: boolean): void {
   const { random, history } = around;
   const { commits, open, tries, ends } = newCommits(around, name);
   const shardIn = (replica: Replica): ReturnType<Replica['shardOf']> => replica.shardOf(commits.group);
@@ -105,9 +107,10 @@ export function committer(around: ClientSurroundings, name: string): void {
       ends(offset, taken ? 'taken' : outcome.kind, outcome.kind !== 'outcome-unknown');
       done();
     };
+    const command = commitOf(commits, offset, bigOnes && random.chance(0.15) ? BIG_COMMIT : 1);
     // At the leader, or at any replica, which passes it on.
-    if (random.chance(0.5)) replica.submit(shardIn(replica), commitOf(commits, offset), settle);
-    else replica.submitAnywhere(shardIn(replica), commitOf(commits, offset), settle);
+    if (random.chance(0.5)) replica.submit(shardIn(replica), command, settle);
+    else replica.submitAnywhere(shardIn(replica), command, settle);
   });
   history.commits.push(commits);
   // Readers who know no coordinator: any replica that believes that it leads may answer them.
@@ -289,7 +292,9 @@ const HOARDED = 12;
 /** Slow enough for the log to be cut in time. Milliseconds. */
 const HOARDED_EVERY_MS = 250;
 
-function commitOf({ group, topic }: Commits, offset: number): CommitCommand {
+/** `partitions`: so many get the same offset. */
+function commitOf({ group, topic }: Commits, offset: number, partitions: number): CommitCommand {
+  const metadata = 'x'.repeat(offset % 300);
   return {
     kind: 'group.commit',
     group,
@@ -299,9 +304,9 @@ function commitOf({ group, topic }: Commits, offset: number): CommitCommand {
     groupNotFoundKnown: true,
     retentionMs: null,
     offsetMetadataBytesMax: 4_096,
-    offsets: [
-      { topic, topicId: null, partition: 0, offset, leaderEpoch: -1, metadata: 'x'.repeat(offset % 300) },
-    ],
+    offsets: Array.from({ length: partitions }, (_, partition) => ({
+      ...{ topic, topicId: null, partition, offset, leaderEpoch: -1, metadata },
+    })),
   };
 }
 

@@ -80,12 +80,18 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
   const setup =
     asked.reference === true
       ? { ...drawn, ...REFERENCE }
-      : { ...drawn, ...drawVersions(seed), ...drawWorkers(seed) };
+      : { ...drawn, ...drawVersions(seed), ...drawWorkers(seed), ...drawCrowd(seed) };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),
     ...('olderLevel' in setup ? drawUpgrade(seed, setup) : []),
   ].sort((a, b) => a.atMs - b.atMs);
   return { ...setup, faults: planned.filter((_, place) => asked.only?.includes(place) !== false) };
+}
+
+/** In one world of fifty a group is large. */
+function drawCrowd(seed: number): Partial<Pick<Setup, 'members'>> {
+  const random = stream(seed, 'crowd');
+  return random.chance(0.02) ? { members: 30 + random.below(70) } : {};
 }
 
 function drawWorkers(seed: number): Pick<Setup, 'workers' | 'cooperative'> {

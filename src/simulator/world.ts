@@ -116,7 +116,7 @@ export class World {
         members: this.#members,
         workers: this.#workers,
       },
-      ...{ pending: this.#pending, violated, timeIsSure: this.#timeIsSure() },
+      ...{ pending: this.#pending, violated, timeIsSure: this.#timeIsSure(badOne) },
       core: () => this.#running().filter(({ self }) => core.includes(self)),
     }).watch();
     this.#check();
@@ -156,7 +156,7 @@ export class World {
       paceMs: () => (this.#healed ? Math.min(HEALED_PACE_MS, paceMs) : paceMs),
     });
     administrator(around('administrator'));
-    committer(around('committer-0'), 'committer-0');
+    committer(around('committer-0'), 'committer-0', bulkBytes > 0);
     kafkaCommitter(around('committer-1'), 'committer-1');
     passerBy(around('passer-by'), 'passer-by');
     if (bulkBytes > 0) hoarder(around('hoarder'), bulkBytes);
@@ -346,15 +346,17 @@ export class World {
     });
   }
 
-  /**
-   * Whether what is past its retention must go: a quorum of wall clocks has always been right, and every replica is met, so
-   * that the leader knows that all of them can apply the command.
-   */
-  #timeIsSure(): boolean {
+  /** Whether what is past its retention must go: of those that hear each other a quorum has always had the right time. */
+  #timeIsSure(badOne: Station): boolean {
     const { staysBad } = this.#setup;
-    const wrong = this.stations.filter(({ wallJumped }) => wallJumped).length;
+    const isAway = staysBad === 'dead' || staysBad === 'apart';
+    // Who is away may have been of an older version when it was met last.
     if (this.stations.some(({ level }) => level < LEVEL_OF_RETENTION)) return false;
-    return (staysBad === undefined || staysBad === 'flaps') && wrong <= (this.stations.length - 1) / 2;
+    if (isAway && this.olderLevel !== undefined) return false;
+    const right = this.stations.filter(
+      (station) => !station.wallJumped && !(isAway && station === badOne),
+    ).length;
+    return right > this.stations.length / 2;
   }
 
   // ---- checks ----

@@ -263,6 +263,15 @@ const SHELL: readonly Mutant[] = [
   },
 ];
 
+const MEMORY: readonly Mutant[] = [
+  mutant(
+    'replica/peers',
+    'what peers can do is forgotten by a restart',
+    'this.#remembered = levels;',
+    'void levels;',
+  ),
+];
+
 const CLOCKS: readonly Mutant[] = [
   mutant('kernel/suspend', 'a lease survives a suspend', 'return now + suspended;', 'return now;'),
 ];
@@ -576,6 +585,7 @@ const WORKER: readonly Mutant[] = [
 export const MUTANTS: readonly Mutant[] = [
   ...STORAGE,
   ...SHELL,
+  ...MEMORY,
   ...CLOCKS,
   ...VERSIONS,
   ...TRANSPORT,
