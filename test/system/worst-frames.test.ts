@@ -237,16 +237,17 @@ describe('the longest request that a client may send', () => {
 
   it.each(FRAMES.map((frame) => [`${frame.api} ${frame.what}`, frame] as const))(
     '%s costs a bounded time',
-    async (_, { api, version, body, cpuMsMax = CPU_MS_MAX }) => {
+    async (title, { api, version, body, cpuMsMax = CPU_MS_MAX }) => {
       const spent: number[] = [];
       for (let times = 0; times < 3; times++) {
         const before = cpuMs();
         await ask(apiNamed(api).key, version, body);
         spent.push(cpuMs() - before);
       }
+      console.info(`${title}: ${spent.map((ms) => ms.toFixed(0)).join(', ')} ms of CPU`);
       expect(Math.min(...spent)).toBeLessThan(cpuMsMax);
     },
-    60_000,
+    180_000,
   );
 
   it('one item more is refused before anything is done', async () => {
