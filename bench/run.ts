@@ -11,6 +11,7 @@ import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
 import { benchRecords } from './scenes/locking-own.js';
 import { benchWire } from './scenes/wire.js';
+import { benchWorkers } from './scenes/workers.js';
 import { benchPeers } from './scenes/peers.js';
 import { PEER_FLAGS, peerOptions } from './peer-options.js';
 
@@ -26,6 +27,7 @@ const SCENES = {
   members: benchMembers,
   groups: benchGroups,
   memory: benchMemory,
+  workers: benchWorkers,
   wire: benchWire,
   peers: benchPeers,
   'locking-own': benchRecords,

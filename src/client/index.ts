@@ -9,4 +9,4 @@ export {
 } from './consumer-protocol.js';
 export type { Carrier } from './broker-connection.js';
 export { BrokerError, ConnectionError } from './errors.js';
-export { GroupClient } from './group-client.js';
+export { GroupClient, type GroupClientOptions, type Membership } from './group-client.js';

@@ -3,6 +3,7 @@ import { NotOwnedError } from '../locking/index.js';
 import type { CheckedOptions } from './options.js';
 import { aborted, pausing } from './pausing.js';
 import type { RunningLease } from './running-lease.js';
+import { Seals } from './seals.js';
 import { LeaseEndedError } from './types.js';
 
 const RESTART_MS_MAX = 30_000;
@@ -47,11 +48,18 @@ export class Handlers {
   readonly #options: CheckedOptions;
   readonly #port: HandlersPort;
   readonly #slots: Slots;
+  readonly #seals: Seals;
 
   constructor(options: CheckedOptions, port: HandlersPort) {
     this.#options = options;
     this.#port = port;
     this.#slots = new Slots(options.concurrency);
+    this.#seals = new Seals(options.stores);
+  }
+
+  /** Looks whether the stores still know the seals of the handlers that run. */
+  checkSeals(): Promise<void> {
+    return this.#seals.check((error, lease) => this.#port.failed(error, lease));
   }
 
   /** Resolves when the lease has ended and its handler has settled. */
@@ -72,12 +80,13 @@ export class Handlers {
   async #once(lease: RunningLease): Promise<boolean> {
     if (!(await this.#slots.take(lease.signal))) return false;
     try {
-      for (const store of this.#options.stores) await store.seal(lease);
+      await this.#seals.make(lease);
       await lease.readPosition();
       if (lease.signal.aborted) return false;
       await this.#options.onPartition(lease);
       return true;
     } finally {
+      this.#seals.forget(lease);
       this.#slots.give();
     }
   }

@@ -114,6 +114,11 @@ export class WorkerMachine {
     return Math.min(session, heartbeat, this.#retryAt, this.#leases.drainUntil);
   }
 
+  /** Another thread has heard from the coordinator, to a request that left then. */
+  heard(sentAt: number): void {
+    this.#heardAt = Math.max(this.#heardAt, sentAt);
+  }
+
   step(input: Input, now: number): readonly Effect[] {
     this.#now = now;
     this.#timers();
@@ -222,7 +227,7 @@ export class WorkerMachine {
     this.#hasBeenMember = true;
     this.#memberId = answer.memberId;
     this.#generation = answer.generation;
-    this.#heard(answer.sentAt);
+    this.heard(answer.sentAt);
     this.#phase = 'syncing';
     const { protocolName, members } = answer;
     this.#syncing = { kind: 'sync', attempt: 0, ...this.membership, protocolName, members };
@@ -247,7 +252,7 @@ export class WorkerMachine {
       default:
         return this.#retry('SyncGroup', answer.code, answer.detail);
     }
-    this.#heard(answer.sentAt);
+    this.heard(answer.sentAt);
     this.#failures = 0;
     this.#phase = 'stable';
     this.#syncing = undefined;
@@ -275,7 +280,7 @@ export class WorkerMachine {
       case code.none:
       case code.rebalancing:
         this.#missedBeats = 0;
-        this.#heard(answer.sentAt);
+        this.heard(answer.sentAt);
         if (answer.drain === true) return this.#leave({ reason: DRAINED, silently: false });
         if (answer.code === code.rebalancing && this.#phase === 'stable')
           this.#rebalance('the group rebalances');
@@ -301,10 +306,6 @@ export class WorkerMachine {
     if (this.#settings.cooperative) return this.#join(reason);
     this.#phase = 'draining';
     this.#leases.revokeAll(this.#now + this.#settings.drainMs, reason);
-  }
-
-  #heard(sentAt: number): void {
-    this.#heardAt = Math.max(this.#heardAt, sentAt);
   }
 
   /** The group does not know this member any more. */

@@ -8,6 +8,8 @@ import type { Lease } from './types.js';
 export interface SealableStore {
   /** Throws when a later owner has sealed. */
   seal(fence: Fence): Promise<unknown>;
+  /** The token of the last seal; null: none is known. Where it is there, a seal that the store forgot is noticed. */
+  fenceOf?(scope: string): Promise<bigint | null>;
 }
 
 const ASSIGNORS = {
@@ -35,6 +37,13 @@ export interface WorkerOptions {
   readonly sessionTimeoutMs?: number;
   /** Milliseconds; a rebalance is noticed that late. Default 500, at most a third of the session. */
   readonly heartbeatIntervalMs?: number;
+  /**
+   * Where heartbeats run. `thread`: in a thread of their own, so that a blocked event loop loses nothing for up to
+   * `loopBlockedMsMax`. Then the thread leaves the group: others take over at once, and not after a session. Default `main`.
+   */
+  readonly heartbeats?: 'main' | 'thread';
+  /** Milliseconds; for `heartbeats: 'thread'`. Default 30,000, at most the rebalance timeout. */
+  readonly loopBlockedMsMax?: number;
   /** Milliseconds for which the group waits for a member that has not stopped. Default 60,000. */
   readonly rebalanceTimeoutMs?: number;
   /** Milliseconds for which a handler may go on after `revoked`. Default 25,000; at most the rebalance timeout. */
@@ -57,6 +66,8 @@ export interface WorkerOptions {
   readonly restartMs?: number;
   /** How often the one that assigns looks for new partitions of the topics. Milliseconds. Default 30,000. */
   readonly topicsRefreshMs?: number;
+  /** How often the stores are asked whether they still know the seals. Milliseconds; 0: never. Default 30,000. */
+  readonly sealCheckMs?: number;
   /** Signals of the process (SIGTERM) on which the worker drains, leaves, and lets the process end. Default: none. */
   readonly stopOn?: readonly NodeJS.Signals[];
 }
@@ -72,6 +83,8 @@ export function checkedOptions(options: WorkerOptions): CheckedOptions {
   const checked: CheckedOptions = {
     stores: [],
     heartbeatIntervalMs: Math.min(500, Math.floor(sessionTimeoutMs / 3)),
+    heartbeats: 'main',
+    loopBlockedMsMax: Math.min(30_000, rebalanceTimeoutMs),
     drainMs: Math.min(25_000, rebalanceTimeoutMs),
     assignor: 'cooperative-sticky',
     concurrency: Number.POSITIVE_INFINITY,
@@ -80,6 +93,7 @@ export function checkedOptions(options: WorkerOptions): CheckedOptions {
     requestTimeoutMs: Math.min(5_000, Math.floor(sessionTimeoutMs / 3)),
     restartMs: 100,
     topicsRefreshMs: 30_000,
+    sealCheckMs: 30_000,
     stopOn: [],
     ...options,
     sessionTimeoutMs,
@@ -101,6 +115,15 @@ export function checkedOptions(options: WorkerOptions): CheckedOptions {
   must(
     checked.heartbeatIntervalMs * 3 <= sessionTimeoutMs,
     `heartbeatIntervalMs is ${checked.heartbeatIntervalMs} and sessionTimeoutMs ${sessionTimeoutMs}: an interval may be at most a third of the session`,
+  );
+  must(
+    checked.loopBlockedMsMax >= 3 * checked.heartbeatIntervalMs &&
+      checked.loopBlockedMsMax <= rebalanceTimeoutMs,
+    `loopBlockedMsMax is ${checked.loopBlockedMsMax}: give at least three heartbeat intervals (${checked.heartbeatIntervalMs}), and at most rebalanceTimeoutMs (${rebalanceTimeoutMs}), since the group waits no longer`,
+  );
+  must(
+    ['main', 'thread'].includes(checked.heartbeats),
+    `heartbeats is ${checked.heartbeats}: give main or thread`,
   );
   must(checked.concurrency >= 1, `concurrency is ${checked.concurrency}: give 1 or more`);
   must(Object.hasOwn(ASSIGNORS, checked.assignor), `assignor is one of ${Object.keys(ASSIGNORS).join(', ')}`);

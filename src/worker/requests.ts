@@ -17,6 +17,7 @@ import {
   type Synced,
   UNREACHABLE,
 } from './machine-types.js';
+import type { Heartbeats } from './heartbeats/threaded.js';
 import { assignorNamed, type CheckedOptions } from './options.js';
 import type { TopicPartition } from './types.js';
 
@@ -31,13 +32,20 @@ export class MembershipRequests {
   readonly #client: GroupClient;
   readonly #options: CheckedOptions;
   readonly #now: () => number;
+  readonly #heartbeats: () => Heartbeats;
   /** Partitions of the topics as this member shared them out last. Undefined: it is not the one that assigns. */
   #sharedOut: ReadonlyMap<string, number> | undefined;
 
-  constructor(client: GroupClient, options: CheckedOptions, now: () => number) {
+  constructor(
+    client: GroupClient,
+    options: CheckedOptions,
+    now: () => number,
+    heartbeats: () => Heartbeats = () => client,
+  ) {
     this.#client = client;
     this.#options = options;
     this.#now = now;
+    this.#heartbeats = heartbeats;
   }
 
   async join({ attempt, memberId, generation, owned, reason }: Wanted<'join'>): Promise<Input> {
@@ -87,7 +95,7 @@ export class MembershipRequests {
 
   async heartbeat({ memberId, generation }: Wanted<'heartbeat'>): Promise<Input> {
     return this.#timed<Beat>({ kind: 'beat', memberId, generation }, () =>
-      this.#client.heartbeat({ memberId, generation }),
+      this.#heartbeats().heartbeat({ memberId, generation }),
     );
   }
 

@@ -55,6 +55,7 @@ export class RunningLease implements Lease {
   #why = '';
   #drainUntil = Number.POSITIVE_INFINITY;
   #position: bigint | null = null;
+  #lastUse: { readonly what: string; readonly at: number; readonly stack: Error } | undefined;
   /** Commits go one after the other. */
   #commits: Promise<void> = Promise.resolve();
 
@@ -114,7 +115,27 @@ export class RunningLease implements Lease {
     this.#controller.abort(error);
   }
 
+  /** When the handler used the lease last. */
+  get usedAt(): number {
+    return this.#lastUse?.at ?? Number.NEGATIVE_INFINITY;
+  }
+  /** Where the handler was when it last used the lease: for who looks for one that does not settle. */
+  lastUse(): string {
+    if (this.#lastUse === undefined) return `${this.scope}: its handler has not used its lease yet.`;
+    const { what, at, stack } = this.#lastUse;
+    const frames = (stack.stack ?? '').split('\n').slice(3).join('\n');
+    return `${this.scope}: its handler called ${what} ${Math.round(this.#context.now() - at)} ms ago, and nothing of its lease since:\n${frames}`;
+  }
+  #used(what: string): void {
+    // Its first frames are this method, and the one of the lease that was called.
+    this.#lastUse = { what, at: this.#context.now(), stack: new Error(what) };
+  }
+
   assertOwned(): void {
+    this.#used('assertOwned');
+    this.#assertOwned();
+  }
+  #assertOwned(): void {
     if (this.#end === 'lost') throw new NotOwnedError(this.scope, this.#why);
     if (this.#context.now() < this.deadline) return;
     throw new NotOwnedError(
@@ -126,6 +147,7 @@ export class RunningLease implements Lease {
   }
 
   commit(position: bigint | number): Promise<void> {
+    this.#used(`commit(${position})`);
     const wanted = BigInt(position);
     if (wanted < 0n || wanted > INT64_MAX)
       return Promise.reject(new RangeError(`a position is from 0 to 2^63-1, and not ${position}`));
@@ -138,7 +160,7 @@ export class RunningLease implements Lease {
     const asNumber = Number(position);
     const exact: Int64 = Number.isSafeInteger(asNumber) ? asNumber : position;
     for (let attempt = 0; ; attempt++) {
-      this.assertOwned();
+      this.#assertOwned();
       const code = await this.#context.commit(this.#held, exact).catch(passing);
       if (code === 0) {
         this.#position = position;

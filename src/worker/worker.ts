@@ -2,20 +2,30 @@ import { randomInt } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { uptime } from 'node:os';
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { BrokerError, ConnectionError, GroupClient } from '../client/index.js';
+import { BrokerError, ConnectionError, GroupClient, type GroupClientOptions } from '../client/index.js';
 import { assertNever, countingSuspends, seededRandom } from '../kernel/index.js';
+import { errorCode } from '../wire/index.js';
 import { Handlers } from './handlers.js';
+import { ThreadedHeartbeats } from './heartbeats/threaded.js';
 import { WorkerMachine } from './machine.js';
 import type { Effect, Held, Input } from './machine-types.js';
 import { checkedOptions, type CheckedOptions, type WorkerOptions } from './options.js';
-import { missingTopics, problemOf, WorkerError } from './problems.js';
+import { loopBlocked, missingTopics, problemOf, WorkerError } from './problems.js';
 import { MembershipRequests } from './requests.js';
 import { RunningLease } from './running-lease.js';
 import type { Lease, WorkerEvents, WorkerState } from './types.js';
 
 const CLOCK_DRIFT_RATIO = 0.01;
 const BACK_OFF = { firstMs: 50, mostMs: 1_000 };
+const UNKNOWN_MEMBER = errorCode('UNKNOWN_MEMBER_ID');
+/** A tick that is late by this share of the session is reported. */
+const LATE_RATIO = 1 / 3;
 const NEVER_MS = 2 ** 31 - 1;
+
+const clientOptions = (options: CheckedOptions): GroupClientOptions => {
+  const { brokers, group, clientId, instanceId, requestTimeoutMs } = options;
+  return { brokers, group, clientId, instanceId, requestTimeoutMs, connectTimeoutMs: requestTimeoutMs };
+};
 
 export interface WorkerHealth {
   readonly state: WorkerState;
@@ -43,6 +53,8 @@ export class Worker implements AsyncDisposable {
   readonly #loopDelay: IntervalHistogram = monitorEventLoopDelay({ resolution: 20 });
   #timer: NodeJS.Timeout | undefined;
   #refresh: NodeJS.Timeout | undefined;
+  #sealCheck: NodeJS.Timeout | undefined;
+  #thread: ThreadedHeartbeats | undefined;
   #lastProblem: WorkerError | undefined;
   #isStopped = false;
   readonly #onSignal = (): void => void this.stop('the process was told to end');
@@ -50,7 +62,7 @@ export class Worker implements AsyncDisposable {
   /** Throws TypeError when an option is wrong. */
   constructor(options: WorkerOptions) {
     this.#options = checkedOptions(options);
-    this.#client = new GroupClient({ connectTimeoutMs: this.#options.requestTimeoutMs, ...this.#options });
+    this.#client = new GroupClient(clientOptions(this.#options));
     this.#machine = new WorkerMachine(
       {
         ...this.#options,
@@ -60,7 +72,12 @@ export class Worker implements AsyncDisposable {
       },
       seededRandom(randomInt(2 ** 32)),
     );
-    this.#requests = new MembershipRequests(this.#client, this.#options, this.#now);
+    this.#requests = new MembershipRequests(
+      this.#client,
+      this.#options,
+      this.#now,
+      () => this.#thread ?? this.#client,
+    );
     this.#handlers = new Handlers(this.#options, {
       failed: (error, lease) => this.#emit('error', { error, lease }),
     });
@@ -113,6 +130,7 @@ export class Worker implements AsyncDisposable {
     if (this.#isStopped || this.#machine.phase !== 'idle')
       throw new WorkerError('a worker starts once: make another one', 'STARTED', true);
     this.#loopDelay.enable();
+    if (this.#options.heartbeats === 'thread') this.#thread = this.#threaded();
     for (const signal of this.#options.stopOn) process.once(signal, this.#onSignal);
     const late = AbortSignal.timeout(this.#options.startTimeoutMs);
     try {
@@ -124,6 +142,9 @@ export class Worker implements AsyncDisposable {
     }
     this.#refresh = setInterval(() => void this.#lookAtTopics(), this.#options.topicsRefreshMs);
     this.#refresh.unref();
+    const { sealCheckMs } = this.#options;
+    if (sealCheckMs > 0)
+      this.#sealCheck = setInterval(() => void this.#handlers.checkSeals(), sealCheckMs).unref();
   }
 
   /** Gives everything up as `stop` does, and stays out of the group until `resume`. */
@@ -146,11 +167,14 @@ export class Worker implements AsyncDisposable {
     if (!this.#isStopped) {
       this.#isStopped = true;
       clearInterval(this.#refresh);
+      clearInterval(this.#sealCheck);
       for (const signal of this.#options.stopOn) process.off(signal, this.#onSignal);
     }
     await this.#leave(reason, !leave);
     clearTimeout(this.#timer);
     this.#loopDelay.disable();
+    this.#thread?.close();
+    this.#thread = undefined;
     this.#client.close();
   }
   [Symbol.asyncDispose](): Promise<void> {
@@ -210,13 +234,52 @@ export class Worker implements AsyncDisposable {
   }
 
   #step(input: Input): void {
+    this.#hearThread();
     const effects = this.#machine.step(input, this.#now());
     for (const effect of effects) this.#perform(effect);
+    this.#thread?.follow(this.#machine.membership);
     this.#events.emit('moved');
     clearTimeout(this.#timer);
     const wait = this.#machine.wakeAt - this.#now();
     if (wait < Number.POSITIVE_INFINITY)
-      this.#timer = setTimeout(() => this.#step({ kind: 'tick' }), Math.min(NEVER_MS, Math.max(1, wait)));
+      this.#timer = setTimeout(() => this.#tick(this.#machine.wakeAt), Math.min(NEVER_MS, Math.max(1, wait)));
+  }
+
+  #threaded(): ThreadedHeartbeats {
+    return new ThreadedHeartbeats(clientOptions(this.#options), this.#options, (why) => {
+      this.#thread = undefined;
+      const text = `the heartbeat thread has ended (${why}): heartbeats go on from the main thread`;
+      this.#emit('error', { error: new WorkerError(text, 'THREAD_ENDED', false) });
+    });
+  }
+
+  /** What the heartbeat thread did while this one was blocked. */
+  #hearThread(): void {
+    const thread = this.#thread;
+    if (thread === undefined || this.#now() < this.#sessionEndsAt()) return;
+    if (!thread.hasGivenUp) return;
+    thread.beginAnew();
+    const left = { kind: 'beat', ...this.#machine.membership, code: UNKNOWN_MEMBER } as const;
+    for (const effect of this.#machine.step({ ...left, sentAt: this.#now() }, this.#now()))
+      this.#perform(effect);
+  }
+  /** Also while this thread has not come to take what the heartbeat thread has heard. */
+  #sessionEndsAt(): number {
+    const thread = this.#thread;
+    if (thread?.hasGivenUp === true) return Number.NEGATIVE_INFINITY;
+    if (thread !== undefined && this.#now() >= this.#machine.sessionEndsAt)
+      this.#machine.heard(this.#now() - thread.heardAgoMs);
+    return this.#machine.sessionEndsAt;
+  }
+
+  /** `due`: a tick that comes much later tells of a loop that was blocked, or of a process that did not run. */
+  #tick(due: number): void {
+    const late = Math.round(this.#now() - due);
+    if (late > this.#options.sessionTimeoutMs * LATE_RATIO) {
+      const leases = [...this.#leases.values()].sort((one, other) => other.usedAt - one.usedAt);
+      this.#emit('error', { error: loopBlocked(this.#options, late, leases[0]?.lastUse()) });
+    }
+    this.#step({ kind: 'tick' });
   }
 
   #then(answer: Promise<Input>): void {
@@ -255,7 +318,7 @@ export class Worker implements AsyncDisposable {
     const context = {
       group: this.#options.group,
       now: this.#now,
-      sessionEndsAt: () => this.#machine.sessionEndsAt,
+      sessionEndsAt: () => this.#sessionEndsAt(),
       commit: (lease: Held, position: number | bigint) =>
         this.#client.commit(this.#machine.membership, lease, position),
       committed: (lease: Held) => this.#client.committed(lease),
@@ -282,7 +345,7 @@ export class Worker implements AsyncDisposable {
     if (lease === undefined) return;
     const { scope } = lease;
     const handler = this.#options.onPartition.name || 'the handler';
-    const text = `${handler} of ${scope} has not settled within ${this.#options.drainMs} ms of its revocation: it has to stop when lease.signal aborts`;
+    const text = `${handler} of ${scope} has not settled within ${this.#options.drainMs} ms of its revocation: it has to stop when lease.signal aborts. ${lease.lastUse()}`;
     this.#emit('error', { error: new WorkerError(text, 'HANDLER_OVERDUE', false), lease });
   }
 

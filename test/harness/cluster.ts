@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly replicas?: number;
   /** Besides what a cluster needs to run; the defaults of src/app/settings.ts hold for the rest. */
   readonly settings?: Partial<Settings>;
+  /** Of one replica. */
+  readonly settingsOf?: (id: number) => Partial<Settings>;
   /** Flags for Node, e.g. --cpu-prof. */
   readonly nodeFlags?: readonly string[];
   /** How many files each replica may open (ulimit -n). */
@@ -79,6 +81,7 @@ export class Cluster {
         logLevel: 'info',
         logFormat: 'line',
         ...options.settings,
+        ...options.settingsOf?.(entry.id),
         replicaId: entry.id,
         clusterId,
         replicas: await Promise.all(

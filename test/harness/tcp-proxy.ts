@@ -13,6 +13,7 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   #swallow: (() => void) | undefined;
   #refusing = false;
+  #frozen = false;
   #port: number;
 
   private constructor(server: Server, port: number) {
@@ -60,6 +61,16 @@ export class TcpProxy {
     this.#refusing = refusing;
   }
 
+  /** Nothing comes through in either direction until `thaw`, and nobody is told: as without a network. */
+  freeze(): void {
+    this.#frozen = true;
+    for (const { client, server } of this.#pairs) for (const socket of [client, server]) socket.pause();
+  }
+  thaw(): void {
+    this.#frozen = false;
+    for (const { client, server } of this.#pairs) for (const socket of [client, server]) socket.resume();
+  }
+
   cutAll(): void {
     for (const { client, server } of this.#pairs) {
       client.destroy();
@@ -100,6 +111,7 @@ export class TcpProxy {
       server.destroy();
       swallow();
     });
+    if (this.#frozen) for (const socket of [client, server]) socket.pause();
     client.on('close', () => {
       if (pair.held === undefined) server.destroy();
     });
