@@ -3,6 +3,7 @@
 ARG BASE
 FROM ${BASE}
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql && rm -rf /var/lib/apt/lists/*
+RUN install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/data
 COPY postgres-entrypoint.sh /usr/local/bin/
 USER postgres
 ENTRYPOINT ["bash", "/usr/local/bin/postgres-entrypoint.sh"]
