@@ -44,13 +44,16 @@ export class PartitionHandler {
     }
   }
 
+  /** Of what has not begun there is nothing to end. */
   ended(end: LeaseEnd, lease: Lease): void {
+    const ends = this.#endsOf.get(lease);
+    if (ends === undefined) return;
     for (const call of this.#onEnd[end]) {
       const done = call(lease).then(
         () => undefined,
         (error: unknown) => this.#log.error(`${lease.scope}, when it was ${end}: ${String(error)}`),
       );
-      this.#endsOf.get(lease)?.push(done);
+      ends.push(done);
     }
   }
 }

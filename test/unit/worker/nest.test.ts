@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { AddressInfo } from 'node:net';
 import {
   type ArgumentsHost,
   type CallHandler,
@@ -12,7 +11,6 @@ import {
   type ExecutionContext,
   Get,
   Global,
-  type INestApplication,
   Injectable,
   Module,
   type ModuleMetadata,
@@ -24,7 +22,7 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { NestFactory, Reflector } from '@nestjs/core';
+import { Reflector } from '@nestjs/core';
 import { type Observable, tap } from 'rxjs';
 import { startTestCluster, type TestCluster } from '../../../src/app/testing/index.js';
 import { currentFence, Fenced, MemoryStore, Records } from '../../../src/locking/index.js';
@@ -36,12 +34,12 @@ import {
   OnPartition,
   OnRevoked,
   PartitionWorker,
-  PartitionWorkers,
   WorkerHealthIndicator,
   WorkerModule,
   type WorkerModuleOptions,
 } from '../../../src/worker/nest/index.js';
 import { eventually } from '../../harness/waiting.js';
+import { closeApplications, ended, startApplication } from './nest-application.js';
 
 const WITHIN_MS = 30_000;
 
@@ -51,37 +49,10 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-const open: INestApplication[] = [];
-afterEach(async () => {
-  for (const app of open.splice(0)) await app.close();
-});
-
-interface Started {
-  readonly app: INestApplication;
-  readonly url: string;
-  readonly workers: PartitionWorkers;
-}
-async function start(metadata: ModuleMetadata, options: Partial<WorkerModuleOptions> = {}): Promise<Started> {
-  const root = WorkerModule.forRoot({
-    brokers: cluster.brokers,
-    createTopics: { partitions: 2 },
-    restartMs: 1,
-    ...options,
-  });
-  @Module({ ...metadata, imports: [root, ...(metadata.imports ?? [])] })
-  class AppModule {}
-  const app = await NestFactory.create(AppModule, { logger: false });
-  open.push(app);
-  await app.listen(0, '127.0.0.1');
-  const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
-  return { app, url: `http://127.0.0.1:${port}`, workers: app.get(PartitionWorkers) };
-}
-
-const ended = (lease: Lease): Promise<void> =>
-  new Promise((resolve) => {
-    if (lease.signal.aborted) return resolve();
-    lease.signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+afterEach(closeApplications);
+const start = (
+  ...[metadata, options]: [metadata: ModuleMetadata, options?: Partial<WorkerModuleOptions>]
+): ReturnType<typeof startApplication> => startApplication(cluster, metadata, options);
 
 describe('a class with @PartitionWorker', () => {
   it('gets each partition as a lease, in stores that are sealed, and commits', async () => {
@@ -237,6 +208,28 @@ describe('a class with @PartitionWorker', () => {
     expect(log.slice(2)).toEqual([`${moved} is revoked`, `${moved} is flushed`, `second has ${moved}`]);
     expect(second.workers.owned()[0]!.position).toBe(5n);
     expect(kept).toContain(first.workers.owned()[0]);
+  });
+
+  it('hears of the end of what it has begun, and of nothing else', async () => {
+    const log: string[] = [];
+    @PartitionWorker('begun', { group: 'begun' })
+    class OneAtATime {
+      @OnPartition()
+      async work(lease: Lease): Promise<void> {
+        log.push(`works on ${lease.partition}`);
+        await ended(lease);
+      }
+      @OnRevoked()
+      revoked(lease: Lease): void {
+        log.push(`${lease.partition} is ${lease.end}`);
+      }
+    }
+    const { app, workers } = await start({ providers: [OneAtATime] }, { concurrency: 1 });
+    await eventually('it works on one of two', WITHIN_MS, () => log.length === 1);
+    expect(workers.owned()).toHaveLength(2);
+    await app.close();
+    const [first] = log;
+    expect(log).toEqual([first, first!.replace('works on ', '') + ' is revoked']);
   });
 
   it('hears that a lease was lost, and that its end is no failure', async () => {
