@@ -13,6 +13,7 @@ const BIG_COMMIT = 250;
 type CommitCommand = Extract<GroupCommand, { kind: 'group.commit' }>;
 /** A client gives an answer up after this. Milliseconds. */
 export const GIVE_UP_AFTER_MS = 2_500;
+const IMPATIENT_MS = 60;
 
 export interface PendingRequest {
   readonly replica: Replica;
@@ -50,6 +51,7 @@ export function repeatedly(
   whom: (any: Replica) => Replica,
   ask: (replica: Replica, done: () => void) => void,
   gaveUp: () => void = () => undefined,
+  patienceMs = GIVE_UP_AFTER_MS,
 ): void {
   const { time, random, anyReplica, paceMs, pending } = around;
   const again = (): void => {
@@ -66,7 +68,7 @@ export function repeatedly(
         giveUp();
         again();
       };
-      const giveUp = time.after(GIVE_UP_AFTER_MS, () => {
+      const giveUp = time.after(patienceMs, () => {
         end();
         gaveUp();
       });
@@ -113,12 +115,15 @@ export function committer(around: ClientSurroundings, name: string, bigOnes: boo
     else replica.submitAnywhere(shardIn(replica), command, settle);
   });
   history.commits.push(commits);
-  // Readers who know no coordinator: any replica that believes that it leads may answer them.
-  for (const _ of [0, 1])
+  // Readers who know no coordinator: any replica that believes that it leads may answer them. They soon ask elsewhere; what
+  // comes late counts as well.
+  for (const patienceMs of [GIVE_UP_AFTER_MS, IMPATIENT_MS])
     repeatedly(
       around,
       (any) => any,
       (replica, done) => read(around, commits, open, replica, done),
+      undefined,
+      patienceMs,
     );
 }
 

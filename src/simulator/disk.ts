@@ -35,6 +35,8 @@ export interface DiskSession {
   readonly effect: (what: string) => void;
   /** Runs in the process, if it lives then. */
   readonly later: (delayMs: number, run: () => void) => void;
+  /** The process does nothing else for so long. */
+  readonly blocks: (ms: number) => void;
 }
 
 /**
@@ -162,21 +164,19 @@ export class SimulatedDisk {
       openSync: (path, flags) => this.#open(path, flags, change),
       closeSync: (file) => void this.#files.delete(file),
       fsyncSync: (file) => {
-        session.effect('sync');
-        this.#failing();
+        this.#blocking(session);
         const inode = this.#files.get(file);
         if (inode === 'directory') this.#syncNames();
         else flush(this.#inode(file));
       },
       fdatasyncSync: (file) => {
-        session.effect('sync');
-        this.#failing();
+        this.#blocking(session);
         flush(this.#inode(file));
       },
       writeSync: (file, bytes, position) => {
         session.effect('write');
         this.#failing();
-        return this.#write(this.#inode(file), bytes, position);
+        return this.#write(this.#inode(file), this.#part(bytes), position);
       },
       write: (file, bytes, position, done) => this.#writeLater(session, file, bytes, position, done),
       read: (file, into, position, done) => this.#readLater(session, file, into, position, done),
@@ -255,7 +255,7 @@ export class SimulatedDisk {
   ): void {
     session.effect('write');
     const inode = this.#inode(file);
-    const part = bytes.subarray(0, this.#random.chance(0.02) ? Math.ceil(bytes.length / 2) : bytes.length);
+    const part = this.#part(bytes);
     let written = 0;
     let failure: Error | null = null;
     try {
@@ -308,6 +308,17 @@ export class SimulatedDisk {
       session.effect('synced');
       done(null);
     });
+  }
+
+  /** A system may write less than it was asked to. */
+  #part(bytes: Uint8Array): Uint8Array {
+    return bytes.subarray(0, this.#random.chance(0.02) ? Math.ceil(bytes.length / 2) : bytes.length);
+  }
+
+  #blocking(session: DiskSession): void {
+    session.effect('sync');
+    this.#failing();
+    session.blocks(0.1 + this.#random.next() + this.trouble.slowMs);
   }
 
   #write(inode: Inode, bytes: Uint8Array, position: number): number {

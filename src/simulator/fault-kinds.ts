@@ -26,6 +26,9 @@ export const FAULT_KINDS = [
   'damage',
   'majorityMoves',
   'suspend',
+  'crashAtAFile',
+  'stopAtAnEffect',
+  'powerFailsAgain',
 ] as const;
 /** In a cluster that began with an older version. */
 export type VersionFault = 'upgrade' | 'rollBack';

@@ -78,20 +78,30 @@ export interface MemberAct {
   readonly startedAt: number;
 }
 
-/** A promise that left a replica, and what that replica has promised after its next start. */
+/** The highest ballot that a replica has promised or accepted, and through which slot it has accepted. */
+export interface ToldOthers {
+  readonly ballot: Ballot;
+  readonly through: number;
+}
+
+/** What a replica had told others, and what it knows after its next start. It votes. */
 export interface PromiseKept {
   readonly replica: ReplicaId;
   readonly shard: ShardId;
-  readonly told: Ballot;
-  readonly found: Ballot;
+  readonly told: ToldOthers;
+  readonly found: ToldOthers;
 }
 
-/** A disk as a start found it. `known`: it has had this incarnation before. */
+/** A disk as a start found it. `known`: it has had this incarnation before. `damaged`: something has been lost on it before. */
 export interface Opened {
   readonly replica: ReplicaId;
   readonly condition: DiskCondition['kind'];
   readonly incarnation: string;
   readonly known: boolean;
+  readonly damaged: boolean;
+  /** How far it had come when its last process died (0: not known), and how far it has come by what the start found. */
+  readonly reached: number;
+  readonly position: number;
 }
 
 /** The log of a replica whose disk is well. Bytes. */
@@ -189,6 +199,8 @@ export interface History {
   readonly worked: Worked[];
   readonly tooNew: TooNew[];
   readonly unreadable: Unreadable[];
+  /** Replicas without a vote at the end, whose disk was never damaged. */
+  readonly unfit: ReplicaId[];
   /** What did not come back within its time after the world had healed. */
   readonly stuck: string[];
 }
@@ -215,5 +227,6 @@ export const newHistory = (): History => ({
   worked: [],
   tooNew: [],
   unreadable: [],
+  unfit: [],
   stuck: [],
 });

@@ -38,23 +38,19 @@ interface Line {
 class SimulatedCarrier implements Carrier {
   readonly address: Carrier['address'];
   readonly #own: StoppableTime;
-  readonly #port: BrokerPort;
   readonly #end: BrokerEnd;
   readonly #clientId: string;
   readonly #splitter = new FrameSplitter(1 << 24);
   readonly #waiting: Waiting[] = [];
-  readonly #time: VirtualTime;
   #correlationId = 0;
   #failure: ConnectionError | undefined;
 
   constructor({ time, own }: Line, port: BrokerPort, address: Carrier['address'], clientId: string) {
     this.address = address;
-    this.#time = time;
     this.#own = own;
-    this.#port = port;
     this.#clientId = clientId;
-    this.#end = new BrokerEnd(port, time, (bytes) => own.inProcess(() => this.#heard(bytes)));
-    this.#toBroker(() => port.accept?.(this.#end.asSocket()));
+    const name = `${clientId} ${time.now}`;
+    this.#end = new BrokerEnd(port, time, name, (bytes) => own.inProcess(() => this.#heard(bytes)));
   }
 
   get isOpen(): boolean {
@@ -84,7 +80,7 @@ class SimulatedCarrier implements Carrier {
   }
 
   #toBroker(run: () => void): void {
-    this.#time.after(CONNECTS_IN_MS / 2, () => this.#port.inProcess(run));
+    this.#end.later(run, CONNECTS_IN_MS / 2);
   }
 
   #heard(bytes: Buffer | undefined): void {

@@ -23,8 +23,8 @@ export interface BrokerPort {
   readonly alive: boolean;
   /** Undefined while it does not listen. */
   readonly accept: ((socket: Socket) => void) | undefined;
-  /** Runs in the process, if it lives then. */
-  inProcess(run: () => void): void;
+  /** Runs in the process, if it lives then; what comes from one source in order. */
+  inProcess(run: () => void, source: string): void;
   /** False once the process is dead. */
   mayAct(what: string): boolean;
   /** Tells the other end of a connection that the process has ended. */
@@ -38,23 +38,33 @@ export class BrokerEnd extends EventEmitter {
   readonly remotePort = 50_000;
   readonly #port: BrokerPort;
   readonly #time: VirtualTime;
+  readonly #name: string;
   readonly #toClient: (bytes: Buffer | undefined) => void;
   #held: Buffer[] | undefined;
   #broken = false;
 
-  /** `toClient` gets what the broker writes, and undefined when the connection has ended. */
-  constructor(port: BrokerPort, time: VirtualTime, toClient: (bytes: Buffer | undefined) => void) {
+  /** `toClient` gets what the broker writes, and undefined when the connection has ended. `name`: of this connection. */
+  constructor(
+    port: BrokerPort,
+    time: VirtualTime,
+    name: string,
+    toClient: (bytes: Buffer | undefined) => void,
+  ) {
     super();
     this.#port = port;
     this.#time = time;
+    this.#name = name;
     this.#toClient = toClient;
     port.onEnd(() => this.destroy());
+    // The broker uses of a socket what a BrokerEnd has.
+    this.later(() => port.accept?.(this as unknown as Socket));
   }
 
-  /** The broker uses of a socket what this has. */
-  asSocket(): Socket {
-    return this as unknown as Socket;
+  /** Something that the client does reaches the broker. */
+  later(run: () => void, delayMs = DELAY_MS): void {
+    this.#time.after(delayMs, () => this.#port.inProcess(run, this.#name));
   }
+
   /** Bytes of the client arrive. */
   arrive(bytes: Buffer): void {
     if (this.#broken) return;
@@ -78,7 +88,7 @@ export class BrokerEnd extends EventEmitter {
   resume(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const bytes of held) this.#port.inProcess(() => this.arrive(bytes));
+    for (const bytes of held) this.#port.inProcess(() => this.arrive(bytes), this.#name);
   }
   destroy(): void {
     if (this.#broken) return;
@@ -117,6 +127,7 @@ export class KafkaClient {
   /** Those that it asks when it does not know whom to ask. */
   readonly #anyOf: () => readonly BrokerPort[];
   #connection: Connection | undefined;
+  #connections = 0;
   #correlation = 0;
   #coordinator: ReplicaId | undefined;
 
@@ -167,7 +178,7 @@ export class KafkaClient {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
-    this.#time.after(DELAY_MS, () => connection.port.inProcess(() => connection.socket.left()));
+    connection.socket.later(() => connection.socket.left());
     this.#unanswered(connection);
   }
 
@@ -186,16 +197,16 @@ export class KafkaClient {
       request,
     );
     connection.awaited.set(correlationId, { api: APIS[key], version, end: end as Awaited['end'] });
-    this.#time.after(DELAY_MS, () => port.inProcess(() => connection.socket.arrive(Buffer.from(frame))));
+    connection.socket.later(() => connection.socket.arrive(Buffer.from(frame)));
   }
 
   #connectionTo(port: BrokerPort): Connection {
     if (this.#connection?.port === port) return this.#connection;
     this.leave();
-    const socket = new BrokerEnd(port, this.#time, (bytes) => this.#heard(connection, bytes));
+    const name = `${this.#name} ${++this.#connections}`;
+    const socket = new BrokerEnd(port, this.#time, name, (bytes) => this.#heard(connection, bytes));
     const connection: Connection = { port, socket, splitter: new FrameSplitter(1 << 24), awaited: new Map() };
     this.#connection = connection;
-    this.#time.after(DELAY_MS, () => port.inProcess(() => port.accept?.(socket.asSocket())));
     return connection;
   }
 

@@ -20,7 +20,7 @@ interface Node {
   readonly hello: () => Hello;
   readonly handler: TransportHandler;
   /** Runs in the process, if it lives then. */
-  readonly inProcess: (run: () => void) => void;
+  readonly inProcess: (run: () => void, source: string) => void;
   /** Peers that had a link, whose fate is open. */
   readonly lost: Set<ReplicaId>;
 }
@@ -42,6 +42,7 @@ interface Pipe {
 const none = (): Record<Urgency, number> => ({ droppable: 0, normal: 0, bulk: 0 });
 const pipe = (): Pipe => ({ arrivesAt: none(), queuedBytes: none(), held: [] });
 const pair = (a: ReplicaId, b: ReplicaId): string => (a < b ? `${a}-${b}` : `${b}-${a}`);
+const sourceOf = (peer: ReplicaId): string => `replica ${peer}`;
 const way = (from: ReplicaId, to: ReplicaId): string => `${from}>${to}`;
 
 /**
@@ -71,7 +72,7 @@ export class SimulatedNetwork {
   transport(
     id: ReplicaId,
     mayAct: (what: string) => boolean,
-    inProcess: (run: () => void) => void,
+    inProcess: (run: () => void, source: string) => void,
   ): Transport {
     return {
       start: (hello, handler) => {
@@ -174,7 +175,7 @@ export class SimulatedNetwork {
       if (!this.#nodes.has(peer) && !this.#off.has(peer)) {
         node.lost.delete(peer);
         this.#trace.reached('the end of a process was known');
-        node.inProcess(() => node.handler.onDied(peer));
+        node.inProcess(() => node.handler.onDied(peer), sourceOf(peer));
       } else if (againMs !== undefined) this.#time.after(againMs, () => this.#probe(node, peer, rest));
     });
   }
@@ -198,7 +199,7 @@ export class SimulatedNetwork {
       [b, a],
     ] as const) {
       if (this.#nodes.get(node.id) !== node) continue;
-      node.inProcess(() => node.handler.onDown(other.id, 'it broke'));
+      node.inProcess(() => node.handler.onDown(other.id, 'it broke'), sourceOf(other.id));
       node.lost.add(other.id);
       this.#probe(node, other.id, PROBES_MS);
     }
@@ -241,7 +242,7 @@ export class SimulatedNetwork {
       queuedBytes[urgency] -= bytes;
       to.inProcess(() => {
         if (link.open) deliver(to);
-      });
+      }, sourceOf(from.id));
     };
     this.#time.after(arrivesAt[urgency] - this.#time.now, arrive);
   }

@@ -1,7 +1,9 @@
 import { type GroupId, groupId, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
-import { type Ballot, maxBallot } from '../paxos/index.js';
-import { decodeFrame, type DiskCondition, type Replica } from '../replica/index.js';
-import type { History } from './history.js';
+import type { MachineView } from '../machine/index.js';
+import { maxBallot } from '../paxos/index.js';
+import { decodeFrame, type OpenedStorage, type Replica } from '../replica/index.js';
+import { inTrouble } from './disk.js';
+import type { History, ToldOthers } from './history.js';
 import { MEMBERS_GROUP } from './members.js';
 import type { SimulatedProcess } from './process.js';
 import { shardsSeen } from './recorder.js';
@@ -24,12 +26,14 @@ export class Observer {
   readonly #trace: Trace;
   readonly #history: History;
   readonly #stations: readonly Station[];
-  readonly #sampled = new Map<string, number>();
-  readonly #granted = new Map<string, number>();
+  /** Through where each replica was seen to have applied each shard. */
+  readonly #sampled = new Map<ReplicaId, number[]>();
+  /** The groups of each shard that share something out. */
+  #sharing: readonly (readonly GroupId[])[] | undefined;
   readonly #incarnations = new Set<string>();
   readonly #stallsSince = new Map<ReplicaId, number>();
-  /** Of replicas that have died since: what they had promised to others. */
-  readonly #told = new Map<ReplicaId, ReadonlyMap<ShardId, Ballot>>();
+  /** Of replicas that have died since: what they had told others. */
+  readonly #told = new Map<ReplicaId, ReadonlyMap<ShardId, ToldOthers>>();
 
   constructor(setup: Setup, time: VirtualTime, trace: Trace, history: History, stations: readonly Station[]) {
     this.#setup = setup;
@@ -52,10 +56,11 @@ export class Observer {
 
   /** Looks at all that run. */
   look(): void {
-    this.#each((_, process) => this.applied(process));
+    this.#each((_, process) => {
+      for (let shard = 0; shard < this.#setup.shards; shard++) this.applied(process, shardId(shard));
+    });
     this.#leases();
     this.#each((station, process) => {
-      this.#keptPromises(station, process);
       this.#logSize(station, process);
       this.#stalled(station, process);
       const { recorder } = this.#trace;
@@ -63,24 +68,26 @@ export class Observer {
     });
   }
 
-  /** What one replica has applied, and whom its machine shows as owners. */
-  applied({ id, replica }: SimulatedProcess): void {
+  /** What one replica has applied of a shard, and whom its machine shows as owners. */
+  applied({ id, replica }: SimulatedProcess, shard: ShardId): void {
     if (replica === undefined) return;
-    for (let shard = 0; shard < this.#setup.shards; shard++) {
-      const { appliedThrough: through, hash } = replica.peek(shardId(shard));
-      const key = `${id}/${shard}`;
-      if (this.#sampled.get(key) === through) continue;
-      this.#sampled.set(key, through);
-      this.#history.samples.push({ replica: id, shard: shardId(shard), through, hash });
-    }
-    for (const group of SHARING_GROUPS) this.#grants(id, replica, group);
+    const { appliedThrough: through, hash } = replica.peek(shard);
+    const sampled = this.#sampled.get(id) ?? [];
+    if (sampled[shard] === through) return;
+    sampled[shard] = through;
+    this.#sampled.set(id, sampled);
+    this.#history.samples.push({ replica: id, shard, through, hash });
+    for (const group of this.#sharingIn(shard, replica)) this.#grants(id, group, replica.peek(shard));
   }
 
-  #grants(id: ReplicaId, replica: Replica, group: GroupId): void {
-    const { appliedThrough: through, groups } = replica.peek(replica.shardOf(group));
-    const key = `${id}/${group}`;
-    if (this.#granted.get(key) === through) return;
-    this.#granted.set(key, through);
+  #sharingIn(shard: ShardId, replica: Replica): readonly GroupId[] {
+    this.#sharing ??= Array.from({ length: this.#setup.shards }, (_, index) =>
+      SHARING_GROUPS.filter((group) => replica.shardOf(group) === index),
+    );
+    return this.#sharing[shard]!;
+  }
+
+  #grants(id: ReplicaId, group: GroupId, { appliedThrough: through, groups }: MachineView): void {
     const at = this.#time.now;
     for (const { scope, token, owner } of groups.fences(group)) {
       this.#history.grants.push({ at, replica: id, scope, token, owner, through });
@@ -103,16 +110,22 @@ export class Observer {
       if (ids.length > 1) this.#history.leases.push({ at: this.#time.now, shard, holders: ids });
   }
 
-  /** A process has died. `sent`: the last that it sent. */
-  died(id: ReplicaId, sent: readonly Buffer[]): void {
+  /** A process dies. */
+  died(station: Station, { id, sent, position }: SimulatedProcess): void {
+    station.reached = position() ?? station.reached;
     const told = new Map(this.#told.get(id));
     for (const bytes of sent) {
       const frame = decodeFrame(bytes);
       if (frame.kind !== 'paxos') continue;
       for (const { shard, message } of frame.messages) {
         if (message.kind !== 'promise' && message.kind !== 'accepted') continue;
-        const before = told.get(shard);
-        told.set(shard, before === undefined ? message.ballot : maxBallot(before, message.ballot));
+        const { ballot } = message;
+        const through = message.kind === 'accepted' && !message.gap ? message.through : 0;
+        const before = told.get(shard) ?? { ballot, through };
+        told.set(shard, {
+          ballot: maxBallot(before.ballot, ballot),
+          through: Math.max(before.through, through),
+        });
       }
     }
     this.#told.set(id, told);
@@ -133,32 +146,56 @@ export class Observer {
     return level <= knows;
   }
 
-  /** A process has opened its disk. */
-  opened(replica: ReplicaId, condition: DiskCondition['kind'], incarnation: string): void {
-    const known = this.#incarnations.has(incarnation);
-    this.#incarnations.add(incarnation);
-    this.#history.opened.push({ replica, condition, incarnation, known });
-    if (condition === 'corrupt') this.#trace.reached('a corrupt log was set aside');
+  /** The world ends. `core`: those of which nothing is wrong any more. */
+  ends(core: readonly ReplicaId[]): void {
+    this.#each(({ id, damaged }, { replica }) => {
+      if (core.includes(id) && !damaged && replica!.status().standing !== 'voter')
+        this.#history.unfit.push(id);
+    });
   }
 
-  #keptPromises(station: Station, { id, replica }: SimulatedProcess): void {
+  /** A process has opened its disk. */
+  opened(
+    { id, damaged, reached = 0 }: Station,
+    { condition, incarnation: own, identity, storage }: OpenedStorage,
+  ): void {
+    const incarnation = own ?? identity?.incarnation ?? '';
+    const known = this.#incarnations.has(incarnation);
+    this.#incarnations.add(incarnation);
+    const { kind } = condition;
+    const position = storage.position();
+    this.#history.opened.push({
+      replica: id,
+      condition: kind,
+      incarnation,
+      known,
+      damaged,
+      reached,
+      position,
+    });
+    if (kind === 'corrupt') this.#trace.reached('a corrupt log was set aside');
+  }
+
+  /** A replica has its shards as its disk had them, and is about to speak: who votes must know what it told others before. */
+  speaks(replica: Replica): void {
+    const { self: id } = replica;
     const told = this.#told.get(id);
     if (told === undefined || told.size === 0) return;
-    const { standing, shards } = replica!.status();
-    if (station.damaged) this.#told.delete(id);
-    if (standing !== 'voter' || shards.length === 0 || station.damaged) return;
-    for (const { shard, promised } of shards) {
-      const before = told.get(shard);
-      if (before !== undefined)
-        this.#history.promises.push({ replica: id, shard, told: before, found: promised });
-    }
     this.#told.delete(id);
+    const { standing, shards } = replica.status();
+    if (standing !== 'voter') return;
+    for (const { shard, promised, lastSlot, appliedThrough } of shards) {
+      const before = told.get(shard);
+      if (before === undefined) continue;
+      const found = { ballot: promised, through: Math.max(lastSlot, appliedThrough) };
+      this.#history.promises.push({ replica: id, shard, told: before, found });
+    }
     this.#trace.reached('promises were compared after a restart');
   }
 
   /** A leader has the time of an election to hand over; a look comes late by as much as the next one is away. */
-  #stalled({ troubled }: Station, { id, replica }: SimulatedProcess): void {
-    if (!troubled && !this.#stallsSince.has(id)) return;
+  #stalled({ disk }: Station, { id, replica }: SimulatedProcess): void {
+    if (!inTrouble(disk.trouble) && !this.#stallsSince.has(id)) return;
     const { shards, electionTimeoutMs } = this.#setup;
     if (!replica!.status().diskStalls) return void this.#stallsSince.delete(id);
     this.#trace.reached('a replica noticed that its disk hung');

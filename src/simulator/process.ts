@@ -10,13 +10,12 @@ import {
   wallMs,
 } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
-import { majority } from '../paxos/index.js';
 import {
   type Clock,
   createReplica,
   decodeFrame,
-  type DiskCondition,
   type Entropy,
+  type OpenedStorage,
   type Replica,
   type Transport,
 } from '../replica/index.js';
@@ -25,6 +24,7 @@ import type { SimulatedDisk } from './disk.js';
 import { KAFKA_PORT } from './kafka-carrier.js';
 import type { BrokerPort } from './kafka-client.js';
 import type { SimulatedNetwork } from './network.js';
+import { quorumsOf } from './quorums.js';
 import type { Setup } from './setup.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -41,6 +41,8 @@ const BOUNDS = {
 
 /** How long a process that stops in order waits for others to lead. */
 const HAND_OVER_MS = 2_000;
+/** What comes from the process itself: its timers, and what its disk has done. */
+const OWN = 'own';
 /** How many of its last messages are compared with its promises after its next start. */
 const SENT_KEPT = 32;
 
@@ -62,9 +64,11 @@ export interface Surroundings {
   readonly drift: number;
   /** What its wall clock is off by. Milliseconds. */
   readonly wallOffset: () => number;
-  readonly opened: (condition: DiskCondition['kind'], incarnation: string) => void;
+  readonly opened: (storage: OpenedStorage) => void;
   /** Whether its ports are free. */
   readonly listen: () => boolean;
+  /** It is about to say its first word about its shards. */
+  readonly speaks: (replica: Replica) => void;
   /** It died in the middle of an effect. */
   readonly died: () => void;
   /** It ended by itself. */
@@ -85,9 +89,13 @@ export class SimulatedProcess implements BrokerPort {
   /** Since when its machine sleeps. */
   #suspendedAt: number | undefined;
   #suspendedMs = 0;
-  /** What happened while it was stopped, in that order: its system keeps it. */
-  #kept: (() => void)[] = [];
+  /** What happened while it was stopped, in the order of each source: its system keeps it. */
+  #kept: { readonly source: string; readonly run: () => void }[] = [];
   #effectsLeft = Number.POSITIVE_INFINITY;
+  /** The kind of effect from which on effects are counted; undefined: they are. */
+  #countsFrom: string | undefined;
+  #stop: { effectsLeft: number; readonly ms: number } | undefined;
+  #spoke = false;
   readonly #sent: Buffer[] = [];
   #broker: Broker | undefined;
   readonly #onEnd = new Set<() => void>();
@@ -121,15 +129,23 @@ export class SimulatedProcess implements BrokerPort {
   onEnd(tell: () => void): void {
     this.#onEnd.add(tell);
   }
-  /** Dies before one of its next effects: a write, a sync, a message. */
-  dieAfter(effects: number): void {
+  /** Dies before one of its next effects: a write, a sync, a message. `from`: counted from the next one of this kind on. */
+  dieAfter(effects: number, from?: string): void {
     this.#effectsLeft = effects;
+    this.#countsFrom = from;
+  }
+  /** Stops behind one of its next effects. */
+  stopAfter(effects: number, ms: number): void {
+    this.#stop = { effectsLeft: effects, ms };
   }
   /** As SIGSTOP: its clock runs on, and it does nothing. */
   stopUntil(at: number): void {
+    this.#stop = undefined;
     if (at <= this.#around.time.now) this.#wake();
     else if (this.suspended) return;
     this.#stoppedUntil = at;
+    // Sooner than it was to go on, perhaps.
+    if (this.#kept.length > 0) this.#goOnLater();
     if (at > this.#around.time.now) this.#around.trace.recorder?.paused(this.id, at);
   }
 
@@ -151,7 +167,11 @@ export class SimulatedProcess implements BrokerPort {
       directory: '/data',
       segmentBytes,
       zeroAheadBytes: 4_096,
-      fileSystem: disk.fileSystem({ effect, later: (delayMs, run) => this.#later(delayMs, run) }),
+      fileSystem: disk.fileSystem({
+        effect,
+        later: (delayMs, run) => this.#later(delayMs, run),
+        blocks: (ms) => this.#blocks(ms),
+      }),
       soon: (run) => this.#later(0, run),
       claimDirectory: () => ({ holds: () => true, release: () => undefined }),
       uuid: () => entropy.uuid(),
@@ -159,13 +179,13 @@ export class SimulatedProcess implements BrokerPort {
     if (!this.#alive) return;
     this.position = () => storage.storage.position();
     this.logBytes = () => storage.storage.logBytes();
-    this.#around.opened(storage.condition.kind, storage.incarnation ?? storage.identity?.incarnation ?? '');
+    this.#around.opened(storage);
     const replica = createReplica({
       self: this.id,
       clusterId: 'simulated-cluster-0000',
       shards,
       replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: KAFKA_PORT + peer } })),
-      quorums: majority(ids),
+      quorums: quorumsOf(setup.quorums ?? 'majority', ids),
       http: undefined,
       paxos: { ...BOUNDS, electionTimeoutMs, heartbeatIntervalMs, leaseMs },
       groupSettings: DEFAULT_GROUP_SETTINGS,
@@ -222,11 +242,12 @@ export class SimulatedProcess implements BrokerPort {
     const transport = network.transport(
       this.id,
       (what) => this.mayAct(what),
-      (run) => this.inProcess(run),
+      (run, source) => this.inProcess(run, source),
     );
     return {
       ...transport,
       send: (peer, message, urgency) => {
+        this.#speaks();
         if (!transport.send(peer, message, urgency)) return false;
         sends?.(message);
         if (urgency === 'normal') this.#remember(message);
@@ -243,6 +264,12 @@ export class SimulatedProcess implements BrokerPort {
     };
   }
 
+  /** Its shards are as its disk had them. */
+  #speaks(): void {
+    if (this.#spoke || this.replica === undefined || this.replica.status().shards.length === 0) return;
+    this.#spoke = true;
+    this.#around.speaks(this.replica);
+  }
   #sentBulk(message: Uint8Array): void {
     const frame = decodeFrame(message);
     if (frame.kind === 'snapshotChunk' && frame.offset > 0)
@@ -316,16 +343,21 @@ export class SimulatedProcess implements BrokerPort {
     return this.#around.time.after(delayMs, () => this.inProcess(run));
   }
 
-  /** Runs it now, or as soon as the process goes on; never once it is dead. */
-  inProcess(run: () => void): void {
+  /** Runs it now, or as soon as the process goes on; never once it is dead. `source`: what comes from one stays in order. */
+  inProcess(run: () => void, source = OWN): void {
     if (!this.#alive) return;
     const { now } = this.#around.time;
-    if (now < this.#stoppedUntil || this.#kept.length > 0) return this.#keep(run);
+    if (now < this.#stoppedUntil || this.#kept.length > 0) return this.#keep(run, source);
     this.#act(run);
   }
 
-  #keep(run: () => void): void {
-    this.#kept.push(run);
+  /** Its loop waits for the disk, and hears nothing meanwhile. */
+  #blocks(ms: number): void {
+    this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#around.time.now + ms);
+  }
+
+  #keep(run: () => void, source: string): void {
+    this.#kept.push({ source, run });
     if (this.#kept.length === 1) this.#goOnLater();
   }
 
@@ -333,9 +365,22 @@ export class SimulatedProcess implements BrokerPort {
   #goOnLater(): void {
     const { time } = this.#around;
     time.after(this.#stoppedUntil - time.now, () => {
+      if (this.#kept.length === 0) return;
       if (time.now < this.#stoppedUntil) return this.#goOnLater();
-      for (const run of this.#kept.splice(0)) if (this.#alive) this.#act(run);
+      this.#goOn();
     });
+  }
+
+  /** As a loop that has slept finds it: connection by connection, in any order, and its own timers before or behind any. */
+  #goOn(): void {
+    const kept = this.#kept;
+    this.#kept = [];
+    const sources = [...new Set(kept.map(({ source }) => source))];
+    while (sources.length > 0) {
+      const [next] = sources.splice(this.#around.random.below(sources.length), 1);
+      // One of them may stop it again.
+      for (const { source, run } of kept) if (source === next) this.inProcess(run, source);
+    }
   }
 
   #act(run: () => void): void {
@@ -348,10 +393,14 @@ export class SimulatedProcess implements BrokerPort {
   }
 
   mayAct(what: string): boolean {
-    if (this.#alive && this.#effectsLeft-- <= 0) {
+    if (!this.#alive) return false;
+    if (this.#countsFrom === what) this.#countsFrom = undefined;
+    if (this.#countsFrom === undefined && this.#effectsLeft-- <= 0) {
       this.#around.trace.reached(`died before a ${what}`);
       this.#around.died();
     }
+    if (this.#stop !== undefined && this.#stop.effectsLeft-- <= 0)
+      this.stopUntil(this.#around.time.now + this.#stop.ms);
     return this.#alive;
   }
 }

@@ -1,11 +1,14 @@
 import { crc32c, type Random, seededRandom } from '../kernel/index.js';
 import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL } from '../machine/index.js';
 import { FAULT_KINDS, type PlannedFault, type VersionFault } from './fault-kinds.js';
+import type { QuorumKind } from './quorums.js';
 
 /** A world before it runs: all of it is drawn by the seed, or asked for. Times in milliseconds. */
 export interface Setup {
   readonly seed: number;
   readonly replicas: number;
+  /** Undefined: majorities. */
+  readonly quorums?: QuorumKind;
   readonly shards: number;
   readonly electionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
@@ -80,7 +83,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
   const setup =
     asked.reference === true
       ? { ...drawn, ...REFERENCE }
-      : { ...drawn, ...drawVersions(seed), ...drawWorkers(seed), ...drawCrowd(seed) };
+      : { ...drawn, ...drawVersions(seed), ...drawWorkers(seed), ...drawCrowd(seed), ...drawQuorums(seed) };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),
     ...('olderLevel' in setup ? drawUpgrade(seed, setup) : []),
@@ -137,6 +140,14 @@ const REFERENCE = {
   leaseMs: 900,
   paceMs: (CLIENTS_OF_REFERENCE * 30_000) / 200,
 };
+
+function drawQuorums(seed: number): Pick<Setup, 'quorums' | 'replicas'> | undefined {
+  const random = stream(seed, 'quorums');
+  if (random.chance(0.9)) return undefined;
+  return random.chance(0.5)
+    ? { quorums: 'grid', replicas: 4 }
+    : { quorums: 'flexible', replicas: random.pick([4, 5]) };
+}
 
 /** Which kinds of faults there are, how often they strike, and when. */
 function drawFaults(seed: number, faultsMs: number): readonly PlannedFault[] {

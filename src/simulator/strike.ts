@@ -33,6 +33,8 @@ export interface Station {
   lives: number;
   /** Its disk has had trouble in this life. */
   troubled: boolean;
+  /** How far its disk had come when its last process died; undefined when an older copy was restored since. */
+  reached: number | undefined;
   /** Its disk was damaged or lost: it may refuse to start, or follow without a vote. */
   damaged: boolean;
   /** So many of its next starts fail half-way: another process has the port. */
@@ -50,6 +52,7 @@ export interface FaultyWorld {
   readonly electionTimeoutMs: number;
   /** The feature level of the version that all began with; undefined: the present one. */
   readonly olderLevel: number | undefined;
+  readonly shards: number;
   /** A crash; `noticed`: the peers hear of it at once. It comes back after a while, or after `backAfterMs`. */
   kill(station: Station, noticed: boolean, backAfterMs?: number): void;
   /** A restart by an operator: `inOrder` as after SIGTERM, otherwise a crash. */

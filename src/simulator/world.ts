@@ -49,6 +49,7 @@ export class World {
   readonly history: History = newHistory();
   readonly electionTimeoutMs: number;
   readonly olderLevel: number | undefined;
+  readonly shards: number;
   readonly #setup: Setup;
   /** Draws when who restarts. */
   readonly #random: Random;
@@ -65,6 +66,7 @@ export class World {
     this.#setup = setup;
     this.electionTimeoutMs = setup.electionTimeoutMs;
     this.olderLevel = setup.olderLevel;
+    this.shards = setup.shards;
     const { seed } = setup;
     this.#random = stream(seed, 'lives');
     this.network = new SimulatedNetwork(this.time, stream(seed, 'network'), this.trace);
@@ -84,6 +86,7 @@ export class World {
       lives: 0,
       troubled: false,
       damaged: false,
+      reached: undefined,
       portTaken: 0,
       copy: undefined,
     }));
@@ -119,6 +122,7 @@ export class World {
       ...{ pending: this.#pending, violated, timeIsSure: this.#timeIsSure(badOne) },
       core: () => this.#running().filter(({ self }) => core.includes(self)),
     }).watch();
+    this.#observer.ends(core);
     this.#check();
     for (const { process } of this.stations) process?.die();
     return {
@@ -143,7 +147,7 @@ export class World {
       inProcess: (replica, run) =>
         this.#processes()
           .find((process) => process.replica === replica)
-          ?.inProcess(run),
+          ?.inProcess(run, name),
       anyReplica: () => this.#running().filter(({ self }) => this.#core?.includes(self) !== false),
       brokers: () => this.#processes().filter(({ accept }) => accept !== undefined),
       anyBroker: () =>
@@ -219,14 +223,15 @@ export class World {
       }),
       random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
       wallOffset: () => station.wallOffset,
-      opened: (condition, incarnation) => this.#observer.opened(id, condition, incarnation),
+      opened: (storage) => this.#observer.opened(station, storage),
+      speaks: (replica) => this.#observer.speaks(replica),
       listen: () => station.portTaken-- <= 0,
       died: () => this.kill(station, this.#random.chance(0.7)),
       ended: (reason) => this.#ended(station, process, reason),
     });
     station.process = process;
     process.start().then(
-      () => process.replica?.onNews(() => this.#observer.applied(process)),
+      () => process.replica?.onNews((shard) => this.#observer.applied(process, shard)),
       (error: unknown) => {
         if (process.alive) this.#ended(station, process, `it does not start: ${String(error)}`);
       },
@@ -237,7 +242,7 @@ export class World {
   kill(station: Station, noticed: boolean, backAfterMs?: number): void {
     const { process } = station;
     if (process?.alive !== true) return;
-    this.#observer.died(station.id, process.sent);
+    this.#observer.died(station, process);
     process.die();
     this.network.gone(station.id, noticed);
     const lost = station.disk.crash();
@@ -257,7 +262,7 @@ export class World {
   }
 
   #ended(station: Station, process: SimulatedProcess, reason: string): void {
-    this.#observer.died(station.id, process.sent);
+    this.#observer.died(station, process);
     process.die();
     this.trace.note(this.time.now, `end ${station.id}: ${reason}`);
     this.trace.recorder?.ended(station.id, reason);
@@ -348,7 +353,9 @@ export class World {
 
   /** Whether what is past its retention must go: of those that hear each other a quorum has always had the right time. */
   #timeIsSure(badOne: Station): boolean {
-    const { staysBad } = this.#setup;
+    const { staysBad, quorums } = this.#setup;
+    // A majority of right clocks need not be an accept quorum of another kind.
+    if (quorums !== undefined) return false;
     const isAway = staysBad === 'dead' || staysBad === 'apart';
     // Who is away may have been of an older version when it was met last.
     if (this.stations.some(({ level }) => level < LEVEL_OF_RETENTION)) return false;

@@ -66,6 +66,7 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
   if (copy !== undefined && knownAsOlder(strike, copy.position) && random.chance(0.7)) {
     strike.note('an older copy of a disk was restored', victim);
     disk.restore(copy.image);
+    victim.reached = undefined;
     return true;
   }
   const harm = random.next();

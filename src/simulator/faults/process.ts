@@ -5,6 +5,12 @@ const DAY_MS = 24 * 3_600_000;
 
 export const PROCESS_FAULTS = {
   crashAtAnEffect: (strike) => strike.any().process?.dieAfter(strike.random.below(30)),
+  /** Dies around a change of its directory: a snapshot, the end of old segments, a new one, its identity. */
+  crashAtAFile: (strike) => {
+    const station = strike.any();
+    strike.note('a process was to die at a file', station);
+    station.process?.dieAfter(strike.random.below(10), 'directory');
+  },
   crashNow: (strike) => strike.world.kill(strike.any(), strike.random.chance(0.5)),
   /** Dies, and is back at once: its peers may not have noticed. */
   blink: (strike) => {
@@ -23,6 +29,21 @@ export const PROCESS_FAULTS = {
       });
     }
   },
+  /** The power fails again and again, while the disk is slow: each time a group is under way, and more than one write a group. */
+  powerFailsAgain: (strike) => {
+    const { random, world } = strike;
+    const station = strike.any();
+    strike.note('the power failed again and again', station);
+    const { trouble } = station.disk;
+    trouble.slowMs = random.pick([5, 20, 60]);
+    let at = 0;
+    for (let times = 0; times < 6; times++) {
+      strike.after((at += 30 + random.below(150)), () =>
+        world.kill(station, random.chance(0.5), random.below(5)),
+      );
+    }
+    strike.after(at, () => (trouble.slowMs = 0));
+  },
   crashAll: (strike) => {
     if (strike.random.chance(0.8)) return;
     strike.note('the power of all failed');
@@ -33,11 +54,19 @@ export const PROCESS_FAULTS = {
     strike.note('stopped', station);
     station.process?.stopUntil(strike.world.time.now + strike.random.below(1_500));
   },
+  /** Stops with something under way, for so long that others have given it up. */
+  stopAtAnEffect: (strike) => {
+    const { random } = strike;
+    const station = strike.any();
+    strike.note('stopped at an effect', station);
+    station.process?.stopAfter(random.below(30), random.pick([100, 1_500, 7_000]));
+  },
   /** Whoever leads stops for longer than the others wait for it. */
   stopLeader: (strike) => {
     const { world, random } = strike;
+    const shard = shardId(random.below(world.shards));
     const leader = world.stations.find(
-      ({ process }) => process?.replica?.serves(shardId(0)) === true && random.chance(0.8),
+      ({ process }) => process?.replica?.serves(shard) === true && random.chance(0.8),
     );
     if (leader === undefined) return;
     strike.note('a leader stopped', leader);

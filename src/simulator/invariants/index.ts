@@ -13,6 +13,7 @@ import { nothingAcknowledgedIsMissing } from './nothing-acknowledged-is-missing.
 import { olderTokensAreRefused } from './older-tokens-are-refused.js';
 import { oneLeaseAtATime } from './one-lease-at-a-time.js';
 import { oneOwnerInAGeneration } from './one-owner-in-a-generation.js';
+import { onlyDamageIsDamage } from './only-damage-is-damage.js';
 import { promisesSurviveCrashes } from './promises-survive-crashes.js';
 import { recordsAreLinearizable } from './records-are-linearizable.js';
 import { sameLogSameState } from './same-log-same-state.js';
@@ -21,6 +22,7 @@ import { tokensOnlyGrow } from './tokens-only-grow.js';
 import { topicsStay } from './topics-stay.js';
 import { workersWorkWhatTheyOwn } from './workers-work-what-they-own.js';
 import { writesAreByTheOwner } from './writes-are-by-the-owner.js';
+import { whatIsDurableIsFound } from './what-is-durable-is-found.js';
 import { zombiesAreRefused } from './zombies-are-refused.js';
 
 /** Each says what breaks it, or nothing. The first that is broken is reported. */
@@ -40,11 +42,13 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'one-lease-at-a-time': oneLeaseAtATime,
   'one-owner-in-a-generation': oneOwnerInAGeneration,
   'promises-survive-crashes': promisesSurviveCrashes,
+  'only-damage-is-damage': onlyDamageIsDamage,
   'stores-take-no-older-token': storesTakeNoOlderToken,
   'workers-work-what-they-own': workersWorkWhatTheyOwn,
   'writes-are-by-the-owner': writesAreByTheOwner,
   'same-log-same-state': sameLogSameState,
   'topics-stay': topicsStay,
+  'what-is-durable-is-found': whatIsDurableIsFound,
   'zombies-are-refused': zombiesAreRefused,
   'no-replica-ends-without-a-cause': noReplicaEndsWithoutACause,
   'a-healed-cluster-serves': aHealedClusterServes,

@@ -1,10 +1,17 @@
 import { compareBallots } from '../../paxos/index.js';
 import type { History } from '../history.js';
 
-/** No promise leaves a replica before it is durable: after a crash it is still there, unless the disk was damaged. */
+/**
+ * What a replica says it has promised or accepted is durable: as long as it votes it knows that after a crash, whatever has
+ * happened to its disk.
+ */
 export function promisesSurviveCrashes({ promises }: History): string | undefined {
-  const broken = promises.find(({ told, found }) => compareBallots(found, told) < 0);
-  return broken === undefined
-    ? undefined
-    : `replica ${broken.replica} had promised ${JSON.stringify(broken.told)} for shard ${broken.shard}, and after its restart it knows ${JSON.stringify(broken.found)}`;
+  for (const { replica, shard, told, found } of promises) {
+    const where = `replica ${replica} votes in shard ${shard}, and`;
+    if (compareBallots(found.ballot, told.ballot) < 0)
+      return `${where} had promised ${JSON.stringify(told.ballot)}; after its restart it knows ${JSON.stringify(found.ballot)}`;
+    if (found.through < told.through)
+      return `${where} had accepted through slot ${told.through}; after its restart it has them through ${found.through}`;
+  }
+  return undefined;
 }

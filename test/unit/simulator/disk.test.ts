@@ -1,8 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../../src/kernel/index.js';
 import { SimulatedDisk } from '../../../src/simulator/disk.js';
+import { writeFullySync } from '../../../src/storage/file-system.js';
 
-const session = { effect: () => undefined, later: (_delayMs: number, run: () => void) => run() };
+const session = {
+  effect: () => undefined,
+  later: (_delayMs: number, run: () => void) => run(),
+  blocks: () => undefined,
+};
 
 describe('the simulated disk', () => {
   it('keeps what was synced, loses any part of what was not', () => {
@@ -11,10 +16,10 @@ describe('the simulated disk', () => {
       const disk = new SimulatedDisk(seededRandom(seed));
       const files = disk.fileSystem(session);
       const file = files.openSync('/data/a', 'w');
-      files.writeSync(file, Buffer.alloc(1024, 1), 0);
+      writeFullySync(files, file, Buffer.alloc(1024, 1), 0);
       files.fsyncSync(file);
       files.fsyncSync(files.openSync('/data', 'r'));
-      files.writeSync(file, Buffer.alloc(1024, 2), 0);
+      writeFullySync(files, file, Buffer.alloc(1024, 2), 0);
       disk.crash();
       const bytes = disk.fileSystem(session).readFileSync('/data/a');
       expect(bytes.length).toBe(1024);

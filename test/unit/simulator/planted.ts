@@ -86,6 +86,24 @@ const STORAGE: readonly Mutant[] = [
     'if (!votes || !empty) return examined;',
     'return examined;',
   ),
+  mutant(
+    'storage/write-ahead-log',
+    'a failed sync counts as one',
+    "if (syncError !== null) return this.#fail('sync', syncError);",
+    '',
+  ),
+  mutant(
+    'storage/file-storage',
+    'a segment of another data directory is taken',
+    'if (incarnation !== undefined && (scan.header.incarnation ?? incarnation) !== incarnation)',
+    'if (false)',
+  ),
+  mutant(
+    'storage/snapshot-files',
+    'the oldest snapshot counts',
+    'if (through <= (this.newest.get(shard) ?? 0)) continue;',
+    'if (through >= (this.newest.get(shard) ?? Infinity)) continue;',
+  ),
 ];
 
 const SHELL: readonly Mutant[] = [
@@ -257,6 +275,36 @@ const SHELL: readonly Mutant[] = [
     "this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough });",
     '',
   ),
+  mutant(
+    'replica/forwarding',
+    'an answer to an earlier process is taken',
+    'this.#firstRequest = run * REQUESTS_PER_RUN;',
+    'this.#firstRequest = 0;',
+  ),
+  mutant(
+    'replica/snapshot-transfer',
+    'a snapshot that came broken is installed',
+    'const intact = crc32c(partial.body) === crc;',
+    'const intact = true;',
+  ),
+  mutant(
+    'replica/shard-host',
+    'a snapshot that is older than what was applied is installed',
+    'if (machine.appliedThrough <= this.#machine.appliedThrough) return false;',
+    '',
+  ),
+  mutant(
+    'replica/own-disk',
+    'what is remembered of disks is not written down',
+    'if (positions !== undefined) this.save({ ...this.identity, positions }, () => undefined);',
+    '',
+  ),
+  mutant(
+    'replica/disk-watch',
+    'a disk that hangs is not noticed',
+    'this.#tell(this.#silentMs >= STALL_MS || tooMuch);',
+    'this.#tell(false);',
+  ),
   {
     ...{ name: 'the lease runs on the wall clock', file: 'src/replica/shard-host.ts' },
     ...{ from: 'around.clock.monotonic()', to: 'around.clock.wall()', everywhere: true },
@@ -387,6 +435,24 @@ const PAXOS: readonly Mutant[] = [
     'a quorum is half, not more',
     'const needed = Math.floor(members.size / 2) + 1;',
     'const needed = Math.floor(members.size / 2);',
+  ),
+  mutant(
+    'paxos/rounds',
+    'a lease needs a quorum of the wrong kind',
+    'if (this.#quorums.isAcceptQuorum(round.acknowledged)) confirmed = round;',
+    'if (this.#quorums.isPrepareQuorum(round.acknowledged)) confirmed = round;',
+  ),
+  mutant(
+    'paxos/candidate',
+    'an election needs a quorum of the wrong kind',
+    'if (s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader',
+    'if (s.options.configuration.quorums.isAcceptQuorum(campaign.promised)) becomeLeader',
+  ),
+  mutant(
+    'paxos/quorum',
+    'chosen is what a quorum of the wrong kind has accepted',
+    'if (quorums.isAcceptQuorum(ids)) return candidate;',
+    'if ((quorums.isPrepareQuorum ?? quorums.isAcceptQuorum)(ids)) return candidate;',
   ),
   mutant(
     'paxos/acceptor',
@@ -522,6 +588,18 @@ const GROUPS: readonly Mutant[] = [
     'a member of an older generation goes on',
     "return generation === group.generation ? 'NONE' : 'ILLEGAL_GENERATION';",
     "return generation <= group.generation ? 'NONE' : 'ILLEGAL_GENERATION';",
+  ),
+  mutant(
+    'groups/classic/requests',
+    'the check of generations is turned round',
+    "return generation === group.generation ? 'NONE' : 'ILLEGAL_GENERATION';",
+    "return generation !== group.generation ? 'NONE' : 'ILLEGAL_GENERATION';",
+  ),
+  mutant(
+    'groups/classic/requests',
+    'an owner whose partitions were revoked commits',
+    "  if (verdict !== 'NONE') return verdict;\n  // In PreparingRebalance",
+    "  if (verdict !== 'NONE' && verdict !== 'ILLEGAL_GENERATION') return verdict;\n  // In PreparingRebalance",
   ),
   mutant(
     'groups/fences',
