@@ -49,6 +49,8 @@ export class Member {
   heardAt = 0;
   /** How often it was told that it is no member any more. */
   expulsions = 0;
+  /** When an answer came last that took so long that others may have missed a heartbeat. */
+  #waitedLongAt = -Infinity;
   /** Counts what it waits for, so that a late answer is known as such. */
   #turn = 0;
 
@@ -93,9 +95,12 @@ export class Member {
     end: (response: ResponseByKey[K] | undefined) => void,
   ): void {
     const turn = ++this.#turn;
+    const { time } = this.#around;
+    const askedAt = time.now;
     const finish = (response: ResponseByKey[K] | undefined): void => {
       if (turn !== this.#turn || this.gone) return;
       this.#turn++;
+      if (time.now - askedAt > SESSION_MS / 2) this.#waitedLongAt = time.now;
       if (response === undefined) this.#client.forgetCoordinator();
       end(response);
     };
@@ -203,7 +208,8 @@ export class Member {
     this.#work.owns([]);
   }
   #lost(): void {
-    this.expulsions++;
+    // Who waits for an answer sends no heartbeat.
+    if (this.#around.time.now - this.#waitedLongAt > SESSION_MS) this.expulsions++;
     this.#id = NOBODY;
   }
 

@@ -23,9 +23,10 @@ import { openFileStorage } from '../storage/index.js';
 import type { SimulatedDisk } from './disk.js';
 import { KAFKA_PORT } from './kafka-carrier.js';
 import type { BrokerPort } from './kafka-client.js';
+import { KeptEvents } from './kept-events.js';
 import type { SimulatedNetwork } from './network.js';
 import { quorumsOf } from './quorums.js';
-import type { Setup } from './setup.js';
+import { seededUuid, type Setup } from './setup.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -89,8 +90,7 @@ export class SimulatedProcess implements BrokerPort {
   /** Since when its machine sleeps. */
   #suspendedAt: number | undefined;
   #suspendedMs = 0;
-  /** What happened while it was stopped, in the order of each source: its system keeps it. */
-  #kept: { readonly source: string; readonly run: () => void }[] = [];
+  readonly #kept = new KeptEvents();
   #effectsLeft = Number.POSITIVE_INFINITY;
   /** The kind of effect from which on effects are counted; undefined: they are. */
   #countsFrom: string | undefined;
@@ -145,7 +145,7 @@ export class SimulatedProcess implements BrokerPort {
     else if (this.suspended) return;
     this.#stoppedUntil = at;
     // Sooner than it was to go on, perhaps.
-    if (this.#kept.length > 0) this.#goOnLater();
+    if (!this.#kept.empty) this.#goOnLater();
     if (at > this.#around.time.now) this.#around.trace.recorder?.paused(this.id, at);
   }
 
@@ -160,7 +160,7 @@ export class SimulatedProcess implements BrokerPort {
     };
     const clock = this.#clock();
     const entropy: Entropy = {
-      uuid: () => uuid(random),
+      uuid: () => seededUuid(random),
       seed: () => random.below(2 ** 31),
     };
     const storage = await openFileStorage({
@@ -347,8 +347,9 @@ export class SimulatedProcess implements BrokerPort {
   inProcess(run: () => void, source = OWN): void {
     if (!this.#alive) return;
     const { now } = this.#around.time;
-    if (now < this.#stoppedUntil || this.#kept.length > 0) return this.#keep(run, source);
-    this.#act(run);
+    if (now >= this.#stoppedUntil && this.#kept.empty) return this.#act(run);
+    if (this.#kept.empty) this.#goOnLater();
+    this.#kept.add({ source, run });
   }
 
   /** Its loop waits for the disk, and hears nothing meanwhile. */
@@ -356,31 +357,15 @@ export class SimulatedProcess implements BrokerPort {
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#around.time.now + ms);
   }
 
-  #keep(run: () => void, source: string): void {
-    this.#kept.push({ source, run });
-    if (this.#kept.length === 1) this.#goOnLater();
-  }
-
   /** A stop may be made longer meanwhile. */
   #goOnLater(): void {
     const { time } = this.#around;
     time.after(this.#stoppedUntil - time.now, () => {
-      if (this.#kept.length === 0) return;
+      if (this.#kept.empty) return;
       if (time.now < this.#stoppedUntil) return this.#goOnLater();
-      this.#goOn();
-    });
-  }
-
-  /** As a loop that has slept finds it: connection by connection, in any order, and its own timers before or behind any. */
-  #goOn(): void {
-    const kept = this.#kept;
-    this.#kept = [];
-    const sources = [...new Set(kept.map(({ source }) => source))];
-    while (sources.length > 0) {
-      const [next] = sources.splice(this.#around.random.below(sources.length), 1);
       // One of them may stop it again.
-      for (const { source, run } of kept) if (source === next) this.inProcess(run, source);
-    }
+      for (const { source, run } of this.#kept.take(this.#around.random)) this.inProcess(run, source);
+    });
   }
 
   #act(run: () => void): void {
@@ -403,9 +388,4 @@ export class SimulatedProcess implements BrokerPort {
       this.stopUntil(this.#around.time.now + this.#stop.ms);
     return this.#alive;
   }
-}
-
-function uuid(random: Random): string {
-  const digits = Array.from({ length: 32 }, () => random.below(16).toString(16)).join('');
-  return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5');
 }

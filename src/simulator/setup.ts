@@ -58,6 +58,11 @@ export function stream(seed: number, name: string): Random {
   return seededRandom(mixed);
 }
 
+export function seededUuid(random: Random): string {
+  const digits = Array.from({ length: 32 }, () => random.below(16).toString(16)).join('');
+  return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5');
+}
+
 export function drawSetup(seed: number, asked: Asked = {}): Setup {
   const random = stream(seed, 'setup');
   const electionTimeoutMs = random.pick([300, 600, 1_000, 2_000]);

@@ -88,9 +88,9 @@ const STORAGE: readonly Mutant[] = [
   ),
   mutant(
     'storage/write-ahead-log',
-    'a failed sync counts as one',
-    "if (syncError !== null) return this.#fail('sync', syncError);",
-    '',
+    'a failed write counts as one',
+    "if (error !== null) return this.#fail('write', error);\n      this.#writing",
+    'this.#writing',
   ),
   mutant(
     'storage/file-storage',
@@ -370,8 +370,8 @@ const BROKER: readonly Mutant[] = [
   mutant(
     'broker/handlers/membership',
     'a heartbeat under the lease renews nothing',
-    '    if (renew) coordinator.touch(group, member);\n    return exchange.answerUnderLease',
-    '    return exchange.answerUnderLease',
+    '    if (renew) coordinator.touch(group, member);\n    const reply',
+    '    const reply',
   ),
   mutant(
     'broker/handlers/offsets',
