@@ -77,8 +77,8 @@ const STORAGE: readonly Mutant[] = [
   mutant(
     'storage/snapshot-files',
     'an older snapshot takes the place of a newer one',
-    'if (older !== undefined && through < older) return;',
-    '',
+    'if (this.#closed || (older !== undefined && job.through < older)) {',
+    'if (this.#closed) {',
   ),
   mutant(
     'storage/file-storage',
