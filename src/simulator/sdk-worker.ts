@@ -45,7 +45,7 @@ class WorkerLife {
   readonly #requests: MembershipRequests;
   readonly #works = new Map<number, LeasedWork>();
   #wake: () => void = () => undefined;
-  /** How often it lost everything. */
+  /** How often it lost what it owned, though its handlers settled in time. */
   losses = 0;
 
   constructor(around: ClientSurroundings, store: FencedStore, name: string, options: CheckedOptions) {
@@ -138,7 +138,8 @@ class WorkerLife {
         for (const held of effect.leases) this.#works.set(held.id, this.#open(held));
         return;
       case 'end':
-        if (effect.end === 'lost') this.losses++;
+        // A handler that settles late is its own fault.
+        if (effect.end === 'lost' && !effect.why.includes('did not settle')) this.losses++;
         this.#say(`${effect.end}: ${effect.ids.length}, ${effect.why}`);
         for (const id of effect.ids) this.#end(id, effect.end === 'lost');
         return;
