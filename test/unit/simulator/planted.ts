@@ -140,7 +140,7 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/shard-host',
     'a sign of life renews nothing',
-    'this.#timers.touch(group, member, this.#around.clock.monotonic());',
+    'this.#timers.touch(group, member, this.#around.clock.monotonic(), by);',
     '',
   ),
   mutant(
