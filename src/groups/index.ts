@@ -8,4 +8,4 @@ export type * from './types/views.js';
 export { tokensFromNow } from './fences.js';
 export { createGroups } from './groups.js';
 export { groupCommandCodec } from './codecs.js';
-export { restoreGroups, snapshotGroups } from './snapshot.js';
+export { restoreGroups, restoringGroups, snapshotGroups } from './snapshot.js';

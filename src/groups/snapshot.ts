@@ -1,10 +1,13 @@
 import {
   ByteReader,
   ByteWriter,
+  chunkWasRead,
   codec,
+  finished,
   generation as generationOf,
   MalformedBytesError,
   SNAPSHOT_CHUNK_BYTES,
+  type Steps,
 } from '../kernel/index.js';
 import type { ClassicMember } from './classic/member.js';
 import { type ClassicGroup, newClassicGroup } from './classic/state.js';
@@ -116,7 +119,10 @@ function writeHead(writer: ByteWriter, group: ClassicGroup): void {
 }
 
 /** Throws MalformedBytesError. */
-export function restoreGroups(bytes: Uint8Array): Groups {
+export const restoreGroups = (bytes: Uint8Array): Groups => finished(restoringGroups(bytes));
+
+/** The same in steps, each as long as a chunk of a snapshot. */
+export function* restoringGroups(bytes: Uint8Array): Steps<Groups> {
   const reader = new ByteReader(bytes);
   const format = reader.u8();
   if (format !== FORMAT && format !== FORMAT_WITHOUT_TOKENS)
@@ -127,15 +133,17 @@ export function restoreGroups(bytes: Uint8Array): Groups {
   const tokensFrom = format === FORMAT_WITHOUT_TOKENS ? 0 : reader.varint();
   const groups = new Map<ClassicGroup['id'], ClassicGroup>();
   const count = reader.varint();
+  const stepEnds = chunkWasRead(reader);
   for (let i = 0; i < count; i++) {
-    const group = readGroup(reader);
+    const group = yield* readingGroup(reader, stepEnds);
     groups.set(group.id, group);
+    if (stepEnds()) yield;
   }
   reader.end();
   return createGroups({ groups, generationFloor, tokensFrom });
 }
 
-function readGroup(reader: ByteReader): ClassicGroup {
+function* readingGroup(reader: ByteReader, stepEnds: () => boolean): Steps<ClassicGroup> {
   const { members, pending, timers, fences, history, ...head } = headCodec.read(reader);
   const group: ClassicGroup = {
     ...newClassicGroup(head.id, head.generation),
@@ -153,6 +161,7 @@ function readGroup(reader: ByteReader): ClassicGroup {
   for (let i = 0; i < offsets; i++) {
     const { committedAt, expiresAt, ...offset } = offsetCodec.read(reader);
     group.offsets.put(offset, committedAt, expiresAt);
+    if (stepEnds()) yield;
   }
   return group;
 }

@@ -8,7 +8,7 @@ export * as codec from './codec.js';
 export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';
 export { LimitedLog } from './limited-log.js';
-export { begun, SNAPSHOT_CHUNK_BYTES, stepwise } from './iterate.js';
+export { begun, chunkWasRead, finished, SNAPSHOT_CHUNK_BYTES, type Steps, stepwise } from './iterate.js';
 export { unwatched, type Work, type WorkKind } from './work.js';
 export { countingSuspends } from './suspend.js';
 export { type Address, addressOf, addressText } from './address.js';

@@ -32,3 +32,24 @@ export function begun<T>(items: Iterable<T>, look?: (first: T | undefined) => vo
   look?.(first.done === true ? undefined : first.value);
   return all;
 }
+
+/** Work in steps, each of which ends with a `yield`, and what comes of it. */
+export type Steps<T> = Generator<void, T, void>;
+
+/** All steps at once. */
+export function finished<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Whether as much as a chunk was read since it last said so: time to end a step. */
+export function chunkWasRead(reader: { readonly remaining: number }): () => boolean {
+  let from = reader.remaining;
+  return () => {
+    if (from - reader.remaining < SNAPSHOT_CHUNK_BYTES) return false;
+    from = reader.remaining;
+    return true;
+  };
+}

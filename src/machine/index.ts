@@ -13,5 +13,5 @@ export type {
 export { RECORD_LIMITS, recordProblem } from '../registers/index.js';
 export { endOf, topicCountProblem, topicNameProblem } from '../topics/index.js';
 export { DEFAULT_GROUP_SETTINGS, tokensFromNow } from '../groups/index.js';
-export { createMachine, restoreMachine, snapshotHead, type Machine } from './machine.js';
+export { createMachine, restoreMachine, restoringMachine, snapshotHead, type Machine } from './machine.js';
 export { decodeCommand, encodeCommand, FEATURE_LEVEL, FIRST_FEATURE_LEVEL, levelOf } from './commands.js';

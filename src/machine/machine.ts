@@ -6,6 +6,7 @@ import {
   crc32c,
   begun,
   crc32cWord,
+  finished,
   MalformedBytesError,
   nextSlot,
   NO_SLOT,
@@ -16,16 +17,22 @@ import {
   topicId,
   type TopicId,
   type WallMs,
+  type Steps,
   wallMs,
 } from '../kernel/index.js';
 import {
   createGroups,
   type GroupCommand,
   type Groups,
-  restoreGroups,
+  restoringGroups,
   snapshotGroups,
 } from '../groups/index.js';
-import { createRegisters, restoreRegisters, snapshotRegisters, type Registers } from '../registers/index.js';
+import {
+  createRegisters,
+  restoringRegisters,
+  snapshotRegisters,
+  type Registers,
+} from '../registers/index.js';
 import {
   createTopics,
   Ends,
@@ -109,7 +116,11 @@ export function createMachine(options: MachineOptions): Machine {
 }
 
 /** Rebuilds a machine from what `snapshot()` gave. Throws MalformedBytesError when it is not that. */
-export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): Machine {
+export const restoreMachine = (options: MachineOptions, snapshot: Uint8Array): Machine =>
+  finished(restoringMachine(options, snapshot));
+
+/** The same in steps of a few milliseconds. */
+export function* restoringMachine(options: MachineOptions, snapshot: Uint8Array): Steps<Machine> {
   const reader = new ByteReader(snapshot);
   const { format, shard, appliedThrough } = readHead(reader, options.featureLevel);
   if (shard !== options.shard)
@@ -119,8 +130,8 @@ export function restoreMachine(options: MachineOptions, snapshot: Uint8Array): M
   const notices = createNoticeLog(noticeLogCodec.read(reader));
   const topics = restoreTopics(reader.bytes());
   const ends = format === FORMAT_WITHOUT_ENDS ? new Ends() : Ends.restore(reader);
-  const registers = restoreRegisters(reader);
-  const groups = restoreGroups(reader.raw(reader.remaining));
+  const registers = yield* restoringRegisters(reader);
+  const groups = yield* restoringGroups(reader.raw(reader.remaining));
   if (!ends.started) ends.derive(committedEnds(groups));
   return new ShardMachine(options, { groups, topics, registers, ends, notices, appliedThrough, hash, clock });
 }

@@ -1,9 +1,12 @@
 import {
   type ByteReader,
   ByteWriter,
+  chunkWasRead,
   codec,
+  finished,
   MalformedBytesError,
   SNAPSHOT_CHUNK_BYTES,
+  type Steps,
 } from '../kernel/index.js';
 import { createRegisters, ShardRegisters } from './registers.js';
 import type { Seal } from '../guard/index.js';
@@ -62,7 +65,11 @@ export function* snapshotRegisters(
 }
 
 /** Reads what `snapshotRegisters` gave, and no further. Throws MalformedBytesError. */
-export function restoreRegisters(reader: ByteReader): Registers {
+export const restoreRegisters = (reader: ByteReader): Registers => finished(restoringRegisters(reader));
+
+/** The same in steps, each as long as a chunk of a snapshot. */
+export function* restoringRegisters(reader: ByteReader): Steps<Registers> {
+  const stepEnds = chunkWasRead(reader);
   const format = reader.u8();
   if (format !== FORMAT)
     throw new MalformedBytesError(`records in format ${format}, this version knows ${FORMAT}`);
@@ -75,7 +82,10 @@ export function restoreRegisters(reader: ByteReader): Registers {
     for (const [id, tombstone] of tombstonesCodec.read(reader)) space.tombstones.set(id, tombstone);
     for (const [scope, seal] of sealsCodec.read(reader)) space.seals.set(scope, seal);
     const records = reader.varint();
-    for (let j = 0; j < records; j++) space.records.set(reader.string(), recordCodec.read(reader));
+    for (let j = 0; j < records; j++) {
+      space.records.set(reader.string(), recordCodec.read(reader));
+      if (stepEnds()) yield;
+    }
     spaces.set(name, space);
   }
   return createRegisters(spaces);

@@ -32,7 +32,8 @@ import { VoteWatch } from './votes.js';
 import { softly } from './softly.js';
 import { startShard } from './shard-start.js';
 import { type ReadPort, RemoteReads } from './remote-reads.js';
-import { SnapshotReceiver, SnapshotSource, type WholeSnapshot } from './snapshot-transfer.js';
+import { SnapshotInstaller } from './snapshot-installer.js';
+import { SnapshotReceiver, SnapshotSource } from './snapshot-transfer.js';
 
 export function createReplica(options: ReplicaOptions): Replica {
   return new LocalReplica(options);
@@ -52,6 +53,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #retention: RetentionSweep;
   readonly #snapshotSource: SnapshotSource;
   readonly #snapshotReceiver: SnapshotReceiver;
+  readonly #snapshotInstaller: SnapshotInstaller;
   readonly #compaction: Compaction;
   readonly #disk: OwnDisk;
   readonly #diskWatch: DiskWatch;
@@ -79,9 +81,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#turnEnd = new TurnEnd(options.clock, options.transport, (action) => this.#guard(action));
     this.#pace = new Pace(options.paxos.heartbeatIntervalMs, options.clock.monotonic());
     const { transport, clock, compactionBytes } = options;
+    this.#snapshotInstaller = new SnapshotInstaller({
+      ...{ storage: this.#storage, clock, log: options.log, work: this.#work },
+      guard: (action) => this.#guard(action),
+    });
     this.#snapshotSource = new SnapshotSource(this.#storage, transport, clock, compactionBytes);
     this.#snapshotReceiver = new SnapshotReceiver(transport, clock, {
-      appliedThrough: (shard) => this.hosts[shard]?.machine.appliedThrough,
+      reaches: (shard) => this.hosts[shard] && this.#snapshotInstaller.reaches(this.hosts[shard]),
       leaderOf: (shard) => this.leaderOf(shard),
     });
     const keepFrom = (host: ShardHost): Slot | undefined => this.#snapshotSource.keepFrom(host);
@@ -328,7 +334,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
         return this.#snapshotAsked(from, frame);
       case 'snapshotChunk': {
         const whole = this.#snapshotReceiver.received(from, frame);
-        if (whole !== undefined) this.#installSnapshot(whole);
+        const host = this.hosts[frame.shard];
+        if (whole !== undefined && host !== undefined) this.#snapshotInstaller.install(host, whole);
         return;
       }
       case 'readAsk':
@@ -350,17 +357,6 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#snapshotSource.asked(host, from, ask).catch((error: unknown) => {
       this.#fatal(`the snapshot of shard ${host.shard} cannot be read: ${String(error)}`);
     });
-  }
-
-  #installSnapshot({ shard, through, bytes }: WholeSnapshot): void {
-    const host = this.hosts[shard];
-    if (host === undefined || through <= host.machine.appliedThrough) return;
-    // Read before it is written: a snapshot of a newer version must not take the place of the one that this version reads.
-    const machine = softly(this.#options.log, `a snapshot that a peer sent`, () =>
-      this.#work('snapshot', () => host.restore(bytes, through)),
-    );
-    if (machine === undefined) return;
-    this.#storage.writeSnapshot(shard, through, [bytes], () => host.install(machine));
   }
 
   #tellHash(shard: ShardHost['shard'], at: Slot, hash: number): void {

@@ -8,6 +8,7 @@ import {
   type ShardId,
   type Slot,
   slot,
+  type Steps,
   type WallMs,
   type Work,
 } from '../kernel/index.js';
@@ -21,6 +22,7 @@ import {
   type News,
   type Reply,
   restoreMachine,
+  restoringMachine,
 } from '../machine/index.js';
 import {
   createPaxos,
@@ -203,9 +205,9 @@ export class ShardHost {
     this.#timers.touch(group, member, this.#around.clock.monotonic(), by);
   }
 
-  /** The machine that a snapshot of a peer holds. Throws MalformedBytesError. */
-  restore(snapshot: Uint8Array, through: Slot): Machine {
-    const machine = restoreMachine(this.#options, snapshot);
+  /** The machine that a snapshot of a peer holds, in steps. Throws MalformedBytesError. */
+  *restoring(snapshot: Uint8Array, through: Slot): Steps<Machine> {
+    const machine = yield* restoringMachine(this.#options, snapshot);
     if (machine.appliedThrough !== through)
       throw new MalformedBytesError(`the state at slot ${machine.appliedThrough}, announced as ${through}`);
     return machine;

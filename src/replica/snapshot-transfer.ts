@@ -250,8 +250,8 @@ export interface WholeSnapshot {
 
 /** What a receiver asks of the shards. */
 interface ReceivedShards {
-  /** Undefined when there is no such shard. */
-  appliedThrough(shard: ShardId): Slot | undefined;
+  /** Through where it is, or will be by what was received before. Undefined when there is no such shard. */
+  reaches(shard: ShardId): Slot | undefined;
   leaderOf(shard: ShardId): ReplicaId | undefined;
 }
 
@@ -282,7 +282,7 @@ export class SnapshotReceiver {
   }
 
   #needs(shard: ShardId, logBegins: Slot): boolean {
-    const applied = this.#shards.appliedThrough(shard);
+    const applied = this.#shards.reaches(shard);
     return applied !== undefined && Math.max(applied, this.#receivedThrough.get(shard) ?? 0) + 1 < logBegins;
   }
 
@@ -320,7 +320,7 @@ export class SnapshotReceiver {
     const now = this.#clock.monotonic();
     if (this.#transfer !== undefined && now - this.#transfer.heardAt > STALLED_MS) this.#end();
     for (const [shard, { through }] of this.#partial) {
-      if (through > (this.#shards.appliedThrough(shard) ?? through)) continue;
+      if (through > (this.#shards.reaches(shard) ?? through)) continue;
       // The log has come from elsewhere.
       this.#partial.delete(shard);
       if (this.#transfer?.shard === shard) this.#end();

@@ -31,7 +31,9 @@ export function cancelPending({ group, timers }: Turn, member: MemberId): void {
     timers.push({ kind: 'cancel', group: group.id, timer: { kind: 'pending', member } });
 }
 
-export function armGroupTimer({ group, slot, timers }: Turn, kind: GroupTimer, afterMs: number): void {
+/** In whole milliseconds, as a snapshot keeps them: what is left of a time has a fraction. */
+export function armGroupTimer({ group, slot, timers }: Turn, kind: GroupTimer, leftMs: number): void {
+  const afterMs = Math.ceil(leftMs);
   group.timers.set(kind, { token: slot, afterMs });
   timers.push({ kind: 'arm', group: group.id, timer: { kind }, afterMs, token: slot });
 }

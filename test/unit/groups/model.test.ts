@@ -62,7 +62,7 @@ class Life {
     if (what < 72) return this.#commit(client);
     if (what < 78) return this.#leave(client);
     if (what < 82) return this.#replace(client);
-    if (what < 92) return world.pass(random.pick([1, 50, 150, 3_000, 11_000]));
+    if (what < 92) return world.pass(random.pick([1, 50.3, 150, 3_000, 11_000]));
     if (what < 97) return this.#failOver();
     this.#delete();
   }

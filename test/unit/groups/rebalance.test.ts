@@ -33,6 +33,15 @@ describe('the first rebalance', () => {
     expect(records()[0]!.joinedAt! - records()[0]!.startedAt).toBe(3_000 + 2 * joiners);
   });
 
+  it('can be kept in a snapshot at any moment of it: times have fractions of a millisecond', () => {
+    world.at += 0.25;
+    for (let i = 0; i < 40; i++) {
+      world.join({ newId: `m${i}` });
+      expect(world.snapshot().length).toBeGreaterThan(0);
+      world.pass(79.7);
+    }
+  });
+
   it('takes thousands that arrive within seconds in one generation', () => {
     for (let i = 0; i < 2_000; i++) {
       world.join({ newId: `m${i}` });

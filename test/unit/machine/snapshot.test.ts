@@ -8,6 +8,7 @@ import {
   seededRandom,
   shardId,
   slot,
+  SNAPSHOT_CHUNK_BYTES,
   topicId,
   topicName,
   wallMs,
@@ -18,6 +19,7 @@ import {
   encodeCommand,
   type Machine,
   restoreMachine,
+  restoringMachine,
 } from '../../../src/machine/index.js';
 import { commit } from '../../harness/commits.js';
 import { encodeSubscription } from '../../harness/consumer-protocol.js';
@@ -128,6 +130,26 @@ describe('a snapshot', () => {
       expect(bytesOf(restoreMachine(OPTIONS, Buffer.concat(parts)).snapshot())).toBe(expected);
     }
     expect(chunks).toBeGreaterThan(200);
+  });
+
+  it('is read in steps as long as its chunks', () => {
+    const machine = createMachine(OPTIONS);
+    const [offset] = commit(1).offsets;
+    const offsets = Array.from({ length: 3_000 }, (_, partition) => ({ ...offset!, partition }));
+    for (let i = 1; i <= 10; i++) {
+      const payload = encodeCommand({
+        at: wallMs(1_000),
+        command: { ...commit(1, { group: `g${i}` }), offsets },
+      });
+      machine.apply(slot(i), payload);
+    }
+    const bytes = Buffer.concat([...machine.snapshot()]);
+    const steps = restoringMachine(OPTIONS, bytes);
+    let count = 1;
+    let next = steps.next();
+    for (; next.done !== true; next = steps.next()) count++;
+    expect(count).toBe(Math.ceil(bytes.length / SNAPSHOT_CHUNK_BYTES));
+    expect(bytesOf(next.value.snapshot())).toBe(bytes.toString('base64'));
   });
 
   it('costs later commands nothing once it was ended early', () => {
