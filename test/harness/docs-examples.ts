@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The ```ts blocks of a page, as they stand. */
+/** The ```ts blocks of a page, as they stand. What is no whole program (with `...`) is ```typescript. */
 export const blocksOf = (page: string): readonly string[] =>
   readFileSync(page, 'utf8')
     .split('\n```ts\n')
@@ -151,10 +151,6 @@ async function nextJob(partition: number, signal: AbortSignal) {
   if (account.value.balance === 20) await new Promise((ended) => signal.addEventListener('abort', ended));
   return { account, balance: account.value.balance + 10 };
 }
-`,
-    proof: `${balancesAre(20)}
-await consumer.disconnect();
-process.exit(0);
 `,
   },
   {
