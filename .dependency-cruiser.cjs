@@ -40,7 +40,12 @@ module.exports = {
       from: { path: '^src/([^/]+)/' },
       to: {
         path: '^src/([^/]+)/.+',
-        pathNot: ['^src/$1/', '^src/[^/]+/index\\.ts$', '^src/[^/]+/nest/index\\.ts$', '^src/worker/member\\.ts$'],
+        pathNot: [
+          '^src/$1/',
+          '^src/[^/]+/index\\.ts$',
+          '^src/[^/]+/nest/index\\.ts$',
+          '^src/worker/member\\.ts$',
+        ],
       },
     },
     {
