@@ -147,17 +147,15 @@ describeWithDocker('disk and clock of a container', () => {
         const aheadMs = clocks.find(({ id }) => id === 1)?.aheadMs ?? 0;
         return Math.abs(aheadMs - HOUR_MS) < 60_000;
       });
-      // Of a group that the replica with the wrong clock coordinates.
-      let checked = 0;
-      for (let number = 0; number < 24; number++) {
-        const group = `group-${number}`;
-        expect(await commit(urlOf(quorate, 2), group, 1)).toBe(200);
-        if ((await quorate.coordinatorOf(group)) !== 1) continue;
-        checked++;
-        const { committedAt } = await committed(urlOf(quorate, 2), group);
-        expect(Math.abs(Date.parse(committedAt) - Date.now())).toBeLessThan(HOUR_MS / 2);
-      }
-      expect(checked).toBeGreaterThan(0);
+      // It leads some shards again after a while: leadership returns slowly.
+      const group = await eventually('the wrong clock coordinates a group', STEP_MS_MAX, async () => {
+        for (let number = 0; number < 24; number++)
+          if ((await quorate.coordinatorOf(`group-${number}`)) === 1) return `group-${number}`;
+        return undefined;
+      });
+      expect(await commit(urlOf(quorate, 2), group, 1)).toBe(200);
+      const { committedAt } = await committed(urlOf(quorate, 2), group);
+      expect(Math.abs(Date.parse(committedAt) - Date.now())).toBeLessThan(HOUR_MS / 2);
     },
     TEST_MS_MAX,
   );
