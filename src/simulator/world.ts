@@ -356,7 +356,8 @@ export class World {
     const { staysBad, quorums } = this.#setup;
     // A majority of right clocks need not be an accept quorum of another kind.
     if (quorums !== undefined) return false;
-    const isAway = staysBad === 'dead' || staysBad === 'apart';
+    // One with a damaged snapshot does not start any more.
+    const isAway = staysBad === 'dead' || staysBad === 'apart' || badOne.damaged;
     // Who is away may have been of an older version when it was met last.
     if (this.stations.some(({ level }) => level < LEVEL_OF_RETENTION)) return false;
     if (isAway && this.olderLevel !== undefined) return false;
