@@ -126,10 +126,10 @@ export class HealedCluster {
       ? []
       : ['what is written under the tokens of a group'];
   }
+  /** Parts in which a store has taken a token: a seal will do, since a store may need seconds for each act. */
   #written(group: string, healedAt: number): number {
     const acts = this.#options.history.fenced.filter(
-      ({ at, what, taken, scope }) =>
-        taken && what === 'write' && at > healedAt && scope.startsWith(`${group}/`),
+      ({ at, taken, scope }) => taken && at > healedAt && scope.startsWith(`${group}/`),
     );
     return new Set(acts.map(({ scope }) => scope)).size;
   }
