@@ -1,6 +1,6 @@
 import { ByteWriter, type GroupId } from '../kernel/index.js';
 import type { ClassicGroup } from './classic/state.js';
-import type { OffsetTable } from './offsets.js';
+import type { OffsetTable, StoredOffset } from './offsets.js';
 import type { GroupCommand } from './types/commands.js';
 
 /** A group with fewer is written in one go. More are copied first: commands may change them between two chunks. */
@@ -9,14 +9,13 @@ const OFFSETS_IN_ONE_GO = 1_000;
 /** How a group is written: its head, and one of its offsets. */
 export interface GroupFormat {
   readonly head: (writer: ByteWriter, group: ClassicGroup) => void;
-  readonly offset: (writer: ByteWriter, offset: OffsetOf) => void;
+  readonly offset: (writer: ByteWriter, offset: StoredOffset) => void;
 }
-type OffsetOf = ReturnType<OffsetTable['all']> extends Iterable<infer Offset> ? Offset : never;
 
-/** A group as it was when the cut was made. */
-interface Kept {
-  readonly head: Uint8Array;
-  readonly offsets: OffsetTable;
+/** A group that is not written yet; `kept` as it was when the cut was made, once a command is about to change it. */
+interface Left {
+  readonly group: ClassicGroup;
+  kept: { readonly head: Uint8Array; readonly offsets: OffsetTable } | undefined;
 }
 
 /**
@@ -24,18 +23,14 @@ interface Kept {
  * it is.
  */
 export class Cut {
-  readonly #groups: readonly ClassicGroup[];
+  readonly #left: Map<GroupId, Left>;
   readonly #format: GroupFormat;
   readonly #chunkBytes: number;
-  /** Groups that are not written yet, by id. */
-  readonly #left: Map<GroupId, ClassicGroup>;
-  readonly #kept = new Map<ClassicGroup, Kept>();
 
   constructor(groups: ReadonlyMap<GroupId, ClassicGroup>, format: GroupFormat, chunkBytes: number) {
-    this.#chunkBytes = chunkBytes;
-    this.#groups = [...groups.values()];
-    this.#left = new Map(groups);
+    this.#left = new Map([...groups].map(([id, group]) => [id, { group, kept: undefined }]));
     this.#format = format;
+    this.#chunkBytes = chunkBytes;
   }
 
   /** To be called before each command. */
@@ -44,33 +39,30 @@ export class Cut {
       case 'group.startTokens':
         return;
       case 'group.expireThese':
-        for (const { group } of command.groups) this.#keep(group);
+        for (const { group } of command.groups) this.#keep(this.#left.get(group));
         return;
       case 'group.expireOffsets':
       case 'group.rollCall':
       case 'group.topicDeleted':
-        for (const id of [...this.#left.keys()]) this.#keep(id);
+        for (const left of this.#left.values()) this.#keep(left);
         return;
       default:
-        this.#keep(command.group);
+        this.#keep(this.#left.get(command.group));
     }
   }
 
-  #keep(id: GroupId): void {
-    const group = this.#left.get(id);
-    if (group === undefined) return;
-    this.#left.delete(id);
+  #keep(left: Left | undefined): void {
+    if (left === undefined || left.kept !== undefined) return;
     const head = new ByteWriter(1024);
-    this.#format.head(head, group);
-    this.#kept.set(group, { head: head.copy(), offsets: group.offsets.copy() });
+    this.#format.head(head, left.group);
+    left.kept = { head: head.copy(), offsets: left.group.offsets.copy() };
   }
 
   *chunks(writer: ByteWriter): Iterable<Uint8Array> {
-    for (const group of this.#groups) {
-      if (this.#left.has(group.id) && group.offsets.count > OFFSETS_IN_ONE_GO) this.#keep(group.id);
-      const kept = this.#kept.get(group);
-      this.#left.delete(group.id);
-      this.#kept.delete(group);
+    for (const [id, left] of this.#left) {
+      this.#left.delete(id);
+      if (left.group.offsets.count > OFFSETS_IN_ONE_GO) this.#keep(left);
+      const { group, kept } = left;
       if (kept === undefined) this.#format.head(writer, group);
       else writer.raw(kept.head);
       const offsets = kept?.offsets ?? group.offsets;
