@@ -9,4 +9,5 @@ export {
 } from './consumer-protocol.js';
 export type { Carrier } from './broker-connection.js';
 export { BrokerError, ConnectionError } from './errors.js';
+export { Exchange } from './exchange.js';
 export { GroupClient, type GroupClientOptions, type Membership } from './group-client.js';
