@@ -64,7 +64,8 @@ export const fullJitterMs = (
   }: Required<Pick<RetryOptions, 'backoffMs' | 'backoffMsMax'>> & Pick<RetryOptions, 'random'>,
 ): number => random() * Math.min(backoffMsMax, backoffMs * 2 ** (retry - 1));
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Rejects when the signal aborts. */
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (): void => {
       signal?.removeEventListener('abort', abort);

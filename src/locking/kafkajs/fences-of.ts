@@ -7,6 +7,7 @@ import {
 } from './consumer-events.js';
 import { Hold, keyOf, type PartitionFence } from './hold.js';
 import { HttpTokenSource, type TokenSource } from './token-source.js';
+import { type FenceHandler, WorkLoops, type WorkOptions } from './work-loops.js';
 
 export interface FencesOfOptions {
   /** Where replicas of Quorate answer HTTP; more than one survives a failure. */
@@ -32,8 +33,11 @@ export interface FenceEvents {
   readonly owned: { readonly fences: readonly PartitionFence[] };
   /** They are not any more: stop. Each of them was in an `owned` before. */
   readonly ended: { readonly fences: readonly PartitionFence[]; readonly why: string };
-  /** The tokens cannot be had at the moment; asked again until they can. `error` has what each URL said. */
-  readonly error: { readonly error: Error };
+  /**
+   * The tokens cannot be had at the moment; asked again until they can. `error` has what each URL said. With `fence`: its handler
+   * threw, or its seal was refused; both are tried again.
+   */
+  readonly error: { readonly error: Error; readonly fence?: PartitionFence };
 }
 
 export interface ConsumerFences {
@@ -46,6 +50,14 @@ export interface ConsumerFences {
   ready(topic: string, partition: number): Promise<PartitionFence>;
   /** Returns what stops it. Whatever ends or returns is told, also without a rebalance (a session that ran out and came back). */
   on<K extends keyof FenceEvents>(event: K, listener: (event: FenceEvents[K]) => void): () => void;
+  /**
+   * Runs the handler for each partition, from `owned` to its end: after the seals of its stores, again after a back-off when it
+   * throws (`error`, or the console when nobody listens), and never twice at a time for one partition. Call it once, before the
+   * consumer runs or later.
+   */
+  work(handler: FenceHandler, options?: WorkOptions): void;
+  /** Resolves when no handler of `work` runs: after the consumer has disconnected, before pools are closed. */
+  settled(): Promise<void>;
   /** Stops following the consumer. Everything counts as lost. */
   close(): void;
 }
@@ -54,7 +66,7 @@ export interface ConsumerFences {
  * The fences of what a kafkajs consumer owns. The consumer may have joined its group already.
  *
  *   const fences = fencesOf(consumer, { urls: ['http://127.0.0.1:8080'] });
- *   fences.on('owned', ({ fences }) => { for (const fence of fences) void work(fence); });
+ *   fences.work(async (fence) => { ... }, { stores: [store] });
  */
 export function fencesOf(consumer: KafkajsConsumer, options: FencesOfOptions): ConsumerFences {
   return new FollowedConsumer(consumer, options);
@@ -77,6 +89,7 @@ class FollowedConsumer implements ConsumerFences {
   #hasEnded: string | undefined;
   #generation: number | undefined;
   #lastError: Error | undefined;
+  #loops: WorkLoops | undefined;
 
   constructor(consumer: KafkajsConsumer, options: FencesOfOptions) {
     this.#options = options;
@@ -110,13 +123,32 @@ class FollowedConsumer implements ConsumerFences {
       sentAt,
       { timeoutMs, driftRatio, assumedMs: 30_000, now: this.#now },
       {
-        owned: (fences) => this.#emit('owned', { fences }),
+        owned: (fences) => this.#owned(fences),
         ended: (fences, why) => this.#emit('ended', { fences, why }),
       },
     );
     this.#hold = hold;
     for (const resume of this.#waitingForAny.splice(0)) resume();
     void this.#learnTokens(hold);
+  }
+
+  #owned(fences: readonly PartitionFence[]): void {
+    // A listener that calls `work` begins with these itself.
+    const loops = this.#loops;
+    this.#emit('owned', { fences });
+    for (const fence of fences) loops?.begin(fence);
+  }
+
+  work(handler: FenceHandler, options: WorkOptions = {}): void {
+    if (this.#loops !== undefined) throw new Error('a handler works already: one handler for each partition');
+    this.#loops = new WorkLoops(handler, options, (error, fence) => {
+      if (this.#listeners.error.size === 0) console.error(`${fence.scope}: its handler has failed`, error);
+      this.#emit('error', { error, fence });
+    });
+    for (const fence of this.#hold?.owned() ?? []) this.#loops.begin(fence);
+  }
+  settled(): Promise<void> {
+    return this.#loops?.settled() ?? Promise.resolve();
   }
 
   #heard({ groupId, memberId, groupGenerationId }: HeartbeatFacts, sentAt: number): void {

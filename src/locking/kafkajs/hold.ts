@@ -89,12 +89,16 @@ export class Hold {
     clearTimeout(this.#timer);
     this.#controller.abort(new NotOwnedError(this.group.groupId, why));
     this.#wake();
-    const owned = [...this.#tokens].filter(([, token]) => token !== undefined);
-    if (owned.length > 0)
-      this.#events.ended(
-        owned.map(([key]) => this.#fence(key)),
-        why,
-      );
+    const known = this.#known();
+    if (known.length > 0) this.#events.ended(known, why);
+  }
+
+  /** Those with a token that were told as owned; none when this has ended. */
+  owned(): readonly PartitionFence[] {
+    return this.ended ? [] : this.#known();
+  }
+  #known(): readonly PartitionFence[] {
+    return [...this.#tokens].filter(([, token]) => token !== undefined).map(([key]) => this.#fence(key));
   }
 
   /** One timer, re-armed when it finds that the session was renewed meanwhile. */

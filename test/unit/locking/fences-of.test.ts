@@ -149,6 +149,39 @@ describe('the fences of a kafkajs consumer', () => {
     expect((await owned).token).toBe(9n);
   });
 
+  it('are worked on, one loop a partition, also when the handler is given late', async () => {
+    stage.grant(9n);
+    stage.join();
+    await stage.fences.ready('t', 0);
+    const log: string[] = [];
+    const begun = new Promise<void>((resolve) =>
+      stage.fences.work(async ({ token, signal }) => {
+        log.push(`works ${token}`);
+        resolve();
+        await new Promise((ended) => signal.addEventListener('abort', ended));
+        log.push(`stops ${token}`);
+      }),
+    );
+    await begun;
+    expect(() => stage.fences.work(() => undefined)).toThrow(/works already/);
+    stage.grant(12n);
+    stage.join();
+    while (log.length < 3) await new Promise(setImmediate);
+    stage.fences.close();
+    await stage.fences.settled();
+    expect(log).toEqual(['works 9', 'stops 9', 'works 12', 'stops 12']);
+  });
+
+  it('are worked on once when `owned` is where the handler is given', async () => {
+    let runs = 0;
+    stage.fences.on('owned', () => stage.fences.work(() => void runs++));
+    stage.grant(9n);
+    stage.join();
+    await stage.fences.ready('t', 0);
+    await stage.fences.settled();
+    expect(runs).toBe(1);
+  });
+
   it.each(['REBALANCING', 'STOP', 'DISCONNECT', 'CRASH'] as const)('end with %s, for good', async (event) => {
     stage.grant(9n);
     stage.join();
