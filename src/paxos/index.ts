@@ -1,5 +1,14 @@
 export * from './ballot.js';
-export * from './quorum.js';
+export {
+  isFullQuorum,
+  type IsQuorum,
+  majority,
+  type QuorumDescription,
+  type QuorumSystem,
+  reachedBy,
+} from './quorum.js';
+export { quorumProblem, quorumSystem } from './quorum-check.js';
+export { quorumDescription } from './quorum-codec.js';
 export type * from './types.js';
 export { isDroppable, type Message } from './messages.js';
 export { decodeMessage, decodeRecord, encodeMessage, encodeRecord } from './codec.js';

@@ -1,5 +1,5 @@
 import { type MonotonicMs, NO_SLOT, type ReplicaId, type Slot } from '../kernel/index.js';
-import { type QuorumSystem, reachedByQuorum } from './quorum.js';
+import { type QuorumSystem, reachedBy } from './quorum.js';
 
 /** What a replica knows of a peer. Soft: forgotten at a restart. */
 export interface Peer {
@@ -49,5 +49,7 @@ export function newPeer(id: ReplicaId, now: MonotonicMs): Peer {
 }
 
 /** The highest slot that an accept quorum has accepted through. */
-export const acceptedByQuorum = (marks: ReadonlyMap<ReplicaId, Slot>, quorums: QuorumSystem): Slot =>
-  reachedByQuorum(marks, quorums) ?? NO_SLOT;
+export const acceptedByQuorum = (
+  marks: ReadonlyMap<ReplicaId, Slot>,
+  quorums: Pick<QuorumSystem, 'isAcceptQuorum'>,
+): Slot => reachedBy(quorums.isAcceptQuorum, marks) ?? NO_SLOT;

@@ -1,5 +1,5 @@
 import { type MonotonicMs, type ReplicaId, type WallMs, wallMs } from '../kernel/index.js';
-import { type QuorumSystem, reachedByQuorum } from '../paxos/index.js';
+import { type QuorumSystem, reachedBy } from '../paxos/index.js';
 import type { Clock } from './ports.js';
 
 /** What a peer said counts for as long. Milliseconds. */
@@ -54,7 +54,7 @@ export class ClusterClock {
 
   /** Whether an accept quorum of wall clocks says that a time has come, give or take what clocks may differ by. */
   confirms(time: WallMs): boolean {
-    const quorum = reachedByQuorum(this.#known(), this.#quorums);
+    const quorum = reachedBy(this.#quorums.isAcceptQuorum, this.#known());
     return quorum !== undefined && time <= this.#clock.monotonic() + quorum + CLOCK_TOLERANCE_MS;
   }
 
@@ -68,7 +68,7 @@ export class ClusterClock {
   #follow(): number | undefined {
     const now = this.#clock.monotonic();
     if (this.#ahead !== undefined && now - this.#slewedAt < FOLLOW_EVERY_MS) return this.#ahead;
-    const quorum = reachedByQuorum(this.#known(), this.#quorums);
+    const quorum = reachedBy(this.#quorums.isAcceptQuorum, this.#known());
     const most = (now - this.#slewedAt) * SLEW;
     this.#slewedAt = now;
     if (quorum === undefined) return this.#ahead;

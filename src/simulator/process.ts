@@ -10,6 +10,7 @@ import {
   wallMs,
 } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
+import { type QuorumDescription, quorumProblem, quorumSystem } from '../paxos/index.js';
 import {
   type Clock,
   createReplica,
@@ -25,7 +26,6 @@ import { KAFKA_PORT } from './kafka-carrier.js';
 import type { BrokerPort } from './kafka-client.js';
 import { KeptEvents } from './kept-events.js';
 import type { SimulatedNetwork } from './network.js';
-import { quorumsOf } from './quorums.js';
 import { seededUuid, type Setup } from './setup.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -185,7 +185,7 @@ export class SimulatedProcess implements BrokerPort {
       clusterId: 'simulated-cluster-0000',
       shards,
       replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: KAFKA_PORT + peer } })),
-      quorums: quorumsOf(setup.quorums ?? 'majority', ids),
+      quorums: quorumSystem(quorumsFor(ids, setup), ids),
       http: undefined,
       paxos: { ...BOUNDS, electionTimeoutMs, heartbeatIntervalMs, leaseMs },
       groupSettings: DEFAULT_GROUP_SETTINGS,
@@ -388,4 +388,9 @@ export class SimulatedProcess implements BrokerPort {
       this.stopUntil(this.#around.time.now + this.#stop.ms);
     return this.#alive;
   }
+}
+
+/** Who writes another list of replicas into the settings of one cannot keep quorums that name others. */
+function quorumsFor(ids: readonly ReplicaId[], { quorums }: Setup): QuorumDescription {
+  return quorums === undefined || quorumProblem(quorums, ids) !== undefined ? { kind: 'majority' } : quorums;
 }

@@ -1,14 +1,14 @@
-import { crc32c, type Random, seededRandom } from '../kernel/index.js';
+import { crc32c, type Random, replicaId, seededRandom } from '../kernel/index.js';
 import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL } from '../machine/index.js';
+import type { QuorumDescription } from '../paxos/index.js';
 import { FAULT_KINDS, type PlannedFault, type VersionFault } from './fault-kinds.js';
-import type { QuorumKind } from './quorums.js';
 
 /** A world before it runs: all of it is drawn by the seed, or asked for. Times in milliseconds. */
 export interface Setup {
   readonly seed: number;
   readonly replicas: number;
   /** Undefined: majorities. */
-  readonly quorums?: QuorumKind;
+  readonly quorums?: QuorumDescription;
   readonly shards: number;
   readonly electionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
@@ -146,13 +146,22 @@ const REFERENCE = {
   paceMs: (CLIENTS_OF_REFERENCE * 30_000) / 200,
 };
 
+/** Of each kind one that goes on without any one replica. */
+const QUORUMS: readonly Required<Pick<Setup, 'quorums' | 'replicas'>>[] = [
+  // Of four, all would have to promise: no disk could lose its memory.
+  { quorums: { kind: 'flexible', prepare: 4, accept: 2 }, replicas: 5 },
+  {
+    quorums: { kind: 'weighted', weights: { 1: 2, 2: 1, 3: 1, 4: 1, 5: 1 }, prepare: 4, accept: 3 },
+    replicas: 5,
+  },
+  { quorums: { kind: 'grid', rows: [[1, 2, 3].map(replicaId), [4, 5, 6].map(replicaId)] }, replicas: 6 },
+];
+const SQUARE = { kind: 'grid', rows: [[1, 2].map(replicaId), [3, 4].map(replicaId)] } as const;
+
 function drawQuorums(seed: number): Pick<Setup, 'quorums' | 'replicas'> | undefined {
   const random = stream(seed, 'quorums');
   if (random.chance(0.9)) return undefined;
-  return random.chance(0.5)
-    ? { quorums: 'grid', replicas: 4 }
-    : // Of four, all would have to promise: no disk could lose its memory.
-      { quorums: 'flexible', replicas: 5 };
+  return random.chance(0.5) ? { quorums: SQUARE, replicas: 4 } : random.pick(QUORUMS);
 }
 
 /** Which kinds of faults there are, how often they strike, and when. */

@@ -8,7 +8,7 @@ import {
   type Slot,
   slot,
 } from '../../../src/kernel/index.js';
-import { majority, type QuorumSystem } from '../../../src/paxos/index.js';
+import { majority, type QuorumSystem, quorumSystem } from '../../../src/paxos/index.js';
 // Behind the door on purpose: what a leader knows of its peers is the core's own.
 import { acceptedByQuorum, newPeer } from '../../../src/paxos/progress.js';
 
@@ -36,15 +36,8 @@ describe('what an accept quorum has accepted', () => {
 
   it('asks which replicas, not how many', () => {
     // A column of a grid: 1 and 3, or 2 and 4.
-    const grid: QuorumSystem = {
-      name: 'columns',
-      isPrepareQuorum: () => false,
-      isAcceptQuorum: (ids) =>
-        [
-          [1, 3],
-          [2, 4],
-        ].some((column) => column.every((id) => ids.has(replicaId(id)))),
-    };
+    const rows = [[1, 2].map(replicaId), [3, 4].map(replicaId)];
+    const grid = quorumSystem({ kind: 'grid', rows }, [1, 2, 3, 4].map(replicaId));
     expect(acceptedByQuorum(marksOf(9, 8, 1, 2), grid)).toBe(2);
     expect(acceptedByQuorum(marksOf(9, 8, 7, 2), grid)).toBe(7);
   });

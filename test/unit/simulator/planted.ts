@@ -433,8 +433,8 @@ const PAXOS: readonly Mutant[] = [
   mutant(
     'paxos/quorum',
     'a quorum is half, not more',
-    'const needed = Math.floor(members.size / 2) + 1;',
-    'const needed = Math.floor(members.size / 2);',
+    'Math.floor(members.length / 2) + 1);',
+    'Math.floor(members.length / 2));',
   ),
   mutant(
     'paxos/rounds',
@@ -449,10 +449,10 @@ const PAXOS: readonly Mutant[] = [
     'if (s.options.configuration.quorums.isAcceptQuorum(campaign.promised)) becomeLeader',
   ),
   mutant(
-    'paxos/quorum',
+    'paxos/progress',
     'chosen is what a quorum of the wrong kind has accepted',
-    'if (quorums.isAcceptQuorum(ids)) return candidate;',
-    'if ((quorums.isPrepareQuorum ?? quorums.isAcceptQuorum)(ids)) return candidate;',
+    'reachedBy(quorums.isAcceptQuorum, marks)',
+    'reachedBy(quorums.isPrepareQuorum, marks)',
   ),
   mutant(
     'paxos/acceptor',
