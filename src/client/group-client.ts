@@ -19,6 +19,8 @@ export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;
 }
+/** null: nothing is committed. */
+export type CommittedPosition = Int64 | null | BrokerError;
 export interface Membership {
   readonly memberId: string;
   readonly generation: number;
@@ -30,6 +32,8 @@ const [OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GRO
 type GroupKey = 8 | 9 | 11 | 12 | 13 | 14;
 /** The coordinator is another broker by now, or this one cannot say. */
 const MOVED: readonly number[] = [errorCode('NOT_COORDINATOR'), errorCode('COORDINATOR_NOT_AVAILABLE')];
+
+const UNKNOWN_PARTITION = errorCode('UNKNOWN_TOPIC_OR_PARTITION');
 
 /** JoinGroup and SyncGroup may be parked, and answers come in order: heartbeats and commits take another connection. */
 type Lane = 'membership' | 'control';
@@ -115,15 +119,30 @@ export class GroupClient {
     return this.#heard(code);
   }
 
-  /** The committed position, null when there is none. Rejects with ConnectionError or BrokerError. */
-  async committed({ topic, partition }: TopicPartition): Promise<Int64 | null> {
-    const topics = [{ name: topic, partitionIndexes: [partition] }];
-    const { group: groupId } = this.#options;
-    const answer = await this.#send('control', OFFSET_FETCH, { groupId, topics });
-    const found = answer.topics[0]?.partitions[0];
-    const code = answer.errorCode !== 0 ? answer.errorCode : (found?.errorCode ?? 0);
-    if (this.#heard(code) !== 0 || found === undefined) throw new BrokerError('OffsetFetch', code);
-    return found.committedOffset === -1 ? null : found.committedOffset;
+  /**
+   * What is committed for each of these, in their order. Rejects with ConnectionError or BrokerError when nothing could be read.
+   */
+  async committed(partitions: readonly TopicPartition[]): Promise<readonly CommittedPosition[]> {
+    const asked = new Map<string, number[]>();
+    for (const { topic, partition } of partitions) {
+      const indexes = asked.get(topic);
+      if (indexes === undefined) asked.set(topic, [partition]);
+      else indexes.push(partition);
+    }
+    const topics = [...asked].map(([name, partitionIndexes]) => ({ name, partitionIndexes }));
+    const answer = await this.#send('control', OFFSET_FETCH, { groupId: this.#options.group, topics });
+    if (answer.errorCode !== 0) throw new BrokerError('OffsetFetch', answer.errorCode);
+    const found = new Map<string, CommittedPosition>();
+    for (const { name, partitions: answered } of answer.topics)
+      for (const { partitionIndex, committedOffset, errorCode: code } of answered) {
+        const position = committedOffset === -1 ? null : committedOffset;
+        const failed = this.#heard(code) !== 0;
+        found.set(`${partitionIndex}/${name}`, failed ? new BrokerError('OffsetFetch', code) : position);
+      }
+    return partitions.map(({ topic, partition }) => {
+      const position = found.get(`${partition}/${topic}`);
+      return position === undefined ? new BrokerError('OffsetFetch', UNKNOWN_PARTITION) : position;
+    });
   }
 
   close(): void {

@@ -10,4 +10,9 @@ export {
 export type { Carrier } from './broker-connection.js';
 export { BrokerError, ConnectionError } from './errors.js';
 export { Exchange } from './exchange.js';
-export { GroupClient, type GroupClientOptions, type Membership } from './group-client.js';
+export {
+  type CommittedPosition,
+  GroupClient,
+  type GroupClientOptions,
+  type Membership,
+} from './group-client.js';

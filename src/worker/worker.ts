@@ -11,6 +11,7 @@ import { WorkerMachine } from './machine.js';
 import type { Effect, Held, Input } from './machine-types.js';
 import { checkedOptions, type CheckedOptions, type WorkerOptions } from './options.js';
 import { loopBlocked, missingTopics, problemOf, WorkerError } from './problems.js';
+import { Positions } from './positions.js';
 import { MembershipRequests } from './requests.js';
 import { RunningLease } from './running-lease.js';
 import type { Lease, WorkerEvents, WorkerState } from './types.js';
@@ -43,6 +44,7 @@ export class Worker implements AsyncDisposable {
   readonly #machine: WorkerMachine;
   readonly #requests: MembershipRequests;
   readonly #handlers: Handlers;
+  readonly #positions: Positions;
   readonly #leases = new Map<number, RunningLease>();
   readonly #events = new EventEmitter();
   readonly #now = countingSuspends({
@@ -78,6 +80,7 @@ export class Worker implements AsyncDisposable {
       this.#now,
       () => this.#thread ?? this.#client,
     );
+    this.#positions = new Positions((partitions) => this.#client.committed(partitions));
     this.#handlers = new Handlers(this.#options, {
       failed: (error, lease) => this.#emit('error', { error, lease }),
     });
@@ -321,7 +324,7 @@ export class Worker implements AsyncDisposable {
       sessionEndsAt: () => this.#sessionEndsAt(),
       commit: (lease: Held, position: number | bigint) =>
         this.#client.commit(this.#machine.membership, lease, position),
-      committed: (lease: Held) => this.#client.committed(lease),
+      committed: (lease: Held) => this.#positions.of(lease),
     };
     const leases = held.map((each) => new RunningLease(each, context));
     for (const lease of leases) this.#leases.set(lease.id, lease);

@@ -8,6 +8,17 @@ import { eventually, sleep } from '../harness/waiting.js';
 
 const PARTITIONS = 6;
 const WITHIN_MS = 60_000;
+const MANY = 1_000;
+
+/** How many of them all replicas have had. */
+async function requestsOf({ replicas }: Cluster, api: string): Promise<number> {
+  let sum = 0;
+  for (const { http } of replicas) {
+    const text = await (await fetch(`${http}/metrics`)).text();
+    sum += Number(new RegExp(`quorate_broker{what="requests_${api}"} (\\d+)`).exec(text)?.[1]);
+  }
+  return sum;
+}
 
 /** Workers that count: each position is committed once, by one of them at a time. */
 class Team {
@@ -151,6 +162,34 @@ describe('workers of quorate/worker on three replicas', () => {
     await eventually('the first has all', WITHIN_MS, () => team.owners()[0] === PARTITIONS);
     await team.works();
     expect(team.overlaps).toEqual([]);
+  }, 180_000);
+
+  it('take over a thousand partitions, with a question or two for all of their positions', async () => {
+    team = new Team(cluster, 'many', 'many');
+    const begun = new Map<number, bigint | null>();
+    const many: Partial<WorkerOptions> = {
+      createTopics: { partitions: MANY },
+      stores: [],
+      onPartition: async ({ partition, position, signal }) => {
+        begun.set(partition, position);
+        await new Promise((ended) => signal.addEventListener('abort', ended));
+      },
+    };
+    const first = await team.start('a', many);
+    await eventually('the first has all', WITHIN_MS, () => begun.size === MANY);
+    const some = first.owned().filter(({ partition }) => partition % 100 === 0);
+    await Promise.all(some.map((lease) => lease.commit(lease.partition + 7)));
+    await first.stop();
+    begun.clear();
+    const before = await requestsOf(cluster, 'OffsetFetch');
+    const since = performance.now();
+    await team.start('b', many);
+    await eventually('the second has all', WITHIN_MS, () => begun.size === MANY);
+    console.info(`join to ${MANY} partitions at work: ${Math.round(performance.now() - since)} ms`);
+    // One, and what is asked again when the coordinator moves.
+    expect((await requestsOf(cluster, 'OffsetFetch')) - before).toBeLessThanOrEqual(5);
+    for (const [partition, position] of begun)
+      expect(position).toBe(partition % 100 === 0 ? BigInt(partition + 7) : null);
   }, 180_000);
 
   it('drain when an operator says so, and come back when their process does', async () => {
