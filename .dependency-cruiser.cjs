@@ -16,7 +16,8 @@ const MAY_IMPORT = {
   worker: ['kernel', 'wire', 'client', 'locking'],
   broker: ['kernel', 'wire', 'replica', 'machine'],
   admin: ['kernel', 'replica', 'machine', 'guard', 'locking'],
-  cli: ['kernel', 'wire', 'admin'],
+  offline: ['kernel', 'paxos', 'machine', 'replica', 'storage'],
+  cli: ['kernel', 'wire', 'admin', 'offline'],
   // prettier-ignore
   simulator: ['kernel', 'paxos', 'guard', 'machine', 'replica', 'storage', 'transport', 'wire', 'broker', 'client', 'worker'],
 };

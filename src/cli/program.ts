@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { AdminClient, StatusJson } from '../admin/index.js';
 import { type Ask, askOver, type CliSurroundings, type Common, withCommonOptions } from './ask.js';
+import { addCheck } from './check.js';
 import { addCompletion } from './completion.js';
 import { table } from './format.js';
 import { addGroups } from './groups.js';
@@ -20,6 +21,7 @@ export function createProgram(around: CliSurroundings): Command {
   addGroups(program, ask, around);
   addOffsets(program, ask, around.fail);
   addTopics(program, ask, around.fail);
+  addCheck(program, around);
   addCompletion(program, ask, around.print);
   return program;
 }

@@ -43,7 +43,7 @@ export function guardedStorage(opened: OpenedStorage, guard: (action: () => void
 }
 
 /** A snapshot is kept under the shard and the slot that its own bytes name. */
-function assertSnapshot(shard: ShardId, through: Slot, first: Uint8Array | undefined): void {
+export function assertSnapshot(shard: ShardId, through: Slot, first: Uint8Array | undefined): void {
   const head = snapshotHead(first ?? new Uint8Array());
   assert(head.shard === shard, `the snapshot of shard ${shard} is not of shard ${head.shard}`);
   assert(

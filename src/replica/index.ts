@@ -6,3 +6,5 @@ export type { PaxosSettings, Replica, ReplicaStatus } from './options.js';
 export { decodeFrame } from './frames.js';
 export { createReplica } from './replica.js';
 export { systemClock, systemEntropy } from './system.js';
+export { recordsByShard } from './recovery.js';
+export { readStoppedShard, type StoppedShard } from './stopped-shard.js';

@@ -1,7 +1,7 @@
-import { assert, shardId } from '../kernel/index.js';
+import { assert, type ShardId, shardId, type Slot } from '../kernel/index.js';
 import { type Agreement, agreementFound, agreementOf, differences } from './agreement.js';
 import type { ReplicaOptions } from './options.js';
-import type { DiskIdentity, LogRecord } from './ports.js';
+import type { DiskIdentity, LogRecord, Storage } from './ports.js';
 
 /** The data directory belongs to another replica or cluster, or to a cluster of other replicas or shards. */
 class ForeignDiskError extends Error {
@@ -66,22 +66,37 @@ export interface Recovered {
   readonly snapshots: readonly (Buffer | undefined)[];
 }
 
-/** What the disk holds of every shard. */
-export async function recover({ storage, shards, log }: ReplicaOptions): Promise<Recovered> {
-  const records = Array.from({ length: shards }, (): LogRecord[] => []);
-  const snapshots = new Array<Buffer | undefined>(shards).fill(undefined);
-  for (const record of storage.records) {
-    const ofShard = records[record.shard];
+/** The records of a log by shard, in its order. */
+export function recordsByShard(records: Iterable<LogRecord>, shards: number): readonly LogRecord[][] {
+  const byShard = Array.from({ length: shards }, (): LogRecord[] => []);
+  for (const record of records) {
+    const ofShard = byShard[record.shard];
     assert(ofShard !== undefined, `the shard ${record.shard} of a record is 0..${shards - 1}`);
     ofShard.push(record);
   }
-  for (let shard = 0; shard < shards; shard++) {
-    const snapshot = await storage.storage.readSnapshot(shardId(shard));
-    if (snapshot === undefined) continue;
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of snapshot.chunks) chunks.push(Buffer.from(chunk));
-    snapshots[shard] = Buffer.concat(chunks);
-  }
+  return byShard;
+}
+
+/** A whole snapshot; `check` sees its first bytes. */
+export async function snapshotBytes(
+  storage: Pick<Storage, 'readSnapshot'>,
+  shard: ShardId,
+  check?: (shard: ShardId, through: Slot, first: Uint8Array | undefined) => void,
+): Promise<Buffer | undefined> {
+  const snapshot = await storage.readSnapshot(shard);
+  if (snapshot === undefined) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of snapshot.chunks) chunks.push(Buffer.from(chunk));
+  check?.(shard, snapshot.through, chunks[0]);
+  return Buffer.concat(chunks);
+}
+
+/** What the disk holds of every shard. */
+export async function recover({ storage, shards, log }: ReplicaOptions): Promise<Recovered> {
+  const records = recordsByShard(storage.records, shards);
+  const snapshots: (Buffer | undefined)[] = [];
+  for (let shard = 0; shard < shards; shard++)
+    snapshots.push(await snapshotBytes(storage.storage, shardId(shard)));
   const { condition } = storage;
   if (condition.kind === 'intact' && condition.droppedBytes > 0) {
     log.info(

@@ -42,6 +42,20 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   }
 }
 
+/** Who uses a directory now; undefined when nobody does. Takes no lock, and changes nothing. */
+export async function holderOf(directory: string): Promise<string | undefined> {
+  const path = join(directory, 'lock.sock');
+  const short = inodeOf(path) === undefined ? undefined : shortened(directory);
+  try {
+    const holder = short === undefined ? undefined : await holderBehind(short.of(path));
+    if (holder !== undefined) return holder;
+  } finally {
+    short?.close();
+  }
+  const [pid, start = ''] = (ownerIn(directory) ?? '').split(' ');
+  return isHeldBy(Number(pid), start) ? `process ${pid}` : undefined;
+}
+
 /** Throws when another process has taken over: nothing more may be written. */
 export function assertOwner(lock: Pick<DirectoryLock, 'holds'>, directory: string): void {
   if (!lock.holds()) throw takenOver(directory);
@@ -173,8 +187,7 @@ function takeFile(directory: string): string {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       const [holder, start = ''] = (ownerIn(directory) ?? '').split(' ');
-      if (isAlive(Number(holder)) && ['', startOf(Number(holder))].includes(start))
-        throw inUse(directory, `process ${holder}`);
+      if (isHeldBy(Number(holder), start)) throw inUse(directory, `process ${holder}`);
       fs.rmSync(path, { force: true });
     }
   }
@@ -203,6 +216,9 @@ function watched(directory: string, owner: string): () => boolean {
     return held;
   };
 }
+
+/** Whether the process that wrote itself into the file lives. */
+const isHeldBy = (pid: number, start: string): boolean => isAlive(pid) && ['', startOf(pid)].includes(start);
 
 function isAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;

@@ -29,8 +29,9 @@ export function readIdentity(fileSystem: FileSystem, directory: string): DiskIde
   try {
     const { crc, identity } = JSON.parse(fileSystem.readFileSync(path).toString()) as {
       crc: number;
-      identity: DiskIdentity;
+      identity?: DiskIdentity;
     };
+    if (identity === undefined) throw new Error('it holds no identity');
     if (crc !== crc32c(Buffer.from(JSON.stringify(identity)))) throw new Error('its checksum is wrong');
     const problem = identityProblem(identity);
     if (problem !== undefined) throw new Error(problem);

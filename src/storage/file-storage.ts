@@ -9,14 +9,13 @@ import type {
   OpenedStorage,
   Storage,
 } from '../replica/index.js';
-import { DataDirectoryError, prepareDirectory, readIdentity, writeIdentity } from './directory.js';
+import { prepareDirectory, writeIdentity } from './directory.js';
 import { assertOwner, type DirectoryLock, lockDirectory } from './directory-lock.js';
 import { RoomKeeper, withReserve } from './disk-room.js';
+import { examine, type Found, recordsIn } from './examine.js';
 import { type FileSystem, nodeFileSystem, syncDirectory, writeFullySync } from './file-system.js';
-import { type SegmentHeader } from './format.js';
-import { type LogEnd, readSegment, recordsOf, scanSegment } from './scan.js';
 import { SnapshotFiles } from './snapshot-files.js';
-import { type LogOptions, type Segment, segmentName, WriteAheadLog } from './write-ahead-log.js';
+import { type LogOptions, WriteAheadLog } from './write-ahead-log.js';
 
 export interface FileStorageOptions {
   readonly directory: string;
@@ -32,12 +31,6 @@ export interface FileStorageOptions {
   readonly claimDirectory?: (directory: string) => DirectoryLock | Promise<DirectoryLock>;
   /** Makes the incarnation of a new disk. */
   readonly uuid?: () => string;
-}
-
-interface Found {
-  readonly segment: Segment;
-  readonly header: SegmentHeader;
-  readonly end: LogEnd;
 }
 
 /**
@@ -84,7 +77,7 @@ function open(options: FileStorageOptions, lock: DirectoryLock): OpenedStorage {
       identity,
       incarnation,
       condition,
-      records: readAll(fileSystem, usable),
+      records: recordsIn(fileSystem, usable),
       snapshots: snapshots.newest,
     };
   } catch (error) {
@@ -112,8 +105,9 @@ function claim(
   readonly condition: DiskCondition;
   readonly usable: readonly Found[];
 } {
-  const identity = readIdentity(fileSystem, directory);
-  const { found, condition } = examine(fileSystem, directory, identity);
+  const { identity, found, condition, unfinished } = examine(fileSystem, directory);
+  for (const path of unfinished) fileSystem.rmSync(path);
+  if (unfinished.length > 0) syncDirectory(fileSystem, directory);
   if (condition.kind !== 'corrupt') {
     const incarnation = identity?.incarnation ?? found.at(-1)?.header.incarnation ?? uuid();
     return { identity, incarnation, condition, usable: found };
@@ -123,80 +117,6 @@ function claim(
   if (renamed !== undefined) writeIdentity(fileSystem, directory, renamed);
   setAside(fileSystem, directory);
   return { identity: renamed, incarnation, condition, usable: [] };
-}
-
-function* readAll(fileSystem: FileSystem, found: readonly Found[]): Iterable<LogRecord> {
-  for (const { segment, header, end } of found) yield* recordsOf(fileSystem, segment.path, header, end);
-}
-
-function examine(fileSystem: FileSystem, directory: string, identity: DiskIdentity | undefined): Examined {
-  const examined = examineSegments(fileSystem, directory, identity?.incarnation);
-  if (examined.condition.kind === 'corrupt' || identity === undefined) return examined;
-  // Pair: FileStorage.saveIdentity writes a group before it writes that this replica has formed its cluster.
-  const votes = identity.formedWith[identity.replicaId] === identity.incarnation;
-  const empty = examined.found.every(({ header, end }) => end.sequence === header.firstSequence);
-  if (!votes || !empty) return examined;
-  const detail = 'the log of a replica that has formed its cluster holds nothing';
-  return {
-    found: [],
-    condition: { kind: 'corrupt', file: join(directory, segmentName(1)), offset: 0, detail },
-  };
-}
-
-interface Examined {
-  readonly found: readonly Found[];
-  readonly condition: DiskCondition;
-}
-
-/** `incarnation`: of this disk; undefined when it has no name yet. */
-function examineSegments(
-  fileSystem: FileSystem,
-  directory: string,
-  incarnation: string | undefined,
-): Examined {
-  const numbers = segmentNumbers(fileSystem, directory);
-  const found: Found[] = [];
-  let dropped = 0;
-  for (const [index, number] of numbers.entries()) {
-    const path = join(directory, segmentName(number));
-    const corrupt = (offset: number, detail: string): Examined => ({
-      found,
-      condition: { kind: 'corrupt', file: path, offset, detail },
-    });
-    if (index > 0 && number !== numbers[index - 1]! + 1) return corrupt(0, 'a segment before it is missing');
-    const scan = scanSegment(readSegment(fileSystem, path), found.at(-1), index === numbers.length - 1);
-    switch (scan.kind) {
-      case 'newer':
-        throw new DataDirectoryError(
-          `${path} was written by a newer version (format ${scan.version}): upgrade this one.`,
-        );
-      case 'incomplete':
-        fileSystem.rmSync(path);
-        syncDirectory(fileSystem, directory);
-        continue;
-      case 'corrupt':
-        return corrupt(scan.offset, scan.detail);
-      case 'valid':
-        if (incarnation !== undefined && (scan.header.incarnation ?? incarnation) !== incarnation)
-          return corrupt(0, 'the segment was written by another data directory');
-        dropped = scan.dropped;
-        found.push({ segment: { number, path, used: scan.end.offset }, header: scan.header, end: scan.end });
-    }
-  }
-  // Part of a group may be at the end of a segment only if it is the last: a new one begins with a whole group.
-  return {
-    found,
-    condition: numbers.length === 0 ? { kind: 'blank' } : { kind: 'intact', droppedBytes: dropped },
-  };
-}
-
-function segmentNumbers(fileSystem: FileSystem, directory: string): readonly number[] {
-  return fileSystem
-    .readdirSync(directory)
-    .map((name) => /^log-(\d{10})\.wal$/.exec(name)?.[1])
-    .filter((digits) => digits !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b);
 }
 
 /** The rest of an unfinished group must go: once valid records follow it, the next start would call it corrupt. */

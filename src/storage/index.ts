@@ -7,3 +7,5 @@ export {
   type MemoryDisk,
   type MemoryStorageOptions,
 } from './memory-storage.js';
+export { holderOf } from './directory-lock.js';
+export { readStoppedDisk, type StoppedDisk, type StoppedSegment } from './stopped.js';

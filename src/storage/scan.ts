@@ -30,7 +30,13 @@ export type SegmentScan =
   | { readonly kind: 'valid'; readonly header: SegmentHeader; readonly end: LogEnd; readonly dropped: number }
   /** A file that was being created when the process died. */
   | { readonly kind: 'incomplete' }
-  | { readonly kind: 'corrupt'; readonly offset: number; readonly detail: string }
+  /** `readable`: what is before the damage, where the header is sound. */
+  | {
+      readonly kind: 'corrupt';
+      readonly offset: number;
+      readonly detail: string;
+      readonly readable?: ScannedSegment;
+    }
   | { readonly kind: 'newer'; readonly version: number };
 
 /** Checks one segment. `before` is the previous one; undefined for the first one there is. */
@@ -54,7 +60,7 @@ export function scanSegment(bytes: Buffer, before: ScannedSegment | undefined, i
   const end = followChain(bytes, header);
   if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0 };
   const detail = isLast ? damage(bytes, end) : 'acknowledged records follow bytes that cannot be read';
-  if (detail !== undefined) return { kind: 'corrupt', offset: end.offset, detail };
+  if (detail !== undefined) return { kind: 'corrupt', offset: end.offset, detail, readable: { header, end } };
   return { kind: 'valid', header, end, dropped: lastNonZero(bytes) + 1 - end.offset };
 }
 

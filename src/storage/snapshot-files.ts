@@ -39,15 +39,11 @@ export class SnapshotFiles {
     this.#fileSystem = fileSystem;
     this.#soon = soon;
     this.#assertOwner = assertOwner;
-    for (const name of fileSystem.readdirSync(directory)) {
+    for (const name of fileSystem.readdirSync(directory))
       if (name.endsWith('.tmp')) fileSystem.rmSync(join(directory, name));
-      const match = /^snapshot-(\d+)-(\d+)$/.exec(name);
-      if (match === null) continue;
-      const shard = shardId(Number(match[1]));
-      const through = slot(Number(match[2]));
-      if (through <= (this.newest.get(shard) ?? 0)) continue;
+    for (const [shard, through] of newestSnapshots(fileSystem, directory)) {
       this.newest.set(shard, through);
-      this.#bytes.set(shard, this.#size(name));
+      this.#bytes.set(shard, this.#size(snapshotName(shard, through)));
     }
   }
 
@@ -124,26 +120,52 @@ export class SnapshotFiles {
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** The body, checked before the first chunk of it is there. Rejects when it is damaged. */
-  async read(
-    shard: ShardId,
-  ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Buffer> } | undefined> {
+  async read(shard: ShardId): Promise<SnapshotFile | undefined> {
     const through = this.newest.get(shard);
-    if (through === undefined) return undefined;
-    const path = this.#path(shard, through);
-    // The file may lose its name while it is read, to a newer snapshot.
-    const reader = new PiecewiseReader(this.#fileSystem, path);
-    try {
-      const header = await reader.at(0, HEADER_BYTES);
-      let crc = 0;
-      for await (const part of reader.from(HEADER_BYTES)) crc = crc32c(part, crc);
-      if (!header.equals(headerOf(through, crc))) throw new Error(`the snapshot ${path} is damaged`);
-    } catch (error) {
-      reader.close();
-      throw error;
-    }
-    return { through, chunks: bodyOf(reader) };
+    return through === undefined
+      ? undefined
+      : readSnapshotFile(this.#fileSystem, this.#directory, shard, through);
   }
+}
+
+interface SnapshotFile {
+  readonly through: Slot;
+  readonly chunks: AsyncIterable<Buffer>;
+}
+
+/** The newest snapshot of each shard. */
+export function newestSnapshots(fileSystem: FileSystem, directory: string): ReadonlyMap<ShardId, Slot> {
+  const newest = new Map<ShardId, Slot>();
+  for (const name of fileSystem.readdirSync(directory)) {
+    const match = /^snapshot-(\d+)-(\d+)$/.exec(name);
+    if (match === null) continue;
+    const shard = shardId(Number(match[1]));
+    const through = slot(Number(match[2]));
+    if (through > (newest.get(shard) ?? 0)) newest.set(shard, through);
+  }
+  return newest;
+}
+
+/** The body, checked before the first chunk of it is there. Rejects when it is damaged. */
+export async function readSnapshotFile(
+  fileSystem: FileSystem,
+  directory: string,
+  shard: ShardId,
+  through: Slot,
+): Promise<SnapshotFile> {
+  const path = join(directory, snapshotName(shard, through));
+  // The file may lose its name while it is read, to a newer snapshot.
+  const reader = new PiecewiseReader(fileSystem, path);
+  try {
+    const header = await reader.at(0, HEADER_BYTES);
+    let crc = 0;
+    for await (const part of reader.from(HEADER_BYTES)) crc = crc32c(part, crc);
+    if (!header.equals(headerOf(through, crc))) throw new Error(`the snapshot ${path} is damaged`);
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+  return { through, chunks: bodyOf(reader) };
 }
 
 async function* bodyOf(reader: PiecewiseReader): AsyncIterable<Buffer> {

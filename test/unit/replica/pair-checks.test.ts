@@ -1,26 +1,27 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { crc32c, replicaId, shardId, slot } from '../../../src/kernel/index.js';
-import { decodeRecord, encodeRecord, type HardRecord } from '../../../src/paxos/index.js';
+import { replicaId, shardId, slot } from '../../../src/kernel/index.js';
+import type { HardRecord } from '../../../src/paxos/index.js';
 import { guardedStorage } from '../../../src/replica/guarded-storage.js';
-import { type DiskIdentity, identityProblem, type LogRecord } from '../../../src/replica/index.js';
+import { type DiskIdentity, identityProblem } from '../../../src/replica/index.js';
 import { ShardLog } from '../../../src/replica/shard-log.js';
-import { HEADER_BYTES, MARKER, MARKER_BYTES, paddedBytes, writeRecord } from '../../../src/storage/format.js';
+import { blankDisk, type MemoryDisk, openMemoryStorage } from '../../../src/storage/index.js';
 import {
-  blankDisk,
-  type MemoryDisk,
-  openFileStorage,
-  openMemoryStorage,
-} from '../../../src/storage/index.js';
-import { commit } from '../../harness/commits.js';
+  INCARNATION,
+  patchIdentity,
+  patchLog,
+  patchSnapshot,
+  snapshotThrough,
+  started,
+  written,
+} from '../../harness/data-directory.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
 jest.setTimeout(60_000);
 const SELF = replicaId(1);
 const SHARD = shardId(0);
-const INCARNATION = '00000000-0000-4000-8000-000000000001';
 
 let directory: string;
 beforeEach(() => {
@@ -28,104 +29,19 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const opened = (uuid?: () => string) =>
-  openFileStorage({ directory, segmentBytes: 65_536, zeroAheadBytes: 1_024, ...(uuid && { uuid }) });
-
-/** A cluster of one replica that has committed, on disk in files: identity, a snapshot through slot 3, and the log. */
-async function written(): Promise<void> {
-  const cluster = new SimulatedCluster({ replicas: 1, shards: 1 });
-  await cluster.startAll();
-  for (let offset = 1; offset <= 5; offset++) {
-    cluster.any.submit(SHARD, commit(offset), () => undefined);
-    await cluster.time.advance(20);
-  }
-  expect(cluster.fatal).toEqual([]);
-  const disk = cluster.disks.get(SELF)!;
-  const { storage } = await opened(() => INCARNATION);
-  await storage.saveIdentity({ ...disk.identity!, incarnation: INCARNATION, formedWith: { 1: INCARNATION } });
-  const machine = cluster.any.peek(SHARD) as unknown as {
-    snapshot(): Iterable<Uint8Array>;
-    appliedThrough: number;
-  };
-  const through = slot(machine.appliedThrough);
-  await new Promise<void>((done) => storage.writeSnapshot(SHARD, through, machine.snapshot(), done));
-  await new Promise<void>((done) => storage.append(disk.synced, true, done));
-  await storage.close();
-}
-
 /** Why a replica does not run on these files; undefined when it does. */
 async function problem(): Promise<string | undefined> {
-  const cluster = new SimulatedCluster({ replicas: 1, shards: 1 });
-  try {
-    const storage = await opened();
-    try {
-      await cluster.start(SELF, { storage });
-      await cluster.time.advance(100);
-      return cluster.fatal[0];
-    } finally {
-      await storage.storage.close();
-    }
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-/** Changes one record of the log and gives it, and all that follow, the checksums that belong to it. */
-function patchLog(change: (record: HardRecord) => HardRecord | undefined): void {
-  const path = join(directory, 'log-0000000001.wal');
-  const bytes = readFileSync(path);
-  let [at, chain, sequence, changed] = [HEADER_BYTES, 0, 1, false];
-  while (bytes[at + 8] !== 0) {
-    const length = bytes.readUInt32LE(at);
-    const type = bytes[at + 8]!;
-    const payload = Buffer.from(bytes.subarray(at + 16, at + 16 + length));
-    const replaced = type === MARKER || changed ? undefined : change(decodeRecord(type, payload));
-    const record: LogRecord = {
-      shard: shardId(bytes.readUInt16LE(at + 10)),
-      ...(replaced === undefined ? { type, payload } : encodeRecord(replaced)),
-    };
-    changed ||= replaced !== undefined;
-    expect(record.payload).toHaveLength(length);
-    chain = writeRecord(bytes, at, chain, sequence++, record);
-    if (type === MARKER) bytes.copy(bytes, at + MARKER_BYTES, at, at + MARKER_BYTES);
-    at += type === MARKER ? 2 * MARKER_BYTES : paddedBytes(length);
-  }
-  expect(changed).toBe(true);
-  writeFileSync(path, bytes);
-}
-
-function patchIdentity(change: (identity: DiskIdentity) => object): void {
-  const path = join(directory, 'identity.json');
-  const { identity } = JSON.parse(readFileSync(path, 'utf8')) as { identity: DiskIdentity };
-  const patched = change(identity);
-  writeFileSync(
-    path,
-    JSON.stringify({ crc: crc32c(Buffer.from(JSON.stringify(patched))), identity: patched }),
-  );
-}
-
-/** `at`: of the body, behind a header of 24 bytes. */
-function patchSnapshot(through: number, at: number, add: number): void {
-  const path = join(directory, `snapshot-0-${through}`);
-  const bytes = readFileSync(path);
-  bytes[24 + at]! += add;
-  bytes.writeUInt32LE(crc32c(bytes.subarray(24)), 8);
-  writeFileSync(path, bytes);
-}
-
-async function snapshotThrough(): Promise<number> {
-  const { storage, snapshots } = await opened();
-  await storage.close();
-  return snapshots.get(SHARD)!;
+  const outcome = await started(directory);
+  return 'problem' in outcome ? outcome.problem : undefined;
 }
 
 describe('a disk whose checksums are right', () => {
   it('is taken as it is when nothing was changed', async () => {
-    await written();
+    await written(directory);
     expect(await problem()).toBeUndefined();
-    patchLog((record) => record);
-    patchIdentity((identity) => identity);
-    patchSnapshot(await snapshotThrough(), 1, 0);
+    patchLog(directory, (record) => record);
+    patchIdentity(directory, (identity) => identity);
+    patchSnapshot(directory, await snapshotThrough(directory), 1, 0);
     expect(await problem()).toBeUndefined();
   });
 
@@ -142,8 +58,8 @@ describe('a disk whose checksums are right', () => {
       /shard 0, record \d+: chosen\.through 100 is in 0\.\.\d+/,
     ],
   ])('stops the replica at a log with %s', async (_what, change, said) => {
-    await written();
-    patchLog(change);
+    await written(directory);
+    patchLog(directory, change);
     expect(await problem()).toMatch(said);
   });
 
@@ -151,8 +67,8 @@ describe('a disk whose checksums are right', () => {
     ['another shard', 1, 1, /the snapshot of shard 0 is not of shard 1/],
     ['another slot', 2, 1, /the snapshot of shard 0 through slot \d+ does not hold the state at slot \d+/],
   ])('stops the replica at a snapshot of %s', async (_what, at, add, said) => {
-    await written();
-    patchSnapshot(await snapshotThrough(), at, add);
+    await written(directory);
+    patchSnapshot(directory, await snapshotThrough(directory), at, add);
     expect(await problem()).toMatch(said);
   });
 
@@ -169,8 +85,8 @@ describe('a disk whose checksums are right', () => {
       /formedWith lacks this replica, 1/,
     ],
   ])('stops the replica at an identity whose %s are wrong', async (_field, change, said) => {
-    await written();
-    patchIdentity(change);
+    await written(directory);
+    patchIdentity(directory, change);
     expect(await problem()).toMatch(said);
   });
 });

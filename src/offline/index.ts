@@ -1,0 +1,2 @@
+export type * from './shapes.js';
+export { checkDirectory, OfflineError } from './check.js';

@@ -1,0 +1,79 @@
+import { monotonicMs, type ReplicaId, type ShardId, type Slot } from '../kernel/index.js';
+import { createMachine, type Machine, restoreMachine } from '../machine/index.js';
+import { type Ballot, createPaxos, majority, RecordOrder } from '../paxos/index.js';
+import { assertSnapshot } from './guarded-storage.js';
+import type { LogRecord, Storage } from './ports.js';
+import { snapshotBytes } from './recovery.js';
+import { readRecords } from './shard-log.js';
+
+/** One shard of a replica that does not run, as far as its disk says. */
+export interface StoppedShard {
+  readonly shard: ShardId;
+  readonly promised: Ballot;
+  /** Slots before it are in the snapshot alone. */
+  readonly firstSlot: Slot;
+  /** The last one that was accepted. */
+  readonly lastSlot: Slot;
+  /** All through here are known to be chosen. */
+  readonly chosenThrough: Slot;
+  /** With all of those applied. */
+  readonly machine: Machine;
+}
+
+interface StoppedShardOptions {
+  readonly self: ReplicaId;
+  readonly shard: ShardId;
+  readonly shards: number;
+  /** Of this shard, in the order of the log. */
+  readonly records: readonly LogRecord[];
+  readonly storage: Pick<Storage, 'readSnapshot'>;
+}
+
+/**
+ * Reads a shard by the steps of a start: its snapshot, its records, the checks between them, the core, and what is known to be
+ * chosen applied to the machine. Rejects with what would keep a replica from starting, or stop it at once.
+ */
+export async function readStoppedShard(options: StoppedShardOptions): Promise<StoppedShard> {
+  const { self, shard, shards, storage } = options;
+  const snapshot = await snapshotBytes(storage, shard, assertSnapshot);
+  const machine =
+    snapshot === undefined ? createMachine({ shard, shards }) : restoreMachine({ shard, shards }, snapshot);
+  const snapshotThrough = machine.appliedThrough;
+  const records = readRecords(options.records);
+  const order = new RecordOrder(shard, snapshotThrough);
+  for (const record of records) order.add(record);
+  const now = monotonicMs(0);
+  const paxos = createPaxos(coreOptions(self), { records, snapshotThrough }, now);
+  for (const effect of paxos.step({ kind: 'tick' }, now)) {
+    if (effect.kind !== 'chosen') continue;
+    effect.entries.forEach((entry, index) => {
+      const at = (effect.firstSlot + index) as Slot;
+      try {
+        machine.apply(at, entry.kind === 'command' ? entry.payload : null);
+      } catch (error) {
+        throw new Error(`slot ${at} cannot be applied: ${(error as Error).message}`, { cause: error });
+      }
+    });
+  }
+  const { promised, firstSlot, lastSlot, chosenThrough } = paxos.status(now);
+  return { shard, promised, firstSlot, lastSlot, chosenThrough, machine };
+}
+
+/** Of a core that has no vote and hears nobody: it says what it knows, and does nothing more. */
+const coreOptions = (self: ReplicaId): Parameters<typeof createPaxos>[0] => ({
+  self,
+  configuration: { number: 1, replicas: [self], quorums: majority([self]) },
+  priority: 0,
+  votes: false,
+  seed: 0,
+  electionTimeoutMs: 1_000,
+  heartbeatIntervalMs: 100,
+  leaseMs: 1_000,
+  clockDriftRatio: 0,
+  windowEntriesMax: 1,
+  windowBytesMax: 1,
+  queuedEntriesMax: 1,
+  queuedBytesMax: 1,
+  chunkBytesMax: 1024 * 1024,
+  retainedEntries: 0,
+});
