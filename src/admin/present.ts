@@ -231,6 +231,7 @@ export function status(source: AdminSource, pid: number, through?: number): Stat
     standing: replica.standing,
     addresses: source.addresses(through),
     peers: replica.peers,
+    quorums: replica.quorums,
     failuresTolerated: replica.failuresTolerated,
     failuresToleratedMax: replica.failuresToleratedMax,
     clocks: replica.clocks,

@@ -210,7 +210,9 @@ export interface StatusJson {
   readonly addresses: AddressesJson;
   /** `votes`: false for one that is down, and for one that lost its disk and follows without a vote. */
   readonly peers: readonly { readonly id: number; readonly up: boolean; readonly votes: boolean }[];
-  /** How many more replicas may fail before the cluster stops; -1 when it has no quorum now. */
+  /** The quorum system, for people: `majority of 3`. */
+  readonly quorums: string;
+  /** How many more replicas may fail, whichever they are, before the cluster stops; -1 when it has no quorum now. */
   readonly failuresTolerated: number;
   /** The same with all replicas up and voting. */
   readonly failuresToleratedMax: number;

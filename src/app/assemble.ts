@@ -1,7 +1,7 @@
 import { type Log, replicaId, type Work } from '../kernel/index.js';
 import { type Broker, type BrokerSettings, createBroker, DEFAULT_BROKER_SETTINGS } from '../broker/index.js';
 import type { GroupSettings } from '../machine/index.js';
-import { majority } from '../paxos/index.js';
+import { quorumSystem } from '../paxos/index.js';
 import {
   type Clock,
   createReplica,
@@ -68,7 +68,10 @@ export async function assemble(
     clusterId: settings.clusterId,
     shards: settings.shards,
     replicas: settings.replicas.map((entry) => ({ id: replicaId(entry.id), kafka: kafkaAddress(entry) })),
-    quorums: majority(settings.replicas.map(({ id }) => replicaId(id))),
+    quorums: quorumSystem(
+      settings.quorums,
+      settings.replicas.map(({ id }) => replicaId(id)),
+    ),
     http: own.httpPort === undefined ? undefined : { host: own.host, port: own.httpPort },
     paxos: pick(settings, PAXOS_SETTINGS),
     groupSettings: pick(settings, GROUP_SETTINGS),

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { addressText } from '../kernel/index.js';
+import { addressText, replicaId as replicaIdOf } from '../kernel/index.js';
+import { quorumProblem } from '../paxos/index.js';
 import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Settings } from './settings.js';
 import type { Setting } from './setting-kinds.js';
 
@@ -143,7 +144,7 @@ function contradictions(settings: Settings): string[] {
       addresses.set(address, user);
     }
   }
-  problems.push(...incompleteListeners(settings), ...portsGivenTwice(settings));
+  problems.push(...incompleteListeners(settings), ...portsGivenTwice(settings), ...quorumsThatFail(settings));
   const unreachable = replicas.find(({ peerPort }) => peerPort === 0);
   must(
     replicas.length === 1 || unreachable === undefined,
@@ -171,6 +172,15 @@ function contradictions(settings: Settings): string[] {
     `autoCreatePartitions is ${settings.autoCreatePartitions} and topicPartitionsMax ${settings.topicPartitionsMax}: raise the second or lower the first.`,
   );
   return problems;
+}
+
+/** What is wrong with the replicas is told apart from it. */
+function quorumsThatFail({ quorums, replicas }: Settings): string[] {
+  const ids = replicas.map(({ id }) => replicaIdOf(id));
+  const problem = new Set(ids).size === ids.length ? quorumProblem(quorums, ids) : undefined;
+  return problem === undefined
+    ? []
+    : [`quorums cannot be ${quorums.kind} with replicas ${ids.join(', ')} that way: ${problem}.`];
 }
 
 /** Further listeners whose clients would not be told of every replica. */

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { addressOf } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
+import type { QuorumDescription } from '../paxos/index.js';
+import { quorumsFromText, quorumsSchema } from './quorum-setting.js';
 import { replicaIdFromText, replicasFromText } from './replica-list.js';
 import { choice, flag, integer, optional, ratio, shaped, type Setting, text } from './setting-kinds.js';
 
@@ -82,6 +84,17 @@ export const SETTINGS = {
       help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. Port 0 means any free port, chosen at each start; for `peerPort` only in a cluster of one replica. `kafkaHost` is the name clients use when it differs from `host`, `httpUrl` (https://q1.example.com) where they reach HTTP.',
     }),
     fromText: replicasFromText,
+  },
+  quorums: {
+    ...shaped<QuorumDescription>({
+      schema: quorumsSchema,
+      preset: { kind: 'majority' },
+      presetText: '`majority`',
+      accepts:
+        '{"kind":"majority"}, {"kind":"flexible","prepare":4,"accept":2}, {"kind":"grid","rows":[[1,2,3],[4,5,6],[7,8,9]]} or {"kind":"weighted","weights":{"1":2,"2":1,"3":1},"prepare":3,"accept":2}; in the environment also `majority`',
+      help: 'Which replicas decide: see docs/quorums.md. Each that promises must meet each that accepts. Fixed when the cluster is first started. The same on every replica.',
+    }),
+    fromText: quorumsFromText,
   },
   dataDir: text({
     preset: './data',

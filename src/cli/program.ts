@@ -45,6 +45,7 @@ function votesText({ peers, failuresTolerated: left }: StatusJson): string {
     votes ? [] : [`replica ${id} ${up ? 'follows without a vote' : 'is down'}`],
   );
   const who = lost.join(', ') || 'this replica follows without a vote';
+  if (left < 0) return `${who}; no quorum is left`;
   return left > 0 ? `${who}; ${left} more may fail` : `${who}; one more failure stops the cluster`;
 }
 
@@ -52,6 +53,7 @@ function statusText(status: StatusJson): string {
   const readiness = status.ready ? 'ready' : `not ready: ${status.reasons.join('; ')}`;
   const head = [
     `cluster ${status.clusterId}, seen by replica ${status.replica}: ${readiness}`,
+    `quorums: ${status.quorums}`,
     status.standing === 'voter' ? '' : `this replica is a ${status.standing}`,
     `peers: ${status.peers.map(({ id, up, votes }) => `${id} ${up ? (votes ? 'up' : 'up, NO VOTE') : 'DOWN'}`).join(', ') || 'none'}`,
   ].filter((line) => line !== '');

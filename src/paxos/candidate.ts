@@ -18,7 +18,7 @@ import { becomeFollower } from './step-down.js';
  */
 const LAGGARD_TIMEOUTS = 4;
 
-/** A candidate must reach a prepare quorum, and no peer that it reaches may be content. This prevents election storms. */
+/** A candidate must reach a quorum of each kind, and no peer that it reaches may be content. This prevents election storms. */
 export function mayTakeOver(s: State, now: MonotonicMs): boolean {
   for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.content) return false;
   return isElectable(s, now);

@@ -2,6 +2,7 @@
 
 import { type MonotonicMs, type ReplicaId } from '../kernel/index.js';
 import type { Peer } from './progress.js';
+import { isFullQuorum } from './quorum.js';
 import type { Leader } from './role.js';
 import type { State } from './state.js';
 
@@ -15,12 +16,15 @@ export function reaches(s: State, peer: Peer, now: MonotonicMs): boolean {
   return peer.answeredAt !== undefined && now - peer.answeredAt < 3 * s.options.heartbeatIntervalMs;
 }
 
-/** Whether it reaches an electing quorum: only then can it lead, and only then is leadership offered to it. */
+/**
+ * Whether it reaches those that elect and those that accept: only then can it lead, and only then is leadership offered
+ * to it. Who is elected and reaches no accept quorum would lead nothing, and keep those away who could.
+ */
 export function isElectable(s: State, now: MonotonicMs): boolean {
   if (!s.votes) return false;
   const reached = new Set<ReplicaId>([s.options.self]);
   for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.votes) reached.add(peer.id);
-  return s.options.configuration.quorums.isPrepareQuorum(reached);
+  return isFullQuorum(s.options.configuration.quorums, reached);
 }
 
 /** While leading: an accept quorum has answered a round lately (or it has just started to lead). */

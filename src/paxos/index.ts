@@ -1,12 +1,5 @@
 export * from './ballot.js';
-export {
-  isFullQuorum,
-  type IsQuorum,
-  majority,
-  type QuorumDescription,
-  type QuorumSystem,
-  reachedBy,
-} from './quorum.js';
+export { isFullQuorum, majority, type QuorumDescription, type QuorumSystem, reachedBy } from './quorum.js';
 export { quorumProblem, quorumSystem } from './quorum-check.js';
 export { quorumDescription } from './quorum-codec.js';
 export type * from './types.js';

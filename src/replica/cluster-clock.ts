@@ -1,5 +1,5 @@
 import { type MonotonicMs, type ReplicaId, type WallMs, wallMs } from '../kernel/index.js';
-import { type QuorumSystem, reachedBy } from '../paxos/index.js';
+import { isFullQuorum, type QuorumSystem, reachedBy } from '../paxos/index.js';
 import type { Clock } from './ports.js';
 
 /** What a peer said counts for as long. Milliseconds. */
@@ -19,20 +19,23 @@ interface Sample {
   readonly at: MonotonicMs;
 }
 
+type Quorums = Pick<QuorumSystem, 'isPrepareQuorum' | 'isAcceptQuorum'>;
+
 /**
- * One time from the wall clocks of the replicas, so that no single one can move it. It begins at what an accept quorum
- * says has come, and goes on by the monotonic clock of this process, never more than a twentieth faster or slower.
+ * One time from the wall clocks of the replicas, so that no single one can move it. It begins at what a quorum of each kind
+ * says has come: two accept quorums need not meet, and could say different times. It goes on by the monotonic clock of this
+ * process, never more than a twentieth faster or slower.
  */
 export class ClusterClock {
   readonly #self: ReplicaId;
-  readonly #quorums: Pick<QuorumSystem, 'isAcceptQuorum'>;
+  readonly #quorums: Quorums;
   readonly #clock: Clock;
   readonly #samples = new Map<ReplicaId, Sample>();
   /** How far the agreed time is ahead of the monotonic clock. Undefined until a quorum was heard. */
   #ahead: number | undefined;
   #slewedAt: MonotonicMs;
 
-  constructor(self: ReplicaId, quorums: Pick<QuorumSystem, 'isAcceptQuorum'>, clock: Clock) {
+  constructor(self: ReplicaId, quorums: Quorums, clock: Clock) {
     this.#self = self;
     this.#quorums = quorums;
     this.#clock = clock;
@@ -52,9 +55,9 @@ export class ClusterClock {
     return ahead === undefined ? undefined : wallMs(this.#clock.monotonic() + ahead);
   }
 
-  /** Whether an accept quorum of wall clocks says that a time has come, give or take what clocks may differ by. */
+  /** Whether a quorum of wall clocks says that a time has come, give or take what clocks may differ by. */
   confirms(time: WallMs): boolean {
-    const quorum = reachedBy(this.#quorums.isAcceptQuorum, this.#known());
+    const quorum = this.#reached();
     return quorum !== undefined && time <= this.#clock.monotonic() + quorum + CLOCK_TOLERANCE_MS;
   }
 
@@ -68,13 +71,17 @@ export class ClusterClock {
   #follow(): number | undefined {
     const now = this.#clock.monotonic();
     if (this.#ahead !== undefined && now - this.#slewedAt < FOLLOW_EVERY_MS) return this.#ahead;
-    const quorum = reachedBy(this.#quorums.isAcceptQuorum, this.#known());
+    const quorum = this.#reached();
     const most = (now - this.#slewedAt) * SLEW;
     this.#slewedAt = now;
     if (quorum === undefined) return this.#ahead;
     this.#ahead ??= quorum;
     this.#ahead += Math.min(most, Math.max(-most, quorum - this.#ahead));
     return this.#ahead;
+  }
+
+  #reached(): number | undefined {
+    return reachedBy((ids) => isFullQuorum(this.#quorums, ids), this.#known());
   }
 
   #known(): ReadonlyMap<ReplicaId, number> {

@@ -1,12 +1,13 @@
 import type { ReplicaId, ShardId } from '../kernel/index.js';
-import type { QuorumSystem } from '../paxos/index.js';
+import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
 import type { DiskIdentity, Hello } from './ports.js';
 
 /**
  * May this replica vote? A disk that was lost took promises with it, so a replica that comes back with another disk must not
  * vote under the old name (Paxos Made Live, 5.1). Disks are told apart by their incarnation:
  * - a cluster forms once, when every configured replica has met every other with the disk it will keep;
- * - after a restart, a quorum must be met before a vote: its peers know whether the disk is an older copy (disk-positions.ts);
+ * - after a restart, a quorum of each kind must be met before a vote: its peers know whether the disk is an older copy, that has
+ *   forgotten what it promised (to a prepare quorum) or accepted (in an accept quorum), see disk-positions.ts;
  * - from then on each remembers all incarnations, and a replica whose disk is another one is told so by its peers.
  */
 export type Standing =
@@ -16,11 +17,13 @@ export type Standing =
   /** `reportedBy` remembers another disk of this replica: it formed the cluster with that one. */
   | { readonly kind: 'learner'; readonly reportedBy: ReplicaId; readonly expected: string };
 
+type Quorums = Pick<QuorumSystem, 'isPrepareQuorum' | 'isAcceptQuorum'>;
+
 export function standing(
   self: ReplicaId,
   identity: DiskIdentity,
   replicas: readonly ReplicaId[],
-  quorums: Pick<QuorumSystem, 'isAcceptQuorum'>,
+  quorums: Quorums,
   met: ReadonlyMap<ReplicaId, Pick<Hello, 'incarnation' | 'formedWith'>>,
 ): Standing {
   for (const [reportedBy, hello] of met) {
@@ -33,7 +36,7 @@ export function standing(
   if (remembered !== undefined) {
     if (remembered !== identity.incarnation)
       return { kind: 'learner', reportedBy: self, expected: remembered };
-    return quorums.isAcceptQuorum(new Set([self, ...met.keys()]))
+    return isFullQuorum(quorums, new Set([self, ...met.keys()]))
       ? { kind: 'voter', formedWith: identity.formedWith }
       : { kind: 'forming', missing };
   }

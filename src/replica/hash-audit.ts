@@ -1,13 +1,13 @@
 import { nextSlot, type ReplicaId, type Slot, slot } from '../kernel/index.js';
-import type { QuorumSystem } from '../paxos/index.js';
+import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
 
 const REMEMBERED = 8192;
 const REPORT_EVERY = 512;
 
 /**
  * Compares the rolling hash of the applied log between replicas of one shard. Everybody reports at the same slots (every
- * 512th, and where the log rests), so that votes about a slot can be counted: a replica that differs from what an
- * accept quorum agrees on has applied something else, and must stop.
+ * 512th, and where the log rests), so that votes about a slot can be counted: a replica that differs from what a quorum of
+ * each kind agrees on has applied something else, and must stop. (Two accept quorums need not meet: each could stop the other.)
  */
 export class HashAudit {
   readonly #self: ReplicaId;
@@ -77,7 +77,7 @@ export class HashAudit {
       votes.set(this.#self, own);
       for (const hash of new Set(votes.values())) {
         const agreed = new Set([...votes].filter(([, vote]) => vote === hash).map(([id]) => id));
-        if (hash !== own && this.#quorums.isAcceptQuorum(agreed)) {
+        if (hash !== own && isFullQuorum(this.#quorums, agreed)) {
           return `the state after slot ${at} has hash ${hex(own)} here and ${hex(hash)} on replicas ${[...agreed].join(', ')}`;
         }
       }
@@ -87,7 +87,7 @@ export class HashAudit {
   }
 
   /**
-   * Which peers have another hash than this replica, while no accept quorum agrees on one: with too few replicas up nobody
+   * Which peers have another hash than this replica, while no quorum agrees on one: with too few replicas up nobody
    * can tell who is right. Each peer is named once.
    */
   difference(): string | undefined {
@@ -104,7 +104,7 @@ export class HashAudit {
   }
 
   #forgetSettled(at: Slot, votes: ReadonlyMap<ReplicaId, number>): void {
-    if (this.#quorums.isAcceptQuorum(new Set(votes.keys())) && new Set(votes.values()).size === 1)
+    if (isFullQuorum(this.#quorums, new Set(votes.keys())) && new Set(votes.values()).size === 1)
       this.#votes.delete(at);
   }
 }

@@ -46,6 +46,8 @@ export interface ReplicaOptions {
 }
 
 export interface Votes {
+  /** The quorum system, for people. */
+  readonly quorums: string;
   /** `votes`: it has a link and says that it votes. A replica that lost its disk follows without a vote. */
   readonly peers: readonly { readonly id: ReplicaId; readonly up: boolean; readonly votes: boolean }[];
   /** How many more replicas may fail, whichever they are, before the cluster stops; -1 when it has no quorum now. */

@@ -1,5 +1,5 @@
 import type { Log, ReplicaId } from '../kernel/index.js';
-import type { QuorumSystem } from '../paxos/index.js';
+import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
 import type { Standing } from './formation.js';
 import type { ReplicaOptions, Votes } from './options.js';
 import type { Peers } from './peers.js';
@@ -7,19 +7,41 @@ import type { ShardHost } from './shard-host.js';
 
 type Quorums = Pick<QuorumSystem, 'isPrepareQuorum' | 'isAcceptQuorum'>;
 
-/** How many of these replicas may fail, whichever they are, before no quorum is left; -1 when there is none now. */
-export function failuresTolerated(voters: ReadonlySet<ReplicaId>, quorums: Quorums): number {
-  if (!quorums.isPrepareQuorum(voters) || !quorums.isAcceptQuorum(voters)) return -1;
-  const without = [...voters].map((gone) =>
-    failuresTolerated(new Set([...voters].filter((id) => id !== gone)), quorums),
-  );
-  return Math.min(voters.size, ...without.map((tolerated) => tolerated + 1));
+/**
+ * How many of these replicas may fail, whichever they are, before the cluster stops; -1 when it stands still now. Without a
+ * failure a leader needs its accept quorum alone; the one that fails may be a leader, and then those that are left must
+ * elect another one. `led`: each shard has a leader.
+ */
+export function failuresTolerated(
+  voters: ReadonlySet<ReplicaId>,
+  quorums: Quorums,
+  { led }: { readonly led: boolean },
+): number {
+  const goesOn = led ? quorums.isAcceptQuorum(voters) : isFullQuorum(quorums, voters);
+  if (!goesOn) return -1;
+  let left: readonly ReadonlySet<ReplicaId>[] = [voters];
+  for (let failed = 1; failed <= voters.size; failed++) {
+    left = withoutOne(left);
+    if (!left.every((ids) => isFullQuorum(quorums, ids))) return failed - 1;
+  }
+  return voters.size;
+}
+
+/** Each set less one of its replicas, each once. */
+function withoutOne(sets: readonly ReadonlySet<ReplicaId>[]): readonly ReadonlySet<ReplicaId>[] {
+  const smaller = new Map<string, ReadonlySet<ReplicaId>>();
+  for (const ids of sets)
+    for (const gone of ids) {
+      const rest = [...ids].filter((id) => id !== gone);
+      smaller.set(rest.join(), new Set(rest));
+    }
+  return [...smaller.values()];
 }
 
 /** Which replicas vote, as this one sees it; a leader says in the log when that changes. */
 export class VoteWatch {
   readonly #self: ReplicaId;
-  readonly #quorums: Quorums;
+  readonly #quorums: QuorumSystem;
   readonly #peers: Peers;
   readonly #log: Log;
   readonly #all: ReadonlySet<ReplicaId>;
@@ -32,7 +54,7 @@ export class VoteWatch {
     this.#peers = peers;
     this.#log = log;
     this.#all = new Set(replicas.map(({ id }) => id));
-    this.#max = failuresTolerated(this.#all, quorums);
+    this.#max = failuresTolerated(this.#all, quorums, { led: false });
   }
 
   of(standing: Standing['kind'], hosts: readonly ShardHost[]): Votes {
@@ -40,9 +62,11 @@ export class VoteWatch {
     const peers = this.#peers.status().map(({ id, up }) => ({ id, up, votes: up && said.get(id) === true }));
     const voters = new Set(peers.filter(({ votes }) => votes).map(({ id }) => id));
     if (standing === 'voter') voters.add(this.#self);
+    const led = hosts.every(({ leadership }) => leadership.leader !== undefined);
     return {
+      quorums: this.#quorums.name,
       peers,
-      failuresTolerated: failuresTolerated(voters, this.#quorums),
+      failuresTolerated: failuresTolerated(voters, this.#quorums, { led }),
       failuresToleratedMax: this.#max,
     };
   }
@@ -62,7 +86,9 @@ export class VoteWatch {
       this.#log.warn(
         left > 0
           ? `${text}: the cluster survives ${left} more ${left === 1 ? 'failure' : 'failures'}`
-          : `${text}: one more failure stops the cluster`,
+          : left === 0
+            ? `${text}: one more failure stops the cluster`
+            : `${text}: no quorum is left`,
         { failuresTolerated: left },
       );
   }

@@ -1,5 +1,6 @@
 import { type Random, type ReplicaId, replicaId } from '../kernel/index.js';
 import { FEATURE_LEVEL } from '../machine/index.js';
+import { isFullQuorum, quorumSystem } from '../paxos/index.js';
 import type { Replica } from '../replica/index.js';
 import {
   administrator,
@@ -353,18 +354,15 @@ export class World {
 
   /** Whether what is past its retention must go: of those that hear each other a quorum has always had the right time. */
   #timeIsSure(badOne: Station): boolean {
-    const { staysBad, quorums } = this.#setup;
-    // A majority of right clocks need not be an accept quorum of another kind.
-    if (quorums !== undefined) return false;
+    const { staysBad, quorums = { kind: 'majority' } } = this.#setup;
     // One with a damaged snapshot does not start any more.
     const isAway = staysBad === 'dead' || staysBad === 'apart' || badOne.damaged;
     // Who is away may have been of an older version when it was met last.
     if (this.stations.some(({ level }) => level < LEVEL_OF_RETENTION)) return false;
     if (isAway && this.olderLevel !== undefined) return false;
-    const right = this.stations.filter(
-      (station) => !station.wallJumped && !(isAway && station === badOne),
-    ).length;
-    return right > this.stations.length / 2;
+    const right = this.stations.filter((station) => !station.wallJumped && !(isAway && station === badOne));
+    const ids = this.stations.map(({ id }) => id);
+    return isFullQuorum(quorumSystem(quorums, ids), new Set(right.map(({ id }) => id)));
   }
 
   // ---- checks ----

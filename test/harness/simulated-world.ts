@@ -8,7 +8,7 @@ import {
   type WallMs,
 } from '../../src/kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from '../../src/machine/index.js';
-import { majority } from '../../src/paxos/index.js';
+import { type QuorumDescription, quorumSystem } from '../../src/paxos/index.js';
 import { refusal } from '../../src/transport/handshake.js';
 import {
   type Clock,
@@ -212,10 +212,13 @@ export interface SimulatedClusterOptions {
   readonly compactionBytes?: number;
   readonly groupSettings?: Partial<GroupSettings>;
   readonly retentionSweepMs?: number;
+  /** Majorities by default. */
+  readonly quorums?: QuorumDescription;
 }
 
 /** What one replica has otherwise than the others. */
 interface OwnConfiguration {
+  readonly quorums?: QuorumDescription;
   readonly ids?: readonly ReplicaId[];
   readonly paxos?: Partial<PaxosSettings>;
   /** Instead of its disk in memory. */
@@ -284,7 +287,7 @@ export class SimulatedCluster {
       clusterId: 'simulated-cluster-0000',
       shards: this.#options.shards ?? 2,
       replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
-      quorums: majority(ids),
+      quorums: quorumSystem(own.quorums ?? this.#options.quorums ?? { kind: 'majority' }, ids),
       http: undefined,
       paxos: { ...PAXOS_SETTINGS, ...own.paxos },
       groupSettings: { ...DEFAULT_GROUP_SETTINGS, ...this.#options.groupSettings },

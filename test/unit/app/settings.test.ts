@@ -137,3 +137,46 @@ describe('settings', () => {
     expect(readFileSync(join(ROOT, 'docs/settings.md'), 'utf8')).toBe(settingsPage());
   });
 });
+
+describe('the quorums', () => {
+  const five = [1, 2, 3, 4, 5].map((id) => ({ id, host: `10.0.0.${id}`, peerPort: 9192, kafkaPort: 9092 }));
+  const taken = (quorums: object): unknown =>
+    checkSettings({ ...GIVEN, replicas: five, quorums }).settings.quorums;
+
+  it('are majorities unless said otherwise, and are taken as they are', () => {
+    expect(checkSettings(GIVEN).settings.quorums).toEqual({ kind: 'majority' });
+    for (const quorums of [
+      { kind: 'flexible', prepare: 4, accept: 2 },
+      { kind: 'grid', rows: [[1, 2, 3, 4, 5]] },
+      { kind: 'weighted', weights: { 1: 2, 2: 1, 3: 1, 4: 1, 5: 0 }, prepare: 3, accept: 3 },
+    ])
+      expect(taken(quorums)).toEqual(quorums);
+  });
+
+  it('may come from the environment, as JSON or by the word majority', () => {
+    const from = (text: string): unknown =>
+      checkSettings({ ...GIVEN, replicas: five }, { QUORATE_QUORUMS: text }).settings.quorums;
+    expect(from('majority')).toEqual({ kind: 'majority' });
+    expect(from('{"kind":"flexible","prepare":3,"accept":3}')).toEqual({
+      kind: 'flexible',
+      prepare: 3,
+      accept: 3,
+    });
+  });
+
+  it('are refused when two would miss each other, and when they do not fit the replicas', () => {
+    expect(
+      problemsOf({ ...GIVEN, replicas: five, quorums: { kind: 'flexible', prepare: 3, accept: 2 } }),
+    ).toEqual([
+      'quorums cannot be flexible with replicas 1, 2, 3, 4, 5 that way: 1, 2, 3 would be enough to promise and 4, 5 enough to accept, ' +
+        'and they share no replica: two leaders could choose different values. Every prepare quorum must meet every accept quorum.',
+    ]);
+    expect(problemsOf({ ...GIVEN, quorums: { kind: 'grid', rows: [[1, 2, 3]] } })[0]).toContain(
+      'has replica 3',
+    );
+    expect(problemsOf({ ...GIVEN, quorums: { kind: 'most' } })[0]).toContain('quorums');
+    expect(problemsOf(GIVEN, { QUORATE_QUORUMS: 'most' })[0]).toMatch(
+      /^quorums is "most" \(from QUORATE_QUORUMS\): give /,
+    );
+  });
+});

@@ -13,10 +13,11 @@ import {
   encodeMessage,
   formatBallot,
   type Input,
-  majority,
   type Message,
   type PaxosOptions,
   type PaxosStatus,
+  type QuorumDescription,
+  quorumSystem,
   type Send,
 } from '../../../src/paxos/index.js';
 import { type Actor, newActor, type Persist } from './actor.js';
@@ -39,6 +40,8 @@ interface StageOptions {
   readonly priorities?: readonly number[];
   readonly chunkBytesMax?: number;
   readonly leaseMs?: number;
+  /** Majorities by default. */
+  readonly quorums?: QuorumDescription;
 }
 
 const NETWORK_MS = 1;
@@ -83,11 +86,10 @@ export class Stage {
       priorities: options.priorities ?? Array.from({ length: replicas }, (_, i) => replicas - 1 - i),
       chunkBytesMax: options.chunkBytesMax ?? 1024,
       leaseMs: options.leaseMs ?? TIMES.leaseMs,
+      quorums: options.quorums ?? { kind: 'majority' },
     };
     this.#telling = new Telling(title, () => this.time);
-    for (let id = 1; id <= replicas; id++) {
-      this.#actors.push(newActor(replicaId(id)));
-    }
+    for (let id = 1; id <= replicas; id++) this.#actors.push(newActor(replicaId(id)));
     for (const actor of this.#actors) this.#boot(actor);
   }
 
@@ -102,7 +104,7 @@ export class Stage {
     this.#telling.say(sentence);
   }
 
-  /** Plays without writing down, for scenes that were told before. */
+  /** Without writing down. */
   mute(muted: boolean): void {
     this.#telling.mute(muted);
   }
@@ -230,9 +232,7 @@ export class Stage {
   values(id: number): readonly string[] {
     return this.#actor(id).values;
   }
-  writesUnderWay(id: number): number {
-    return this.#actor(id).writes.length;
-  }
+  writesUnderWay = (id: number): number => this.#actor(id).writes.length;
   /** How many writes it has begun, in all its lives. */
   writesBegun(id: number): number {
     return this.#actor(id).writesBegun;
@@ -267,7 +267,7 @@ export class Stage {
       ...BOUNDS,
       votes: true,
       self: actor.id,
-      configuration: { number: 1, replicas, quorums: majority(replicas) },
+      configuration: { number: 1, replicas, quorums: quorumSystem(this.#options.quorums, replicas) },
       priority: this.#options.priorities[actor.id - 1]!,
       chunkBytesMax: this.#options.chunkBytesMax,
       leaseMs: this.#options.leaseMs,

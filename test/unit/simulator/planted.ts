@@ -242,7 +242,7 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/formation',
     'a replica votes before it has met a quorum',
-    'return quorums.isAcceptQuorum(new Set([self, ...met.keys()]))',
+    'return isFullQuorum(quorums, new Set([self, ...met.keys()]))',
     'return true',
   ),
   mutant(
