@@ -43,6 +43,12 @@ export abstract class GrowingBytes {
     const at = this.reserve(value.length);
     this.#buffer.set(value, at);
   }
+  /** What another one holds now. */
+  append(other: GrowingBytes): void {
+    const { length } = other;
+    const at = this.reserve(length);
+    other.#buffer.copy(this.#buffer, at, 0, length);
+  }
   /** Overwrites four bytes written before: a length that was not known yet. */
   protected patch32(at: number, value: number): void {
     this.#buffer.writeInt32BE(value | 0, at);

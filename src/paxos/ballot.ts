@@ -1,4 +1,4 @@
-import { codec, type Codec, type ReplicaId, replicaId } from '../kernel/index.js';
+import { type Codec, type ReplicaId, replicaId } from '../kernel/index.js';
 
 /** A proposal number, totally ordered: round first, then priority, then replica. Unique to the replica that made it. */
 export interface Ballot {
@@ -19,8 +19,12 @@ export const ballotsEqual = (a: Ballot, b: Ballot): boolean => compareBallots(a,
 export const maxBallot = (a: Ballot, b: Ballot): Ballot => (compareBallots(a, b) >= 0 ? a : b);
 export const formatBallot = (b: Ballot): string => `${b.round}.${b.priority}@${b.replica}`;
 
-export const ballotCodec: Codec<Ballot> = codec.struct<Ballot>({
-  round: codec.uint,
-  priority: codec.int,
-  replica: codec.branded<ReplicaId, number>()(codec.int),
-});
+/** By hand, since every message has one: a struct of the schema takes three times as long to read. */
+export const ballotCodec: Codec<Ballot> = {
+  write: (w, { round, priority, replica }) => {
+    w.varint(round);
+    w.zigzag(priority);
+    w.zigzag(replica);
+  },
+  read: (r) => ({ round: r.varint(), priority: r.zigzag(), replica: replicaId(r.zigzag()) }),
+};

@@ -5,6 +5,7 @@ import {
   type Codec,
   MalformedBytesError,
   type Slot,
+  slot,
 } from '../kernel/index.js';
 import { type Ballot, ballotCodec } from './ballot.js';
 import type { AcceptedEntry, Entry } from './entry.js';
@@ -40,30 +41,51 @@ const optionalBallotCodec: Codec<Ballot | undefined> = {
   read: (r) => (r.u8() === 0 ? undefined : ballotCodec.read(r)),
 };
 
+type Body<K extends MessageBody['kind']> = Omit<Extract<MessageBody, { kind: K }>, 'kind'>;
+
+/** Every shard sends these two all the time: by hand, which is three times as fast as by a schema. */
+const heartbeatCodec: Codec<Body<'heartbeat'>> = {
+  write: (w, { round, ballot, leads, chosenThrough }) => {
+    w.varint(round);
+    ballotCodec.write(w, ballot);
+    w.u8(leads ? 1 : 0);
+    w.varint(chosenThrough);
+  },
+  read: (r) => ({
+    round: r.varint(),
+    ballot: ballotCodec.read(r),
+    leads: r.u8() === 1,
+    chosenThrough: slot(r.varint()),
+  }),
+};
+const heartbeatReplyCodec: Codec<Body<'heartbeatReply'>> = {
+  write: (w, reply) => {
+    w.varint(reply.round);
+    ballotCodec.write(w, reply.ballot);
+    w.u8(reply.follows ? 1 : 0);
+    w.u8(reply.content ? 1 : 0);
+    w.u8(reply.votes ? 1 : 0);
+    w.u8(reply.electable ? 1 : 0);
+    w.zigzag(reply.priority);
+    w.varint(reply.matched);
+    w.varint(reply.chosenThrough);
+  },
+  read: (r) => ({
+    round: r.varint(),
+    ballot: ballotCodec.read(r),
+    follows: r.u8() === 1,
+    content: r.u8() === 1,
+    votes: r.u8() === 1,
+    electable: r.u8() === 1,
+    priority: r.zigzag(),
+    matched: slot(r.varint()),
+    chosenThrough: slot(r.varint()),
+  }),
+};
+
 const bodyCodec = codec.union<MessageBody>({
-  heartbeat: {
-    tag: 1,
-    codec: codec.struct({
-      round: codec.uint,
-      ballot: ballotCodec,
-      leads: codec.boolean,
-      chosenThrough: slotCodec,
-    }),
-  },
-  heartbeatReply: {
-    tag: 2,
-    codec: codec.struct({
-      round: codec.uint,
-      ballot: ballotCodec,
-      follows: codec.boolean,
-      content: codec.boolean,
-      votes: codec.boolean,
-      electable: codec.boolean,
-      priority: codec.int,
-      matched: slotCodec,
-      chosenThrough: slotCodec,
-    }),
-  },
+  heartbeat: { tag: 1, codec: heartbeatCodec },
+  heartbeatReply: { tag: 2, codec: heartbeatReplyCodec },
   prepare: {
     tag: 3,
     codec: codec.struct({ ballot: ballotCodec, fromSlot: slotCodec, consent: optionalBallotCodec }),
@@ -111,11 +133,15 @@ const KEPT: ReadonlySet<number> = new Set([4, 5, 9]);
 /** Reused: a writer of its own for each message was 2 % of a busy replica's time. */
 const scratch = new ByteWriter(4096);
 
+export function writeMessage(writer: ByteWriter, message: Message): void {
+  writer.varint(message.configuration);
+  bodyCodec.write(writer, message);
+}
+
 /** The bytes of a message, of its own. */
 export function encodeMessage(message: Message): Buffer {
   scratch.reset();
-  scratch.varint(message.configuration);
-  bodyCodec.write(scratch, message);
+  writeMessage(scratch, message);
   return scratch.copy();
 }
 
@@ -125,13 +151,26 @@ export function encodeMessage(message: Message): Buffer {
  */
 export function decodeMessage(bytes: Uint8Array): Message {
   const reader = new ByteReader(bytes);
-  const configuration = reader.varint();
-  const kept = KEPT.has(bytes[reader.offset]!) ? new ByteReader(Buffer.from(bytes)) : reader;
-  kept.rewind(reader.offset);
-  const body = bodyCodec.read(kept);
-  kept.end();
-  return { configuration, ...body };
+  return readMessage(reader, bytes.length);
 }
+
+/** The same of the next `length` bytes of a reader. */
+export function readMessage(reader: ByteReader, length: number): Message {
+  const { offset, buffer } = reader;
+  const configuration = reader.varint();
+  const isKept = KEPT.has(buffer[reader.offset]!);
+  const from = isKept ? keptReader(reader, offset + length) : reader;
+  const message = bodyCodec.read(from) as MessageBody & { configuration: number };
+  message.configuration = configuration;
+  const left = isKept ? from.remaining : offset + length - reader.offset;
+  if (left > 0) throw new MalformedBytesError(`${left} bytes too many`);
+  if (left < 0) throw new MalformedBytesError(`${-left} bytes wanted, 0 left (offset ${offset + length})`);
+  return message;
+}
+
+/** What is left until `end`, as bytes of its own. */
+const keptReader = (reader: ByteReader, end: number): ByteReader =>
+  new ByteReader(Buffer.from(reader.raw(end - reader.offset)));
 
 /** Types of the records in the write-ahead log. On disk: never change or reuse one. */
 const RECORD = { promised: 1, accepted: 2, chosen: 3, snapshot: 4 } as const;

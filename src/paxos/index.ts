@@ -4,6 +4,13 @@ export { quorumProblem, quorumSystem } from './quorum-check.js';
 export { quorumDescription } from './quorum-codec.js';
 export type * from './types.js';
 export { isDroppable, type Message } from './messages.js';
-export { decodeMessage, decodeRecord, encodeMessage, encodeRecord } from './codec.js';
+export {
+  decodeMessage,
+  decodeRecord,
+  encodeMessage,
+  encodeRecord,
+  readMessage,
+  writeMessage,
+} from './codec.js';
 export { createPaxos } from './core.js';
 export { RecordOrder } from './record-order.js';

@@ -166,8 +166,10 @@ export class State {
     if (ids.length > 0) this.effects.push({ kind: 'proposalsFailed', ids, reason });
   }
 
-  stamped(body: MessageBody): Message {
-    return { configuration: this.options.configuration.number, ...body };
+  /** The body itself, which its maker has no other use for. */
+  stamped(body: MessageBody & { configuration?: number }): Message {
+    body.configuration = this.options.configuration.number;
+    return body as Message;
   }
 
   send(to: ReplicaId, body: MessageBody): void {

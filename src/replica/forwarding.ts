@@ -80,6 +80,7 @@ export class Forwarding {
   }
 
   tick(): void {
+    if (this.#waiting.size === 0) return;
     const now = this.#port.now();
     for (const [request, { deadline, sentTo }] of [...this.#waiting]) {
       if (deadline > now) continue;

@@ -12,7 +12,7 @@ import {
   type WallMs,
   wallMs,
 } from '../kernel/index.js';
-import { decodeMessage, type Message } from '../paxos/index.js';
+import { type Message, readMessage } from '../paxos/index.js';
 
 /** What replicas say to each other: one byte of kind, then the body. Numbers are on the wire: never change or reuse one. */
 const KIND = {
@@ -102,10 +102,11 @@ export class PaxosBundle {
   get empty(): boolean {
     return this.#count === 0;
   }
-  add(shard: ShardId, encoded: Uint8Array, droppable: boolean): void {
+  add(shard: ShardId, encoded: ByteWriter, droppable: boolean): void {
     if (this.#count++ === 0) this.#writer.u8(KIND.paxos);
     this.#writer.varint(shard);
-    this.#writer.bytes(encoded);
+    this.#writer.varint(encoded.length);
+    this.#writer.append(encoded);
     this.droppable &&= droppable;
   }
   get bytes(): number {
@@ -247,7 +248,7 @@ export function decodeFrame(bytes: Uint8Array): PeerFrame {
 
 function paxosMessages(r: ByteReader): readonly ShardMessage[] {
   const messages: ShardMessage[] = [];
-  while (r.remaining > 0) messages.push({ shard: shardId(r.varint()), message: decodeMessage(r.bytes()) });
+  while (r.remaining > 0) messages.push({ shard: shardId(r.varint()), message: readMessage(r, r.varint()) });
   return messages;
 }
 

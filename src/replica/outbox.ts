@@ -1,5 +1,5 @@
-import type { ReplicaId, ShardId } from '../kernel/index.js';
-import { encodeMessage, isDroppable, type Message, type Send } from '../paxos/index.js';
+import { ByteWriter, type ReplicaId, type ShardId } from '../kernel/index.js';
+import { isDroppable, type Message, type Send, writeMessage } from '../paxos/index.js';
 import { PaxosBundle } from './frames.js';
 import type { Transport } from './ports.js';
 
@@ -14,7 +14,7 @@ export class Outbox {
   readonly #transport: Transport;
   readonly #bundles = new Map<ReplicaId, PaxosBundle>();
   #lastMessage: Message | undefined;
-  #lastBytes: Uint8Array = new Uint8Array(0);
+  readonly #lastBytes = new ByteWriter(4096);
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -22,7 +22,8 @@ export class Outbox {
 
   add(shard: ShardId, { to, message }: Send): void {
     if (message !== this.#lastMessage) {
-      this.#lastBytes = encodeMessage(message);
+      this.#lastBytes.reset();
+      writeMessage(this.#lastBytes, message);
       this.#lastMessage = message;
     }
     let bundle = this.#bundles.get(to);

@@ -72,11 +72,16 @@ export class OwnDisk {
       for (const peer of this.#peers.upSince(POSITION_LEVEL))
         this.#options.transport.send(peer, frame, 'droppable');
     }
-    const { earlierLeaseMs = Infinity, ...rest } = this.identity;
-    // Every grant of an earlier run has ended.
-    if (now - this.#claimedAt > earlierLeaseMs) this.save(rest, () => undefined);
+    const { earlierLeaseMs = Infinity } = this.identity;
+    if (now - this.#claimedAt > earlierLeaseMs) this.#forgetEarlierLease();
     const positions = this.#positions.toSave(now);
     if (positions !== undefined) this.save({ ...this.identity, positions }, () => undefined);
+  }
+
+  /** Every grant of an earlier run has ended. */
+  #forgetEarlierLease(): void {
+    const { earlierLeaseMs: _, ...rest } = this.identity;
+    this.save(rest, () => undefined);
   }
 
   /** Only of the disk that the cluster was formed with: another one begins again, and does not vote. */

@@ -102,6 +102,7 @@ export class RemoteReads {
   }
 
   tick(): void {
+    if (this.#waiting.size === 0) return;
     const now = this.#port.now();
     for (const waiting of [...this.#waiting]) {
       if (waiting.deadline <= now)

@@ -149,7 +149,7 @@ export class SimulatedNetwork {
       const [first, second] = [this.#nodes.get(a), this.#nodes.get(b)];
       if (first === undefined || second === undefined || this.#links.get(pair(a, b))?.open === true) return;
       if (this.#cut.has(way(a, b)) || this.#cut.has(way(b, a))) return;
-      if (this.#refused(first, second) || this.#refused(second, first)) return this.#connect(a, b);
+      if (this.#refused(first, second) || this.#refused(second, first)) return this.#turnAway(first, second);
       const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()] };
       this.#links.set(pair(a, b), link);
       const hellos = [first.hello(), second.hello()] as const;
@@ -187,6 +187,14 @@ export class SimulatedNetwork {
     const reason = refusal(own.hello(), theirs, { called, peers: new Set([other.id]) });
     if (reason !== undefined) this.#trace.reached('replicas that disagree did not talk');
     return reason !== undefined;
+  }
+
+  /** Each hears what the other says of itself: who is not called asks. */
+  #turnAway(first: Node, second: Node): void {
+    const hellos = [first.hello(), second.hello()] as const;
+    first.inProcess(() => first.handler.onRefused(hellos[1]), sourceOf(second.id));
+    second.inProcess(() => second.handler.onRefused(hellos[0]), sourceOf(first.id));
+    this.#connect(first.id, second.id);
   }
 
   #end(link: Link): void {

@@ -83,7 +83,8 @@ class Replacement {
   /** Length and contents must be those of what was written. */
   #verify(from: number, crc: number): void {
     const { header, headerBytes } = this.#of;
-    const part = Buffer.allocUnsafe(from === 0 ? headerBytes : READ_BYTES);
+    // One byte more than there should be: a file that is longer shows.
+    const part = Buffer.allocUnsafe(from === 0 ? headerBytes : Math.min(READ_BYTES, this.#at - from + 1));
     this.#fileSystem.read(this.#file!, part, from, (error, length) => {
       if (error !== null) return this.#end(error, undefined);
       const found = part.subarray(0, length);
@@ -126,16 +127,18 @@ class Replacement {
 export class PiecewiseReader {
   readonly #fileSystem: FileSystem;
   readonly #file: number;
+  readonly #bytes: number;
 
   constructor(fileSystem: FileSystem, path: string) {
     this.#fileSystem = fileSystem;
     this.#file = fileSystem.openSync(path, 'r');
+    this.#bytes = fileSystem.fstatSync(this.#file).size;
   }
 
   /** Empty at the end of the file. */
   at(position: number, bytes = READ_BYTES): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const into = Buffer.allocUnsafe(bytes);
+      const into = Buffer.allocUnsafe(Math.min(bytes, Math.max(1, this.#bytes - position)));
       this.#fileSystem.read(this.#file, into, position, (error, read) =>
         error === null ? resolve(into.subarray(0, read)) : reject(error),
       );

@@ -95,6 +95,9 @@ export interface Expectation {
   readonly peers: ReadonlySet<ReplicaId>;
 }
 
+/** How the refusal ends of a call that found nothing wrong, by a replica that had waited for one. */
+export const ONLY_ASKED = 'of two replicas the one with the higher id calls';
+
 /**
  * Why two ends must not talk, and what to do about it; undefined when they may. The text reads the same at both ends:
  * the end that finds the reason sends it to the other.
@@ -117,10 +120,9 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
   if (disagree !== undefined) return disagree;
   if (!peers.has(theirs.self))
     return `${them} is not in the configuration of ${us}: start all replicas with the list that the cluster was first started with, or stop ${them}`;
-  if (called === undefined && theirs.self < own.replicaId)
-    return `${them} called ${us}, and of two replicas the one with the higher id calls: run the same version on both`;
   if (hello.shards !== own.shards)
     return `${them} has ${hello.shards} shards, ${us} has ${own.shards}: start both with the number that the cluster was first started with`;
+  if (called === undefined && theirs.self < own.replicaId) return `${them} called ${us}, and ${ONLY_ASKED}`;
   return undefined;
 }
 

@@ -2,6 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { addressText, type Log, type ReplicaId } from '../kernel/index.js';
 import type { Hello, Transport, TransportHandler } from '../replica/index.js';
 import { Link, type LinkEvents, type LinkOptions } from './link.js';
+import { ONLY_ASKED } from './handshake.js';
 import type { Urgency } from './send-queue.js';
 
 export interface TcpTransportOptions extends Partial<LinkOptions> {
@@ -12,6 +13,8 @@ export interface TcpTransportOptions extends Partial<LinkOptions> {
   /** First back-off before the next call; doubles up to `reconnectMsMax`. Milliseconds, jittered. */
   readonly reconnectMs?: number;
   readonly reconnectMsMax?: number;
+  /** How long a replica waits for a call of one with a higher id before it asks there. Milliseconds. */
+  readonly askAfterMs?: number;
   readonly random?: () => number;
 }
 
@@ -31,7 +34,7 @@ const REPEAT_LOG_MS = 60_000;
 const REMEMBERED_LINES_MAX = 200;
 
 /**
- * One TCP link for each pair of replicas: the one with the higher id calls the one with the lower. A new link from a
+ * One TCP link for each pair of replicas: the one with the higher id calls the one with the lower, which asks when no call comes. A new link from a
  * peer replaces the old one (the peer restarted before this replica noticed its end).
  */
 export function createTcpTransport(options: TcpTransportOptions): Transport {
@@ -47,6 +50,8 @@ class TcpTransport implements Transport {
   /** Every open socket, including those that still connect and those that only deliver a refusal. */
   readonly #sockets = new Set<Socket>();
   readonly #callers = new Map<ReplicaId, Caller>();
+  /** When each peer with a higher id is asked, unless it has a link by then. */
+  readonly #asks = new Map<ReplicaId, NodeJS.Timeout>();
   /** Peers that had a link, whose fate is open. */
   readonly #lost = new Set<ReplicaId>();
   readonly #loggedAt = new Map<string, number>();
@@ -82,7 +87,9 @@ class TcpTransport implements Transport {
         resolve();
       });
     });
-    for (const id of this.#peers) if (id < this.#options.self) this.#connect(id);
+    for (const id of this.#peers)
+      if (id < this.#options.self) this.#connect(id);
+      else this.#askLater(id);
   }
 
   send(peer: ReplicaId, message: Uint8Array, urgency: Urgency): boolean {
@@ -96,6 +103,7 @@ class TcpTransport implements Transport {
   async close(): Promise<void> {
     this.#closed = true;
     for (const { timer } of this.#callers.values()) clearTimeout(timer);
+    for (const timer of this.#asks.values()) clearTimeout(timer);
     for (const link of [...this.#all]) link.end('this replica stops');
     for (const socket of this.#sockets) socket.destroy();
     const server = this.#server;
@@ -129,6 +137,7 @@ class TcpTransport implements Transport {
 
   #connectLater(id: ReplicaId): void {
     if (this.#closed) return;
+    if (id > this.#options.self) return this.#askLater(id);
     const { reconnectMs = 20, reconnectMsMax = 1_000, random = Math.random } = this.#options;
     const caller = this.#callers.get(id) ?? { backOffMs: reconnectMs, timer: undefined, readyAt: undefined };
     this.#callers.set(id, caller);
@@ -140,6 +149,20 @@ class TcpTransport implements Transport {
     caller.backOffMs = Math.min(reconnectMsMax, caller.backOffMs * 2);
     clearTimeout(caller.timer);
     caller.timer = setTimeout(() => this.#connect(id), waitMs);
+  }
+
+  /**
+   * A replica with a higher id that does not call may have another list of replicas than this one. Either end sees that from a
+   * call, and learns there what its peer remembers; where nothing is wrong the call is refused, and changes nothing.
+   */
+  #askLater(id: ReplicaId): void {
+    const { askAfterMs = 2_000, random = Math.random } = this.#options;
+    const ask = (): void => {
+      if (this.#links.has(id)) this.#askLater(id);
+      else this.#connect(id);
+    };
+    clearTimeout(this.#asks.get(id));
+    this.#asks.set(id, setTimeout(ask, askAfterMs * (0.5 + random() / 2)));
   }
 
   #accept(socket: Socket): void {
@@ -164,8 +187,9 @@ class TcpTransport implements Transport {
       onRefused: (hello) => this.#handler!.onRefused(hello),
       onEnd: (link, reason, refused) => {
         this.#ended(link, reason);
-        if (refused === 'by-us') this.#logOnce(`refused a link with ${whom}: ${reason}`, true);
-        else if (refused === 'by-them') this.#logOnce(`${whom} refused a link: ${reason}`, true);
+        const isWrong = !reason.endsWith(ONLY_ASKED);
+        if (refused === 'by-us') this.#logOnce(`refused a link with ${whom}: ${reason}`, isWrong);
+        else if (refused === 'by-them') this.#logOnce(`${whom} refused a link: ${reason}`, isWrong);
         else if (link.peer === undefined) this.#logOnce(`no link with ${whom}: ${reason}`, false);
         if (called !== undefined) this.#connectLater(called);
       },

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { nextSlot, replicaId, shardId } from '../../../src/kernel/index.js';
-import { encodeMessage, type Entry } from '../../../src/paxos/index.js';
+import { ByteWriter, nextSlot, replicaId, shardId } from '../../../src/kernel/index.js';
+import { type Entry, writeMessage } from '../../../src/paxos/index.js';
 import { encodeFrame, PaxosBundle } from '../../../src/replica/frames.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
@@ -30,7 +30,9 @@ function acceptOf(entry: Entry): Buffer {
     entries: [entry],
     chosenThrough: firstSlot,
   } as const;
-  bundle.add(SHARD, encodeMessage(message), false);
+  const encoded = new ByteWriter();
+  writeMessage(encoded, message);
+  bundle.add(SHARD, encoded, false);
   return bundle.take();
 }
 

@@ -47,6 +47,32 @@ describe('one link a pair', () => {
     });
   });
 
+  it('asks a peer with a higher id that does not call, and both learn what the other has', async () => {
+    const { one, two } = await pair({
+      hellos: [helloOf(1, { agreement: { replicas: '1, 2' } }), helloOf(2, { agreement: { replicas: '2' } })],
+      called: { askAfterMs: 10 },
+      caller: { peers: [] },
+    });
+    await eventually('the question', 30_000, () => two.refused.length > 0, 1);
+    expect(two.refused[0]).toBe(1);
+    const line = /^warn: .*replica 1 has replicas 1, 2, replica 2 2: start both with what/;
+    expect(await one.logged('refused a link')).toMatch(line);
+    expect(await two.logged('refused a link')).toMatch(line);
+    expect([...one.events, ...two.events]).toEqual([]);
+  });
+
+  it('asks no more than once a while, and without a warning, where nothing is wrong', async () => {
+    const [nobody] = (await freePorts(1)) as [number];
+    const { one, two } = await pair({
+      called: { askAfterMs: 10 },
+      caller: { peers: [{ id: replicaId(1), host: '127.0.0.1', port: nobody }] },
+    });
+    await eventually('two questions', 30_000, () => two.refused.length >= 2, 1);
+    expect(await one.logged('of two replicas the one with the higher id calls')).toMatch(/^info/);
+    expect([...one.log, ...two.log].filter((line) => line.startsWith('warn'))).toEqual([]);
+    expect([...one.events, ...two.events]).toEqual([]);
+  });
+
   it('when a peer calls again before its old link is known to be dead: the newer counts', async () => {
     const { one, call } = await calledReplica();
     const older = await call();

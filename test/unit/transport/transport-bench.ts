@@ -44,6 +44,8 @@ export class TestReplica {
     this.transport = createTcpTransport({
       reconnectMs: 5,
       reconnectMsMax: 20,
+      // Only where a test asks for it.
+      askAfterMs: 3_600_000,
       ...options,
       self: hello.replicaId,
       log: logTo((level, line) => this.log.push(`${level}: ${line}`)),
