@@ -41,6 +41,8 @@ class Slots {
 
 interface HandlersPort {
   failed(error: Error, lease: RunningLease): void;
+  /** What else has to settle when the lease has ended. */
+  ended(lease: RunningLease): Promise<void>;
 }
 
 /** Runs the handler of each lease: seals, position, handler; again after a throw, until the lease ends. */
@@ -74,6 +76,7 @@ export class Handlers {
       await pausing(backOffMs(backOff, attempt, Math.random()), lease.signal);
     }
     await aborted(lease.signal);
+    await this.#port.ended(lease);
   }
 
   /** False: it did not come to run. */
@@ -83,6 +86,7 @@ export class Handlers {
       await this.#seals.make(lease);
       await lease.readPosition();
       if (lease.signal.aborted) return false;
+      lease.handlerBegins();
       await this.#options.onPartition(lease);
       return true;
     } finally {

@@ -1,4 +1,5 @@
 import type { WorkerOptions } from './options.js';
+import { placeOutside } from './place.js';
 import { Worker } from './worker.js';
 
 export type { AssignorName, SealableStore, WorkerOptions } from './options.js';
@@ -14,4 +15,6 @@ export {
 export type { Worker, WorkerHealth } from './worker.js';
 
 /** Makes a worker; `start` joins the group. Throws TypeError when an option is wrong. */
-export const createWorker = (options: WorkerOptions): Worker => new Worker(options);
+export function createWorker(options: WorkerOptions): Worker {
+  return new Worker(options, { madeAt: placeOutside(createWorker) });
+}

@@ -4,6 +4,7 @@ import { NotOwnedError } from '../locking/index.js';
 import { errorCode } from '../wire/index.js';
 import type { Held } from './machine-types.js';
 import { pausing } from './pausing.js';
+import { framesOf, type Place, placeOutside } from './place.js';
 import { type Lease, LeaseEndedError, type LeaseEnd } from './types.js';
 
 /** What a lease asks of its worker. */
@@ -12,6 +13,8 @@ export interface LeaseContext {
   now(): number;
   /** When everything owned is lost, unless the coordinator answers before. */
   sessionEndsAt(): number;
+  /** Of the worker: for a handler that never used its lease. */
+  readonly madeAt: Place;
   /** Kafka's error code. Rejects with ConnectionError or BrokerError. */
   commit(lease: Held, position: Int64): Promise<number>;
   /** What is committed; null: nothing. Rejects with ConnectionError or BrokerError. */
@@ -29,6 +32,8 @@ const PASSING: readonly number[] = [
   errorCode('UNKNOWN_MEMBER_ID'),
 ];
 const BACK_OFF = { firstMs: 20, mostMs: 500 };
+/** This method of the lease, and the one that the handler has called. */
+const LEASE_FRAMES = 2;
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** Kafka's code of a failure that passes by itself; all others are thrown again. */
@@ -45,7 +50,7 @@ export class RunningLease implements Lease {
   readonly partition: number;
   readonly scope: string;
   readonly epoch: number;
-  readonly token: bigint;
+  readonly #token: bigint;
   readonly owner: string;
   readonly #held: Held;
   readonly #context: LeaseContext;
@@ -55,7 +60,9 @@ export class RunningLease implements Lease {
   #why = '';
   #drainUntil = Number.POSITIVE_INFINITY;
   #position: bigint | null = null;
-  #lastUse: { readonly what: string; readonly at: number; readonly stack: Error } | undefined;
+  #lastUse: { readonly what: string; readonly at: number; readonly place: Place } | undefined;
+  /** When its handler was called last. */
+  #begunAt: number | undefined;
   /** Commits go one after the other. */
   #commits: Promise<void> = Promise.resolve();
 
@@ -68,12 +75,19 @@ export class RunningLease implements Lease {
     this.partition = partition;
     this.scope = `${context.group}/${topic}/${partition}`;
     this.epoch = epoch;
-    this.token = token ?? BigInt(epoch);
+    this.#token = token ?? BigInt(epoch);
     this.owner = memberId;
   }
 
+  /** The first read of a run shows where its handler begins; later ones cost nothing. */
   get signal(): AbortSignal {
+    if (this.#lastUse === undefined) this.#used('read its signal');
     return this.#controller.signal;
+  }
+  /** Read by a store for each write. */
+  get token(): bigint {
+    this.#used('wrote with its token');
+    return this.#token;
   }
   /** Aborts when nothing may be written any more. */
   get over(): AbortSignal {
@@ -115,24 +129,34 @@ export class RunningLease implements Lease {
     this.#controller.abort(error);
   }
 
+  /** The handler is called now; what was done with the lease before is not its doing. */
+  handlerBegins(): void {
+    this.#begunAt = this.#context.now();
+    this.#lastUse = undefined;
+  }
   /** When the handler used the lease last. */
   get usedAt(): number {
     return this.#lastUse?.at ?? Number.NEGATIVE_INFINITY;
   }
-  /** Where the handler was when it last used the lease: for who looks for one that does not settle. */
+  /**
+   * Where the handler was when it last used the lease: for who looks for one that does not settle. What waits in an `await` has no
+   * stack any more; this one leads through the functions that await it.
+   */
   lastUse(): string {
-    if (this.#lastUse === undefined) return `${this.scope}: its handler has not used its lease yet.`;
-    const { what, at, stack } = this.#lastUse;
-    const frames = (stack.stack ?? '').split('\n').slice(3).join('\n');
-    return `${this.scope}: its handler called ${what} ${Math.round(this.#context.now() - at)} ms ago, and nothing of its lease since:\n${frames}`;
+    const context = this.#context;
+    if (this.#begunAt === undefined) return `${this.scope}: its handler has not begun.`;
+    if (this.#lastUse === undefined)
+      return `${this.scope}: its handler has begun ${Math.round(context.now() - this.#begunAt)} ms ago, and has not used its lease. Its worker was made here:\n${framesOf(context.madeAt)}`;
+    const { what, at, place } = this.#lastUse;
+    return `${this.scope}: its handler ${what} ${Math.round(context.now() - at)} ms ago, and has not used its lease since:\n${framesOf(place, LEASE_FRAMES)}`;
   }
   #used(what: string): void {
-    // Its first frames are this method, and the one of the lease that was called.
-    this.#lastUse = { what, at: this.#context.now(), stack: new Error(what) };
+    if (this.#begunAt === undefined) return;
+    this.#lastUse = { what, at: this.#context.now(), place: placeOutside(placeOutside) };
   }
 
   assertOwned(): void {
-    this.#used('assertOwned');
+    this.#used('called assertOwned');
     this.#assertOwned();
   }
   #assertOwned(): void {
@@ -147,7 +171,7 @@ export class RunningLease implements Lease {
   }
 
   commit(position: bigint | number): Promise<void> {
-    this.#used(`commit(${position})`);
+    this.#used(`called commit(${position})`);
     const wanted = BigInt(position);
     if (wanted < 0n || wanted > INT64_MAX)
       return Promise.reject(new RangeError(`a position is from 0 to 2^63-1, and not ${position}`));

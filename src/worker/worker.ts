@@ -11,6 +11,7 @@ import { WorkerMachine } from './machine.js';
 import type { Effect, Held, Input } from './machine-types.js';
 import { checkedOptions, type CheckedOptions, type WorkerOptions } from './options.js';
 import { loopBlocked, missingTopics, problemOf, WorkerError } from './problems.js';
+import { type Place, placeOutside } from './place.js';
 import { Positions } from './positions.js';
 import { MembershipRequests } from './requests.js';
 import { RunningLease } from './running-lease.js';
@@ -37,6 +38,13 @@ export interface WorkerHealth {
   readonly loopDelayMs: number;
 }
 
+/** For what is built on a worker. */
+export interface WorkerHooks {
+  /** Settles when what belongs to an ended lease has settled, besides its handler: the group is told of the stop then. */
+  readonly ended?: (lease: Lease) => Promise<void>;
+  readonly madeAt?: Place;
+}
+
 /** A member of a group that runs a handler for each partition that it is given. */
 export class Worker implements AsyncDisposable {
   readonly #options: CheckedOptions;
@@ -47,6 +55,7 @@ export class Worker implements AsyncDisposable {
   readonly #positions: Positions;
   readonly #leases = new Map<number, RunningLease>();
   readonly #events = new EventEmitter();
+  readonly #madeAt: Place;
   readonly #now = countingSuspends({
     monotonicMs: () => performance.now(),
     wallMs: () => Date.now(),
@@ -62,8 +71,9 @@ export class Worker implements AsyncDisposable {
   readonly #onSignal = (): void => void this.stop('the process was told to end');
 
   /** Throws TypeError when an option is wrong. */
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerOptions, { ended, madeAt = placeOutside(Worker) }: WorkerHooks = {}) {
     this.#options = checkedOptions(options);
+    this.#madeAt = madeAt;
     this.#client = new GroupClient(clientOptions(this.#options));
     this.#machine = new WorkerMachine(
       {
@@ -83,6 +93,7 @@ export class Worker implements AsyncDisposable {
     this.#positions = new Positions((partitions) => this.#client.committed(partitions));
     this.#handlers = new Handlers(this.#options, {
       failed: (error, lease) => this.#emit('error', { error, lease }),
+      ended: (lease) => ended?.(lease) ?? Promise.resolve(),
     });
   }
 
@@ -321,6 +332,7 @@ export class Worker implements AsyncDisposable {
     const context = {
       group: this.#options.group,
       now: this.#now,
+      madeAt: this.#madeAt,
       sessionEndsAt: () => this.#sessionEndsAt(),
       commit: (lease: Held, position: number | bigint) =>
         this.#client.commit(this.#machine.membership, lease, position),

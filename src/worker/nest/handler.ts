@@ -3,7 +3,6 @@ import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { isEnd } from '../handlers.js';
-import { aborted } from '../pausing.js';
 import type { Lease, LeaseEnd } from '../types.js';
 import { isLease } from './decorators.js';
 import type { FoundWorker } from './discovery.js';
@@ -19,7 +18,7 @@ export class PartitionHandler {
   readonly #log = new Logger('WorkerModule');
   readonly #onPartition: Call;
   readonly #onEnd: Readonly<Record<LeaseEnd, readonly Call[]>>;
-  readonly #endsOf = new WeakMap<Lease, Promise<void>[]>();
+  readonly #endsOf = new WeakMap<Lease, Ends>();
 
   constructor(
     readonly worker: FoundWorker,
@@ -33,28 +32,47 @@ export class PartitionHandler {
 
   /** `onPartition` of the worker. Settles when the methods for the end of the lease have settled too. */
   async work(lease: Lease): Promise<void> {
-    const ends: Promise<void>[] = [];
+    const ends = this.#endsOf.get(lease) ?? new Ends();
     this.#endsOf.set(lease, ends);
     try {
       await this.#onPartition(lease);
-      if (this.#onEnd.revoked.length > 0) await aborted(lease.signal);
+      if (this.#onEnd.revoked.length > 0) await ends.begun;
     } finally {
-      // `lost` may come while those for `revoked` run.
-      for (let at = 0; at < ends.length; at++) await ends[at];
+      await ends.settled();
     }
   }
 
   /** Of what has not begun there is nothing to end. */
   ended(end: LeaseEnd, lease: Lease): void {
     const ends = this.#endsOf.get(lease);
-    if (ends === undefined) return;
-    for (const call of this.#onEnd[end]) {
-      const done = call(lease).then(
-        () => undefined,
-        (error: unknown) => this.#log.error(`${lease.scope}, when it was ${end}: ${String(error)}`),
+    for (const call of this.#onEnd[end])
+      ends?.add(
+        call(lease).then(
+          () => undefined,
+          (error: unknown) => this.#log.error(`${lease.scope}, when it was ${end}: ${String(error)}`),
+        ),
       );
-      ends.push(done);
-    }
+    ends?.begin();
+  }
+
+  /** The methods for the end of the lease have settled, also of one whose handler did not run at its end. */
+  async settled(lease: Lease): Promise<void> {
+    await this.#endsOf.get(lease)?.settled();
+  }
+}
+
+/** What is called at the end of one lease. */
+class Ends {
+  readonly #calls: Promise<void>[] = [];
+  begin!: () => void;
+  readonly begun = new Promise<void>((resolve) => (this.begin = resolve));
+
+  add(call: Promise<void>): void {
+    this.#calls.push(call);
+  }
+  /** `lost` may come while those for `revoked` run. */
+  async settled(): Promise<void> {
+    for (let at = 0; at < this.#calls.length; at++) await this.#calls[at];
   }
 }
 

@@ -107,7 +107,8 @@ export class PartitionWorkers {
     // An event about a handler that does not settle names it.
     const names = handlers.map(({ worker }) => `${worker.name}.${worker.methods.partition[0]}`);
     Object.defineProperty(onPartition, 'name', { value: names.join(' or ') });
-    const worker = new Worker({ ...options, group, topics: [...byTopic.keys()], onPartition });
+    const ended = (lease: Lease): Promise<void> => byTopic.get(lease.topic)!.settled(lease);
+    const worker = new Worker({ ...options, group, topics: [...byTopic.keys()], onPartition }, { ended });
     logEvents(worker, group, this.#log);
     for (const end of ['revoked', 'lost'] as const)
       worker.on(end, ({ leases }) => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Fence, MemoryStore } from '../../../src/locking/index.js';
+import { type Fence, MemoryStore, Records } from '../../../src/locking/index.js';
 import { Handlers } from '../../../src/worker/handlers.js';
 import { checkedOptions, type WorkerOptions } from '../../../src/worker/options.js';
+import { placeOutside } from '../../../src/worker/place.js';
 import { RunningLease } from '../../../src/worker/running-lease.js';
+import type { Lease } from '../../../src/worker/types.js';
 
 const CLUSTER_FORMED = 1_700_000_000n << 21n;
 const LATER_CLUSTER_FORMED = 1_800_000_000n << 21n;
@@ -12,6 +14,7 @@ function leaseOf(token: bigint): RunningLease {
   return new RunningLease(held, {
     group: 'g',
     now: () => performance.now(),
+    madeAt: placeOutside(leaseOf),
     sessionEndsAt: () => Number.POSITIVE_INFINITY,
     commit: () => new Promise(() => undefined),
     committed: () => Promise.resolve(null),
@@ -27,7 +30,7 @@ const handlersOf = (options: Partial<WorkerOptions>, failed: (error: Error) => v
       onPartition: () => undefined,
       ...options,
     }),
-    { failed },
+    { failed, ended: () => Promise.resolve() },
   );
 
 describe('the handler of a lease', () => {
@@ -85,20 +88,48 @@ describe('the handler of a lease', () => {
     await running;
   });
 
-  it('that waits is found by its last use of the lease', async () => {
-    const lease = leaseOf(CLUSTER_FORMED);
-    expect(lease.lastUse()).toMatch(/not used its lease/);
-    const running = handlersOf(
-      {
-        onPartition: async function commitsAndWaits(each) {
-          await each.commit(7);
-        },
-      },
-      () => undefined,
-    ).run(lease);
-    while (!lease.lastUse().includes('commit(7)')) await new Promise((resume) => setImmediate(resume));
-    expect(lease.lastUse()).toMatch(/its handler called commit\(7\) \d+ ms ago[^]*handlers\.test\.ts/);
-    lease.ends('lost', 'enough', 0);
-    void running;
+  describe('that waits is found by its last use of the lease', () => {
+    const lastUseOf = async (onPartition: WorkerOptions['onPartition'], said: RegExp): Promise<string> => {
+      const lease = leaseOf(CLUSTER_FORMED);
+      const handlers = handlersOf({ stores: [new MemoryStore()], onPartition }, () => undefined);
+      void handlers.run(lease);
+      while (!said.test(lease.lastUse())) await new Promise((resume) => setImmediate(resume));
+      lease.ends('lost', 'enough', 0);
+      return lease.lastUse();
+    };
+    const never = (): Promise<void> => new Promise(() => undefined);
+
+    it('a commit, with the functions that wait for it', async () => {
+      const deeper = async (each: Lease): Promise<void> => {
+        await new Promise(setImmediate);
+        await each.commit(7);
+      };
+      const text = await lastUseOf(async (each) => {
+        await deeper(each);
+      }, /commit/);
+      expect(text).toMatch(/called commit\(7\) \d+ ms ago.*(\n +at .*handlers\.test\.ts.*){2}\n/);
+    });
+
+    it('a write of a store', async () => {
+      const records = new Records<{ n: number }>(new MemoryStore(), 'counters');
+      const text = await lastUseOf(async (each) => {
+        await records.insert('1', { n: 1 }, { fence: each });
+        await never();
+      }, /token/);
+      expect(text).toMatch(/wrote with its token \d+ ms ago[^]*\n +at .*handlers\.test\.ts/);
+    });
+
+    it('where it took the signal, when it used nothing else', async () => {
+      const text = await lastUseOf(async ({ signal }) => {
+        await never();
+        signal.throwIfAborted();
+      }, /signal/);
+      expect(text).toMatch(/read its signal \d+ ms ago.*\n +at .*handlers\.test\.ts/);
+    });
+
+    it('where its worker was made, when it used nothing', async () => {
+      const text = await lastUseOf(never, /begun \d+ ms ago/);
+      expect(text).toMatch(/has not used its lease. Its worker was made here:\n +at .*handlers\.test\.ts/);
+    });
   });
 });

@@ -8,6 +8,7 @@ const leaseWith = (context: Partial<LeaseContext>): RunningLease =>
   new RunningLease(HELD, {
     group: 'g',
     now: () => 0,
+    madeAt: {},
     sessionEndsAt: () => 1_000,
     commit: () => Promise.resolve(0),
     committed: () => Promise.resolve(null),
