@@ -33,7 +33,7 @@ class Watch {
   see(event) {
     const { name, at, partition, kind } = event;
     if (kind === 'generation') say(name, `is in generation ${event.generation}`, at);
-    if (kind === 'problem') say(name, event.error, at);
+    if (kind === 'problem' || kind === 'crashed') say(name, event.error, at);
     if (!['takes', 'gives', 'committed'].includes(kind)) return;
     this.#heard.set(partition, [...(this.#heard.get(partition) ?? []), event]);
     if (kind === 'takes') this.owners.set(partition, name);

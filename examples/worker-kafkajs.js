@@ -65,7 +65,7 @@ consumer.on(consumer.events.CRASH, ({ payload }) => {
   // The worker stops; kafkajs starts again by itself, as another member.
   own([]);
   say(
-    { kind: 'problem', error: payload.error.message },
+    { kind: 'crashed', error: payload.error.message },
     `lost its coordinator (${payload.error.message}), looks for the next`,
   );
 });

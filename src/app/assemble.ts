@@ -145,6 +145,7 @@ function brokerSettings(settings: Settings): BrokerSettings {
     topicPartitionsMax,
     topicsMax: settings.topicsMax,
     commitOwnership: settings.commitOwnership,
+    membersMoveMs: settings.membersMoveMs,
     topicPartitionsDefault: autoCreatePartitions,
     autoCreateTopics: { enabled: autoCreateTopics, partitions: autoCreatePartitions },
   };

@@ -71,7 +71,7 @@ export class ReplicaNode {
     this.#openWhenReady();
   }
 
-  /** Leadership goes first, while clients can still be told; then the clients, then the links and the disk. */
+  /** Leadership goes first, while clients can still be told where it went; then the clients, then the links and the disk. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#replica.handOver(this.#settings.handOverMs);
@@ -126,7 +126,7 @@ export class ReplicaNode {
   }
 
   #readiness(): Readiness {
-    const reasons = unreadyReasons(this.#replica);
+    const reasons = this.#stopping ? ['it is stopping'] : unreadyReasons(this.#replica);
     if (reasons.length === 0 && !this.#clientsLetIn)
       reasons.push('it is catching up; then the Kafka port opens');
     return { ready: reasons.length === 0, reasons };

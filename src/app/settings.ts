@@ -359,6 +359,13 @@ export const SETTINGS = {
     preset: 2_000,
     help: 'On shutdown: how long to wait until other replicas have taken over what this one leads.',
   }),
+  membersMoveMs: integer({
+    unit: 'ms',
+    min: 0,
+    max: 60_000,
+    preset: 6_000,
+    help: 'On shutdown, after that: how long to wait until every member of a group has been told, in answer to its next request, to look for another replica. Members that lose their connection instead may start a rebalance.',
+  }),
   shutdownTimeoutMs: integer({
     unit: 'ms',
     min: 100,

@@ -34,10 +34,15 @@ export class ClusterFacts {
     return this.#coordinator.brokers().filter(({ up }) => up);
   }
 
-  /** The replica that coordinates the groups of a shard; undefined while none is known that a client could reach. */
+  /**
+   * The replica that coordinates the groups of a shard; undefined while none is known that a client could reach, and from when
+   * it says that it is about to stop until another one has taken over. Metadata lists it as long as it serves: kafkajs ends
+   * its connection to a coordinator that is not listed, and gives up its membership.
+   */
   leaderOf(shard: ShardId): BrokerAddress | undefined {
     const leader = this.#coordinator.leaderOf(shard);
-    return leader === undefined ? undefined : this.brokers().find(({ id }) => id === leader);
+    if (leader === undefined) return undefined;
+    return this.brokers().find(({ id, leaving }) => id === leader && leaving !== true);
   }
 
   /** The leader of the cluster's facts if clients can reach it, else any listed replica (docs/clients.md#replica-ids). */

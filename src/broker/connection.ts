@@ -38,6 +38,9 @@ export type AddressesTold = ReadonlyMap<number, Address>;
 
 /** Metadata, OffsetFetch, DescribeGroups, ListGroups: a short request for an answer as long as the cluster is large. */
 const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
+const JOIN_GROUP = 11;
+/** JoinGroup, Heartbeat, SyncGroup, ConsumerGroupHeartbeat: a member asks its coordinator. */
+const OF_MEMBERS: ReadonlySet<number> = new Set([JOIN_GROUP, 12, 14, 68]);
 /** With so much unread by the client nothing more is read from it. Bytes. */
 const UNREAD_PAUSE_BYTES = 256 * 1024;
 /** So many actions wait for the end of a connection; beyond, the oldest runs at once. */
@@ -76,6 +79,9 @@ export class Connection implements ExchangeOwner, Worker {
   lastActiveMs: number;
   active = true;
   touched = false;
+  /** A member of a group speaks through it, and its last request was not sent to another coordinator. */
+  hasMember = false;
+  sentAway = false;
   /** Whether a request ever came. */
   spoke = false;
   readonly #addresses: AddressesTold | undefined;
@@ -282,6 +288,7 @@ export class Connection implements ExchangeOwner, Worker {
     try {
       for (; head?.ready === true; head = head.next) {
         if (head.write(writer, (shard) => this.#host.leaseHolds(shard))) counters.leaseLost++;
+        if (OF_MEMBERS.has(head.api.key)) this.#answeredMember(head);
         this.#inFlight--;
         this.#inFlightBytes -= head.requestBytes;
       }
@@ -309,6 +316,12 @@ export class Connection implements ExchangeOwner, Worker {
     this.#socket.write(writer.view());
     // What the kernel did not take at once still lies in this memory: it belongs to the socket from now on.
     if (this.unread > 0 || bytes > WRITER_BYTES_KEPT) shared.renew();
+  }
+
+  #answeredMember({ api, saidElsewhere }: Exchange): void {
+    this.hasMember = !saidElsewhere;
+    if (saidElsewhere) this.sentAway = true;
+    else if (api.key === JOIN_GROUP) this.sentAway = false;
   }
 
   /** Starts nothing more; what is under way is still answered. */

@@ -9,11 +9,17 @@ import {
   writeResponseFrame,
 } from '../wire/index.js';
 import type { Parked } from './parked.js';
+import { NOT_COORDINATOR } from './refusals.js';
 
 /** What an exchange needs of the connection it belongs to. */
 export interface ExchangeOwner {
   /** The client's own name for itself, of its newest request; '' when it gives none. */
   readonly clientId: string;
+  /**
+   * A member was sent to another coordinator since it joined last. kafkajs joins because of it, maybe after heartbeats that are
+   * answered again: it sends them side by side.
+   */
+  readonly sentAway: boolean;
   /** As Kafka writes it: `/` and the address. */
   readonly clientHost: string;
   /** What this client is told of where a replica is: that depends on the listener that it came through. */
@@ -42,6 +48,8 @@ export class Exchange<N extends ApiName = ApiName> {
   #parked: Parked | null = null;
   #abandoned = false;
   #whenAbandoned: (() => void) | null = null;
+  /** The answer that left says that this replica coordinates the group no more. */
+  saidElsewhere = false;
 
   constructor(
     readonly owner: ExchangeOwner,
@@ -112,6 +120,7 @@ export class Exchange<N extends ApiName = ApiName> {
     return true;
   }
   encode(writer: WireWriter, reply: ReplyOf<N>): void {
+    this.saidElsewhere = (reply as { readonly errorCode?: number }).errorCode === NOT_COORDINATOR;
     // An API and its replies belong together; the compiler cannot follow that through the union.
     writeResponseFrame(writer, this.api as unknown as Api, this, reply);
   }

@@ -44,8 +44,9 @@ export interface Broker {
   /** Rejects when the address cannot be listened on. */
   start(): Promise<Address>;
   /**
-   * Takes no more connections and requests, answers what is parked, waits for what is under way up to `stopGraceMs`,
-   * writes it out and closes. Hand leadership over before, so that clients find another coordinator.
+   * Serves on for up to `membersMoveMs`, until members know that another replica coordinates them. Then takes no more
+   * connections and requests, answers what is parked, waits for what is under way up to `stopGraceMs`, writes it out and
+   * closes. Hand leadership over before.
    */
   stop(): Promise<void>;
   /** Closes the listener and breaks every connection, at once. */
@@ -91,6 +92,7 @@ class TcpBroker implements Broker, ConnectionHost {
   #unsubscribe: (() => void)[] = [];
   #cancelSweep: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
+  #takesNoMore = false;
 
   constructor(options: BrokerOptions) {
     const { coordinator } = options;
@@ -170,6 +172,7 @@ class TcpBroker implements Broker, ConnectionHost {
     this.#context.drains.ask(group, members);
   }
   #closeListeners(): void {
+    this.#takesNoMore = true;
     this.#cancelSweep?.();
     for (const { listener } of this.#listeners) listener.close();
   }
@@ -178,7 +181,18 @@ class TcpBroker implements Broker, ConnectionHost {
     this.#unsubscribe = [];
     for (const connection of [...this.#connections]) connection.close('stopping', '');
   }
+  /** A member hears of it with its next request; who stops as the last one has nobody to name. */
+  async #membersMove(): Promise<void> {
+    const { coordinator } = this.#options;
+    const until = this.#clock.monotonic() + this.settings.membersMoveMs;
+    const pending = (): boolean =>
+      [...this.#connections].some(({ hasMember }) => hasMember) &&
+      coordinator.brokers().some(({ id, up, leaving }) => id !== coordinator.self && up && leaving !== true);
+    while (!this.#takesNoMore && pending() && this.#clock.monotonic() < until)
+      await new Promise<void>((resume) => this.#clock.after(STOP_POLL_MS, resume));
+  }
   async #stop(): Promise<void> {
+    await this.#membersMove();
     this.#closeListeners();
     for (const connection of this.#connections) connection.stopReading();
     // One by one as they come: a JoinGroup that is applied during the grace may park now.
@@ -206,9 +220,9 @@ class TcpBroker implements Broker, ConnectionHost {
 
   #accept(socket: Socket, addresses: AddressesTold | undefined): void {
     const { connectionsMax } = this.settings;
-    if (this.#stopping === undefined && this.#connections.size >= connectionsMax) this.#makeRoom();
-    if (this.#stopping !== undefined || this.#connections.size >= connectionsMax) {
-      const cause = this.#stopping === undefined ? 'too-many-connections' : 'stopping';
+    if (!this.#takesNoMore && this.#connections.size >= connectionsMax) this.#makeRoom();
+    if (this.#takesNoMore || this.#connections.size >= connectionsMax) {
+      const cause = this.#takesNoMore ? 'stopping' : 'too-many-connections';
       this.counters.closed(cause);
       if (cause !== 'stopping')
         this.#warn(

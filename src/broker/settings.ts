@@ -15,7 +15,12 @@ export interface BrokerSettings {
   readonly connectionIdleMs: number;
   /** Answers a client has not read; beyond this its connection is closed. Bytes. */
   readonly outgoingBytesMax: number;
-  /** How long `stop` waits for answers under way. Milliseconds. */
+  /**
+   * How long `stop` waits until the members of groups have been told that another replica coordinates them. Whoever hears of it
+   * by a connection that breaks may give up its membership: kafkajs does, which is a rebalance. Milliseconds.
+   */
+  readonly membersMoveMs: number;
+  /** How long `stop` waits for answers under way, after that. Milliseconds. */
   readonly stopGraceMs: number;
   /** The longest time an empty Fetch is held, whatever the client asks for. Milliseconds. */
   readonly fetchHoldMsMax: number;
@@ -35,6 +40,7 @@ export const DEFAULT_BROKER_SETTINGS: BrokerSettings = {
   maxInFlightPerConnection: 64,
   connectionIdleMs: 600_000,
   outgoingBytesMax: 16 * 1024 * 1024,
+  membersMoveMs: 6_000,
   stopGraceMs: 5_000,
   fetchHoldMsMax: 300_000,
   commitOwnership: 'owner',

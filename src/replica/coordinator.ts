@@ -45,6 +45,8 @@ export interface BrokerAddress {
   readonly port: number;
   /** Heard from lately (always true for this replica). */
   readonly up: boolean;
+  /** It has said that it is about to stop. */
+  readonly leaving?: boolean;
   /** False for a replica that lost its disk, and follows without a vote. Absent: it votes. */
   readonly votes?: boolean;
 }

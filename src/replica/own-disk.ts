@@ -25,7 +25,6 @@ export class OwnDisk {
   readonly #fatal: (reason: string) => void;
   readonly #positions = new DiskPositions();
   #identity: DiskIdentity | undefined;
-  #leaving = false;
   #claimedAt: MonotonicMs = monotonicMs(0);
 
   constructor({ options, peers, guard, fatal }: OwnDiskOptions) {
@@ -54,15 +53,15 @@ export class OwnDisk {
   }
   hello(): Hello {
     const hello = helloOf(this.identity, this.#positions.all, this.#options);
-    return this.#leaving ? { ...hello, leaving: true } : hello;
+    return this.leaving ? { ...hello, leaving: true } : hello;
   }
   /** Tells the peers that this replica is about to stop. */
   leave(): void {
-    this.#leaving = true;
+    this.#peers.leave();
     this.#options.transport.helloChanged();
   }
   get leaving(): boolean {
-    return this.#leaving;
+    return this.#peers.isLeaving(this.#options.self);
   }
 
   tick(now: MonotonicMs): void {

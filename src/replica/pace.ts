@@ -20,10 +20,14 @@ export class Pace {
     this.#tickedAt = this.#returnedAt = now;
   }
 
-  /** Ticks all shards. */
-  tick(now: MonotonicMs, hosts: readonly ShardHost[], diskStalls: boolean): void {
+  /** Ticks all shards. `someoneLeaves`: a replica is about to stop, and no leadership returns meanwhile, least of all to it. */
+  tick(
+    now: MonotonicMs,
+    hosts: readonly Pick<ShardHost, 'shard' | 'step' | 'tick'>[],
+    { diskStalls, someoneLeaves }: { readonly diskStalls: boolean; readonly someoneLeaves: boolean },
+  ): void {
     const stalledMs = this.ticked(now);
-    const returning = this.returning(now, hosts.length);
+    const returning = someoneLeaves ? undefined : this.returning(now, hosts.length);
     for (const host of hosts) {
       if (stalledMs > 0) host.step({ kind: 'stalled', ms: stalledMs });
       host.tick({ keepLeadership: host.shard !== returning, diskStalls });

@@ -11,6 +11,7 @@ export class Peers {
   readonly #replicas: readonly ReplicaAddress[];
   readonly #up = new Map<ReplicaId, Hello>();
   readonly #met = new Map<ReplicaId, Hello>();
+  #selfLeaves = false;
   #remembered: Readonly<Record<string, number>> = {};
 
   constructor(self: ReplicaId, replicas: readonly ReplicaAddress[], featureLevel = FEATURE_LEVEL) {
@@ -47,7 +48,15 @@ export class Peers {
   }
   /** It said so in its last Hello. */
   isLeaving(peer: ReplicaId): boolean {
-    return this.#met.get(peer)?.leaving === true;
+    return peer === this.#self ? this.#selfLeaves : this.#met.get(peer)?.leaving === true;
+  }
+  /** This replica is about to stop. */
+  leave(): void {
+    this.#selfLeaves = true;
+  }
+  /** One of those that run now is about to stop. */
+  get someoneLeaves(): boolean {
+    return this.#selfLeaves || [...this.#up.values()].some(({ leaving }) => leaving === true);
   }
   isUp(peer: ReplicaId): boolean {
     return this.#up.has(peer);
@@ -72,7 +81,8 @@ export class Peers {
     return this.#replicas.map(({ id, kafka }) => {
       const hello = this.#up.get(id);
       const { host, port } = hello?.kafka ?? kafka;
-      return { id, host, port, up: id === this.#self || hello !== undefined, http: hello?.http };
+      const up = id === this.#self || hello !== undefined;
+      return { id, host, port, up, leaving: up && this.isLeaving(id), http: hello?.http };
     });
   }
   status(): readonly { readonly id: ReplicaId; readonly up: boolean }[] {

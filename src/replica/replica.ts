@@ -244,7 +244,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #tick(): void {
     const now = this.#clock.monotonic();
     this.#diskWatch.tick(now, this.#pace.tickMs);
-    this.#pace.tick(now, this.hosts, this.#diskWatch.stalls);
+    const { stalls: diskStalls } = this.#diskWatch;
+    this.#pace.tick(now, this.hosts, { diskStalls, someoneLeaves: this.peers.someoneLeaves });
     this.forwarding.tick();
     this.remoteReads.tick();
     if (!this.#diskWatch.stalls) this.#disk.tick(now);

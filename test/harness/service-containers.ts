@@ -51,11 +51,14 @@ const IMAGES: { readonly [K in ServiceKind]: Image } = {
   },
 };
 
+const imageOf = (kind: ServiceKind): string =>
+  process.env[`QUORATE_TEST_${kind.toUpperCase()}_IMAGE`] ?? IMAGES[kind].name;
+
 /** A server that is not started yet; ready when it takes connections. Loads testcontainers: it takes a second. */
 export async function serviceContainer(kind: ServiceKind): Promise<GenericContainer> {
   const { GenericContainer, Wait } = await import('testcontainers');
-  const { name, port, environment, command, ready } = IMAGES[kind];
-  return new GenericContainer(process.env[`QUORATE_TEST_${kind.toUpperCase()}_IMAGE`] ?? name)
+  const { port, environment, command, ready } = IMAGES[kind];
+  return new GenericContainer(imageOf(kind))
     .withEnvironment({ ...environment })
     .withCommand([...command])
     .withExposedPorts(port)
@@ -67,7 +70,7 @@ export async function serviceContainer(kind: ServiceKind): Promise<GenericContai
 export const serviceUrl = (kind: ServiceKind, started: StartedTestContainer): string =>
   IMAGES[kind].url(started.getHost(), started.getMappedPort(IMAGES[kind].port));
 
-/** A server in a container, where a Docker engine answers; a text says why there is none. */
+/** A server in a container, where a Docker engine answers that has its image or can pull it; a text says why there is none. */
 export async function startContainer(kind: ServiceKind): Promise<OwnService | string> {
   if (!mayHaveEngine()) return 'no Docker engine';
   // Loaded only here: it takes a second, and most runs have no engine.
@@ -79,7 +82,12 @@ export async function startContainer(kind: ServiceKind): Promise<OwnService | st
   } catch (error) {
     return `no Docker engine answers: ${(error as Error).message}`;
   }
-  const started = await (await serviceContainer(kind)).start();
+  let started: StartedTestContainer;
+  try {
+    started = await (await serviceContainer(kind)).start();
+  } catch (error) {
+    return `no container of ${imageOf(kind)}: ${(error as Error).message}`;
+  }
   const container = dockerode.getContainer(started.getId());
   return {
     kind,

@@ -52,10 +52,13 @@ export async function findService(kind: ServiceKind): Promise<Found<Service>> {
   return findOwnService(kind);
 }
 
-/** In Docker where an engine answers, else as a local binary with its data in a temporary directory. */
-export async function findOwnService(kind: ServiceKind): Promise<Found<OwnService>> {
+/** In Docker where an engine has or pulls the image, else as a local binary with its data in a temporary directory. */
+export async function findOwnService(
+  kind: ServiceKind,
+  ways: readonly ((kind: ServiceKind) => Promise<OwnService | string>)[] = [startContainer, startBinary],
+): Promise<Found<OwnService>> {
   const reasons: string[] = [];
-  for (const start of [startContainer, startBinary]) {
+  for (const start of ways) {
     const started = await start(kind);
     if (typeof started !== 'string') return { service: started };
     reasons.push(started);

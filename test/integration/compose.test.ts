@@ -1,14 +1,24 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { Kafka, logLevel } from 'kafkajs';
 import { RandomUuid } from 'testcontainers';
 import { freePorts } from '../harness/tcp-ports.js';
 import { eventually } from '../harness/waiting.js';
-import { BASE, BUILD_MS_MAX, buildImage, describeWithDocker, engine, IMAGE, ROOT } from './docker.js';
+import {
+  BASE,
+  BUILD_MS_MAX,
+  buildImage,
+  describeWithDocker,
+  engine,
+  IMAGE,
+  ROOT,
+  it,
+  TEST_MS_MAX,
+  showOnFailure,
+} from './docker.js';
 import { programContainer } from './workers.js';
 
-const TEST_MS_MAX = 240_000;
 const WITHIN_MS = 120_000;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const run = promisify(execFile);
@@ -64,6 +74,7 @@ describeWithDocker('docker/compose.yaml', () => {
     if (found === undefined) throw new Error('neither docker compose nor docker-compose is installed');
     command = found;
     if (built === undefined) await compose('build', '--quiet', 'worker-1');
+    showOnFailure(async () => (await compose('logs', '--no-color', '--tail', '30')).split('\n'));
     await compose('up', '--detach', '--no-build');
   }, BUILD_MS_MAX);
   afterAll(async () => {
@@ -71,62 +82,56 @@ describeWithDocker('docker/compose.yaml', () => {
     if (built === undefined) await (await engine()).getImage(worker).remove();
   }, TEST_MS_MAX);
 
-  it(
-    'starts replicas, stores and workers in order; the workers share the tenants and count in both stores',
-    async () => {
-      const http = `http://localhost:${ports[3]}`;
-      await eventually('the workers have counted', WITHIN_MS, async () => {
-        const response = await fetch(`${http}/groups/counters/offsets`).catch(() => undefined);
-        if (response?.ok !== true) return false;
-        const { offsets } = (await response.json()) as { offsets: { offset: string }[] };
-        return offsets.length === 8 && offsets.every(({ offset }) => Number(offset) >= 2);
-      });
-      const docker = await engine();
-      const all = await docker.listContainers({
-        filters: { label: [`com.docker.compose.project=${project}`] },
-      });
-      await eventually('all seven are healthy', WITHIN_MS, async () => {
-        const states = await Promise.all(
-          all.map(async ({ Id }) => (await docker.getContainer(Id).inspect()).State),
-        );
-        return states.length === 7 && states.every(({ Health }) => Health?.Status === 'healthy');
-      });
-      const { members } = (await (await fetch(`${http}/groups/counters`)).json()) as {
-        members: { clientId: string }[];
-      };
-      expect(members.map(({ clientId }) => clientId).sort()).toEqual(['worker-1', 'worker-2']);
-      const counted = await compose(
-        ...['exec', '-T', 'postgres', 'psql', '-h', 'localhost', '-U', 'quorate'],
-        ...['-tAc', 'SELECT count(*) FROM counters WHERE count >= 2', 'quorate'],
+  it('starts replicas, stores and workers in order; the workers share the tenants and count in both stores', async () => {
+    const http = `http://localhost:${ports[3]}`;
+    await eventually('the workers have counted', WITHIN_MS, async () => {
+      const response = await fetch(`${http}/groups/counters/offsets`).catch(() => undefined);
+      if (response?.ok !== true) return false;
+      const { offsets } = (await response.json()) as { offsets: { offset: string }[] };
+      return offsets.length === 8 && offsets.every(({ offset }) => Number(offset) >= 2);
+    });
+    const docker = await engine();
+    const all = await docker.listContainers({
+      filters: { label: [`com.docker.compose.project=${project}`] },
+    });
+    await eventually('all seven are healthy', WITHIN_MS, async () => {
+      const states = await Promise.all(
+        all.map(async ({ Id }) => (await docker.getContainer(Id).inspect()).State),
       );
-      expect(counted.trim()).toBe('8');
-      const keys = await compose('exec', '-T', 'redis', 'redis-cli', '--raw', 'keys', 'tenants:*tenant-*');
-      expect(keys.trim().split('\n')).toHaveLength(8);
-    },
-    TEST_MS_MAX,
-  );
+      return states.length === 7 && states.every(({ Health }) => Health?.Status === 'healthy');
+    });
+    const { members } = (await (await fetch(`${http}/groups/counters`)).json()) as {
+      members: { clientId: string }[];
+    };
+    expect(members.map(({ clientId }) => clientId).sort()).toEqual(['worker-1', 'worker-2']);
+    const counted = await compose(
+      ...['exec', '-T', 'postgres', 'psql', '-h', 'localhost', '-U', 'quorate'],
+      ...['-tAc', 'SELECT count(*) FROM counters WHERE count >= 2', 'quorate'],
+    );
+    expect(counted.trim()).toBe('8');
+    const keys = await compose('exec', '-T', 'redis', 'redis-cli', '--raw', 'keys', 'tenants:*tenant-*');
+    expect(keys.trim().split('\n')).toHaveLength(8);
+  });
 
-  it(
-    'serves kafkajs on this machine and in a container, each under addresses that it can reach',
-    async () => {
-      const brokers = ports.slice(0, 3).map((port) => `localhost:${port}`);
-      const kafka = new Kafka({ brokers: [brokers[0]!], logLevel: logLevel.NOTHING });
-      const admin = kafka.admin();
-      await admin.connect();
-      const told = await admin.describeCluster();
-      expect(told.brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(brokers);
-      await admin.createTopics({ topics: [{ topic: 'outside', numPartitions: 2 }] });
-      const consumer = kafka.consumer({ groupId: 'outside', maxWaitTimeInMs: 200 });
-      const joined = new Promise<unknown>((resolve) => consumer.on('consumer.group_join', resolve));
-      await consumer.connect();
-      await consumer.subscribe({ topic: 'outside' });
-      await consumer.run({ eachMessage: () => Promise.resolve() });
-      await joined;
-      await consumer.commitOffsets([{ topic: 'outside', partition: 1, offset: '5' }]);
-      await consumer.disconnect();
-      await admin.disconnect();
+  it('serves kafkajs on this machine and in a container, each under addresses that it can reach', async () => {
+    const brokers = ports.slice(0, 3).map((port) => `localhost:${port}`);
+    const kafka = new Kafka({ brokers: [brokers[0]!], logLevel: logLevel.NOTHING });
+    const admin = kafka.admin();
+    await admin.connect();
+    const told = await admin.describeCluster();
+    expect(told.brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(brokers);
+    await admin.createTopics({ topics: [{ topic: 'outside', numPartitions: 2 }] });
+    const consumer = kafka.consumer({ groupId: 'outside', maxWaitTimeInMs: 200 });
+    const joined = new Promise<unknown>((resolve) => consumer.on('consumer.group_join', resolve));
+    await consumer.connect();
+    await consumer.subscribe({ topic: 'outside' });
+    await consumer.run({ eachMessage: () => Promise.resolve() });
+    await joined;
+    await consumer.commitOffsets([{ topic: 'outside', partition: 1, offset: '5' }]);
+    await consumer.disconnect();
+    await admin.disconnect();
 
-      const inside = `
+    const inside = `
         const { Kafka, logLevel } = require('kafkajs');
         const kafka = new Kafka({ brokers: ['quorate-2:9092'], logLevel: logLevel.NOTHING });
         (async () => {
@@ -137,22 +142,20 @@ describeWithDocker('docker/compose.yaml', () => {
           await admin.disconnect();
           console.log(JSON.stringify({ hosts: brokers.map(({ host }) => host), partitions }));
         })();`;
-      const lines: string[] = [];
-      const client = await programContainer(['-e', inside])
-        .withNetworkMode(project)
-        .withLogConsumer((stream) => stream.on('data', (line: Buffer) => lines.push(line.toString())))
-        .start();
-      const said = await eventually('the client in the container has said what it saw', WITHIN_MS, () =>
-        lines.find((line) => line.includes('hosts')),
-      );
-      await client.stop();
-      const { hosts, partitions } = JSON.parse(said) as {
-        hosts: string[];
-        partitions: { partition: number; offset: string }[];
-      };
-      expect(hosts).toEqual(['quorate-1', 'quorate-2', 'quorate-3']);
-      expect(partitions.find(({ partition }) => partition === 1)?.offset).toBe('5');
-    },
-    TEST_MS_MAX,
-  );
+    const lines: string[] = [];
+    const client = await programContainer(['-e', inside])
+      .withNetworkMode(project)
+      .withLogConsumer((stream) => stream.on('data', (line: Buffer) => lines.push(line.toString())))
+      .start();
+    const said = await eventually('the client in the container has said what it saw', WITHIN_MS, () =>
+      lines.find((line) => line.includes('hosts')),
+    );
+    await client.stop();
+    const { hosts, partitions } = JSON.parse(said) as {
+      hosts: string[];
+      partitions: { partition: number; offset: string }[];
+    };
+    expect(hosts).toEqual(['quorate-1', 'quorate-2', 'quorate-3']);
+    expect(partitions.find(({ partition }) => partition === 1)?.offset).toBe('5');
+  });
 });

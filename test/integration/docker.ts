@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { describe } from '@jest/globals';
+import { describe, it as jestIt } from '@jest/globals';
 import {
   type GenericContainer,
   getContainerRuntimeClient,
@@ -9,10 +9,10 @@ import {
   type StartedNetwork,
   type StartedTestContainer,
 } from 'testcontainers';
+import type { QuorateContainer, StartedQuorateContainer } from '../../src/app/testing/container/index.js';
+import { LINES_ON_FAILURE, logsOnFailure } from '../../src/app/testing/logs-on-failure.js';
 
 export const ROOT = new URL('../../', import.meta.url).pathname;
-/** Of each container, shown when it does not start. */
-const LINES_KEPT = 50;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The base that the image is built on, and that clients run in: the public one, or one that has Node and npm. */
@@ -20,6 +20,9 @@ export const BASE = process.env['QUORATE_TEST_BASE_IMAGE'] ?? 'node:24-bookworm-
 export const BUILD_MS_MAX = 900_000;
 /** On a machine that is busy with much else. */
 export const READY_MS_MAX = 240_000;
+/** On a busy machine; alone a test takes less than a minute. */
+export const TEST_MS_MAX = 240_000;
+export const STEP_MS_MAX = 90_000;
 /** The image under test. QUORATE_TEST_IMAGE names one that is built already. */
 export const IMAGE = process.env['QUORATE_TEST_IMAGE'] ?? 'quorate-integration';
 
@@ -43,6 +46,30 @@ export function describeWithDocker(name: string, tests: () => void): void {
   describe.skip(name, tests);
 }
 
+type Lines = () => readonly string[] | Promise<readonly string[]>;
+const shown = new Set<Lines>();
+/** Lines that a test which fails from now on has at the end of its error. */
+export function showOnFailure(lines: Lines): void {
+  shown.add(lines);
+}
+/** What is gone by then has nothing to say. */
+async function allShown(): Promise<readonly string[]> {
+  const found = await Promise.allSettled([...shown].map(async (lines) => lines()));
+  return found.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []));
+}
+
+/** As jest's own; a test that fails shows the last lines of every container that its file has started. */
+export function it(name: string, test: () => Promise<void>, timeoutMs = TEST_MS_MAX): void {
+  jestIt(name, () => logsOnFailure(test, allShown), timeoutMs);
+}
+
+/** Its replicas' lines are shown by tests that fail. */
+export async function startQuorate(container: QuorateContainer): Promise<StartedQuorateContainer> {
+  const quorate = await container.withStartupTimeout(READY_MS_MAX).start();
+  showOnFailure(() => quorate.logs(LINES_ON_FAILURE));
+  return quorate;
+}
+
 /** As docs and users build it, with the client of Docker. */
 export async function buildImage(): Promise<void> {
   if (process.env['QUORATE_TEST_IMAGE'] !== undefined) return;
@@ -52,7 +79,7 @@ export async function buildImage(): Promise<void> {
   await promisify(execFile)('docker', args, { cwd: ROOT, env, maxBuffer: OUTPUT_BYTES_MAX });
 }
 
-/** Containers of one test on one network; `remove` leaves nothing of them. */
+/** Containers of one test on one network; their lines are shown by tests that fail; `remove` leaves nothing of them. */
 export class Stage {
   readonly network: StartedNetwork;
   readonly #own: boolean;
@@ -78,11 +105,12 @@ export class Stage {
     onLine: (line: string) => void = () => undefined,
   ): Promise<StartedTestContainer> {
     const lines: string[] = [];
+    showOnFailure(() => lines);
     container.withLogConsumer((stream) => {
       createInterface({ input: stream }).on('line', (line) => {
         onLine(line);
-        lines.push(line);
-        if (lines.length > LINES_KEPT) lines.shift();
+        lines.push(`${host} ${line}`);
+        if (lines.length > LINES_ON_FAILURE) lines.shift();
       });
     });
     try {

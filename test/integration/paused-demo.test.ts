@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, it } from '@jest/globals';
+import { afterAll, beforeAll } from '@jest/globals';
 import { runPausedDemo } from '../harness/paused-demo.js';
 import { serviceContainer, serviceUrl } from '../harness/service-containers.js';
-import { describeWithDocker, Stage } from './docker.js';
+import { describeWithDocker, Stage, it } from './docker.js';
 
 describeWithDocker('npm run demo:paused', () => {
   let stage: Stage;

@@ -42,6 +42,7 @@ export async function settingsOf(
     const all = {
       ...PACE[clock],
       handOverMs: 500,
+      membersMoveMs: 0,
       ...given,
       replicaId: id,
       clusterId,

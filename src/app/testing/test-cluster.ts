@@ -1,6 +1,7 @@
 import { type GroupId, groupId } from '../../kernel/index.js';
 import type { GroupDescription, MachineView } from '../../machine/index.js';
 import { addressesOf } from '../addresses.js';
+import { LINES_ON_FAILURE, logsOnFailure } from './logs-on-failure.js';
 import { MemoryNetwork } from './network.js';
 import { type Owner, ownersIn, STABLE_WITHIN_MS, type StableOptions, stableText } from './owners.js';
 import { logInto, settingsOf, type TestSettings } from './setup.js';
@@ -217,9 +218,13 @@ export class TestCluster {
 
   // ---- its end ----
 
-  /** What the replicas have logged, a line each: attach it to a test that fails. */
+  /** What the replicas have logged, a line each. */
   logs(): readonly string[] {
     return [...this.#lines];
+  }
+  /** Runs a test, and adds the last lines of the replicas to the error of one that fails: `it('...', () => cluster.logsOnFailure(async () => ...))`. */
+  logsOnFailure<T>(test: () => T | Promise<T>): Promise<T> {
+    return logsOnFailure(test, () => this.#lines.slice(-LINES_ON_FAILURE * this.#replicas.length));
   }
 
   async stop(): Promise<void> {

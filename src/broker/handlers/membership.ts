@@ -67,7 +67,7 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
       memberIdRequired: exchange.version >= 4,
       canSkipAssignment: exchange.version >= 9,
       reason: request.reason,
-      resuming: isResuming(request, group, context),
+      resuming: isResuming(request, group, exchange.owner.sentAway, context),
       settings: coordinator.groupSettings,
     },
     settle(
@@ -133,16 +133,19 @@ function forgetIssued({ coordinator }: BrokerContext, group: GroupId, member: Me
 
 /**
  * kafkajs answers NOT_COORDINATOR with a JoinGroup, and the JoinGroup of a group's leader begins a rebalance. When such a
- * join is the member's first word since the shard changed its leader, gives no reason, and every subscribed topic still has
- * as many partitions as were shared out, nothing calls for new assignments. A topic that appeared since had none.
+ * join is the member's first word since the shard changed its leader, or the member got that very answer since it joined (the
+ * lease had run out when it left), gives no reason, and every subscribed topic still has as many partitions as were shared out, nothing calls for
+ * new assignments. A topic that appeared since had none.
  */
 function isResuming(
   { memberId, reason }: RequestOf<'JoinGroup'>,
   group: GroupId,
+  sentAway: boolean,
   { coordinator, facts }: BrokerContext,
 ): boolean {
   const member = asMemberId(memberId);
-  if (memberId === '' || (reason ?? '') !== '' || coordinator.heard(group, member)) return false;
+  if (memberId === '' || (reason ?? '') !== '') return false;
+  if (coordinator.heard(group, member) && !sentAway) return false;
   const shared = coordinator.peek(coordinator.shardOf(group)).groups.sharedOut(group, member);
   if (shared === undefined) return false;
   return [...shared].every(

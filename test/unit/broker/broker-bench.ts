@@ -32,7 +32,7 @@ export async function bench(settings: Partial<BrokerSettings> = {}): Promise<Ben
     port: 0,
     coordinator,
     clock,
-    settings: { stopGraceMs: 0, ...settings },
+    settings: { stopGraceMs: 0, membersMoveMs: 0, ...settings },
     log: logTo((_level, line) => log.push(line)),
   });
   const { port } = await broker.start();

@@ -92,6 +92,17 @@ describe('docs/clients.md', () => {
     expect(await resuming({ memberId: 'm-1' })).toBe(true);
     coordinator.addTopic('late', 1);
     expect(await resuming({ memberId: 'm-1' })).toBe(false);
+    coordinator.topics.delete(topicName('late'));
+    // Heard since the lead moved, and sent away again because the lease had run out: it comes back for nothing else.
+    coordinator.unheard.clear();
+    expect(await resuming({ memberId: 'm-1' })).toBe(false);
+    coordinator.moveLead(2);
+    expect((await kafka.call(12, 3, heartbeatOf('billing', 'm-1', 1))).errorCode).toBe(16);
+    coordinator.moveLead(1);
+    expect((await kafka.call(12, 3, heartbeatOf('billing', 'm-1', 1))).errorCode).toBe(0);
+    expect(await resuming({ memberId: 'm-1' })).toBe(true);
+    expect(await resuming({ memberId: 'm-1' })).toBe(false);
+    coordinator.unheard.add('billing/m-1');
     // Nobody can tell what the payloads say.
     coordinator.sharedOut.clear();
     expect(await resuming({ memberId: 'm-1' })).toBe(false);

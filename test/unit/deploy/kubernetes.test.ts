@@ -5,11 +5,18 @@ import { StatefulSet } from 'kubernetes-models/apps/v1';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
 import { Service } from 'kubernetes-models/v1';
+import ts from 'typescript';
 import { parse, parseAllDocuments } from 'yaml';
 import { checkSettings } from '../../../src/app/configuration.js';
 import { ROOT } from '../../harness/cluster.js';
 
 const DIRECTORY = join(ROOT, 'docker/kubernetes');
+const MODULES = {
+  StatefulSet: 'apps/v1',
+  NetworkPolicy: 'networking.k8s.io/v1',
+  PodDisruptionBudget: 'policy/v1',
+  Service: 'v1',
+} as const;
 const KINDS = { StatefulSet, NetworkPolicy, PodDisruptionBudget, Service } as const;
 
 interface Manifest {
@@ -28,6 +35,27 @@ const kustomization = parse(read('kustomization.yaml')) as Kustomization;
 const all = kustomization.resources.flatMap(manifests);
 const setOf = all.find(({ kind }) => kind === 'StatefulSet') as unknown as StatefulSet;
 const [container] = setOf.spec!.template.spec!.containers;
+
+/** As literals of the types that are made from the schemas: the compiler names each field that is not in them. */
+function unknownFields(manifests: readonly Manifest[]): readonly string[] {
+  const file = join(ROOT, 'test/unit/deploy/manifests.ts');
+  const lines = manifests.flatMap((manifest, index) => [
+    `import type { I${manifest.kind} as I${index} } from 'kubernetes-models/${MODULES[manifest.kind]}';`,
+    `export const m${index}: I${index} = ${JSON.stringify(manifest)};`,
+  ]);
+  const options: ts.CompilerOptions = {
+    ...{ strict: true, noEmit: true, skipLibCheck: true, types: [] },
+    ...{ module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext },
+  };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile } = host;
+  host.fileExists = (name) => name === file || fileExists(name);
+  host.readFile = (name) => (name === file ? lines.join('\n') : readFile(name));
+  const program = ts.createProgram([file], options, host);
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+}
 
 describe('the manifests for Kubernetes', () => {
   it('are all in the kustomization', () => {
@@ -48,6 +76,15 @@ describe('the manifests for Kubernetes', () => {
     wrong.spec.replicas = 'three';
     expect(() => void new StatefulSet(wrong as never).validate()).toThrow('replicas');
   });
+
+  // The schemas let unknown fields pass, as the API server does with a warning: one that is misspelt would do nothing.
+  it('have no field that Kubernetes does not know', () => {
+    expect(unknownFields(all)).toEqual([]);
+    const wrong = structuredClone(setOf) as unknown as { spec: { template: { spec: object } } };
+    Object.assign(wrong.spec.template.spec, { terminationGracePeriod: 30 });
+    const found = unknownFields([wrong as unknown as Manifest]);
+    expect(found).toEqual([expect.stringContaining('terminationGracePeriod')]);
+  }, 120_000);
 
   it('start all replicas at once, and let them find each other before they are ready', () => {
     expect(setOf.spec!.podManagementPolicy).toBe('Parallel');

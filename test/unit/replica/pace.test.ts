@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { monotonicMs } from '../../../src/kernel/index.js';
+import { monotonicMs, shardId } from '../../../src/kernel/index.js';
 import { Pace } from '../../../src/replica/pace.js';
 
 const HEARTBEAT_MS = 40;
@@ -36,6 +36,19 @@ describe('leadership', () => {
       [3, 2],
       [4, 0],
     ]);
+  });
+
+  it('returns to nobody while a replica is about to stop', () => {
+    const returned = (someoneLeaves: boolean): number => {
+      let ticks = 0;
+      const tick = ({ keepLeadership = false } = {}): void => void (ticks += keepLeadership ? 0 : 1);
+      const host = { shard: shardId(0), step: () => undefined, tick };
+      const pace = new Pace(HEARTBEAT_MS, at(0));
+      for (let now = 20; now <= 3_500; now += 20)
+        pace.tick(at(now), [host], { diskStalls: false, someoneLeaves });
+      return ticks;
+    };
+    expect([returned(false), returned(true)]).toEqual([3, 0]);
   });
 
   it('stays for ten seconds after a stall', () => {

@@ -5,6 +5,7 @@ import {
   type StartedNetwork,
   type StartedTestContainer,
 } from 'testcontainers';
+import { LINES_ON_FAILURE, logsOnFailure } from '../logs-on-failure.js';
 import type { Owner, StableOptions } from '../owners.js';
 import { engine, type EngineContainer, logLines, removeNetwork } from './engine.js';
 import { PeerNetworks } from './peer-networks.js';
@@ -14,10 +15,8 @@ import { ReplicaContainer } from './replica-container.js';
 import { until } from './until.js';
 
 const ASK_MS = 2_000;
-/** Longer than handOverMs and shutdownTimeoutMs together. Seconds. */
+/** Longer than shutdownTimeoutMs. Seconds. */
 const STOP_SECONDS = 20;
-/** Of each replica, in the error of a start. */
-const LINES_SHOWN = 30;
 
 interface Options {
   readonly image: string;
@@ -60,7 +59,7 @@ export class StartedQuorateContainer {
       await cluster.#start();
       return cluster;
     } catch (error) {
-      const lines = await cluster.logs(LINES_SHOWN).catch(() => []);
+      const lines = await cluster.logs(LINES_ON_FAILURE).catch(() => []);
       await cluster.stop();
       throw new Error([`Quorate did not start: ${(error as Error).message}`, ...lines].join('\n'), {
         cause: error,
@@ -177,7 +176,7 @@ export class StartedQuorateContainer {
 
   // ---- its end ----
 
-  /** What the replicas have logged, a line each: attach it to a test that fails. `last`: so many of each; default all. */
+  /** What the replicas have logged, a line each. `last`: so many of each; default all. */
   async logs(last = Infinity): Promise<string[]> {
     const all = await Promise.all(
       [...this.#replicas.values()].map(async ({ id, container }) =>
@@ -185,6 +184,11 @@ export class StartedQuorateContainer {
       ),
     );
     return all.flat();
+  }
+
+  /** Runs a test, and adds the last lines of each replica to the error of one that fails: `it('...', () => quorate.logsOnFailure(async () => ...))`. */
+  logsOnFailure<T>(test: () => T | Promise<T>): Promise<T> {
+    return logsOnFailure(test, () => this.logs(LINES_ON_FAILURE));
   }
 
   /** Removes containers, volumes and networks. A second call waits for the first. */
@@ -230,8 +234,23 @@ export class StartedQuorateContainer {
         { container: OUTSIDE_LISTEN.httpPort, host: outside.httpPort },
       );
     await change(container, id);
-    const started = await container.start();
+    const started = await this.#unlessEnded(id, container.start());
     this.#replicas.get(id)!.started = started;
+  }
+
+  /** testcontainers waits for ten seconds until the ports of a container are there, also when it has ended. */
+  async #unlessEnded(id: number, starting: Promise<StartedTestContainer>): Promise<StartedTestContainer> {
+    let settled = false;
+    const started = starting.finally(() => (settled = true));
+    const ended = until(`the container of replica ${id} has started`, Infinity, async () => {
+      const container = this.#replicas.get(id)?.container;
+      if (settled) return true;
+      const state = (await container?.inspect().catch(() => undefined))?.State;
+      if (state?.Status === 'exited') throw new Error(endedText(id, state.ExitCode));
+      return false;
+    });
+    await Promise.race([started, ended]);
+    return started;
   }
 
   #ready({ id, container, outside }: Replica, withinMs: number): Promise<unknown> {
@@ -241,7 +260,7 @@ export class StartedQuorateContainer {
       withinMs,
       async () => {
         const { Running, ExitCode } = (await container.inspect()).State;
-        if (!Running) throw new Error(`replica ${id} ended with exit code ${ExitCode}`);
+        if (!Running) throw new Error(endedText(id, ExitCode));
         try {
           const response = await fetch(`${outside.http}/health/ready`, {
             signal: AbortSignal.timeout(ASK_MS),
@@ -263,3 +282,5 @@ export class StartedQuorateContainer {
     return found;
   }
 }
+
+const endedText = (id: number, code: number): string => `replica ${id} ended with exit code ${code}`;
