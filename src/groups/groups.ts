@@ -239,13 +239,18 @@ export class ShardGroups implements Groups {
     return [...(this.#group(id)?.offsets.all() ?? [])];
   }
 
-  furthest(topic: TopicName, topicId: string, partition: number): Int64 {
-    let furthest: Int64 = 0;
+  furthest(places: Parameters<Groups['furthest']>[0]): ReturnType<Groups['furthest']> {
+    const asked = new Map([...places].map(([topic, { partitions }]) => [topic, partitions]));
+    const found = new Map([...places.keys()].map((topic) => [topic, new Map<number, Int64>()]));
     for (const { offsets } of this.state.groups.values()) {
-      const stored = offsets.get(topic, partition);
-      if (stored?.topicId === topicId && stored.offset > furthest) furthest = stored.offset;
+      for (const { topic, topicId, partition, offset } of offsets.ofThese(asked)) {
+        const ofTopic = found.get(topic)!;
+        const far = ofTopic.get(partition);
+        if (topicId === places.get(topic)!.topicId && (far === undefined || offset > far))
+          ofTopic.set(partition, offset);
+      }
     }
-    return furthest;
+    return found;
   }
 
   has(id: GroupId): boolean {

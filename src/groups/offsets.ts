@@ -96,6 +96,21 @@ export class OffsetTable {
     }
   }
 
+  /** What is stored of the places that are asked for. Takes as many steps as the shorter of the two lists has. */
+  *ofThese(places: ReadonlyMap<TopicName, ReadonlySet<number>>): Iterable<StoredOffset> {
+    const topics = this.#topics.size < places.size ? this.#topics.keys() : places.keys();
+    for (const topic of topics) {
+      const table = this.#topics.get(topic);
+      const asked = places.get(topic);
+      if (table === undefined || asked === undefined) continue;
+      const partitions = table.count < asked.size ? Object.keys(table.offset).map(Number) : asked;
+      for (const partition of partitions) {
+        const offset = asked.has(partition) ? this.get(topic, partition) : undefined;
+        if (offset !== undefined) yield offset;
+      }
+    }
+  }
+
   remove(topic: TopicName, partition: number): boolean {
     const table = this.#topics.get(topic);
     if (table?.offset[partition] === undefined) return false;

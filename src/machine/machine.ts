@@ -16,6 +16,7 @@ import {
   slot,
   topicId,
   type TopicId,
+  type TopicName,
   type WallMs,
   type Steps,
   wallMs,
@@ -268,11 +269,26 @@ class ShardMachine implements Machine {
       partitions.flatMap((partition) => this.groups.committed(group, topic, partition) ?? []),
     );
     const applied = this.groups.apply(command, context);
+    /** What was deleted and had gone as far as any commit of the shard. */
+    const furthest = new Map<TopicName, { readonly topicId: TopicId; readonly partitions: Set<number> }>();
     for (const { topic, topicId: id, partition, offset } of before) {
       if (id === null || this.groups.committed(group, topic, partition) !== undefined) continue;
-      this.ends.deleted(topicId(id), partition, offset, () => this.groups.furthest(topic, id, partition));
+      if (!this.ends.isReachedBy(topicId(id), partition, offset)) continue;
+      const known = furthest.get(topic);
+      if (known === undefined)
+        furthest.set(topic, { topicId: topicId(id), partitions: new Set([partition]) });
+      else known.partitions.add(partition);
     }
+    if (furthest.size > 0) this.#setToRemaining(furthest);
     return applied;
+  }
+
+  #setToRemaining(deleted: Parameters<Groups['furthest']>[0]): void {
+    const remaining = this.groups.furthest(deleted);
+    for (const [topic, { topicId: id, partitions }] of deleted) {
+      for (const partition of partitions)
+        this.ends.lower(topicId(id), partition, remaining.get(topic)?.get(partition) ?? 0);
+    }
   }
 
   /** A fact of shard 0. */

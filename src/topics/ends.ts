@@ -108,11 +108,15 @@ export class Ends implements EndsView {
       seen.set(partition, { offset: lower(known?.offset ?? 0, offset), revision });
     }
   }
-  /** An offset was deleted. If it was the furthest, `furthest` of those that remain takes its place. */
-  deleted(topic: TopicId, partition: number, offset: Int64, furthest: () => Int64): void {
+  /** Whether the offset is as far as commits have come in this shard. */
+  isReachedBy(topic: TopicId, partition: number, offset: Int64): boolean {
     const known = this.#topics.get(topic)?.seen.get(partition);
-    if (known === undefined || offset < known.offset) return;
-    known.offset = lower(known.offset, furthest());
+    return known !== undefined && offset >= known.offset;
+  }
+  /** The furthest offset was deleted, and this one remains. */
+  lower(topic: TopicId, partition: number, remaining: Int64): void {
+    const known = this.#topics.get(topic)?.seen.get(partition);
+    if (known !== undefined) known.offset = lower(known.offset, remaining);
   }
   forget(topic: TopicId): void {
     this.#topics.delete(topic);

@@ -85,8 +85,13 @@ export interface GroupsView {
   committed(group: GroupId, topic: TopicName, partition: number): CommittedOffset | undefined;
   /** All of a group's offsets. Empty for an unknown group. */
   committedAll(group: GroupId): readonly CommittedOffset[];
-  /** The highest offset that any group has committed for a partition; 0 when none has. */
-  furthest(topic: TopicName, topicId: string, partition: number): Int64;
+  /**
+   * The highest offsets that groups have committed for the named partitions of topics, by topic and partition; none where no
+   * group has one. All partitions of one request at once: each group is looked at once, not once for each of them.
+   */
+  furthest(
+    places: ReadonlyMap<TopicName, { readonly topicId: string; readonly partitions: ReadonlySet<number> }>,
+  ): ReadonlyMap<TopicName, ReadonlyMap<number, Int64>>;
   has(group: GroupId): boolean;
   /** What is past its retention, and null for each offset that is not: take as many as there is time for. */
   expirable(at: WallMs, retentionMs: number): Iterable<Expirable | null>;

@@ -230,7 +230,7 @@ export class FakeCoordinator implements Coordinator {
         },
         committed: (group, topic, partition) =>
           this.offsets.get(group)?.find((each) => each.topic === topic && each.partition === partition),
-        furthest: () => 0,
+        furthest: () => new Map(),
         committedAll: (group) => this.offsets.get(group) ?? [],
         list: () => [
           ...mine<GroupSummary>(this.descriptions),

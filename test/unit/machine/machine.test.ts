@@ -1,4 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
+import { OffsetTable } from '../../../src/groups/offsets.js';
 import {
   groupId,
   generation,
@@ -315,6 +316,26 @@ describe('ends of partitions in a shard', () => {
     const topics = [{ topic: topicName('t'), partitions: [0, 3] }];
     fed.feed({ kind: 'group.deleteOffsets', group: groupId('b'), topics });
     expect(end(fed.machine)).toBe(30);
+  });
+
+  it('are those that remain of each partition when many are deleted, with one look at each other group', () => {
+    const fed = new Fed();
+    const [groups, partitions] = [1_000, 1_000];
+    const of = (group: string, ...offsets: (readonly [partition: number, offset: number])[]): Command => {
+      const one = commitOf(group, 0);
+      const [plain] = one.offsets;
+      return { ...one, offsets: offsets.map(([partition, offset]) => ({ ...plain!, partition, offset })) };
+    };
+    for (let i = 0; i < groups; i++) fed.feed(of(`g${i}`, [i, 5], [i + 1, 3]));
+    fed.feed(of('far', ...Array.from({ length: partitions }, (_, i) => [i, 9] as const)));
+    const topics = [{ topic: topicName('t'), partitions: [...Array(partitions).keys(), 0, 7] }];
+    const looks = jest.spyOn(OffsetTable.prototype, 'get');
+    fed.feed({ kind: 'group.deleteOffsets', group: groupId('far'), topics });
+    // Each deleted one before and after, what the other groups have of them: not partitions times groups.
+    expect(looks.mock.calls.length).toBeLessThan(3 * partitions + 3 * groups);
+    looks.mockRestore();
+    const ends = [0, 1, 7, 999].map((partition) => fed.machine.ends.seen(topicId('id-t'), partition)?.offset);
+    expect(ends).toEqual([5, 5, 5, 5]);
   });
 
   it('are set back in every shard by a notice, once', () => {

@@ -4,7 +4,6 @@ import { endOf, Ends } from '../../../src/topics/index.js';
 
 const T = topicId('id-t');
 const at = (partition: number, offset: Int64) => ({ partition, offset });
-const none = (): Int64 => 0;
 
 describe('the end of a partition', () => {
   it('is the furthest commit of any shard, and 0 where there is none', () => {
@@ -50,13 +49,14 @@ describe('the end of a partition', () => {
   it('is that of the offsets that remain when the furthest is deleted, and only then', () => {
     const one = new Ends();
     one.raise(T, 0, 100);
-    one.deleted(T, 0, 99, none);
-    expect(endOf([one], T, 0)).toBe(100);
-    one.deleted(T, 0, 100, () => 30);
+    expect([99, 100, 101].map((offset) => one.isReachedBy(T, 0, offset))).toEqual([false, true, true]);
+    expect(one.isReachedBy(T, 1, 100)).toBe(false);
+    one.lower(T, 0, 30);
     expect(endOf([one], T, 0)).toBe(30);
     // Further than what a user set it back to is no reason to go there again.
-    one.deleted(T, 0, 30, () => 1_000);
-    expect(endOf([one], T, 0)).toBe(30);
+    one.lower(T, 0, 1_000);
+    one.lower(T, 1, 1_000);
+    expect([0, 1].map((partition) => endOf([one], T, partition))).toEqual([30, 0]);
   });
 
   it('is kept by a snapshot, and forgotten with its topic', () => {
