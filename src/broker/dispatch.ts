@@ -13,7 +13,7 @@ import { heartbeat, joinGroup, leaveGroup, syncGroup } from './handlers/membersh
 import { offsetCommit, offsetDelete, offsetFetch } from './handlers/offsets.js';
 import { fetch, listOffsets, produce } from './handlers/partitions.js';
 import { createPartitions, createTopics, deleteTopics } from './handlers/topics.js';
-import { REQUEST_ITEMS_MAX } from './request-limits.js';
+import { requestItemsMax } from './request-limits.js';
 
 /** Who answers what: every API of the registry, or this does not compile. */
 const HANDLERS: Handlers = {
@@ -49,7 +49,8 @@ export function dispatch(
   context: BrokerContext,
 ): void {
   const { api, version } = exchange;
-  const request = api.decodeRequest(new WireReader(frame, bodyOffset, REQUEST_ITEMS_MAX[api.name]), version);
+  const itemsMax = requestItemsMax(api.name, context.coordinator.groupSettings.groupSizeMax);
+  const request = api.decodeRequest(new WireReader(frame, bodyOffset, itemsMax), version);
   context.counters.request(api.key);
   // Request, exchange and handler are of one API; the compiler cannot follow that through the union.
   (HANDLERS[api.name] as unknown as Handler<ApiName>)(request, exchange, context);

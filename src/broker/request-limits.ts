@@ -26,17 +26,20 @@ export const REQUEST_ITEMS_MAX: Readonly<Record<ApiName, number>> = {
   DescribeGroups: NAMES / 2,
   DescribeConfigs: NAMES,
   IncrementalAlterConfigs: NAMES,
-  LeaveGroup: NAMES,
+  LeaveGroup: NAMES / 2,
   DeleteGroups: COMMANDS,
   DeleteTopics: COMMANDS,
   CreatePartitions: COMMANDS,
-  /** With an assignment or a setting for each topic. Looked at in slices. */
-  CreateTopics: 2 * COMMANDS,
-  /** An assignment for each member, and groups may be as large as `groupSizeMax`: twice as long as the others. */
-  SyncGroup: 100_000,
+  /** The settings and assignments of topics count, too. Looked at in slices. */
+  CreateTopics: COMMANDS,
+  /** An assignment for each member; more where `groupSizeMax` is higher. */
+  SyncGroup: NAMES,
   JoinGroup: 1_000,
   ListGroups: 1_000,
   ApiVersions: 1_000,
   Heartbeat: 1_000,
   DescribeCluster: 1_000,
 };
+
+export const requestItemsMax = (api: ApiName, groupSizeMax: number): number =>
+  api === 'SyncGroup' ? Math.max(REQUEST_ITEMS_MAX.SyncGroup, groupSizeMax) : REQUEST_ITEMS_MAX[api];

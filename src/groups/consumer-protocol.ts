@@ -17,7 +17,9 @@ class PayloadReader {
   readonly #bytes: Buffer;
   #at = 0;
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
   #take(bytes: number): number {
     const at = this.#at;
@@ -36,10 +38,11 @@ class PayloadReader {
     const at = this.#take(length);
     return this.#bytes.toString('utf8', at, at + length);
   }
-  array<T>(item: () => T): T[] {
+  /** The length of an array. Each of its items has at least a byte. */
+  length(): number {
     const length = this.i32();
     if (length < 0 || length > this.#bytes.length) throw new Unreadable();
-    return Array.from({ length }, item);
+    return length;
   }
 }
 
@@ -56,15 +59,26 @@ function reading<T>(bytes: Uint8Array, read: (reader: PayloadReader) => T): T | 
 export function subscribedTopics(metadata: Uint8Array): readonly TopicName[] | undefined {
   return reading(metadata, (r) => {
     if (r.i16() < 0) throw new Unreadable();
-    return r.array(() => topicName(r.string()));
+    const topics: TopicName[] = [];
+    for (let left = r.length(); left > 0; left--) topics.push(topicName(r.string()));
+    return topics;
   });
 }
 
 /** The partitions of an assignment, or undefined when the payload is not an assignment. Zero bytes assign nothing. */
 export function assignedPartitions(assignment: Uint8Array): readonly TopicPartitions[] | undefined {
-  if (assignment.length === 0) return [];
-  return reading(assignment, (r) => {
-    if (r.i16() < 0) throw new Unreadable();
-    return r.array(() => ({ topic: topicName(r.string()), partitions: r.array(() => r.i32()) }));
-  });
+  return assignment.length === 0 ? [] : reading(assignment, readAssignment);
+}
+
+/** Loops, and no closure for each item: the assignment of a group of thousands is read in one command. */
+function readAssignment(r: PayloadReader): readonly TopicPartitions[] {
+  if (r.i16() < 0) throw new Unreadable();
+  const topics: TopicPartitions[] = [];
+  for (let left = r.length(); left > 0; left--) {
+    const topic = topicName(r.string());
+    const partitions: number[] = [];
+    for (let more = r.length(); more > 0; more--) partitions.push(r.i32());
+    topics.push({ topic, partitions });
+  }
+  return topics;
 }

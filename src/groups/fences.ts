@@ -34,7 +34,9 @@ const SECONDS_MAX = 2 ** 32 - 1_000_000;
 export const tokensFromNow = (now: WallMs): number =>
   Math.min(Math.max(0, Math.floor(now / 1_000)), SECONDS_MAX) * TOKENS_A_SECOND;
 
-const escaped = (name: string): string => name.replace(/[%/]/g, encodeURIComponent);
+const ESCAPED = /[%/]/g;
+const escaped = (name: string): string =>
+  name.includes('/') || name.includes('%') ? name.replace(ESCAPED, encodeURIComponent) : name;
 
 /** Unambiguous: the last two parts have no slash. A topic has none by itself, but an assignment may hold any text. */
 export const partitionScope = (group: GroupId, topic: string, partition: number): string =>
@@ -96,7 +98,7 @@ export class Fences {
         contests.push({ scope, owner, loser });
       }
     }
-    for (const key of [...this.#grants.keys()]) if (!wanted.has(key)) this.#delete(key);
+    for (const key of this.#grants.keys()) if (!wanted.has(key)) this.#delete(key);
     let granted = 0;
     for (const [scope, { owner, instanceId }] of wanted) {
       if (this.ownerOf(scope) === owner) continue;

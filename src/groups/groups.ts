@@ -4,7 +4,6 @@ import {
   generation,
   type Generation,
   type GroupId,
-  type Int64,
   type MemberId,
   type TopicName,
   type WallMs,
@@ -14,6 +13,7 @@ import { joinRefused, syncRefused } from './classic/answers.js';
 import { callRoll, unanswered } from './classic/roll-call.js';
 import { join } from './classic/join.js';
 import { expire, heartbeat, leave, mayCommit, sync } from './classic/requests.js';
+import { missingMembers } from './classic/members.js';
 import { type ClassicGroup, newClassicGroup } from './classic/state.js';
 import type { ClassicState } from './classic/states.js';
 import { sharedOut, subscriptionOf } from './classic/subscriptions.js';
@@ -23,6 +23,7 @@ import type { Cut } from './cut.js';
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from './consumer-protocol.js';
 import { expirable, isUnused, pastRetention } from './expiry.js';
 import { partitionScope } from './fences.js';
+import { furthest, type FurthestPlaces } from './furthest.js';
 import type { GroupCommand, TopicPartitions } from './types/commands.js';
 import type { RebalanceRecord } from './types/history.js';
 import type { GroupError, GroupReply, Verdict } from './types/replies.js';
@@ -239,18 +240,8 @@ export class ShardGroups implements Groups {
     return [...(this.#group(id)?.offsets.all() ?? [])];
   }
 
-  furthest(places: Parameters<Groups['furthest']>[0]): ReturnType<Groups['furthest']> {
-    const asked = new Map([...places].map(([topic, { partitions }]) => [topic, partitions]));
-    const found = new Map([...places.keys()].map((topic) => [topic, new Map<number, Int64>()]));
-    for (const { offsets } of this.state.groups.values()) {
-      for (const { topic, topicId, partition, offset } of offsets.ofThese(asked)) {
-        const ofTopic = found.get(topic)!;
-        const far = ofTopic.get(partition);
-        if (topicId === places.get(topic)!.topicId && (far === undefined || offset > far))
-          ofTopic.set(partition, offset);
-      }
-    }
-    return found;
+  furthest(places: FurthestPlaces): ReturnType<Groups['furthest']> {
+    return furthest(this.state.groups.values(), places);
   }
 
   has(id: GroupId): boolean {
@@ -258,6 +249,10 @@ export class ShardGroups implements Groups {
   }
   issuedToken(id: GroupId, member: MemberId): number | undefined {
     return this.#group(id)?.pending.get(member)?.token;
+  }
+  *missing(id: GroupId, timer: 'join' | 'sync'): Iterable<MemberId> {
+    const group = this.#group(id);
+    if (group !== undefined) for (const { memberId } of missingMembers(group, timer)) yield memberId;
   }
   *dynamicMembers(id: GroupId): Iterable<MemberId> {
     for (const { memberId, instanceId } of this.#group(id)?.members.values() ?? [])

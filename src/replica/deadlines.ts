@@ -52,6 +52,16 @@ export class Deadlines<T> {
     this.#place(key, entry);
   }
 
+  /** Ends it now, whenever it was touched. False when there is no such deadline. */
+  end(key: string, now: MonotonicMs): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return false;
+    this.#buckets.get(entry.bucket)?.delete(key);
+    entry.at = now;
+    this.#place(key, entry);
+    return true;
+  }
+
   /** Whether it was touched since it was armed. False when there is no such deadline. */
   wasTouched(key: string): boolean {
     return this.#entries.get(key)?.touched === true;
@@ -69,28 +79,35 @@ export class Deadlines<T> {
     this.#buckets.clear();
   }
 
-  /** Removes and returns what is due. */
-  due(now: MonotonicMs): { readonly key: string; readonly what: T }[] {
+  /** Removes and returns what is due: so many at most, the others next time. They may be touched until then. */
+  due(now: MonotonicMs, max = Infinity): { readonly key: string; readonly what: T }[] {
     const current = Math.floor(now / this.#resolutionMs);
     const due: { key: string; what: T }[] = [];
-    if (this.#entries.size > 0) {
-      const steps = current - this.#swept;
-      // After a long pause there are fewer buckets than steps.
-      const buckets =
-        steps <= this.#buckets.size
-          ? range(this.#swept + 1, current)
-          : [...this.#buckets.keys()].filter((b) => b <= current);
-      for (const bucket of buckets) this.#sweep(bucket, now, due);
+    for (const bucket of this.#unswept(current)) {
+      this.#sweep(bucket, now, due, max);
+      if (due.length < max) continue;
+      // What is left of the bucket stays in it.
+      this.#swept = bucket - 1;
+      return due;
     }
     this.#swept = current;
     return due;
   }
 
-  #sweep(bucket: number, now: MonotonicMs, due: { key: string; what: T }[]): void {
+  /** The buckets through `current` that were not swept yet, in their order. */
+  #unswept(current: number): readonly number[] {
+    if (this.#entries.size === 0) return [];
+    // After a long pause there are fewer buckets than steps.
+    if (current - this.#swept <= this.#buckets.size) return range(this.#swept + 1, current);
+    return [...this.#buckets.keys()].filter((bucket) => bucket <= current).sort((a, b) => a - b);
+  }
+
+  #sweep(bucket: number, now: MonotonicMs, due: { key: string; what: T }[], max: number): void {
     const keys = this.#buckets.get(bucket);
     if (keys === undefined) return;
-    this.#buckets.delete(bucket);
     for (const key of keys) {
+      if (due.length >= max) return;
+      keys.delete(key);
       const entry = this.#entries.get(key)!;
       if (entry.at > now) {
         this.#place(key, entry);
@@ -99,6 +116,7 @@ export class Deadlines<T> {
         due.push({ key, what: entry.what });
       }
     }
+    this.#buckets.delete(bucket);
   }
 
   #place(key: string, entry: Deadline<T>): void {

@@ -12,6 +12,11 @@ export type DueTimer = Pick<Extract<TimerChange, { kind: 'arm' }>, 'group' | 'ti
 const RETURN_MS = 3_000;
 /** Thousands of members take longer to come back. Milliseconds for each. */
 const RETURN_MS_A_MEMBER = 2;
+/**
+ * So many expiries are proposed at a tick, and so many members are removed by one command: when thousands of members are gone
+ * at once, no replica has to apply all of it in one go.
+ */
+const EXPIRIES_A_TICK = 250;
 /** News after which a group waits for all its members. */
 const WAITED_FOR: ReadonlySet<News['kind']> = new Set(['member-joined', 'rebalance-started']);
 
@@ -51,8 +56,25 @@ export class GroupTimers {
     else if (!this.#deadlines.wasTouched(key)) this.#onlyCommitted.add(key);
     this.#deadlines.touch(key, now);
   }
+  /** The first of those that are due; the others are due next time. */
   due(now: MonotonicMs): readonly DueTimer[] {
-    return this.#deadlines.due(now).map(({ what }) => what);
+    return this.#deadlines.due(now, EXPIRIES_A_TICK).map(({ what }) => what);
+  }
+  /**
+   * The end of a barrier that would remove more members than one command may: their sessions end first, a part at each tick,
+   * and the barrier when few are left. A member that comes in between is not removed. False: the end may be proposed.
+   */
+  endsInParts(due: DueTimer, { groups }: MachineView, now: MonotonicMs): boolean {
+    const { kind } = due.timer;
+    if (kind !== 'join' && kind !== 'sync') return false;
+    const missing = [...groups.missing(due.group, kind)];
+    if (missing.length <= EXPIRIES_A_TICK) return false;
+    let ended = 0;
+    for (const member of missing)
+      if (this.#deadlines.end(timerKey(due.group, { kind: 'session', member }), now)) ended++;
+    if (ended === 0) return false;
+    this.again(due, 0, now);
+    return true;
   }
   again(due: DueTimer, afterMs: number, now: MonotonicMs): void {
     this.#deadlines.arm(timerKey(due.group, due.timer), due, afterMs, now);

@@ -194,7 +194,9 @@ export class ShardHost {
 
   tick({ keepLeadership = false, diskStalls = false } = {}): void {
     this.step({ kind: 'tick', keepLeadership, diskStalls });
-    for (const due of this.#timers.due(this.#around.clock.monotonic())) this.#expire(due);
+    const now = this.#around.clock.monotonic();
+    for (const due of this.#timers.due(now))
+      if (!this.#timers.endsInParts(due, this.#machine, now)) this.#expire(due);
   }
 
   heard(group: GroupId, member: MemberId): boolean {

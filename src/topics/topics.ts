@@ -1,14 +1,6 @@
 import { branded } from './codecs.js';
 import { partitionEnd } from './ends.js';
-import {
-  assertNever,
-  codec,
-  crc32c,
-  crc32cWord,
-  type TopicId,
-  topicId,
-  type TopicName,
-} from '../kernel/index.js';
+import { assertNever, codec, crc32c, crc32cWord, type TopicId, type TopicName } from '../kernel/index.js';
 import {
   type EndsCommand,
   type PartitionEnd,
@@ -16,6 +8,7 @@ import {
   type TopicCommand,
   type TopicError,
   topicNameProblem,
+  topicToDelete,
   type TopicReply,
   type TopicsView,
 } from './types.js';
@@ -160,12 +153,11 @@ export function createTopics(initial: readonly Topic[] = []): Topics {
           return done('topic-created', topic);
         }
         case 'topic.delete': {
-          const byIdWanted = command.id !== topicId('');
-          const topic = byIdWanted ? byId.get(command.id) : byName.get(command.name);
-          if (topic === undefined)
-            return byIdWanted
-              ? refuse('UNKNOWN_TOPIC_ID', `there is no topic with the id ${command.id}`)
-              : refuse('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${command.name}"`);
+          const topic = topicToDelete(
+            { byName: (name) => byName.get(name), byId: (id) => byId.get(id) },
+            command,
+          );
+          if ('error' in topic) return refuse(topic.error, topic.message);
           byName.delete(topic.name);
           byId.delete(topic.id);
           sorted = undefined;

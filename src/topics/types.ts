@@ -81,3 +81,15 @@ export function topicNameProblem(name: string): string | undefined {
     return `a topic name has only letters, digits, ".", "_" and "-": "${name}"`;
   return undefined;
 }
+
+/** The topic that is to be deleted, by its id when there is one; or why there is none. */
+export function topicToDelete(
+  topics: Pick<TopicsView, 'byName' | 'byId'>,
+  { name, id }: { readonly name: TopicName; readonly id: TopicId },
+): Topic | { readonly error: TopicError; readonly message: string } {
+  if (id === '')
+    return (
+      topics.byName(name) ?? { error: 'UNKNOWN_TOPIC_OR_PARTITION', message: `there is no topic "${name}"` }
+    );
+  return topics.byId(id) ?? { error: 'UNKNOWN_TOPIC_ID', message: `there is no topic with the id ${id}` };
+}

@@ -1,5 +1,5 @@
 import { type GroupId, groupId, type ShardId, shardId, topicName } from '../../kernel/index.js';
-import type { GroupDescription, GroupSummary } from '../../machine/index.js';
+import type { GroupDescription, GroupSummary, MachineView } from '../../machine/index.js';
 import type { Coordinator } from '../../replica/index.js';
 import { type ErrorCode, errorCode, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
@@ -148,32 +148,65 @@ export const deleteGroups: Handler<'DeleteGroups'> = (request, exchange, context
   const results: { groupId: string; errorCode: number }[] = [];
   let open = request.groupsNames.length;
   if (open === 0) return exchange.answer({ results });
-  const deleted = (index: number, name: string, code: ErrorCode): void => {
-    results[index] = { groupId: name, errorCode: code };
+  const decided = ({ index, group }: Named, code: ErrorCode): void => {
+    results[index] = { groupId: group, errorCode: code };
     if (--open === 0) exchange.answer({ results });
   };
-  fewAtATime([...request.groupsNames.entries()], ([index, name], settled) => {
-    // Kafka: the group with the empty name can be made by a commit, so it can be deleted.
-    const group = groupId(name);
-    coordinator.submit(
-      coordinator.shardOf(group),
-      { kind: 'group.delete', group },
-      settle(
-        context,
-        'commit',
-        ['delete'],
-        ({ error }) => {
-          deleted(index, name, errorCode(error));
-          settled();
-        },
-        (code) => {
-          deleted(index, name, code);
-          settled();
-        },
-      ),
-    );
+  // Kafka: the group with the empty name can be made by a commit, so it can be deleted.
+  const named = request.groupsNames.map((name, index): Named => ({ group: groupId(name), index }));
+  thoseThereAre(named, context, decided, (there) => {
+    fewAtATime(there, (each, settled) => {
+      const end = (code: ErrorCode): void => {
+        decided(each, code);
+        settled();
+      };
+      const { group } = each;
+      const outcome = settle(context, 'commit', ['delete'], ({ error }) => end(errorCode(error)), end);
+      coordinator.submit(coordinator.shardOf(group), { kind: 'group.delete', group }, outcome);
+    });
   });
 };
+
+/** A group, and its place in the request. */
+interface Named {
+  readonly group: GroupId;
+  readonly index: number;
+}
+
+/** One read of each shard finds the names that no group has: no command goes through the log for them. */
+function thoseThereAre(
+  named: readonly Named[],
+  context: BrokerContext,
+  decided: (each: Named, code: ErrorCode) => void,
+  done: (there: readonly Named[]) => void,
+): void {
+  const { coordinator } = context;
+  const byShard = new Map<ShardId, Named[]>();
+  for (const each of named) {
+    const shard = coordinator.shardOf(each.group);
+    const others = byShard.get(shard);
+    if (others === undefined) byShard.set(shard, [each]);
+    else others.push(each);
+  }
+  const there: Named[] = [];
+  let unread = byShard.size;
+  const wasRead = (): void => {
+    if (--unread === 0) done(there.sort((a, b) => a.index - b.index));
+  };
+  for (const [shard, ofShard] of byShard) {
+    const found = ({ groups }: MachineView): void => {
+      for (const each of ofShard)
+        if (groups.has(each.group)) there.push(each);
+        else decided(each, errorCode('GROUP_ID_NOT_FOUND'));
+      wasRead();
+    };
+    const refused = (code: ErrorCode): void => {
+      for (const each of ofShard) decided(each, code);
+      wasRead();
+    };
+    coordinator.read(shard, settleRead(context, 'commit', found, refused));
+  }
+}
 
 /** Kafka's numbers for what a setting belongs to. */
 const RESOURCE = { topic: 2, broker: 4, group: 32 } as const;

@@ -266,27 +266,39 @@ export const leaveGroup: Handler<'LeaveGroup'> = (request, exchange, context) =>
     : [{ memberId: request.memberId, groupInstanceId: null, reason: null }];
   if (request.groupId === '') return exchange.answer({ errorCode: errorCode('INVALID_GROUP_ID') });
   const group = groupId(request.groupId);
-  coordinator.submit(
-    coordinator.shardOf(group),
-    {
-      kind: 'group.leave',
-      group,
-      members: leaving.map(({ memberId, groupInstanceId, reason }) => ({
-        memberId: asMemberId(memberId),
-        instanceId: instanceOf(groupInstanceId),
-        reason,
-      })),
-    },
-    settle(
-      context,
-      'membership',
-      ['leave'],
-      (reply) =>
-        exchange.answer(batch ? batchLeft(reply, leaving) : { errorCode: errorCode(oneLeft(reply)) }),
-      (code) => exchange.answer({ errorCode: code }),
-    ),
-  );
+  const left: LeaveReply['members'][number][] = [];
+  const next = (): void => {
+    const members = leaving.slice(left.length, left.length + LEAVERS_A_COMMAND);
+    coordinator.submit(
+      coordinator.shardOf(group),
+      {
+        kind: 'group.leave',
+        group,
+        members: members.map(({ memberId, groupInstanceId, reason }) => ({
+          memberId: asMemberId(memberId),
+          instanceId: instanceOf(groupInstanceId),
+          reason,
+        })),
+      },
+      settle(
+        context,
+        'membership',
+        ['leave'],
+        (reply) => {
+          left.push(...reply.members);
+          if (reply.members.length > 0 && left.length < leaving.length) return next();
+          const whole = { ...reply, members: left };
+          exchange.answer(batch ? batchLeft(whole, leaving) : { errorCode: errorCode(oneLeft(whole)) });
+        },
+        (code) => exchange.answer({ errorCode: code }),
+      ),
+    );
+  };
+  next();
 };
+
+/** One command removes no more: every replica applies it in one go. */
+const LEAVERS_A_COMMAND = 250;
 
 type LeaveReply = Extract<GroupReply, { kind: 'leave' }>;
 /** Before v3 one member leaves, and its error is the error of the answer (docs/clients.md#fields-that-move). */

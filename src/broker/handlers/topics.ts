@@ -4,7 +4,9 @@ import {
   type TopicCommand,
   topicCountProblem,
   topicNameProblem,
+  topicToDelete,
   type TopicReply,
+  type TopicsView,
 } from '../../machine/index.js';
 import { errorCode, type ErrorName, NO_UUID, type RequestOf } from '../../wire/index.js';
 import { FACTS } from '../cluster-facts.js';
@@ -154,8 +156,7 @@ export const deleteTopics: Handler<'DeleteTopics'> = (request, exchange, context
       ? request.topics.map(({ name, topicId: id }) => ({ name, id }))
       : request.topicNames.map((name) => ({ name, id: NO_UUID }));
   const doubled = repeated(asked.flatMap(({ name }) => (name === null ? [] : [name])));
-  const decisions = asked.map((topic) => deletion(topic, doubled));
-  decideAll(decisions, context, (verdicts) => {
+  const answer = (verdicts: readonly TopicVerdict[]): void =>
     exchange.answer({
       responses: asked.map(({ name, id }, index) => {
         const verdict = verdicts[index]!;
@@ -165,8 +166,40 @@ export const deleteTopics: Handler<'DeleteTopics'> = (request, exchange, context
         return { name, topicId: id, ...fields };
       }),
     });
-  });
+  withoutMissing(
+    asked.map((topic) => deletion(topic, doubled)),
+    context,
+    (decisions) => decideAll(decisions, context, answer),
+  );
 };
+
+/**
+ * Which topics are missing is read once for all of them, so that no command goes through the log for each. Those that are there
+ * as far as this replica knows need no read.
+ */
+function withoutMissing(
+  decisions: readonly Decision[],
+  { coordinator, facts }: BrokerContext,
+  done: (decisions: readonly Decision[]) => void,
+): void {
+  const isMissing = (decision: Decision, topics: TopicsView): boolean =>
+    decision.kind === 'submit' &&
+    decision.command.kind === 'topic.delete' &&
+    'error' in topicToDelete(topics, decision.command);
+  if (!decisions.some((decision) => isMissing(decision, facts.topics))) return done(decisions);
+  coordinator.readAnywhere(FACTS, (outcome) => {
+    // Refused: the commands find it out.
+    if (outcome.kind !== 'ok') return done(decisions);
+    const { topics } = outcome.view;
+    done(
+      decisions.map((decision) => {
+        if (decision.kind !== 'submit' || decision.command.kind !== 'topic.delete') return decision;
+        const topic = topicToDelete(topics, decision.command);
+        return 'error' in topic ? failure(topic.error, topic.message) : decision;
+      }),
+    );
+  });
+}
 
 function deletion({ name, id }: TopicToDelete, doubled: ReadonlySet<string>): Decision {
   if (name !== null && doubled.has(name)) return twice(name);

@@ -1,5 +1,6 @@
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from '../consumer-protocol.js';
 import { groupScope, type Ownership, partitionScope } from '../fences.js';
+import type { TopicPartitions } from '../types/commands.js';
 import type { Verdict } from '../types/replies.js';
 import { syncAnswer, syncRefused } from './answers.js';
 import { endRecord } from './history.js';
@@ -25,13 +26,26 @@ export function becomeStable(turn: Turn): void {
     answerSync(turn, member, 'NONE');
     armSession(turn, member);
   }
-  const partitionsMoved = grantFences(turn);
-  const assignment = [...group.members.values()].map(({ memberId, clientId, assignment: bytes }) => ({
-    memberId,
-    clientId,
-    topics: assignedPartitions(bytes) ?? [],
+  const shares = sharesOf(group);
+  const partitionsMoved = grantFences(turn, shares);
+  const assignment = shares.map(({ member, topics }) => ({
+    memberId: member.memberId,
+    clientId: member.clientId,
+    topics: topics ?? [],
   }));
   endRecord(turn, { outcome: 'stable', stableAt: at, assignment, partitionsMoved });
+}
+
+/** What a member was given; undefined when it cannot be read. */
+interface Share {
+  readonly member: ClassicMember;
+  readonly topics: readonly TopicPartitions[] | undefined;
+}
+function sharesOf({ members }: ClassicGroup): readonly Share[] {
+  const shares: Share[] = [];
+  for (const member of members.values())
+    shares.push({ member, topics: assignedPartitions(member.assignment) });
+  return shares;
 }
 
 /**
@@ -50,15 +64,15 @@ export function abandonAssignment(turn: Turn): void {
 }
 
 /** Who owns which partition, when the protocol type is "consumer" and every assignment can be read. */
-function ownershipOf(group: ClassicGroup): Ownership[] | undefined {
+function ownershipOf(group: ClassicGroup, shares: readonly Share[]): Ownership[] | undefined {
   if (group.protocolType !== CONSUMER_PROTOCOL_TYPE) return undefined;
   const ownerships: Ownership[] = [];
-  for (const { memberId, instanceId, assignment } of group.members.values()) {
-    const topics = assignedPartitions(assignment);
+  for (const { member, topics } of shares) {
     if (topics === undefined) return undefined;
+    const { memberId: owner, instanceId } = member;
     for (const { topic, partitions } of topics) {
       for (const partition of partitions)
-        ownerships.push({ scope: partitionScope(group.id, topic, partition), owner: memberId, instanceId });
+        ownerships.push({ scope: partitionScope(group.id, topic, partition), owner, instanceId });
     }
   }
   return ownerships;
@@ -73,8 +87,8 @@ function opaqueOwnership(group: ClassicGroup): Ownership[] {
 }
 
 /** How many partitions have a new owner; null when the assignment cannot be read. */
-function grantFences({ group, token, news }: Turn): number | null {
-  const ownerships = ownershipOf(group);
+function grantFences({ group, token, news }: Turn, shares: readonly Share[]): number | null {
+  const ownerships = ownershipOf(group, shares);
   if (ownerships === undefined) {
     group.fences.assignWhole(opaqueOwnership(group), token, group.generation);
     return null;

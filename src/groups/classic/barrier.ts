@@ -4,7 +4,7 @@ import type { RebalanceTrigger } from '../types/history.js';
 import { abandonAssignment } from './assignment.js';
 import { startGeneration } from './generation.js';
 import { startRecord } from './history.js';
-import { removeMember } from './members.js';
+import { missingMembers, removeMember } from './members.js';
 import type { ClassicGroup } from './state.js';
 import { enter } from './states.js';
 import { armGroupTimer, armPending, cancelGroupTimer, cancelPending, rebalanceTimeoutMs } from './timers.js';
@@ -100,9 +100,7 @@ export function openBarrier(turn: Turn): void {
   cancelGroupTimer(turn, 'join');
   cancelGroupTimer(turn, 'initial');
   group.initial = null;
-  const missing = [...group.members.values()].filter(
-    (member) => !member.waiting && member.instanceId === null,
-  );
+  const missing = [...missingMembers(group, 'join')];
   for (const member of missing) removeMember(turn, member, 'missed-rebalance');
   if (group.members.size > 0 && group.members.waiting === 0) {
     // Only static members are left and none has joined: as in Kafka, the group waits until their sessions end.

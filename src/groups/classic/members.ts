@@ -20,6 +20,14 @@ export function validateMember(group: ClassicGroup, id: MemberId, instanceId: In
   return group.members.has(id) ? 'NONE' : 'UNKNOWN_MEMBER_ID';
 }
 
+/** Whom the end of a barrier would remove: dynamic members that have not joined, or members that have not synced. */
+export function* missingMembers({ members }: ClassicGroup, timer: 'join' | 'sync'): Iterable<ClassicMember> {
+  for (const member of members.values()) {
+    const missing = timer === 'join' ? !member.waiting && member.instanceId === null : member.pendingSync;
+    if (missing) yield member;
+  }
+}
+
 export function announceJoined({ group, news }: Turn, member: ClassicMember): void {
   const { memberId, instanceId, clientId, clientHost } = member;
   news.push({ kind: 'member-joined', group: group.id, memberId, instanceId, clientId, clientHost });

@@ -6,7 +6,7 @@ import type { HeartbeatQuestion } from '../types/views.js';
 import { syncAnswer, syncRefused } from './answers.js';
 import { becomeStable } from './assignment.js';
 import { afterRemoval, quietTimeIsUp, openBarrier, openBarrierWhenAllWait } from './barrier.js';
-import { removeMember, validateMember } from './members.js';
+import { missingMembers, removeMember, validateMember } from './members.js';
 import type { ClassicMember } from './member.js';
 import type { ClassicGroup } from './state.js';
 import { armSession, cancelGroupTimer, cancelPending } from './timers.js';
@@ -155,7 +155,7 @@ function sessionTimeIsUp(turn: Turn, member: ClassicMember): void {
 
 function syncTimeIsUp(turn: Turn): void {
   cancelGroupTimer(turn, 'sync');
-  const missing = [...turn.group.members.values()].filter((member) => member.pendingSync);
+  const missing = [...missingMembers(turn.group, 'sync')];
   for (const member of missing) removeMember(turn, member, 'missed-sync');
   const [first] = missing;
   if (first !== undefined)

@@ -17,7 +17,7 @@ export interface GroupSettings {
 export const DEFAULT_GROUP_SETTINGS: GroupSettings = {
   sessionTimeoutMsMin: 1_000,
   sessionTimeoutMsMax: 1_800_000,
-  groupSizeMax: 100_000,
+  groupSizeMax: 20_000,
   groupsMax: 50_000,
   initialQuietMs: 100,
   initialDelayMsMax: 3_000,

@@ -99,6 +99,8 @@ export interface GroupsView {
   issuedToken(group: GroupId, member: MemberId): number | undefined;
   /** Members without an instance id. */
   dynamicMembers(group: GroupId): Iterable<MemberId>;
+  /** Whom the end of the timer would remove: who has not joined (dynamic members), or not synced. */
+  missing(group: GroupId, timer: 'join' | 'sync'): Iterable<MemberId>;
   /** One after the other: take as many as there is time for. */
   list(): Iterable<GroupSummary>;
   describe(group: GroupId): GroupDescription | undefined;

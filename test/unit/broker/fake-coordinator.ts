@@ -231,6 +231,7 @@ export class FakeCoordinator implements Coordinator {
         committed: (group, topic, partition) =>
           this.offsets.get(group)?.find((each) => each.topic === topic && each.partition === partition),
         furthest: () => new Map(),
+        missing: () => [],
         committedAll: (group) => this.offsets.get(group) ?? [],
         list: () => [
           ...mine<GroupSummary>(this.descriptions),
@@ -247,7 +248,7 @@ export class FakeCoordinator implements Coordinator {
         dynamicMembers: () => [],
         expirable: () => [],
         hasUnanswered: false,
-        has: (group) => this.offsets.has(group),
+        has: (group) => this.offsets.has(group) || this.descriptions.some((each) => each.group === group),
         groupCount: this.offsets.size,
         memberCount: 0,
         tokensFrom: 0,

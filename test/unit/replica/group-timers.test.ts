@@ -46,7 +46,13 @@ describe('the timers of a new leader', () => {
       timers.told(REBALANCES, view);
       timers.touch(GROUP, memberId('m0'), monotonicMs(0));
       expect(timers.due(monotonicMs(waitsMs - 20))).toEqual([]);
-      expect(timers.due(monotonicMs(waitsMs + 20)).length).toBeGreaterThanOrEqual(count - 1);
+      let due = 0;
+      // A part at a time.
+      for (let at = waitsMs + 20, more = 1; more > 0; at += 20) {
+        more = timers.due(monotonicMs(at)).length;
+        due += more;
+      }
+      expect(due).toBeGreaterThanOrEqual(count - 1);
     }
   });
 
