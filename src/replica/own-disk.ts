@@ -25,6 +25,7 @@ export class OwnDisk {
   readonly #fatal: (reason: string) => void;
   readonly #positions = new DiskPositions();
   #identity: DiskIdentity | undefined;
+  #durable: DiskIdentity | undefined;
   #claimedAt: MonotonicMs = monotonicMs(0);
 
   constructor({ options, peers, guard, fatal }: OwnDiskOptions) {
@@ -36,7 +37,7 @@ export class OwnDisk {
 
   async claim(): Promise<void> {
     this.#claimedAt = this.#options.clock.monotonic();
-    this.#identity = await claimDisk(this.#options);
+    this.#identity = this.#durable = await claimDisk(this.#options);
     this.#positions.restore(this.#identity);
     this.#peers.remember(this.#identity.levels ?? {});
   }
@@ -44,10 +45,17 @@ export class OwnDisk {
   get identity(): DiskIdentity {
     return this.#identity!;
   }
+  /** Whether the disk says it by now. */
+  remembers(formedWith: DiskIdentity['formedWith']): boolean {
+    return this.#durable?.formedWith === formedWith;
+  }
   save(identity: DiskIdentity, then: () => void): void {
     this.#identity = identity;
     this.#options.storage.storage.saveIdentity(identity).then(
-      () => this.#guard(then),
+      () => {
+        this.#durable = identity;
+        this.#guard(then);
+      },
       (error: unknown) => this.#fatal(`the identity file could not be written: ${String(error)}`),
     );
   }

@@ -180,9 +180,11 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #becomeVoter(formedWith: Readonly<Record<string, string>>): void {
-    const { identity } = this.#disk;
-    if (identity.formedWith === formedWith) return this.#openShards(true);
     // The peers' disks are remembered before this replica promises anything.
+    if (this.#disk.remembers(formedWith)) return this.#openShards(true);
+    const { identity } = this.#disk;
+    // On its way to the disk: `save` opens the shards.
+    if (identity.formedWith === formedWith) return;
     this.#disk.save({ ...identity, formedWith }, () => {
       this.#options.transport.helloChanged();
       if (this.hosts.length === 0) this.#openShards(true);

@@ -2,7 +2,7 @@ import { generation, groupId, memberId, type Random, shardId, topicName } from '
 import type { GroupCommand, RecordOperation, ReplyTo } from '../machine/index.js';
 import type { Outcome, Replica } from '../replica/index.js';
 import type { Commits, History } from './history.js';
-import { type BrokerPort, errorNamed, KafkaClient } from './kafka-client.js';
+import { type BrokerPort, KafkaClient } from './kafka-client.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -127,45 +127,9 @@ export function committer(around: ClientSurroundings, name: string, bigOnes: boo
     );
 }
 
-/** The same over Kafka's protocol, where an answer other than success leaves open what happened. */
-export function kafkaCommitter(around: ClientSurroundings, name: string): void {
-  const { random, history } = around;
-  const client = new KafkaClient(name, around);
-  const { commits, open, tries, ends } = newCommits(around, name);
-  const fetches = (done: () => void): void => {
-    const atLeast = commits.acknowledged;
-    const topics = [{ name: commits.topic, partitionIndexes: [0] }];
-    client.askCoordinator(name, [9, 8, { groups: [{ groupId: name, topics }] }], (answer) => {
-      const group = answer?.groups[0];
-      const partition = group?.topics[0]?.partitions[0];
-      if (group?.errorCode !== 0 || partition?.errorCode !== 0) client.forgetCoordinator();
-      else found(around, commits, open, atLeast, Number(partition.committedOffset));
-      done();
-    });
-  };
-  repeatedly(
-    around,
-    (any) => any,
-    (_, done) => {
-      if (random.chance(0.4)) return fetches(done);
-      const offset = tries();
-      const partition = { partitionIndex: 0, committedOffset: offset, committedMetadata: '' };
-      const topics = [{ name: commits.topic, partitions: [partition] }];
-      client.askCoordinator(name, [8, 7, { groupId: name, memberId: '', topics }], (answer) => {
-        const error = errorNamed(answer?.topics[0]?.partitions[0]?.errorCode);
-        if (error === undefined) client.forgetCoordinator();
-        ends(offset, error === 'NONE' ? 'taken' : (error ?? 'not answered'), error !== undefined);
-        done();
-      });
-    },
-    () => client.leave(),
-  );
-  history.commits.push(commits);
-}
-
 /** The book of one who commits: what was tried, what was acknowledged, and of what nobody knows the end (`open`). */
-function newCommits(
-  { time, trace }: ClientSurroundings,
+export function newCommits(
+  { time, trace, history }: ClientSurroundings,
   name: string,
 ): {
   readonly commits: Commits;
@@ -188,10 +152,14 @@ function newCommits(
     trace.note(time.now, `${name} commits ${offset}: ${how}`);
     // One that was given up may have been done behind later ones.
     if (known && offset === commits.tried) open.delete(offset);
+    if (NOT_DONE.has(how)) history.refused.add(`${commits.group} ${offset}`);
     if (how === 'taken') commits.acknowledged = Math.max(commits.acknowledged, offset);
   };
   return { commits, open, tries, ends };
 }
+
+/** Refusals of a replica that say so (Refusal). */
+const NOT_DONE: ReadonlySet<string> = new Set(['not-leader', 'overloaded']);
 
 /** Makes the topic that the others use, and others that nobody uses; what it was told of must be found. */
 export function administrator(around: ClientSurroundings): void {
@@ -333,7 +301,7 @@ function read(
   });
 }
 
-function found(
+export function found(
   { trace, time, history }: ClientSurroundings,
   { group, tried }: Commits,
   open: ReadonlySet<number>,

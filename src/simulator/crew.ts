@@ -48,7 +48,7 @@ export interface CampaignOptions {
  * Worlds are short, and a worker has one core: collecting garbage in one thread out of a large nursery, and machine code
  * before a function is hot, take a third less CPU.
  */
-const FLAGS = [
+export const WORKER_FLAGS = [
   '--min-semi-space-size=64',
   '--max-semi-space-size=64',
   '--single-threaded-gc',
@@ -82,7 +82,7 @@ export async function runCampaign(options: CampaignOptions): Promise<Campaign> {
     Array.from({ length: workers }, async (_, index) => {
       const share: Share = { first: first + index, step: workers, end, untilMs, twice, asked };
       const child = fork(process.argv[1]!, ['--worker', JSON.stringify(share)], {
-        execArgv: [...process.execArgv, ...FLAGS],
+        execArgv: [...process.execArgv, ...WORKER_FLAGS],
       });
       children.push(child);
       child.on('message', hear);

@@ -1,5 +1,6 @@
 import type { Random } from '../kernel/index.js';
 import type { FileSystem, OpenFlags } from '../storage/index.js';
+import { type DiskTrouble, noTrouble } from './disk-trouble.js';
 
 const SECTOR_BYTES = 512;
 
@@ -15,20 +16,6 @@ type Entry = { readonly inode: Inode } | 'directory';
 
 /** Files and directories by their names. */
 export type DiskImage = ReadonlyMap<string, Buffer | 'directory'>;
-
-/** What goes wrong on a disk now. */
-export interface DiskTrouble {
-  /** Bytes that still fit; what does not fit is cut off. */
-  room: number;
-  /** How many writes and syncs go well before the first that fails. */
-  failsAfter: number;
-  /** How many of them fail then. */
-  failures: number;
-  /** How long a write or sync takes at the least. Milliseconds. */
-  slowMs: number;
-  /** No write or sync ends. */
-  hangs: boolean;
-}
 
 /** How one process reaches its disk: `effect` is asked before each change, and throws once the process is dead. */
 export interface DiskSession {
@@ -68,25 +55,35 @@ export class SimulatedDisk {
 
   /** The power goes. Returns how many sectors were lost. */
   crash(): number {
-    const kept = this.#random.below(this.#changes.length + 1);
-    for (const change of this.#changes.slice(0, kept)) change(this.#durableNames);
-    this.#changes = [];
-    this.#names = new Map(this.#durableNames);
+    const { image, lost } = this.afterPowerFailure(this.#random);
+    this.restore(image);
     this.#files.clear();
-    const mode = this.#random.below(3);
+    return lost;
+  }
+
+  /** What would be on the medium if the power went now, and how many sectors would be lost. Changes nothing. */
+  afterPowerFailure(random: Random): { readonly image: DiskImage; readonly lost: number } {
+    const kept = random.below(this.#changes.length + 1);
+    const names = new Map(this.#durableNames);
+    for (const change of this.#changes.slice(0, kept)) change(names);
+    const mode = random.below(3);
+    const image = new Map<string, Buffer | 'directory'>();
     let lost = 0;
-    for (const entry of this.#names.values()) {
-      if (entry === 'directory') continue;
-      const { inode } = entry;
-      for (const sector of inode.unsynced) {
-        const survives = mode === 0 ? false : mode === 1 ? true : this.#random.chance(0.5);
-        if (survives) flushSector(inode, sector);
+    for (const [name, entry] of names) {
+      if (entry === 'directory') {
+        image.set(name, entry);
+        continue;
+      }
+      const { bytes, durable, unsynced } = entry.inode;
+      const medium = { bytes, durable: Buffer.from(durable) };
+      for (const sector of unsynced) {
+        const survives = mode === 0 ? false : mode === 1 ? true : random.chance(0.5);
+        if (survives) flushSector(medium, sector);
         else lost++;
       }
-      inode.unsynced.clear();
-      inode.bytes = Buffer.from(inode.durable);
+      image.set(name, medium.durable);
     }
-    return lost;
+    return { image, lost };
   }
 
   get blank(): boolean {
@@ -367,17 +364,6 @@ export class SimulatedDisk {
   }
 }
 
-const noTrouble = (): DiskTrouble => ({
-  room: Number.POSITIVE_INFINITY,
-  failsAfter: Number.POSITIVE_INFINITY,
-  failures: Number.POSITIVE_INFINITY,
-  slowMs: 0,
-  hangs: false,
-});
-
-export const inTrouble = ({ room, failsAfter, slowMs, hangs }: DiskTrouble): boolean =>
-  room < Number.POSITIVE_INFINITY || failsAfter < Number.POSITIVE_INFINITY || slowMs > 0 || hangs;
-
 const failure = (code: string, text: string): Error => Object.assign(new Error(`${code}: ${text}`), { code });
 
 /** Those that so many bytes touch. */
@@ -391,7 +377,7 @@ function flush(inode: Inode): void {
   inode.unsynced.clear();
 }
 
-function flushSector(inode: Inode, sector: number): void {
+function flushSector(inode: Pick<Inode, 'bytes' | 'durable'>, sector: number): void {
   const from = sector * SECTOR_BYTES;
   const part = inode.bytes.subarray(from, from + SECTOR_BYTES);
   if (from + part.length > inode.durable.length)

@@ -29,6 +29,9 @@ export const FAULT_KINDS = [
   'crashAtAFile',
   'stopAtAnEffect',
   'powerFailsAgain',
+  'fallsBehind',
+  'leaderStopsMidway',
+  'answersComeLate',
 ] as const;
 /** In a cluster that began with an older version. */
 export type VersionFault = 'upgrade' | 'rollBack';

@@ -104,6 +104,33 @@ export interface Opened {
   readonly position: number;
 }
 
+/** A crash that was rehearsed on a copy of a disk, and what was wrong then. `before`: the effect that was to come. */
+export interface Rehearsal {
+  readonly at: number;
+  readonly replica: ReplicaId;
+  readonly before: string;
+  readonly problem: string;
+}
+
+/** Something that a leader did with fewer replicas behind it than it needs: `with` are those whose word had reached it. */
+export interface QuorumMissed {
+  readonly at: number;
+  readonly shard: ShardId;
+  readonly leader: ReplicaId;
+  readonly ballot: string;
+  readonly what: string;
+  readonly with: readonly ReplicaId[];
+}
+
+/** A read that shows less than some replica had applied when it began. */
+export interface StaleRead {
+  readonly at: number;
+  readonly replica: ReplicaId;
+  readonly shard: ShardId;
+  readonly shows: number;
+  readonly applied: number;
+}
+
 /** The log of a replica whose disk is well. Bytes. */
 export interface LogSize {
   readonly replica: ReplicaId;
@@ -171,6 +198,16 @@ export interface Worked {
   readonly owner: string;
 }
 
+/** Invariants that the world sees broken where it looks. */
+export type Witness =
+  | 'who-forgot-does-not-vote'
+  | 'who-disagrees-is-kept-out'
+  | 'a-voter-remembers-its-peers'
+  | 'applied-only-grows'
+  | 'one-clock-moves-no-time'
+  | 'who-hears-nobody-leads-nothing'
+  | 'disks-are-remembered';
+
 /** What clients and the world saw of a run. */
 export interface History {
   readonly records: RecordAccess[];
@@ -183,6 +220,13 @@ export interface History {
   readonly acts: MemberAct[];
   readonly promises: PromiseKept[];
   readonly opened: Opened[];
+  readonly rehearsed: Rehearsal[];
+  readonly quorums: QuorumMissed[];
+  readonly staleReads: StaleRead[];
+  /** What was seen first of each. */
+  readonly witnessed: Map<Witness, string>;
+  /** Commits that a replica refused as not done: the group, and the offset. */
+  readonly refused: Set<string>;
   /** The longest one of each replica. */
   readonly logs: Map<ReplicaId, LogSize>;
   readonly endings: Ending[];
@@ -216,6 +260,11 @@ export const newHistory = (): History => ({
   acts: [],
   promises: [],
   opened: [],
+  rehearsed: [],
+  quorums: [],
+  staleReads: [],
+  witnessed: new Map(),
+  refused: new Set(),
   logs: new Map(),
   endings: [],
   stalledLeases: [],

@@ -1,14 +1,18 @@
 import { type GroupId, groupId, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
 import type { MachineView } from '../machine/index.js';
-import { maxBallot } from '../paxos/index.js';
+import { maxBallot, quorumSystem } from '../paxos/index.js';
 import { decodeFrame, type OpenedStorage, type Replica } from '../replica/index.js';
-import { inTrouble } from './disk.js';
+import { Conduct } from './conduct.js';
+import { CrashRehearsals } from './crash-rehearsals.js';
+import { inTrouble } from './disk-trouble.js';
 import type { History, ToldOthers } from './history.js';
 import { MEMBERS_GROUP } from './members.js';
 import type { SimulatedProcess } from './process.js';
+import { QuorumWatch } from './quorum-watch.js';
+import { watchReads } from './read-watch.js';
 import { shardsSeen } from './recorder.js';
 import { WORKERS_GROUP } from './sdk-worker.js';
-import type { Setup } from './setup.js';
+import { type Setup, stream } from './setup.js';
 import type { Station } from './strike.js';
 import type { Trace } from './trace.js';
 import { levelOfCommands, levelOfFrame } from './versions.js';
@@ -16,6 +20,8 @@ import type { VirtualTime } from './virtual-time.js';
 
 /** Beyond its threshold a log may grow by what is written between two looks at it, and by whole segments. Bytes. */
 const LOG_MARGIN_BYTES = 256 * 1024;
+/** How many worlds with majorities are counted again. */
+const QUORUMS_WATCHED = 0.2;
 /** Groups that share something out. */
 const SHARING_GROUPS = [groupId(MEMBERS_GROUP), groupId(WORKERS_GROUP)];
 
@@ -34,6 +40,12 @@ export class Observer {
   readonly #stallsSince = new Map<ReplicaId, number>();
   /** Of replicas that have died since: what they had told others. */
   readonly #told = new Map<ReplicaId, ReadonlyMap<ShardId, ToldOthers>>();
+  readonly #ever = new Map<ReplicaId, ReadonlyMap<ShardId, ToldOthers>>();
+  readonly #highest = new Map<ShardId, number>();
+  readonly #rehearsals: CrashRehearsals;
+  readonly conduct: Conduct;
+  /** In some worlds: it costs a decoding of each message. */
+  readonly quorums: QuorumWatch | undefined;
 
   constructor(setup: Setup, time: VirtualTime, trace: Trace, history: History, stations: readonly Station[]) {
     this.#setup = setup;
@@ -41,6 +53,12 @@ export class Observer {
     this.#trace = trace;
     this.#history = history;
     this.#stations = stations;
+    this.#rehearsals = new CrashRehearsals(setup, time, trace, history);
+    this.conduct = new Conduct(setup, time, history, stations);
+    const { quorums, seed } = setup;
+    const ids = stations.map(({ id }) => id);
+    if (quorums !== undefined || stream(seed, 'quorum watch').chance(QUORUMS_WATCHED))
+      this.quorums = new QuorumWatch(quorumSystem(quorums ?? { kind: 'majority' }, ids), time, history);
   }
 
   #each(visit: (station: Station, process: SimulatedProcess) => void): void {
@@ -63,15 +81,18 @@ export class Observer {
     this.#each((station, process) => {
       this.#logSize(station, process);
       this.#stalled(station, process);
+      this.conduct.look(station, process);
       const { recorder } = this.#trace;
       if (recorder !== undefined) recorder.looked(process.id, shardsSeen(process.replica!.status().shards));
     });
   }
 
   /** What one replica has applied of a shard, and whom its machine shows as owners. */
-  applied({ id, replica }: SimulatedProcess, shard: ShardId): void {
+  applied(process: SimulatedProcess, shard: ShardId): void {
+    const { id, replica } = process;
     if (replica === undefined) return;
     const { appliedThrough: through, hash } = replica.peek(shard);
+    this.conduct.applied(process, shard, through);
     const sampled = this.#sampled.get(id) ?? [];
     if (sampled[shard] === through) return;
     sampled[shard] = through;
@@ -97,10 +118,11 @@ export class Observer {
 
   #leases(): void {
     const holders = new Map<ShardId, ReplicaId[]>();
-    this.#each((_, { id, replica }) => {
+    this.#each((station, { id, replica }) => {
       for (let index = 0; index < this.#setup.shards; index++) {
         const shard = shardId(index);
         if (!replica!.leaseHolds(shard)) continue;
+        this.#leaseCounted(shard, station, replica!);
         const known = holders.get(shard);
         if (known === undefined) holders.set(shard, [id]);
         else known.push(id);
@@ -110,25 +132,53 @@ export class Observer {
       if (ids.length > 1) this.#history.leases.push({ at: this.#time.now, shard, holders: ids });
   }
 
+  #leaseCounted(shard: ShardId, { id, odd }: Station, replica: Replica): void {
+    if (this.quorums === undefined) return;
+    const { promised } = replica.status().shards[shard]!;
+    this.quorums.leaseHolds(shard, id, promised, odd.leaseMs ?? this.#setup.leaseMs);
+  }
+
   /** A process dies. */
-  died(station: Station, { id, sent, position }: SimulatedProcess): void {
-    station.reached = position() ?? station.reached;
-    const told = new Map(this.#told.get(id));
-    for (const bytes of sent) {
-      const frame = decodeFrame(bytes);
-      if (frame.kind !== 'paxos') continue;
-      for (const { shard, message } of frame.messages) {
-        if (message.kind !== 'promise' && message.kind !== 'accepted') continue;
-        const { ballot } = message;
-        const through = message.kind === 'accepted' && !message.gap ? message.through : 0;
-        const before = told.get(shard) ?? { ballot, through };
-        told.set(shard, {
-          ballot: maxBallot(before.ballot, ballot),
-          through: Math.max(before.through, through),
-        });
-      }
+  died(station: Station, process: SimulatedProcess): void {
+    station.reached = process.position() ?? station.reached;
+    this.#told.set(process.id, withSent(this.#told.get(process.id), process));
+    this.#owed(station);
+  }
+
+  /** The disk of a process is about to do something. */
+  beforeEffect(station: Station, what: string): void {
+    this.#rehearsals.before(what, station, () => this.#owed(station));
+  }
+
+  /** What a replica has told others in all of its lives. */
+  #owed({ id, process }: Station): ReadonlyMap<ShardId, ToldOthers> {
+    const owed = withSent(this.#ever.get(id), process);
+    this.#ever.set(id, owed);
+    return owed;
+  }
+
+  get isMixed(): boolean {
+    return this.#setup.olderLevel !== undefined;
+  }
+
+  /** A replica was made, and has done nothing yet. */
+  made(replica: Replica): void {
+    watchReads(
+      replica,
+      this.isMixed,
+      (shard) => this.#appliedAnywhere(shard),
+      (shard, shows, applied) =>
+        this.#history.staleReads.push({ at: this.#time.now, replica: replica.self, shard, shows, applied }),
+    );
+  }
+
+  /** Through where any replica has applied a shard. */
+  #appliedAnywhere(shard: ShardId): number {
+    for (const { process } of this.#stations) {
+      const through = process?.alive === true ? process.replica?.peek(shard).appliedThrough : undefined;
+      this.#highest.set(shard, Math.max(through ?? 0, this.#highest.get(shard) ?? 0));
     }
-    this.#told.set(id, told);
+    return this.#highest.get(shard) ?? 0;
   }
 
   /** In a cluster that began with an older version: a message leaves. */
@@ -148,6 +198,7 @@ export class Observer {
 
   /** The world ends. `core`: those of which nothing is wrong any more. */
   ends(core: readonly ReplicaId[]): void {
+    this.conduct.ends(core);
     this.#each(({ id, damaged }, { replica }) => {
       if (core.includes(id) && !damaged && replica!.status().standing !== 'voter')
         this.#history.unfit.push(id);
@@ -177,7 +228,8 @@ export class Observer {
   }
 
   /** A replica has its shards as its disk had them, and is about to speak: who votes must know what it told others before. */
-  speaks(replica: Replica): void {
+  speaks(station: Station, replica: Replica): void {
+    this.conduct.speaks(station, replica);
     const { self: id } = replica;
     const told = this.#told.get(id);
     if (told === undefined || told.size === 0) return;
@@ -215,4 +267,27 @@ export class Observer {
     const bytesMax = 4 * (compactionBytes + segmentBytes) + LOG_MARGIN_BYTES + 16 * bulkBytes;
     this.#history.logs.set(id, { replica: id, bytes: logBytes, bytesMax });
   }
+}
+
+/** What was known of what a replica told others, and what the last messages of a process add. */
+function withSent(
+  known: ReadonlyMap<ShardId, ToldOthers> | undefined,
+  process: SimulatedProcess | undefined,
+): ReadonlyMap<ShardId, ToldOthers> {
+  const told = new Map(known);
+  for (const bytes of process?.sent ?? []) {
+    const frame = decodeFrame(bytes);
+    if (frame.kind !== 'paxos') continue;
+    for (const { shard, message } of frame.messages) {
+      if (message.kind !== 'promise' && message.kind !== 'accepted') continue;
+      const { ballot } = message;
+      const through = message.kind === 'accepted' && !message.gap ? message.through : 0;
+      const before = told.get(shard) ?? { ballot, through };
+      told.set(shard, {
+        ballot: maxBallot(before.ballot, ballot),
+        through: Math.max(before.through, through),
+      });
+    }
+  }
+  return told;
 }

@@ -4,7 +4,6 @@ import {
   countingSuspends,
   type Log,
   monotonicMs,
-  type Random,
   type ReplicaId,
   replicaId,
   wallMs,
@@ -16,18 +15,15 @@ import {
   createReplica,
   decodeFrame,
   type Entropy,
-  type OpenedStorage,
   type Replica,
   type Transport,
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
-import type { SimulatedDisk } from './disk.js';
 import { KAFKA_PORT } from './kafka-carrier.js';
 import type { BrokerPort } from './kafka-client.js';
 import { KeptEvents } from './kept-events.js';
-import type { SimulatedNetwork } from './network.js';
 import { seededUuid, type Setup } from './setup.js';
-import type { Trace } from './trace.js';
+import type { Surroundings } from './surroundings.js';
 import type { VirtualTime } from './virtual-time.js';
 
 const BOUNDS = {
@@ -40,41 +36,16 @@ const BOUNDS = {
   retainedEntries: 16,
 } as const;
 
+/** What a right wall clock says when a world begins. Milliseconds. */
+export const WALL_STARTS_AT = 1_700_000_000_000;
 /** How long a process that stops in order waits for others to lead. */
 const HAND_OVER_MS = 2_000;
 /** What comes from the process itself: its timers, and what its disk has done. */
 const OWN = 'own';
+/** A wait for the disk that nobody notices. Milliseconds. */
+const BLOCKS_BRIEFLY_MS = 5;
 /** How many of its last messages are compared with its promises after its next start. */
 const SENT_KEPT = 32;
-
-/** What a process is made of; the world's side of it. */
-export interface Surroundings {
-  readonly time: VirtualTime;
-  readonly random: Random;
-  readonly trace: Trace;
-  readonly network: SimulatedNetwork;
-  readonly disk: SimulatedDisk;
-  readonly setup: Setup;
-  /** Of the version that it runs. */
-  readonly featureLevel: number;
-  /** A message leaves it. */
-  readonly sends?: (bytes: Uint8Array) => void;
-  /** A message reaches it. False: its version cannot read that. */
-  readonly hears?: (from: ReplicaId, bytes: Uint8Array) => boolean;
-  /** Its monotonic clock runs this much faster than time does. */
-  readonly drift: number;
-  /** What its wall clock is off by. Milliseconds. */
-  readonly wallOffset: () => number;
-  readonly opened: (storage: OpenedStorage) => void;
-  /** Whether its ports are free. */
-  readonly listen: () => boolean;
-  /** It is about to say its first word about its shards. */
-  readonly speaks: (replica: Replica) => void;
-  /** It died in the middle of an effect. */
-  readonly died: () => void;
-  /** It ended by itself. */
-  readonly ended: (reason: string) => void;
-}
 
 /** The process is dead: whatever it still does has no effect. */
 class Dead extends Error {
@@ -87,6 +58,7 @@ export class SimulatedProcess implements BrokerPort {
   readonly #around: Surroundings;
   #alive = true;
   #stoppedUntil = 0;
+  #runsSince: number;
   /** Since when its machine sleeps. */
   #suspendedAt: number | undefined;
   #suspendedMs = 0;
@@ -110,8 +82,13 @@ export class SimulatedProcess implements BrokerPort {
   constructor(id: ReplicaId, around: Surroundings) {
     this.id = id;
     this.#around = around;
+    this.#runsSince = around.time.now;
   }
 
+  /** When it was started, or went on after it was stopped for a while. */
+  get runsSince(): number {
+    return this.#runsSince;
+  }
   /** The last frames that left it. */
   get sent(): readonly Buffer[] {
     return this.#sent;
@@ -144,6 +121,7 @@ export class SimulatedProcess implements BrokerPort {
     if (at <= this.#around.time.now) this.#wake();
     else if (this.suspended) return;
     this.#stoppedUntil = at;
+    this.#runsSince = Math.max(at, this.#around.time.now);
     // Sooner than it was to go on, perhaps.
     if (!this.#kept.empty) this.#goOnLater();
     if (at > this.#around.time.now) this.#around.trace.recorder?.paused(this.id, at);
@@ -157,6 +135,7 @@ export class SimulatedProcess implements BrokerPort {
     const ids = Array.from({ length: setup.replicas }, (_, index) => replicaId(index + 1));
     const effect = (what: string): void => {
       if (!this.mayAct(what)) throw new Dead(`before ${what}`);
+      this.#around.beforeEffect(what);
     };
     const clock = this.#clock();
     const entropy: Entropy = {
@@ -201,6 +180,7 @@ export class SimulatedProcess implements BrokerPort {
         if (this.#alive) this.#around.ended(reason);
       },
     });
+    this.#around.made(replica);
     await replica.start();
     if (!this.#alive) return;
     this.replica = replica;
@@ -283,7 +263,7 @@ export class SimulatedProcess implements BrokerPort {
   /** As the system clock of production is made: of a monotonic clock that stands still while the machine is suspended. */
   #clock(): Clock {
     const { time, drift, wallOffset } = this.#around;
-    const wall = (): number => 1_700_000_000_000 + time.now + wallOffset();
+    const wall = (): number => WALL_STARTS_AT + time.now + wallOffset();
     const monotonic = countingSuspends({
       monotonicMs: () => this.#counted(),
       wallMs: wall,
@@ -355,6 +335,7 @@ export class SimulatedProcess implements BrokerPort {
   /** Its loop waits for the disk, and hears nothing meanwhile. */
   #blocks(ms: number): void {
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#around.time.now + ms);
+    if (ms > BLOCKS_BRIEFLY_MS) this.#runsSince = this.#stoppedUntil;
   }
 
   /** A stop may be made longer meanwhile. */

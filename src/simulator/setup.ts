@@ -23,6 +23,8 @@ export interface Setup {
   /** Workers of the SDK, in a group of their own, and whether they keep what they have through a rebalance. */
   readonly workers?: number;
   readonly cooperative?: boolean;
+  /** Clients that ask any broker for what only the coordinator of a group may do. */
+  readonly strays?: boolean;
   /** How often a leader looks for offsets past their retention. */
   readonly retentionSweepMs: number;
   /** A client fills a record space with this, so that a snapshot is many chunks. Bytes a record; 0: nobody does. */
@@ -88,7 +90,16 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
   const setup =
     asked.reference === true
       ? { ...drawn, ...REFERENCE }
-      : { ...drawn, ...drawVersions(seed), ...drawWorkers(seed), ...drawCrowd(seed), ...drawQuorums(seed) };
+      : {
+          ...{
+            ...drawn,
+            ...drawVersions(seed),
+            ...drawWorkers(seed),
+            ...drawCrowd(seed),
+            ...drawQuorums(seed),
+          },
+          strays: stream(seed, 'strays').chance(0.4),
+        };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),
     ...('olderLevel' in setup ? drawUpgrade(seed, setup) : []),

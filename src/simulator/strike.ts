@@ -37,6 +37,8 @@ export interface Station {
   reached: number | undefined;
   /** Its disk was damaged or lost: it may refuse to start, or follow without a vote. */
   damaged: boolean;
+  /** Its disk was wiped, zeroed or set back: it has forgotten promises, and all can tell. */
+  forgot: boolean;
   /** So many of its next starts fail half-way: another process has the port. */
   portTaken: number;
   /** What an operator has put aside, and how far the disk had come then. */

@@ -7,11 +7,11 @@ import {
   type ClientSurroundings,
   committer,
   hoarder,
-  kafkaCommitter,
   passerBy,
   type PendingRequest,
 } from './clients.js';
-import { inTrouble, SimulatedDisk } from './disk.js';
+import { SimulatedDisk } from './disk.js';
+import { inTrouble } from './disk-trouble.js';
 import { FaultPlan } from './faults/index.js';
 import { FencedStore } from './fenced-store.js';
 import { type History, newHistory } from './history.js';
@@ -20,9 +20,11 @@ import { coreOf, HealedCluster } from './healed-cluster.js';
 import { Member } from './members.js';
 import { SimulatedNetwork } from './network.js';
 import { Observer } from './observer.js';
+import { messagesOf } from './message-watch.js';
 import { SimulatedProcess } from './process.js';
 import { recordWriter } from './record-writers.js';
 import { SdkWorker } from './sdk-worker.js';
+import { kafkaCommitter } from './kafka-committers.js';
 import { FAULTS_FROM_MS, type Setup, type StaysBad, stream } from './setup.js';
 import type { Station } from './strike.js';
 import { Trace } from './trace.js';
@@ -87,6 +89,7 @@ export class World {
       lives: 0,
       troubled: false,
       damaged: false,
+      forgot: false,
       reached: undefined,
       portTaken: 0,
       copy: undefined,
@@ -163,6 +166,7 @@ export class World {
     administrator(around('administrator'));
     committer(around('committer-0'), 'committer-0', bulkBytes > 0);
     kafkaCommitter(around('committer-1'), 'committer-1');
+    if (this.#setup.strays === true) kafkaCommitter(around('committer-2'), 'committer-2', true);
     passerBy(around('passer-by'), 'passer-by');
     if (bulkBytes > 0) hoarder(around('hoarder'), bulkBytes);
     for (let index = 0; index < 4; index++) {
@@ -218,14 +222,13 @@ export class World {
     const process = new SimulatedProcess(id, {
       ...{ time, trace, network, disk, drift, setup: { ...this.#setup, ...station.odd } },
       featureLevel: level,
-      ...(this.olderLevel !== undefined && {
-        sends: (bytes) => this.#observer.sent(id, bytes),
-        hears: (from, bytes) => this.#observer.heard(from, id, level, bytes),
-      }),
+      ...messagesOf(this.#observer, station, level),
       random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
       wallOffset: () => station.wallOffset,
       opened: (storage) => this.#observer.opened(station, storage),
-      speaks: (replica) => this.#observer.speaks(replica),
+      beforeEffect: (what) => this.#observer.beforeEffect(station, what),
+      made: (replica) => this.#observer.made(replica),
+      speaks: (replica) => this.#observer.speaks(station, replica),
       listen: () => station.portTaken-- <= 0,
       died: () => this.kill(station, this.#random.chance(0.7)),
       ended: (reason) => this.#ended(station, process, reason),
@@ -300,6 +303,7 @@ export class World {
   #heal(badOne: Station): void {
     const { staysBad } = this.#setup;
     this.#healed = true;
+    this.#observer.conduct.heals();
     this.trace.note(
       this.time.now,
       `all heals${staysBad === undefined ? '' : `, but ${badOne.id} is ${staysBad}`}`,

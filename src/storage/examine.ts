@@ -36,9 +36,14 @@ export function examine(fileSystem: FileSystem, directory: string): Examined {
   return { identity, ...examined, condition: { kind: 'corrupt', file, offset: 0, detail } };
 }
 
-/** The records of segments that were examined, in order. */
+/**
+ * The records of segments that were examined, in order, from the newest base on: the process may have died while it removed
+ * the segments before it, so that what is left of those begins anywhere. The next base removes them.
+ */
 export function* recordsIn(fileSystem: FileSystem, found: readonly Found[]): Iterable<LogRecord> {
-  for (const { segment, header, end } of found) yield* recordsOf(fileSystem, segment.path, header, end);
+  const newest = found.findLastIndex(({ isBase }) => isBase);
+  for (const { segment, header, end } of found.slice(Math.max(0, newest)))
+    yield* recordsOf(fileSystem, segment.path, header, end);
 }
 
 /** `incarnation`: of this disk; undefined when it has no name yet. */
@@ -78,7 +83,10 @@ function examineSegments(
         if (incarnation !== undefined && (scan.header.incarnation ?? incarnation) !== incarnation)
           return corrupt(0, 'the segment was written by another data directory');
         dropped = scan.dropped;
-        found.push({ segment: { number, path, used: scan.end.offset }, header: scan.header, end: scan.end });
+        found.push({
+          segment: { number, path, used: scan.end.offset },
+          ...{ header: scan.header, end: scan.end, isBase: scan.isBase },
+        });
     }
   }
   // Part of a group may be at the end of a segment only if it is the last: a new one begins with a whole group.

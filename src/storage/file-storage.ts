@@ -150,6 +150,7 @@ class FileStorage implements Storage {
   readonly #snapshots: SnapshotFiles;
   readonly #lock: DirectoryLock;
   readonly #roomKeeper: RoomKeeper;
+  #saved: Promise<void> = Promise.resolve();
   #onFailure: ((error: Error) => void) | undefined;
 
   constructor(options: LogOptions, log: WriteAheadLog, snapshots: SnapshotFiles, lock: DirectoryLock) {
@@ -198,7 +199,13 @@ class FileStorage implements Storage {
   position(): number {
     return this.#log.position();
   }
-  async saveIdentity(identity: DiskIdentity): Promise<void> {
+  /** One after the other: each holds all that the ones before it said. */
+  saveIdentity(identity: DiskIdentity): Promise<void> {
+    const saved = this.#saved.then(() => this.#saveIdentity(identity));
+    this.#saved = saved.catch(() => undefined);
+    return saved;
+  }
+  async #saveIdentity(identity: DiskIdentity): Promise<void> {
     // Pair: `examine` takes an empty log of a replica that has formed its cluster for a lost one.
     if (identity.formedWith[identity.replicaId] === identity.incarnation && this.#log.empty)
       await new Promise<void>((written) => this.#log.append([], true, written));

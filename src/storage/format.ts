@@ -146,21 +146,28 @@ export function* markersBehind(bytes: Buffer, at: number, sequence: number): Ite
       continue;
     if (bytes.readUInt32LE(i) !== 8) continue;
     const behind = (bytes.readUInt32LE(i + 12) - (sequence >>> 0)) >>> 0;
-    if (behind >= 0x8000_0000 || bytes.readUInt32LE(i + 20) !== MARKER_SEAL) continue;
+    const seal = bytes.readUInt32LE(i + 20);
+    if (behind >= 0x8000_0000 || (seal !== MARKER_SEAL && seal !== BASE_SEAL)) continue;
     yield { at: i, groupAt: i - bytes.readUInt32LE(i + 16) };
   }
 }
 
 /** The second half of every marker's payload. */
 const MARKER_SEAL = 0x51_4d_52_4b;
+/** The same, of a group with which the log begins anew: nothing before it is needed any more. Version 0.1.0 does not tell them apart. */
+const BASE_SEAL = 0x51_4d_42_53;
 export const MARKER_BYTES = paddedBytes(8);
 
-export function markerRecord(groupBytes: number): LogRecord {
+export function markerRecord(groupBytes: number, isBase: boolean): LogRecord {
   const payload = Buffer.alloc(8);
   payload.writeUInt32LE(groupBytes, 0);
-  payload.writeUInt32LE(MARKER_SEAL, 4);
+  payload.writeUInt32LE(isBase ? BASE_SEAL : MARKER_SEAL, 4);
   return { shard: shardId(MARKER_SHARD), type: MARKER, payload };
 }
+
+/** Of a marker that has been read. */
+export const closesBase = (bytes: Buffer, { payloadAt }: RecordReading): boolean =>
+  bytes.readUInt32LE(payloadAt + 4) === BASE_SEAL;
 
 export function isZero(bytes: Buffer, from: number, to: number): boolean {
   for (let i = from; i < to; i++) if (bytes[i] !== 0) return false;

@@ -1,6 +1,7 @@
 import { assert } from '../kernel/index.js';
 import type { FileSystem } from './file-system.js';
 import {
+  closesBase,
   decodeHeader,
   HEADER_BYTES,
   isZero,
@@ -23,11 +24,13 @@ export interface LogEnd {
 export interface ScannedSegment {
   readonly header: SegmentHeader;
   readonly end: LogEnd;
+  /** The log begins anew with it: no segment before it is needed. */
+  readonly isBase: boolean;
 }
 
 export type SegmentScan =
   /** Valid up to `end`; `dropped` bytes behind it were never acknowledged. */
-  | { readonly kind: 'valid'; readonly header: SegmentHeader; readonly end: LogEnd; readonly dropped: number }
+  | ({ readonly kind: 'valid'; readonly dropped: number } & ScannedSegment)
   /** A file that was being created when the process died. */
   | { readonly kind: 'incomplete' }
   /** `readable`: what is before the damage, where the header is sound. */
@@ -57,11 +60,12 @@ export function scanSegment(bytes: Buffer, before: ScannedSegment | undefined, i
   ) {
     return { kind: 'corrupt', offset: 0, detail: 'the segment does not continue the one before it' };
   }
-  const end = followChain(bytes, header);
-  if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0 };
+  const { end, isBase } = followChain(bytes, header);
+  if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0, isBase };
   const detail = isLast ? damage(bytes, end) : 'acknowledged records follow bytes that cannot be read';
-  if (detail !== undefined) return { kind: 'corrupt', offset: end.offset, detail, readable: { header, end } };
-  return { kind: 'valid', header, end, dropped: lastNonZero(bytes) + 1 - end.offset };
+  const scanned = { header, end, isBase };
+  if (detail !== undefined) return { kind: 'corrupt', offset: end.offset, detail, readable: scanned };
+  return { kind: 'valid', ...scanned, dropped: lastNonZero(bytes) + 1 - end.offset };
 }
 
 /** Disks write no less than this as a whole. Bytes. */
@@ -92,8 +96,12 @@ function hasBlankSector(bytes: Buffer, from: number, to: number): boolean {
   return false;
 }
 
-/** Follows the chain to the end of the last complete group. */
-function followChain(bytes: Buffer, header: SegmentHeader): LogEnd {
+/** Follows the chain to the end of the last complete group. A base is the first group of its segment. */
+function followChain(
+  bytes: Buffer,
+  header: SegmentHeader,
+): { readonly end: LogEnd; readonly isBase: boolean } {
+  let isBase = false;
   let complete: LogEnd = { offset: HEADER_BYTES, chain: header.chain, sequence: header.firstSequence };
   let { offset, chain, sequence } = complete;
   for (;;) {
@@ -105,7 +113,8 @@ function followChain(bytes: Buffer, header: SegmentHeader): LogEnd {
       continue;
     }
     const marker = record ?? secondCopy(bytes, offset, chain, sequence);
-    if (marker === undefined) return complete;
+    if (marker === undefined) return { end: complete, isBase };
+    if (complete.offset === HEADER_BYTES) isBase = closesBase(bytes, marker);
     offset += 2 * MARKER_BYTES;
     chain = marker.crc;
     sequence++;

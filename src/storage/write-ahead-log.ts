@@ -200,7 +200,7 @@ export class WriteAheadLog {
     if (!this.#options.mayWrite()) return this.#fail('write', takenOver(this.#options.directory));
     this.#reserve(2 * MARKER_BYTES);
     const { crc, sequence } = this.#next();
-    const marker = markerRecord(this.#groupBytes);
+    const marker = markerRecord(this.#groupBytes, this.#basing);
     const chain = writeRecord(this.#group, this.#groupBytes, crc, sequence, marker);
     this.#group.copy(
       this.#group,

@@ -66,6 +66,7 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
   if (copy !== undefined && knownAsOlder(strike, copy.position) && random.chance(0.7)) {
     strike.note('an older copy of a disk was restored', victim);
     disk.restore(copy.image);
+    victim.forgot = true;
     victim.reached = undefined;
     return true;
   }
@@ -73,9 +74,11 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
   if (harm < 0.25) {
     strike.note('a disk was wiped', victim);
     disk.wipe();
+    victim.forgot = true;
   } else if (harm < 0.5) {
     strike.note('a log was zeroed', victim);
     disk.zeroLog(random.chance(0.5));
+    victim.forgot = true;
   } else {
     strike.note('a disk was corrupted', victim);
     for (let flips = 1 + random.below(3); flips > 0; flips--) disk.rot();

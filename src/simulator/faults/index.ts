@@ -1,6 +1,7 @@
 import { type Random, seededRandom } from '../../kernel/index.js';
 import type { FaultKind, PlannedFault } from '../fault-kinds.js';
 import { type Fault, type FaultyWorld, type Station, Strike } from '../strike.js';
+import { BEHIND_FAULTS } from './behind.js';
 import { DISK_FAULTS } from './disk.js';
 import { NETWORK_FAULTS } from './network.js';
 import { PROCESS_FAULTS } from './process.js';
@@ -12,6 +13,7 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
   ...NETWORK_FAULTS,
   ...PROCESS_FAULTS,
   ...VERSION_FAULTS,
+  ...BEHIND_FAULTS,
   majorityMoves,
 };
 

@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { replicaId, type ReplicaId } from '../../../src/kernel/index.js';
 import { standing } from '../../../src/replica/formation.js';
 import { majority } from '../../../src/paxos/index.js';
-import type { DiskIdentity } from '../../../src/replica/index.js';
+import type { DiskIdentity, OpenedStorage } from '../../../src/replica/index.js';
+import { openMemoryStorage } from '../../../src/storage/index.js';
+import { SimulatedCluster } from '../../harness/simulated-world.js';
 
 const [one, two, three] = [1, 2, 3].map(replicaId) as [ReplicaId, ReplicaId, ReplicaId];
 const all = [one, two, three];
@@ -79,5 +81,39 @@ describe('standing', () => {
       kind: 'voter',
       formedWith: { 1: 'a' },
     });
+  });
+});
+
+describe('a cluster that forms', () => {
+  it('is told a vote only when the disk of the voter says with which disks it has formed', async () => {
+    const cluster = new SimulatedCluster();
+    const opened = await openMemoryStorage({
+      disk: cluster.disks.get(one)!,
+      later: (sync) => void cluster.time.after(0.5, sync),
+    });
+    const writes: (() => void)[] = [];
+    const storage: OpenedStorage['storage'] = {
+      append: (...args) => opened.storage.append(...args),
+      writeSnapshot: (...args) => opened.storage.writeSnapshot(...args),
+      readSnapshot: (shard) => opened.storage.readSnapshot(shard),
+      rebase: (...args) => opened.storage.rebase(...args),
+      room: () => opened.storage.room(),
+      logBytes: () => opened.storage.logBytes(),
+      position: () => opened.storage.position(),
+      close: () => opened.storage.close(),
+      onFailure: (handler) => opened.storage.onFailure(handler),
+      saveIdentity: (identity) =>
+        identity.formedWith[one] === undefined
+          ? opened.storage.saveIdentity(identity)
+          : new Promise((resolve) => void writes.push(resolve)),
+    };
+    const slow = await cluster.start(one, { storage: { ...opened, storage } });
+    for (const id of [two, three]) await cluster.start(id);
+    // The others form at once, and tell it so.
+    await cluster.time.advance(2_000);
+    expect(slow.status()).toMatchObject({ standing: 'voter', shards: [] });
+    for (const write of writes.splice(0)) write();
+    await cluster.time.advance(2_000);
+    expect(slow.status().shards).toHaveLength(2);
   });
 });

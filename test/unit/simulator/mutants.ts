@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { fork } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -13,6 +13,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { transformSync } from '@swc/core';
+import { type Share, WORKER_FLAGS } from '../../../src/simulator/crew.js';
+import { huntsOnRecord, record } from './hunts.js';
 import { CAUGHT_SOON, type Mutant, MUTANTS } from './planted.js';
 
 const { values } = parseArgs({
@@ -23,11 +25,16 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     /** Only those whose name or file has this word. */
     only: { type: 'string', default: '' },
+    /** Those that were never hunted, or survived. */
+    open: { type: 'boolean', default: false },
+    /** Writes what came of it into the record, which docs/proof.md shows. */
+    record: { type: 'boolean', default: false },
+    /** The first seed. */
+    first: { type: 'string', default: '1' },
     /** So many of them, spread over the list. */
     some: { type: 'string' },
     /** Those that few seeds catch: for CI. */
     soon: { type: 'boolean', default: false },
-    workers: { type: 'string', default: '2' },
   },
 });
 
@@ -67,24 +74,59 @@ function patched({ file, from, to, everywhere = false }: Mutant): string | undef
   return parts.length === 2 || (everywhere && parts.length > 2) ? parts.join(to) : undefined;
 }
 
+/** A world that says nothing for so long does not end. Milliseconds. */
+const SILENT_MS = 180_000;
+
 /** Runs the simulator over a tree with the bug: what caught it, if anything, and how many seeds ran. */
-function hunt(mutant: Mutant, text: string): { readonly caught: string | undefined; readonly seeds: string } {
+async function hunt(
+  mutant: Mutant,
+  text: string,
+): Promise<{ readonly caught: string | null; readonly seeds: number }> {
   const target = inBuild(mutant.file);
   const sound = readFileSync(target);
   writeFileSync(target, compiled(mutant.file, text));
   try {
-    const options = ['--seeds', values.seeds, '--minutes', values.minutes, '--workers', values.workers];
-    const run = spawnSync(process.execPath, ['src/simulator/main.js', ...options, '--stop'], {
-      cwd: build,
-      encoding: 'utf8',
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    const said = `${run.stderr}\n${run.stdout}`;
-    return { caught: /breaks ([\w-]+)/.exec(said)?.[1], seeds: /^(\d+) seeds/m.exec(said)?.[1] ?? '0' };
+    return await firstViolation();
   } finally {
     writeFileSync(target, sound);
   }
 }
+
+/** One process runs seed after seed until one shows a violation. */
+async function firstViolation(): Promise<{ readonly caught: string | null; readonly seeds: number }> {
+  const first = Number(values.first);
+  const share: Share = {
+    ...{ first, step: 1, end: first + Number(values.seeds), twice: false, asked: {} },
+    untilMs: Date.now() + 60_000 * Number(values.minutes),
+  };
+  const worker = fork('src/simulator/main.js', ['--worker', JSON.stringify(share)], {
+    ...{ cwd: build, execArgv: [...WORKER_FLAGS], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+  });
+  let [seeds, said] = [0, ''];
+  let caught: string | null = null;
+  worker.stderr!.on('data', (part) => (said = `${said}${String(part)}`.slice(-2_000)));
+  const ends = (by: string): void => {
+    caught ??= by;
+    worker.kill('SIGKILL');
+  };
+  let silence = setTimeout(() => ends('a-world-ends'), SILENT_MS);
+  worker.on('message', (told: { readonly violation: string | undefined }) => {
+    clearTimeout(silence);
+    if (caught !== null) return;
+    silence = setTimeout(() => ends('a-world-ends'), SILENT_MS);
+    seeds++;
+    const broken = /breaks ([\w-]+)(.*)/.exec(told.violation ?? '');
+    if (broken === null) return;
+    console.error(`  ${mutantsDetail(told.violation!)}`);
+    ends(broken[1]!);
+  });
+  const code = await new Promise((resolve) => worker.on('exit', resolve));
+  clearTimeout(silence);
+  if (caught === null && code !== 0) throw new Error(`a worker ended with ${String(code)}: ${said}`);
+  return { caught, seeds: caught === 'a-world-ends' ? seeds + 1 : seeds };
+}
+
+const mutantsDetail = (violation: string): string => /^seed .*$/m.exec(violation)?.[0].slice(0, 300) ?? '';
 
 /** `count` of all, evenly spread. */
 function spread<T>(all: readonly T[], count: number): readonly T[] {
@@ -97,17 +139,23 @@ function spread<T>(all: readonly T[], count: number): readonly T[] {
 const stale = MUTANTS.filter((mutant) => patched(mutant) === undefined);
 for (const { name, file } of stale) console.error(`does not apply: ${name} (${file} has changed)`);
 compileAll();
+const known = huntsOnRecord();
+const isOpen = (name: string): boolean => (known.get(name)?.caught ?? null) === null;
 const wanted = MUTANTS.filter(
-  ({ name, file }) => `${name} ${file}`.includes(values.only) && (!values.soon || CAUGHT_SOON.includes(name)),
+  ({ name, file }) =>
+    `${name} ${file}`.includes(values.only) &&
+    (!values.soon || CAUGHT_SOON.includes(name)) &&
+    (!values.open || isOpen(name)),
 );
 const chosen = values.some === undefined ? wanted : spread(wanted, Number(values.some));
 let survivors = 0;
 for (const mutant of chosen) {
   const text = patched(mutant);
   if (text === undefined) continue;
-  const { caught, seeds } = hunt(mutant, text);
-  if (caught === undefined) survivors++;
-  console.info(`| ${mutant.name} | ${caught ?? '**survives**'} | ${seeds} |`);
+  const result = await hunt(mutant, text);
+  if (result.caught === null) survivors++;
+  if (values.record) record(mutant.name, result);
+  console.info(`| ${mutant.name} | ${result.caught ?? '**survives**'} | ${result.seeds} |`);
 }
 console.info(`${chosen.length} mutants, ${survivors} survive, ${stale.length} patches do not apply`);
 process.exitCode = survivors + stale.length > 0 ? 1 : 0;

@@ -81,10 +81,10 @@ const STORAGE: readonly Mutant[] = [
     'if (this.#closed) {',
   ),
   mutant(
-    'storage/file-storage',
+    'storage/examine',
     'a log that lost everything counts as a new one',
-    'if (!votes || !empty) return examined;',
-    'return examined;',
+    'if (!votes || !empty) return',
+    'return',
   ),
   mutant(
     'storage/write-ahead-log',
@@ -93,7 +93,7 @@ const STORAGE: readonly Mutant[] = [
     'this.#writing',
   ),
   mutant(
-    'storage/file-storage',
+    'storage/examine',
     'a segment of another data directory is taken',
     'if (incarnation !== undefined && (scan.header.incarnation ?? incarnation) !== incarnation)',
     'if (false)',
@@ -101,8 +101,8 @@ const STORAGE: readonly Mutant[] = [
   mutant(
     'storage/snapshot-files',
     'the oldest snapshot counts',
-    'if (through <= (this.newest.get(shard) ?? 0)) continue;',
-    'if (through >= (this.newest.get(shard) ?? Infinity)) continue;',
+    'if (through > (newest.get(shard) ?? 0)) newest.set(shard, through);',
+    'if (through < (newest.get(shard) ?? Infinity)) newest.set(shard, through);',
   ),
 ];
 
@@ -660,6 +660,112 @@ const WORKER: readonly Mutant[] = [
   ),
 ];
 
+/** In rooms between the large ones: the identity of a disk, snapshots, hand-over, time, static members. */
+const SEAMS: readonly Mutant[] = [
+  mutant(
+    'replica/replica',
+    'a second word of a peer opens the shards before the peers are remembered',
+    'if (this.#disk.remembers(formedWith)) return',
+    'if (this.#disk.identity.formedWith === formedWith) return',
+  ),
+  mutant(
+    'replica/snapshot-installer',
+    'a snapshot of a peer is taken before it is written',
+    '    storage.writeSnapshot(host.shard, through, inPieces(bytes), () => {\n      this.#ended(host, through);\n      host.install(restored);\n    });',
+    '    host.install(restored);\n    storage.writeSnapshot(host.shard, through, inPieces(bytes), () => this.#ended(host, through));',
+  ),
+  mutant(
+    'replica/disk-positions',
+    'how far a disk has come is never told',
+    'if (position === this.#told) return undefined;',
+    'if (position !== -1) return undefined;',
+  ),
+  mutant(
+    'replica/disk-positions',
+    'how far a disk has come is forgotten by a restart',
+    'Object.assign(this.#heard, identity.positions);',
+    '',
+  ),
+  mutant(
+    'replica/cluster-clock',
+    'the own wall clock is the time of the cluster',
+    'return reachedBy((ids) => isFullQuorum(this.#quorums, ids), this.#known());',
+    'return this.#clock.wall() - this.#clock.monotonic();',
+  ),
+  mutant(
+    'replica/cluster-clock',
+    'the agreed time follows the clocks at once',
+    'const most = (now - this.#slewedAt) * SLEW;',
+    'const most = Infinity;',
+  ),
+  mutant(
+    'replica/remote-reads',
+    'an answer to an earlier question counts',
+    'if (underWay?.request !== request || underWay.to !== from) return;',
+    'if (underWay === undefined) return;',
+  ),
+  mutant(
+    'paxos/handover',
+    'a leader hands over before the other has what is proposed',
+    '  if (s.chosenThrough < lastSlot || peer.matched < lastSlot) return;\n',
+    '',
+  ),
+  mutant(
+    'paxos/handover',
+    'a leader that hands over goes on',
+    '  // The lease ends with the role.\n  becomeFollower(s, now);\n',
+    '',
+  ),
+  mutant(
+    'replica/hand-over',
+    'who stops in order asks nobody to lead',
+    "if (transferee !== undefined) host.step({ kind: 'transfer', to: transferee.id });",
+    'void transferee;',
+  ),
+  mutant(
+    'storage/write-ahead-log',
+    'who waits for a group hears of it when it is begun',
+    '    this.#toDisk(bytes, at, waiting);',
+    '    this.#toDisk(bytes, at, []);\n    for (const done of waiting) done();',
+  ),
+  mutant(
+    'storage/write-ahead-log',
+    'old segments go in a wrong order',
+    'fileSystem.unlinkSync(this.#segments.shift()!.path);',
+    'fileSystem.unlinkSync(this.#segments.splice(this.#segments[1]!.number < this.#baseSegment ? 1 : 0, 1)[0]!.path);',
+  ),
+  mutant(
+    'storage/piecewise-file',
+    'a snapshot takes its name unsynced',
+    "openSync(`${this.#path}.tmp`, 'w+d')",
+    "openSync(`${this.#path}.tmp`, 'w+')",
+  ),
+  mutant(
+    'groups/fences',
+    'a process under the name of a static member keeps the token of the one before',
+    'this.#set(key, { ...this.#grants.get(key)!, owner: to, token });',
+    'this.#set(key, { ...this.#grants.get(key)!, owner: to });',
+  ),
+  mutant(
+    'groups/fences',
+    'tokens start again in a restored group',
+    'this.#set(this.#grants.has(scope) ? `${scope}\\u0000${owner}` : scope, grant);',
+    'this.#set(this.#grants.has(scope) ? `${scope}\\u0000${owner}` : scope, { ...grant, token: 1 as never });',
+  ),
+  mutant(
+    'broker/handlers/offsets',
+    'a broker that does not coordinate a group reads its offsets',
+    'if (!coordinator.serves(shard)) return undefined;',
+    '',
+  ),
+  mutant(
+    'groups/expiry',
+    'an offset goes before its time',
+    'return at >= (expiresAt ?? since + retentionMs) && !inUse(offset);',
+    'return at >= (expiresAt ?? since + 300) && !inUse(offset);',
+  ),
+];
+
 export const MUTANTS: readonly Mutant[] = [
   ...STORAGE,
   ...SHELL,
@@ -671,6 +777,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PAXOS,
   ...GROUPS,
   ...WORKER,
+  ...SEAMS,
 ];
 
 /** What few seeds catch: for CI. */

@@ -151,3 +151,29 @@ describe('a disk that has lost nothing', () => {
     });
   });
 });
+
+describe('an identity', () => {
+  it('that was saved later stays, though the first one of a voter waits for its log', async () => {
+    let later: Promise<void> | undefined;
+    const slow: FileSystem = {
+      ...nodeFileSystem,
+      write: (file, bytes, position, done) => {
+        // The group is on its way, and so does not count as missing any more.
+        later ??= opened.storage.saveIdentity({ ...identity, levels: { 2: 3 } });
+        nodeFileSystem.write(file, bytes, position, done);
+      },
+    };
+    const opened = await open(slow);
+    const incarnation = opened.incarnation!;
+    const identity: DiskIdentity = {
+      ...{ clusterId: 'pJ0m3vVZQ5mB1yNwq0c9Tg', replicaId: replicaId(1), shards: 8, incarnation },
+      formedWith: { 1: incarnation, 2: 'another' },
+    };
+    await opened.storage.saveIdentity(identity);
+    await later;
+    await opened.storage.close();
+    const again = await open();
+    expect(again.identity).toMatchObject({ levels: { 2: 3 } });
+    await again.storage.close();
+  });
+});

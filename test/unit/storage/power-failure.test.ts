@@ -1,10 +1,10 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { seededRandom, shardId } from '../../../src/kernel/index.js';
 import type { OpenedStorage } from '../../../src/replica/index.js';
-import { openFileStorage } from '../../../src/storage/index.js';
+import { type FileSystem, nodeFileSystem, openFileStorage } from '../../../src/storage/index.js';
 
 const LOG = 'log-0000000001.wal';
 const SECTOR_BYTES = 512;
@@ -141,5 +141,39 @@ describe('a power failure', () => {
     const again = await openImage(image);
     expect(again.opened.condition.kind).toBe('corrupt');
     await again.opened.storage.close();
+  });
+});
+
+describe('a process that dies while it removes what is before a new beginning', () => {
+  it.each([1, 2, 3])('after %d segments: a start reads from the new beginning on', async (removed) => {
+    const directory = emptyDirectory();
+    let left = removed;
+    const dying: FileSystem = {
+      ...nodeFileSystem,
+      unlinkSync: (path) => {
+        if (left-- <= 0) throw new Error('the process has died');
+        nodeFileSystem.unlinkSync(path);
+      },
+    };
+    const sizes = { segmentBytes: 2_048, zeroAheadBytes: 1_024 };
+    const opened = await openFileStorage({ directory, ...sizes, fileSystem: dying });
+    for (let number = 0; number < 5; number++) await group(opened, [`${number} ${'x'.repeat(1_500)}`]);
+    const died = new Promise((resolve) => opened.storage.onFailure(resolve));
+    const base = { shard: shardId(0), type: 1, payload: Buffer.from('base') };
+    opened.storage.rebase(
+      () => [base],
+      () => undefined,
+    );
+    await died;
+    await opened.storage.close();
+    const again = await openFileStorage({ directory, ...sizes });
+    expect(read(again)).toEqual(['base']);
+    await group(again, ['next']);
+    await again.storage.close();
+    const third = await openFileStorage({ directory, ...sizes });
+    expect(read(third)).toEqual(['base', 'next']);
+    await new Promise<void>((done) => third.storage.rebase(() => [base], done));
+    expect(readdirSync(directory).filter((name) => name.endsWith('.wal'))).toHaveLength(1);
+    await third.storage.close();
   });
 });

@@ -1,0 +1,193 @@
+import { type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
+import type { Machine } from '../machine/index.js';
+import { quorumSystem } from '../paxos/index.js';
+import { decodeFrame, type DiskIdentity, type Replica, type ReplicaStatus } from '../replica/index.js';
+import type { SimulatedDisk } from './disk.js';
+import type { History, Witness } from './history.js';
+import { type SimulatedProcess, WALL_STARTS_AT } from './process.js';
+import type { Setup } from './setup.js';
+import type { Station } from './strike.js';
+import type { VirtualTime } from './virtual-time.js';
+
+/** A link to one that disagrees ends within this; what was heard of a disk is on its way to the next one for less. Milliseconds. */
+const SETTLED_MS = 1_500;
+const REMEMBERED_MS = 3_000;
+/** It is written down again within five seconds. Milliseconds. */
+const REMEMBERED_LATE_MS = 6_500;
+/** A leader whom no quorum answers goes on for an election's time, and for more where the network is uneven. */
+const UNHEARD_ELECTIONS = 4;
+const UNHEARD_MS = 500;
+
+/** Clocks that are right differ by what they drift, and by how long their answers take. Milliseconds. */
+const CLOCK_AHEAD_MS = 3_000;
+
+/** What no replica may be seen doing, at any moment. */
+export class Conduct {
+  readonly #setup: Setup;
+  readonly #time: VirtualTime;
+  readonly #history: History;
+  readonly #stations: readonly Station[];
+  /** Through where each process was seen to have applied each shard. */
+  readonly #applied = new WeakMap<SimulatedProcess, number[]>();
+
+  #healed:
+    { readonly at: number; readonly positions: ReadonlyMap<ReplicaId, number | undefined> } | undefined;
+
+  constructor(setup: Setup, time: VirtualTime, history: History, stations: readonly Station[]) {
+    this.#setup = setup;
+    this.#time = time;
+    this.#history = history;
+    this.#stations = stations;
+  }
+
+  #seen(witness: Witness, what: string): void {
+    if (!this.#history.witnessed.has(witness))
+      this.#history.witnessed.set(witness, `at ${this.#time.now} ms ${what}`);
+  }
+
+  /** At intervals. */
+  look(station: Station, process: SimulatedProcess): void {
+    const status = process.replica!.status();
+    const { id, odd, damaged } = station;
+    if (station.forgot && status.standing === 'voter')
+      this.#seen('who-forgot-does-not-vote', `replica ${id} votes, and its disk has forgotten`);
+    if (odd.replicas !== undefined && !damaged && status.shards.length > 0)
+      this.#seen(
+        'who-disagrees-is-kept-out',
+        `replica ${id} serves with a list of ${odd.replicas} replicas, and its disk belongs to ${this.#stations.length}`,
+      );
+    this.#links(station, process, status);
+    this.#clock(process);
+    this.#hears(process, status);
+  }
+
+  /** Replicas whose leases differ get no link. */
+  #links({ id, odd }: Station, process: SimulatedProcess, { peers }: ReplicaStatus): void {
+    if (!this.#runsFor(process, SETTLED_MS)) return;
+    for (const { id: peer, up } of peers) {
+      const other = this.#stations.find((station) => station.id === peer);
+      if (!up || other === undefined || other.odd.leaseMs === odd.leaseMs) continue;
+      if (other.process?.alive === true && this.#runsFor(other.process, SETTLED_MS))
+        this.#seen(
+          'who-disagrees-is-kept-out',
+          `replicas ${id} and ${peer} have a link, and their leases last ${odd.leaseMs ?? this.#setup.leaseMs} and ${other.odd.leaseMs ?? this.#setup.leaseMs} ms`,
+        );
+    }
+  }
+  #runsFor(process: SimulatedProcess, ms: number): boolean {
+    return this.#time.now - process.runsSince > ms;
+  }
+
+  /** A minority of wrong wall clocks moves no time. */
+  #clock({ replica }: SimulatedProcess): void {
+    const { shards, quorums, olderLevel } = this.#setup;
+    const wrong = this.#stations.filter(({ wallJumped }) => wallJumped).length;
+    if (quorums !== undefined || olderLevel !== undefined || 2 * wrong >= this.#stations.length) return;
+    for (let shard = 0; shard < shards; shard++) {
+      // What a replica shows of a shard is its machine.
+      const { clock } = replica!.peek(shardId(shard)) as Machine;
+      const aheadMs = clock - WALL_STARTS_AT - this.#time.now;
+      if (aheadMs > CLOCK_AHEAD_MS)
+        this.#seen(
+          'one-clock-moves-no-time',
+          `the time of shard ${shard} is ${aheadMs} ms ahead, and ${wrong} of ${this.#stations.length} wall clocks are wrong`,
+        );
+    }
+  }
+
+  /** Who leads hears an accept quorum, or gives up. */
+  #hears(process: SimulatedProcess, { self, shards }: ReplicaStatus): void {
+    const { electionTimeoutMs, heartbeatIntervalMs, quorums } = this.#setup;
+    const silentMs = UNHEARD_ELECTIONS * electionTimeoutMs + 3 * heartbeatIntervalMs + UNHEARD_MS;
+    if (!this.#runsFor(process, silentMs)) return;
+    for (const { shard, leadership, peers } of shards) {
+      if (leadership.role !== 'leader') continue;
+      const heard = peers.filter(({ heardMsAgo = Infinity }) => heardMsAgo <= silentMs);
+      const ids = new Set([self, ...heard.map(({ id }) => id)]);
+      const all = this.#stations.map(({ id }) => id);
+      if (!quorumSystem(quorums ?? { kind: 'majority' }, all).isAcceptQuorum(ids))
+        this.#seen(
+          'who-hears-nobody-leads-nothing',
+          `replica ${self} leads shard ${shard}, and has heard only ${[...ids].join(', ')} for ${silentMs} ms`,
+        );
+    }
+  }
+
+  /** A replica is about to say its first word about its shards. */
+  speaks({ id, odd, disk }: Station, replica: Replica): void {
+    if (replica.status().standing !== 'voter' || odd.replicas !== undefined) return;
+    const { formedWith = {} } = identityOn(disk) ?? {};
+    const lacking = this.#stations.filter((station) => formedWith[station.id] === undefined);
+    if (lacking.length > 0)
+      this.#seen(
+        'a-voter-remembers-its-peers',
+        `replica ${id} votes, and its disk does not say with which disk of replica ${lacking.map((station) => station.id).join(', ')} the cluster was formed`,
+      );
+  }
+
+  applied(process: SimulatedProcess, shard: ShardId, through: number): void {
+    const applied = this.#applied.get(process) ?? [];
+    if (through < (applied[shard] ?? 0))
+      this.#seen(
+        'applied-only-grows',
+        `replica ${process.id} has applied shard ${shard} through slot ${through}, and had through ${applied[shard]}`,
+      );
+    applied[shard] = through;
+    this.#applied.set(process, applied);
+  }
+
+  /** A message leaves a replica whose disk has forgotten. */
+  sentByWhoForgot(id: ReplicaId, bytes: Uint8Array): void {
+    const frame = decodeFrame(bytes);
+    if (frame.kind !== 'paxos') return;
+    for (const { message } of frame.messages)
+      if (message.kind === 'promise' || ('votes' in message && message.votes))
+        this.#seen(
+          'who-forgot-does-not-vote',
+          `replica ${id} sends a vote (${message.kind}), and its disk has forgotten`,
+        );
+  }
+
+  /** All heals now. */
+  heals(): void {
+    this.#healed = {
+      at: this.#time.now,
+      positions: new Map(this.#stations.map(({ id, process }) => [id, process?.position()])),
+    };
+  }
+
+  /** The world ends: who has had a link to others for a while has written down how far their disks have come. */
+  ends(core: readonly ReplicaId[]): void {
+    const settled = this.#stations.filter(
+      ({ id, damaged, process }) =>
+        core.includes(id) &&
+        !damaged &&
+        process?.alive === true &&
+        process.replica?.status().standing === 'voter' &&
+        this.#runsFor(process, REMEMBERED_MS),
+    );
+    if (this.#setup.olderLevel !== undefined) return;
+    const { at = Infinity, positions: then } = this.#healed ?? {};
+    const isLate = this.#time.now - at > REMEMBERED_LATE_MS;
+    for (const { id, disk } of settled) {
+      const { positions = {} } = identityOn(disk) ?? {};
+      const lacking = settled.filter((other) => {
+        if (other.id === id) return false;
+        const known = positions[other.id];
+        return known === undefined || (isLate && known < (then?.get(other.id) ?? 0));
+      });
+      if (lacking.length > 0)
+        this.#seen(
+          'disks-are-remembered',
+          `the disk of replica ${id} does not say how far that of replica ${lacking.map((other) => other.id).join(', ')} has come`,
+        );
+    }
+  }
+}
+
+function identityOn(disk: SimulatedDisk): DiskIdentity | undefined {
+  const bytes = disk.durable('/data/identity.json');
+  return bytes === undefined
+    ? undefined
+    : (JSON.parse(bytes.toString()) as { readonly identity: DiskIdentity }).identity;
+}

@@ -1,0 +1,66 @@
+import { shardId } from '../../kernel/index.js';
+import type { Fault, Station, Strike } from '../strike.js';
+import { cutBothWays, mendBothWays } from './network.js';
+
+/** How often it is looked whether the others have cut what the lagging one lacks, and how many times. */
+const LOOK_EVERY_MS = 100;
+const LOOKS_MAX = 30;
+
+export const BEHIND_FAULTS = {
+  /**
+   * One is cut off until the others have cut the log that it lacks, and comes back with a slow disk: it must take their
+   * snapshots while its own go on, and dies meanwhile, or not.
+   */
+  fallsBehind: (strike) => {
+    const { random } = strike;
+    const station = strike.any();
+    const others = strike.others(station);
+    strike.note('one fell behind', station);
+    cutBothWays(strike, station, others);
+    const looks = (left: number): void => {
+      if (left > 0 && !lacksWhatIsCut(station, others))
+        return strike.after(LOOK_EVERY_MS, () => looks(left - 1));
+      if (left > 0) strike.note('one lacked what the others had cut', station);
+      station.disk.trouble.slowMs = random.pick([0, 2, 10, 50]);
+      mendBothWays(strike, station, others);
+      for (let deaths = random.below(4); deaths > 0; deaths--)
+        strike.later(1_500, () => station.process?.dieAfter(random.below(6), 'directory'));
+      strike.after(1_500, () => (station.disk.trouble.slowMs = 0));
+    };
+    looks(LOOKS_MAX);
+  },
+  /** Whoever leads stops with something under way, for longer than others wait for an answer, or for an election. */
+  leaderStopsMidway: (strike) => {
+    const { world, random } = strike;
+    const shard = shardId(random.below(world.shards));
+    const leader = world.stations.find(({ process }) => process?.replica?.serves(shard) === true);
+    if (leader === undefined) return;
+    strike.note('a leader stopped midway', leader);
+    const ms = random.pick([2 * world.electionTimeoutMs, 4 * world.electionTimeoutMs, 7_000]);
+    leader.process?.stopAfter(random.below(8), ms);
+  },
+  /** All disks but one are slow, and that one is back at once, again and again: answers to an earlier process come late. */
+  answersComeLate: (strike) => {
+    const { world, random } = strike;
+    const station = strike.any();
+    strike.note('answers came late', station);
+    const others = strike.others(station);
+    for (const { disk } of others) disk.trouble.slowMs = random.pick([50, 200]);
+    for (let times = 1; times <= 4; times++)
+      strike.after(times * (30 + random.below(120)), () => world.kill(station, true, random.below(5)));
+    strike.after(1_000, () => {
+      for (const { disk } of others) disk.trouble.slowMs = 0;
+    });
+  },
+} satisfies Record<string, Fault>;
+
+/** Whether of some shard the others hold only what comes behind the end of its log. */
+function lacksWhatIsCut({ process }: Station, others: Strike['world']['stations']): boolean {
+  const own = process?.replica?.status().shards ?? [];
+  return own.some(({ shard, lastSlot }) =>
+    others.some(({ process: other }) => {
+      const theirs = other?.replica?.status().shards[shard];
+      return theirs !== undefined && theirs.firstSlot > lastSlot + 1;
+    }),
+  );
+}
