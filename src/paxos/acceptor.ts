@@ -14,7 +14,7 @@ import type { HardRecord, PersistId, Send } from './types.js';
 export function onPrepare(s: State, { peer, message, now }: Received<'prepare'>): void {
   const { ballot, fromSlot, consent } = message;
   s.highestSeen = maxBallot(s.highestSeen, ballot);
-  if (!s.options.votes) return;
+  if (!s.member) return;
   if (compareBallots(ballot, s.hard.promised) < 0)
     return s.send(peer.id, { kind: 'rejected', ballot: s.hard.promised });
   if (ballotsEqual(ballot, s.hard.promised)) {

@@ -26,7 +26,8 @@ export function mayTakeOver(s: State, now: MonotonicMs): boolean {
 
 /** Phase 1a, once for the whole open suffix of the log. `consent`: the ballot of a leader that hands over to us. */
 export function startCampaign(s: State, now: MonotonicMs, consent: Ballot | undefined): void {
-  const { self, priority } = s.options;
+  const { self } = s.options;
+  const { priority } = s;
   const round = Math.max(s.hard.promised.round, s.highestSeen.round) + 1;
   const ballot: Ballot = { round, priority, replica: self };
   const fromSlot = nextSlot(s.chosenThrough);
@@ -123,12 +124,12 @@ export function ownPromiseDurable(s: State, { campaign }: Candidate, now: Monoto
  */
 function maybeWin(s: State, campaign: Campaign, now: MonotonicMs): void {
   if (!campaign.promised.has(s.options.self)) return;
-  if (s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader(s, campaign, now);
+  if (s.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader(s, campaign, now);
 }
 
 /** The leader has stopped and asks us to take over: its ballot releases the acceptors from their lease grants. */
 export function onTakeOver(s: State, { peer, message, now }: Received<'takeOver'>): void {
   const { ballot } = message;
-  if (!s.options.votes || ballot.replica !== peer.id || !ballotsEqual(ballot, s.hard.promised)) return;
+  if (!s.member || ballot.replica !== peer.id || !ballotsEqual(ballot, s.hard.promised)) return;
   startCampaign(s, now, ballot);
 }

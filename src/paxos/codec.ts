@@ -4,26 +4,42 @@ import {
   codec,
   type Codec,
   MalformedBytesError,
+  type ReplicaId,
   type Slot,
   slot,
 } from '../kernel/index.js';
 import { type Ballot, ballotCodec } from './ballot.js';
+import type { Begun, Configuration, Member } from './configuration.js';
 import type { AcceptedEntry, Entry } from './entry.js';
 import type { Message, MessageBody } from './messages.js';
+import { quorumDescription } from './quorum-codec.js';
 import type { HardRecord } from './types.js';
 
 const slotCodec = codec.branded<Slot, number>()(codec.uint);
+
+const configurationCodec = codec.struct<Configuration>({
+  number: codec.uint,
+  members: codec.array(
+    codec.struct<Member>({ id: codec.branded<ReplicaId, number>()(codec.uint), incarnation: codec.string }),
+  ),
+  quorums: quorumDescription,
+});
 
 /** A command's bytes are a view of what is decoded: decode from bytes of your own. */
 const entryCodec: Codec<Entry> = {
   write: (w, entry) => {
     if (entry.kind === 'noop') return w.u8(0);
+    if (entry.kind === 'seal') {
+      w.u8(2);
+      return configurationCodec.write(w, entry.next);
+    }
     w.u8(1);
     w.bytes(entry.payload);
   },
   read: (r) => {
     const kind = r.u8();
     if (kind === 0) return { kind: 'noop' };
+    if (kind === 2) return { kind: 'seal', next: configurationCodec.read(r) };
     if (kind !== 1) throw new MalformedBytesError(`an entry of the unknown kind ${kind}`);
     return { kind: 'command', payload: r.bytes() };
   },
@@ -126,6 +142,7 @@ const bodyCodec = codec.union<MessageBody>({
     codec: codec.struct({ firstSlot: slotCodec, entries: acceptedEntriesCodec, chosenThrough: slotCodec }),
   },
   takeOver: { tag: 10, codec: codec.struct({ ballot: ballotCodec }) },
+  ended: { tag: 11, codec: codec.struct({ chosenThrough: slotCodec }) },
 });
 
 /** Tags of the messages with payloads, which outlive the bytes that they came in. */
@@ -173,7 +190,9 @@ const keptReader = (reader: ByteReader, end: number): ByteReader =>
   new ByteReader(Buffer.from(reader.raw(end - reader.offset)));
 
 /** Types of the records in the write-ahead log. On disk: never change or reuse one. */
-const RECORD = { promised: 1, accepted: 2, chosen: 3, snapshot: 4 } as const;
+const RECORD = { promised: 1, accepted: 2, chosen: 3, snapshot: 4, configuration: 5 } as const;
+
+const begunCodec = codec.struct<Begun>({ since: slotCodec, configuration: configurationCodec });
 
 const acceptedRecordCodec = codec.struct<{ ballot: Ballot; firstSlot: Slot; entries: readonly Entry[] }>({
   ballot: ballotCodec,
@@ -194,6 +213,9 @@ export function encodeRecord(record: HardRecord): { readonly type: number; reado
     case 'chosen':
     case 'snapshot':
       slotCodec.write(writer, record.through);
+      break;
+    case 'configuration':
+      begunCodec.write(writer, record);
       break;
   }
   return { type: RECORD[record.kind], payload: writer.copy() };
@@ -217,6 +239,8 @@ function readRecord(type: number, reader: ByteReader): HardRecord {
       return { kind: 'chosen', through: slotCodec.read(reader) };
     case RECORD.snapshot:
       return { kind: 'snapshot', through: slotCodec.read(reader) };
+    case RECORD.configuration:
+      return { kind: 'configuration', ...begunCodec.read(reader) };
     default:
       throw new MalformedBytesError(`a log record of the unknown type ${type}`);
   }

@@ -24,7 +24,7 @@ export function isElectable(s: State, now: MonotonicMs): boolean {
   if (!s.votes) return false;
   const reached = new Set<ReplicaId>([s.options.self]);
   for (const peer of s.peers.values()) if (reaches(s, peer, now) && peer.votes) reached.add(peer.id);
-  return isFullQuorum(s.options.configuration.quorums, reached);
+  return isFullQuorum(s.configuration.quorums, reached);
 }
 
 /** While leading: an accept quorum has answered a round lately (or it has just started to lead). */

@@ -1,4 +1,4 @@
-import { assertNever, type MonotonicMs, type ReplicaId, slot } from '../kernel/index.js';
+import { assert, assertNever, type MonotonicMs, nextSlot, type ReplicaId, slot } from '../kernel/index.js';
 import { noteDurable, onAccept, onPrepare } from './acceptor.js';
 import {
   onPromise,
@@ -18,11 +18,12 @@ import {
   tickFollower,
 } from './election.js';
 import { beginTransfer } from './handover.js';
-import { applied, maybeChoose, onAccepted, propose, tickLeader } from './leader.js';
+import { applied, maybeChoose, onAccepted, propose, reconfigure, tickLeader } from './leader.js';
 import { checkPositions, checkState } from './invariants.js';
 import { announceChosen, installed, onCatchUp, onChosenEntries, trim } from './learner.js';
 import type { Message, Received } from './messages.js';
 import { beginRound, leaseHolds, read } from './reads.js';
+import { noteEnded, passSeal, refuseEnded } from './reconfiguration.js';
 import type { Role, RoleOf } from './role.js';
 import { State } from './state.js';
 import type {
@@ -60,9 +61,11 @@ class Core implements Paxos {
   step(input: Input, now: MonotonicMs): readonly Effect[] {
     const s = this.#state;
     s.effects = [];
+    if (s.unrecorded) recordConfiguration(s);
     // Slots that the disk already calls chosen are announced first, unless the machine jumps over them to a snapshot.
     if (input.kind !== 'snapshotInstalled') announceChosen(s);
     handle(s, input, now);
+    passSeal(s, now);
     checkPositions(s);
     return s.effects;
   }
@@ -76,13 +79,18 @@ class Core implements Paxos {
   }
 
   hardState(): readonly HardRecord[] {
-    const { hard, options, chosenThrough } = this.#state;
+    const { hard, options, chosenThrough, begun, since } = this.#state;
     const { promised, log } = hard;
     const trimmed = slot(log.firstSlot - 1);
+    const before = log.records(log.firstSlot, since, options.chunkBytesMax);
+    const behind = log.records(nextSlot(since), log.lastSlot, options.chunkBytesMax);
+    // In the order in which they arose: a promise stands behind the seal of its configuration.
     return [
-      { kind: 'promised', ballot: promised },
       ...(trimmed > 0 ? [{ kind: 'snapshot', through: trimmed } as const] : []),
-      ...log.records(log.firstSlot, options.chunkBytesMax),
+      ...(begun !== undefined && since <= trimmed ? [{ kind: 'configuration', ...begun } as const] : []),
+      ...before,
+      { kind: 'promised', ballot: promised },
+      ...behind,
       { kind: 'chosen', through: chosenThrough },
     ];
   }
@@ -93,6 +101,9 @@ class Core implements Paxos {
     return {
       self: s.options.self,
       leadership: s.leadership(),
+      configuration: s.configuration,
+      since: s.since,
+      votes: s.member,
       promised: s.hard.promised,
       firstSlot: s.hard.log.firstSlot,
       lastSlot: s.hard.log.lastSlot,
@@ -108,8 +119,19 @@ class Core implements Paxos {
         chosenThrough,
         heardMsAgo: heardAt === undefined ? undefined : now - heardAt,
       })),
+      learners: [...s.outsiders.values()].map(({ id, chosenThrough, heardAt }) => ({
+        ...{ id, chosenThrough },
+        heardMsAgo: heardAt === undefined ? undefined : now - heardAt,
+      })),
     };
   }
+}
+
+/** Only the snapshot said which configuration this is: no record may come before the one that says so too. */
+function recordConfiguration(s: State): void {
+  assert(s.begun !== undefined, 'a snapshot says which configuration began');
+  s.unrecorded = false;
+  s.write([{ kind: 'configuration', ...s.begun }]);
 }
 
 function handle(s: State, input: Input, now: MonotonicMs): void {
@@ -125,6 +147,8 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
       return peerDied(s, input.peer, now);
     case 'propose':
       return propose(s, input.proposals, now);
+    case 'reconfigure':
+      return reconfigure(s, input.id, input.next, now);
     case 'persisted':
       return persisted(s, input.id, now);
     case 'applied':
@@ -137,7 +161,7 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
     case 'snapshotTaken':
       return trim(s, input.through, input.keepFrom);
     case 'snapshotInstalled':
-      return installed(s, input.through);
+      return installed(s, input.through, input.begun, now);
     default:
       return assertNever(input);
   }
@@ -149,13 +173,21 @@ function persisted(s: State, id: PersistId, now: MonotonicMs): void {
   if (s.role.kind === 'leader') maybeChoose(s, s.role, now);
 }
 
-/** Refuses senders outside the configuration and messages of another one, notes that the peer is alive, and dispatches. */
+/** Notes that the peer is alive, refuses what is of another configuration, and dispatches. */
 function receive(s: State, from: ReplicaId, message: Message, now: MonotonicMs): void {
-  const peer = s.peers.get(from);
-  if (peer === undefined || message.configuration !== s.options.configuration.number) return;
+  const peer = s.sender(from, now);
+  if (peer === undefined) return;
   if (peer.heardAt === undefined || now - peer.heardAt > s.options.electionTimeoutMs) peer.steadySince = now;
   peer.heardAt = now;
   if (s.diskStallsFrom !== undefined && writes(message)) return;
+  // What is chosen is so for everybody: it may be asked for and told across configurations.
+  if (message.kind !== 'catchUp' && message.kind !== 'chosenEntries') {
+    const { number } = s.configuration;
+    if (message.configuration < number) return refuseEnded(s, peer, message);
+    if (message.configuration > number) return noteEnded(s, peer, message, now);
+    // Who is not in the configuration may only learn.
+    if (!s.peers.has(from) && message.kind !== 'heartbeat') return;
+  }
   const { role } = s;
   dispatch<Message['kind'], Role['kind']>(s, [message.kind, { peer, message, now }], [role.kind, role]);
 }
@@ -193,6 +225,8 @@ const HANDLERS: Handlers = {
   catchUp: { follower: onCatchUp, candidate: onCatchUp, leader: onCatchUp },
   chosenEntries: { follower: onChosenEntries, candidate: onChosenEntries, leader: 'ignored' },
   takeOver: { follower: onTakeOver, candidate: 'ignored', leader: 'ignored' },
+  // Of our own configuration: we have passed the seal meanwhile.
+  ended: { follower: 'ignored', candidate: 'ignored', leader: 'ignored' },
 };
 
 function dispatch<M extends Message['kind'], R extends Role['kind']>(

@@ -23,7 +23,7 @@ export function tickFollower(s: State, follower: Follower, now: MonotonicMs): vo
   s.setLeader(follower, undefined);
   // Peers of a higher priority campaign first, half an interval apart, so that candidates rarely collide.
   const ahead = [...s.peers.values()].filter(
-    (peer) => reaches(s, peer, now) && peer.electable && peer.priority > s.options.priority,
+    (peer) => reaches(s, peer, now) && peer.electable && peer.priority > s.priority,
   );
   // Nobody may promise anything before the lease grants end.
   const mayFrom = Math.max(from, s.leaseGrantUntil);
@@ -69,7 +69,7 @@ export function onHeartbeat(s: State, { peer, message, now }: Received<'heartbea
 function follow(s: State, leader: Peer, message: MessageOf<'heartbeat'>, now: MonotonicMs): void {
   const { ballot, round } = message;
   if (!ballotsEqual(ballot, s.hard.promised)) {
-    if (!s.options.votes) s.hard.promised = s.durablePromise = ballot;
+    if (!s.member) s.hard.promised = s.durablePromise = ballot;
     else raisePromise(s, ballot, []);
     s.forgetMatched();
   }
@@ -98,7 +98,7 @@ function replyHeartbeat(
     content: isContent(s, now),
     votes: s.votes,
     electable: isElectable(s, now),
-    priority: s.options.priority,
+    priority: s.priority,
     matched: s.position(),
     chosenThrough: s.chosenThrough,
   });

@@ -16,7 +16,7 @@ export class EntryPage {
   /** Index into `#ballots`, of which there are few: a leader keeps its ballot. */
   readonly #ballotOf = new Uint16Array(SLOTS_MAX);
   readonly #ballots: Ballot[] = [];
-  /** Slots that are no bytes of this page, by index: no-ops, and what was written again. Both are rare. */
+  /** Slots that are no bytes of this page, by index: no-ops, seals, and what was written again. All are rare. */
   readonly #apart = new Map<number, AcceptedEntry>();
 
   constructor(bytes: number) {
@@ -28,7 +28,7 @@ export class EntryPage {
   }
 
   hasRoomFor(entry: Entry): boolean {
-    const bytes = entry.kind === 'noop' ? 0 : entry.payload.length;
+    const bytes = entry.kind === 'command' ? entry.payload.length : 0;
     return this.#count < SLOTS_MAX && this.#used + bytes <= this.#bytes.length;
   }
 
@@ -39,7 +39,7 @@ export class EntryPage {
     if (last === undefined || !ballotsEqual(last, ballot)) this.#ballots.push(ballot);
     this.#ballotOf[index] = this.#ballots.length - 1;
     this.#starts[index] = this.#used;
-    if (entry.kind === 'noop') return void this.#apart.set(index, { ballot, entry });
+    if (entry.kind !== 'command') return void this.#apart.set(index, { ballot, entry });
     this.#bytes.set(entry.payload, this.#used);
     this.#lengths[index] = entry.payload.length;
     this.#used += entry.payload.length;
@@ -47,8 +47,14 @@ export class EntryPage {
 
   replace(index: number, { ballot, entry }: AcceptedEntry): void {
     const own: Entry =
-      entry.kind === 'noop' ? entry : { kind: 'command', payload: Buffer.from(entry.payload) };
+      entry.kind === 'command' ? { kind: 'command', payload: Buffer.from(entry.payload) } : entry;
     this.#apart.set(index, { ballot, entry: own });
+  }
+
+  /** Keeps the first `count`. The bytes of the others stay until the page goes. */
+  truncate(count: number): void {
+    for (let index = count; index < this.#count; index++) this.#apart.delete(index);
+    this.#count = Math.min(count, this.#count);
   }
 
   /** The payload is a view: who keeps it keeps the whole page. */

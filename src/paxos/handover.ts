@@ -39,7 +39,7 @@ export function transferToPreferredLeader(s: State, leader: Leader, now: Monoton
     const steady =
       hears(s, peer, now) && peer.steadySince !== undefined && now - peer.steadySince >= s.returnAfterMs;
     const caughtUp = peer.electable && peer.matched >= s.chosenThrough;
-    if (steady && caughtUp && peer.priority > (preferred?.priority ?? s.options.priority)) preferred = peer;
+    if (steady && caughtUp && peer.priority > (preferred?.priority ?? s.priority)) preferred = peer;
   }
   if (preferred !== undefined) beginTransfer(s, leader, preferred.id, now);
 }

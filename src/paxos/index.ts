@@ -3,6 +3,7 @@ export { isFullQuorum, majority, type QuorumDescription, type QuorumSystem, reac
 export { quorumProblem, quorumSystem } from './quorum-check.js';
 export { quorumDescription } from './quorum-codec.js';
 export type * from './types.js';
+export type { Member } from './configuration.js';
 export { isDroppable, type Message } from './messages.js';
 export {
   decodeMessage,

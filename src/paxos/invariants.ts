@@ -17,8 +17,15 @@ export function checkPositions(s: State): void {
   atMost('hinted <= chosen', s.hintedThrough, s.chosenThrough);
   atMost('matched <= last slot', s.matched, lastSlot);
   atMost('durable <= matched', s.durableThrough, s.matched);
+  atMost('the configuration began <= chosen', s.since, s.chosenThrough);
+  if (log.seal !== undefined && log.seal !== lastSlot)
+    broken(`a seal in slot ${log.seal} is the last slot, ${lastSlot}`);
+  if (log.seal !== undefined && log.seal <= s.chosenThrough)
+    broken(`the configuration whose seal in slot ${log.seal} is chosen has ended`);
   if (compareBallots(s.durablePromise, promised) > 0)
     broken(`durable promise ${formatBallot(s.durablePromise)} <= promise ${formatBallot(promised)}`);
+  if (s.role.kind !== 'follower' && !s.member)
+    broken(`who is ${s.role.kind} is in configuration ${s.configuration.number}`);
   if (s.role.kind === 'candidate' && !ballotsEqual(s.role.campaign.ballot, promised))
     broken(`a candidate's ballot ${formatBallot(s.role.campaign.ballot)} is its promise`);
   if (s.role.kind !== 'leader') return;
@@ -38,6 +45,14 @@ const broken = (invariant: string): void => assert(false, invariant);
 export function checkState(s: State): void {
   checkPositions(s);
   const { log, promised } = s.hard;
+  assert(
+    s.begun === undefined || s.begun.configuration.number === s.configuration.number,
+    `configuration ${s.configuration.number} is the one that began last`,
+  );
+  assert(
+    s.hard.log.at(s.since)?.entry.kind === 'seal' || s.since < s.hard.log.firstSlot,
+    `configuration ${s.configuration.number} began behind a seal in slot ${s.since}`,
+  );
   for (let position = s.chosenThrough + 1; position <= log.lastSlot; position++) {
     const { ballot } = log.get(slot(position));
     assert(

@@ -10,12 +10,13 @@ import {
   slot,
 } from '../kernel/index.js';
 import { ballotsEqual } from './ballot.js';
+import { type Configuration, successorProblem } from './configuration.js';
 import { type Campaign, consider } from './campaign.js';
 import { hears, hearsQuorum } from './connectivity.js';
 import type { Entry } from './entry.js';
 import { continueTransfer, giveWay, noteTakeOver, transferToPreferredLeader } from './handover.js';
 import { learn } from './learner.js';
-import { entryBytes } from './log.js';
+import { entriesBytes, entryBytes } from './log.js';
 import type { Received } from './messages.js';
 import { acceptedByQuorum, type Peer } from './progress.js';
 import { beginRound } from './reads.js';
@@ -37,9 +38,12 @@ export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): vo
   }
   const entries = openSuffix(campaign, fromSlot);
   // Write before read: only when its own no-op is chosen and applied does a leader know that it has seen everything.
-  entries.push({ kind: 'noop' });
+  // Behind a seal nothing is proposed: once it is chosen, the next configuration has its leader and its no-op.
+  if (entries.at(-1)?.kind !== 'seal') entries.push({ kind: 'noop' });
   noteTakeOver(s, campaign, now);
-  s.role = newLeader(s, slot(fromSlot + entries.length - 1), now);
+  const role = newLeader(s, slot(fromSlot + entries.length - 1), now);
+  s.role = role;
+  s.carried = [];
   s.forgetMatched();
   for (const peer of s.peers.values()) {
     peer.inFlightBytes = 0;
@@ -53,20 +57,21 @@ export function becomeLeader(s: State, campaign: Campaign, now: MonotonicMs): vo
   for (const peer of s.peers.values()) stream(s, peer, now);
   s.announceLeadership();
   beginRound(s, now);
+  pump(s, role, now);
 }
 
 function newLeader(s: State, noopSlot: Slot, now: MonotonicMs): Leader {
-  const { self, configuration, leaseMs, clockDriftRatio } = s.options;
+  const { self, leaseMs, clockDriftRatio } = s.options;
   return {
     kind: 'leader',
     since: now,
-    rounds: new Rounds(self, configuration.quorums, leaseMs, clockDriftRatio),
+    rounds: new Rounds(self, s.configuration.quorums, leaseMs, clockDriftRatio),
     noopSlot,
     roundWanted: false,
     quorumSilence: new Silence(s.options.electionTimeoutMs, now),
     serving: false,
-    queue: [],
-    queueBytes: 0,
+    queue: [...s.carried],
+    queueBytes: entriesBytes(s.carried.map(({ entry }) => entry)),
     inFlightBytes: 0,
     ours: new Map(),
     load: { since: now, count: 0, perSecond: 0 },
@@ -74,13 +79,19 @@ function newLeader(s: State, noopSlot: Slot, now: MonotonicMs): Leader {
   };
 }
 
-/** One value a slot over the whole open suffix; a slot nobody knows a value of gets a no-op. */
+/**
+ * One value a slot over the whole open suffix; a slot nobody knows a value of gets a no-op. It ends with a seal: who
+ * proposed that one knew that nothing behind it can be chosen.
+ */
 function openSuffix(campaign: Campaign, fromSlot: Slot): Entry[] {
   let last = fromSlot - 1;
   for (const position of campaign.values.keys()) last = Math.max(last, position);
   const entries: Entry[] = [];
-  for (let position = fromSlot; position <= last; position = nextSlot(position))
-    entries.push(campaign.values.get(position)?.entry ?? { kind: 'noop' });
+  for (let position = fromSlot; position <= last; position = nextSlot(position)) {
+    const entry = campaign.values.get(position)?.entry ?? { kind: 'noop' };
+    entries.push(entry);
+    if (entry.kind === 'seal') break;
+  }
   return entries;
 }
 
@@ -115,8 +126,26 @@ export function propose(
   pump(s, leader, now);
 }
 
-/** Gives queued proposals their slots, as far as the window has room: one persist and one Accept a peer for all of them. */
+/** Ends the configuration: queues the seal behind what was proposed before it. */
+export function reconfigure(s: State, id: ProposalId, next: Configuration, now: MonotonicMs): void {
+  const leader = s.role;
+  if (leader.kind !== 'leader' || !leader.serving || leader.transferee !== undefined)
+    return s.failProposals([id], 'not-leader');
+  const sealing = s.hard.log.seal !== undefined || leader.queue.some(({ entry }) => entry.kind === 'seal');
+  if (sealing || successorProblem(s.configuration.number, next) !== undefined)
+    return s.failProposals([id], 'not-next');
+  const entry: Entry = { kind: 'seal', next };
+  leader.queue.push({ id, entry });
+  leader.queueBytes += entryBytes(entry);
+  pump(s, leader, now);
+}
+
+/**
+ * Gives queued proposals their slots, as far as the window has room: one persist and one Accept a peer for all of them.
+ * Those behind a seal wait for the next configuration.
+ */
 function pump(s: State, leader: Leader, now: MonotonicMs): void {
+  if (s.hard.log.seal !== undefined) return;
   const { windowEntriesMax, windowBytesMax } = s.options;
   const firstSlot = nextSlot(s.hard.log.lastSlot);
   const entries: Entry[] = [];
@@ -127,6 +156,7 @@ function pump(s: State, leader: Leader, now: MonotonicMs): void {
     leader.inFlightBytes += entryBytes(entry);
     leader.queueBytes -= entryBytes(entry);
     entries.push(entry);
+    if (entry.kind === 'seal') break;
   }
   if (entries.length === 0) return;
   leader.queue.splice(0, entries.length);
@@ -170,7 +200,7 @@ export function progressed(s: State, leader: Leader, peer: Peer, through: Slot, 
 export function maybeChoose(s: State, leader: Leader, now: MonotonicMs): void {
   const marks = new Map<ReplicaId, Slot>([[s.options.self, s.durableThrough]]);
   for (const peer of s.peers.values()) if (peer.votes) marks.set(peer.id, peer.matched);
-  const through = acceptedByQuorum(marks, s.options.configuration.quorums);
+  const through = acceptedByQuorum(marks, s.configuration.quorums);
   if (through <= s.chosenThrough) return;
   learn(s, through);
   pump(s, leader, now);

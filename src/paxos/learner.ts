@@ -2,6 +2,7 @@
 
 import { type MonotonicMs, nextSlot, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
+import { type Begun, sameConfiguration } from './configuration.js';
 import { hears } from './connectivity.js';
 import type { AcceptedEntry, Entry } from './entry.js';
 import { entryBytes } from './log.js';
@@ -9,6 +10,7 @@ import type { MessageOf, Received } from './messages.js';
 import type { Peer } from './progress.js';
 import type { Leader } from './role.js';
 import type { State } from './state.js';
+import { leaveConfiguration } from './step-down.js';
 import type { ProposalId } from './types.js';
 
 /** Everything through here is chosen, and our log holds it. */
@@ -58,9 +60,9 @@ export function maybeCatchUp(s: State, peer: Peer, now: MonotonicMs): void {
   if (!answerUnderWay(s, now)) askCatchUp(s, peer, now);
 }
 
-function answerUnderWay(s: State, now: MonotonicMs): boolean {
+export function answerUnderWay(s: State, now: MonotonicMs): boolean {
   if (s.catchUp === undefined) return false;
-  const asked = s.peers.get(s.catchUp.from);
+  const asked = s.peers.get(s.catchUp.from) ?? s.outsiders.get(s.catchUp.from);
   const lost = now - s.catchUp.askedAt >= s.options.electionTimeoutMs;
   return asked !== undefined && hears(s, asked, now) && !lost;
 }
@@ -98,7 +100,9 @@ function takeChosen(s: State, message: MessageOf<'chosenEntries'>): void {
   const { firstSlot, entries, chosenThrough } = message;
   if (firstSlot > s.chosenThrough + 1) return;
   const skip = s.chosenThrough + 1 - firstSlot;
-  const fresh = entries.slice(skip);
+  const seal = entries.findIndex(({ entry }, i) => i >= skip && entry.kind === 'seal');
+  // What is behind a seal belongs to the next configuration, and is asked for again from there.
+  const fresh = entries.slice(skip, seal < 0 ? entries.length : seal + 1);
   checkAgreement(s, firstSlot, entries.slice(0, skip));
   if (fresh.length === 0) return;
   const from = nextSlot(s.chosenThrough);
@@ -125,15 +129,22 @@ export function trim(s: State, through: Slot, keepFrom: Slot | undefined): void 
   s.hard.log.trimBefore(slot(Math.max(1, from)));
 }
 
-/** The machine has jumped to a snapshot of a peer. */
-export function installed(s: State, through: Slot): void {
+/** The machine has jumped to a snapshot of a peer, which may be in a later configuration. */
+export function installed(s: State, through: Slot, begun: Begun | undefined, now: MonotonicMs): void {
   if (through <= s.chosenThrough && through <= s.announcedThrough) return;
+  const entered = begun !== undefined && begun.configuration.number > s.configuration.number;
+  if (entered) leaveConfiguration(s, now);
   s.chosenThrough = s.hintedThrough = slot(Math.max(s.chosenThrough, through));
   s.announcedThrough = s.appliedThrough = slot(Math.max(s.announcedThrough, through));
   s.matched = slot(Math.max(s.matched, through));
   s.hard.log.trimBefore(nextSlot(through));
   s.catchUp = undefined;
   s.write([{ kind: 'snapshot', through }]);
+  if (entered) {
+    s.hard.log.continueBehind(through);
+    s.enter(begun, now);
+    s.write([{ kind: 'configuration', ...begun }]);
+  }
   announceChosen(s);
 }
 
@@ -155,6 +166,7 @@ interface Run {
 }
 
 function sameEntry(a: Entry, b: Entry): boolean {
-  if (a.kind === 'noop' || b.kind === 'noop') return a.kind === b.kind;
-  return Buffer.compare(a.payload, b.payload) === 0;
+  if (a.kind === 'command' && b.kind === 'command') return Buffer.compare(a.payload, b.payload) === 0;
+  if (a.kind === 'seal' && b.kind === 'seal') return sameConfiguration(a.next, b.next);
+  return a.kind === b.kind;
 }

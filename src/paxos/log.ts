@@ -1,5 +1,6 @@
 import { assert, nextSlot, NO_SLOT, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
+import type { Begun } from './configuration.js';
 import type { AcceptedEntry, Entry } from './entry.js';
 import { EntryPage } from './entry-page.js';
 import type { HardRecord } from './types.js';
@@ -8,7 +9,10 @@ const PAGE_BYTES_MIN = 4 * 1024;
 const PAGE_BYTES_MAX = 64 * 1024;
 
 /** A rough size of an entry on the wire, for bounds. Bytes. */
-export const entryBytes = (entry: Entry): number => (entry.kind === 'noop' ? 8 : entry.payload.length + 16);
+export function entryBytes(entry: Entry): number {
+  if (entry.kind === 'command') return entry.payload.length + 16;
+  return entry.kind === 'noop' ? 8 : 64 * entry.next.members.length;
+}
 
 export function entriesBytes(entries: readonly Entry[]): number {
   let bytes = 0;
@@ -19,18 +23,27 @@ export function entriesBytes(entries: readonly Entry[]): number {
 /**
  * What an acceptor has accepted: one value a slot, without gaps, from `firstSlot` on. Slots before it are in a snapshot.
  * An acceptor only takes values that continue its log, so a gap cannot arise (the leader sends again from where it ends).
+ * Nothing stands behind a seal until the next configuration begins there.
  */
 export class AcceptedLog {
   /** Each with the slot that it begins with; the first may begin before `firstSlot`. */
   #pages: { readonly from: number; readonly page: EntryPage }[] = [];
   #firstSlot: Slot = slot(1);
   #lastSlot: Slot = NO_SLOT;
+  #seal: Slot | undefined;
+  /** Seals behind which the next configuration has begun. */
+  #closed: Slot[] = [];
 
   get firstSlot(): Slot {
     return this.#firstSlot;
   }
   get lastSlot(): Slot {
     return this.#lastSlot;
+  }
+
+  /** Where the seal stands that closes the present configuration: the last slot, if at all. */
+  get seal(): Slot | undefined {
+    return this.#seal;
   }
 
   at(position: Slot): AcceptedEntry | undefined {
@@ -64,6 +77,15 @@ export class AcceptedLog {
       position >= this.#firstSlot && position <= nextSlot(this.lastSlot),
       `slot ${position} continues a log of ${this.#firstSlot}..${this.lastSlot}`,
     );
+    assert(position <= (this.#seal ?? Infinity), `slot ${position} is behind the seal in ${this.#seal}`);
+    // What an older ballot left behind a seal cannot be chosen: see docs/paxos.md, Reconfiguration.
+    if (accepted.entry.kind === 'seal') this.#truncateBehind(position);
+    this.#write(position, accepted);
+    if (accepted.entry.kind === 'seal') this.#seal = position;
+    else if (position === this.#seal) this.#seal = undefined;
+  }
+
+  #write(position: Slot, accepted: AcceptedEntry): void {
     if (position <= this.#lastSlot) {
       const { from, page } = this.#pageOf(position);
       return page.replace(position - from, accepted);
@@ -80,6 +102,25 @@ export class AcceptedLog {
     const page = new EntryPage(Math.max(bytes, entryBytes(entry)));
     this.#pages.push({ from: position, page });
     return page;
+  }
+
+  /** The next configuration begins behind a slot: what an older one left there is void. */
+  continueBehind(position: Slot): void {
+    assert(
+      position <= this.#lastSlot,
+      `a log of ${this.#firstSlot}..${this.#lastSlot} holds slot ${position}`,
+    );
+    this.#truncateBehind(position);
+    if (this.at(position)?.entry.kind === 'seal') this.#closed.push(position);
+    this.#seal = undefined;
+  }
+
+  #truncateBehind(position: Slot): void {
+    if (position >= this.#lastSlot) return;
+    this.#lastSlot = slot(Math.max(position, this.#firstSlot - 1));
+    this.#pages = this.#pages.filter(({ from }) => from <= this.#lastSlot);
+    const newest = this.#pages.at(-1);
+    newest?.page.truncate(this.#lastSlot - newest.from + 1);
   }
 
   /** Entries from a slot on, as many as fit in `bytesMax` (at least one), through `last` at most. */
@@ -100,6 +141,8 @@ export class AcceptedLog {
   trimBefore(from: Slot): void {
     if (from <= this.#firstSlot) return;
     this.#firstSlot = from;
+    if (this.#seal !== undefined && this.#seal < from) this.#seal = undefined;
+    this.#closed = this.#closed.filter((position) => position >= from);
     if (from > this.#lastSlot) {
       this.#lastSlot = slot(from - 1);
       this.#pages = [];
@@ -109,16 +152,20 @@ export class AcceptedLog {
     if (kept > 0) this.#pages.splice(0, kept);
   }
 
-  /** The records that bring this log back, runs of equal ballots together. */
-  *records(from: Slot, bytesMax: number): Iterable<HardRecord> {
+  /** The records that bring these slots back: runs of equal ballots together, and each configuration behind its seal. */
+  *records(from: Slot, through: Slot, bytesMax: number): Iterable<HardRecord> {
     let position: Slot = from > this.#firstSlot ? from : this.#firstSlot;
-    while (position <= this.lastSlot) {
-      const run = this.slice(position, this.lastSlot, bytesMax);
+    while (position <= through) {
+      const sealed = this.#closed.find((closed) => closed >= position) ?? through;
+      const run = this.slice(position, slot(Math.min(sealed, through)), bytesMax);
       const { ballot } = this.get(position);
       const same = run.findIndex((accepted) => !ballotsEqual(accepted.ballot, ballot));
       const entries = (same < 0 ? run : run.slice(0, same)).map(({ entry }) => entry);
       yield { kind: 'accepted', ballot, firstSlot: position, entries };
       position = slot(position + entries.length);
+      const last = entries.at(-1)!;
+      if (last.kind === 'seal' && position - 1 === sealed && this.#closed.includes(sealed))
+        yield { kind: 'configuration', since: sealed, configuration: last.next };
     }
   }
 }
@@ -129,19 +176,25 @@ export interface Replayed {
   readonly promised: Ballot;
   readonly chosenThrough: Slot;
   readonly anything: boolean;
+  /** The newest configuration; undefined while it is still the first. */
+  readonly begun: Begun | undefined;
+  /** No record says so, only the snapshot: one must be written before any other. */
+  readonly unrecorded: boolean;
 }
 
+/** `snapshot`: where the machine's snapshot stands, and the configuration that it says this slot belongs to. */
 export function replay(
   records: Iterable<HardRecord>,
-  snapshotThrough: Slot,
+  snapshot: { readonly through: Slot; readonly begun?: Begun | undefined },
   zero: Ballot,
   higher: (a: Ballot, b: Ballot) => Ballot,
 ): Replayed {
   const log = new AcceptedLog();
   let promised = zero;
   let chosenThrough = NO_SLOT;
-  let anything = snapshotThrough > 0;
-  log.trimBefore(nextSlot(snapshotThrough));
+  let begun: Begun | undefined;
+  let anything = snapshot.through > 0;
+  log.trimBefore(nextSlot(snapshot.through));
   for (const record of records) {
     anything = true;
     switch (record.kind) {
@@ -158,16 +211,34 @@ export function replay(
         break;
       case 'snapshot':
         assert(
-          record.through <= snapshotThrough,
-          `the log says that slots through ${record.through} are in a snapshot, and the snapshot ends at ${snapshotThrough}: its file is gone. Restore it, or move the data directory aside and bring the replica back empty`,
+          record.through <= snapshot.through,
+          `the log says that slots through ${record.through} are in a snapshot, and the snapshot ends at ${snapshot.through}: its file is gone. Restore it, or move the data directory aside and bring the replica back empty`,
         );
         chosenThrough = slot(Math.max(chosenThrough, record.through));
         break;
       case 'chosen':
         chosenThrough = slot(Math.max(chosenThrough, record.through));
         break;
+      case 'configuration':
+        // A fresh acceptor: what was promised and accepted before belongs to the configuration that ended.
+        promised = zero;
+        log.continueBehind(record.since);
+        chosenThrough = slot(Math.max(chosenThrough, record.since));
+        begun = { since: record.since, configuration: record.configuration };
+        break;
     }
   }
+  const unrecorded =
+    snapshot.begun !== undefined &&
+    snapshot.begun.configuration.number > (begun?.configuration.number ?? -Infinity);
+  if (unrecorded) {
+    promised = zero;
+    log.continueBehind(snapshot.through);
+    begun = snapshot.begun;
+  }
   const known = Math.min(chosenThrough, log.lastSlot);
-  return { log, promised, chosenThrough: slot(Math.max(known, snapshotThrough)), anything };
+  return {
+    ...{ log, promised, begun, unrecorded, anything },
+    chosenThrough: slot(Math.max(known, snapshot.through)),
+  };
 }

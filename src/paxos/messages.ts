@@ -80,7 +80,9 @@ export type MessageBody =
       readonly chosenThrough: Slot;
     }
   /** The leader has stopped and gives up its lease: take over now. */
-  | { readonly kind: 'takeOver'; readonly ballot: Ballot };
+  | { readonly kind: 'takeOver'; readonly ballot: Ballot }
+  /** The configuration of your message has ended: catch up. */
+  | { readonly kind: 'ended'; readonly chosenThrough: Slot };
 
 export type MessageOf<K extends MessageBody['kind']> = Extract<MessageBody, { kind: K }>;
 

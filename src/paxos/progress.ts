@@ -48,6 +48,12 @@ export function newPeer(id: ReplicaId, now: MonotonicMs): Peer {
   };
 }
 
+/** A peer in the next configuration: what it said of its vote, its ballot and its leader was said in the last one. */
+export const seenBefore = ({ id, heardAt, steadySince, chosenThrough }: Peer, now: MonotonicMs): Peer => ({
+  ...newPeer(id, now),
+  ...{ heardAt, steadySince, chosenThrough },
+});
+
 /** The highest slot that an accept quorum has accepted through. */
 export const acceptedByQuorum = (
   marks: ReadonlyMap<ReplicaId, Slot>,

@@ -14,12 +14,14 @@ export class RecordOrder {
   #chosen = 0;
   #last: number;
   #count = 0;
+  #number = 0;
   readonly #shard: ShardId;
+  readonly #snapshotOnDisk: number;
 
   /** `snapshotThrough`: the slot of the snapshot on disk. Records may be missing that it covers. */
   constructor(shard: ShardId, snapshotThrough: Slot) {
     this.#shard = shard;
-    this.#last = snapshotThrough;
+    this.#last = this.#snapshotOnDisk = snapshotThrough;
   }
 
   add(record: HardRecord): void {
@@ -38,6 +40,8 @@ export class RecordOrder {
         this.#within('chosen.through', record.through, this.#chosen, this.#last);
         this.#chosen = record.through;
         return;
+      case 'configuration':
+        return this.#begins(record);
       case 'snapshot':
         this.#within('snapshot.through', record.through, this.#snapshot, Infinity);
         this.#snapshot = record.through;
@@ -51,6 +55,16 @@ export class RecordOrder {
     this.#within('accepted.firstSlot', firstSlot, this.#snapshot + 1, this.#last + 1);
     if (entries.length === 0) this.#broken('accepted.entries is not empty');
     this.#last = Math.max(this.#last, firstSlot + entries.length - 1);
+  }
+
+  /** Behind the seal promises begin again, and what was accepted there is void. A log that was written anew repeats older ones. */
+  #begins({ since, configuration: { number } }: Extract<HardRecord, { kind: 'configuration' }>): void {
+    this.#within('configuration.since', since, 0, this.#last);
+    if (number <= this.#number) return;
+    this.#number = number;
+    this.#promised = BALLOT_ZERO;
+    this.#last = Math.max(since, this.#snapshot, this.#snapshotOnDisk);
+    this.#chosen = Math.max(this.#chosen, since);
   }
 
   #within(field: string, value: number, low: number, high: number): void {

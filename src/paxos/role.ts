@@ -53,7 +53,7 @@ interface Load {
 }
 
 /** A proposal that has no slot yet. */
-interface Queued {
+export interface Queued {
   readonly id: ProposalId;
   readonly entry: Entry;
 }

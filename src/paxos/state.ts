@@ -9,10 +9,11 @@ import {
   slot,
 } from '../kernel/index.js';
 import { type Ballot, BALLOT_ZERO, maxBallot } from './ballot.js';
+import { type Begun, configurationOf, type PaxosConfiguration } from './configuration.js';
 import { type AcceptedLog, replay } from './log.js';
 import type { Message, MessageBody } from './messages.js';
-import { newPeer, type Peer } from './progress.js';
-import type { Follower, Role } from './role.js';
+import { newPeer, type Peer, seenBefore } from './progress.js';
+import type { Follower, Queued, Role } from './role.js';
 import { Silence } from './silence.js';
 import type {
   Effect,
@@ -25,6 +26,8 @@ import type {
   Recovered,
   Send,
 } from './types.js';
+
+const OUTSIDERS_MAX = 64;
 
 /** What becomes true when a write is durable. */
 interface Pending {
@@ -49,7 +52,19 @@ export class State {
   readonly hard: HardState;
   role: Role;
 
-  readonly peers = new Map<ReplicaId, Peer>();
+  // ---- configuration ----
+  configuration: PaxosConfiguration;
+  /** As its seal named it, and the slot of that seal; undefined for the first. */
+  begun: Begun | undefined;
+  /** No record says which configuration this is, only a snapshot. */
+  unrecorded: boolean;
+  /** This replica has a vote: it is in the configuration, with the disk that it has there. */
+  member: boolean;
+  priority: number;
+  /** The other replicas of the configuration. */
+  peers = new Map<ReplicaId, Peer>();
+  /** Who is not in the configuration and speaks to us: to learn, or because it does not know that it ended. */
+  readonly outsiders = new Map<ReplicaId, Peer>();
   readonly random: Random;
   effects: Effect[] = [];
 
@@ -64,6 +79,9 @@ export class State {
   leaseGrantUntil: MonotonicMs;
   /** ... unless the leader of this ballot consents. Undefined: the grant of an earlier process run, to an unknown leader. */
   leaseGrantBallot: Ballot | undefined;
+
+  /** What was queued when the configuration that it led ended, until it leads the next one or does not. */
+  carried: readonly Queued[] = [];
 
   // ---- learner ----
   chosenThrough: Slot;
@@ -97,9 +115,15 @@ export class State {
   constructor(options: PaxosOptions, recovered: Recovered, now: MonotonicMs) {
     this.options = options;
     this.random = seededRandom(options.seed);
-    for (const id of options.configuration.replicas)
+    const { records, snapshotThrough: through } = recovered;
+    const found = replay(records, { through, begun: recovered.begun }, BALLOT_ZERO, maxBallot);
+    this.unrecorded = found.unrecorded;
+    this.configuration = options.configuration;
+    this.member = options.votes && options.configuration.replicas.includes(options.self);
+    this.priority = options.priority;
+    if (found.begun !== undefined) this.#adopt(found.begun);
+    for (const id of this.configuration.replicas)
       if (id !== options.self) this.peers.set(id, newPeer(id, now));
-    const found = replay(recovered.records, recovered.snapshotThrough, BALLOT_ZERO, maxBallot);
     this.hard = { log: found.log, promised: found.promised };
     this.role = { kind: 'follower', leader: undefined, backOffUntil: now };
     this.durablePromise = this.highestSeen = found.promised;
@@ -115,7 +139,61 @@ export class State {
 
   /** Whether others may count on this replica now. */
   get votes(): boolean {
-    return this.options.votes && this.diskStallsFrom === undefined;
+    return this.member && this.diskStallsFrom === undefined;
+  }
+
+  get since(): Slot {
+    return this.begun?.since ?? NO_SLOT;
+  }
+
+  /**
+   * Enters a configuration: as an acceptor that has promised and accepted nothing in it. What the last one promised, and
+   * what is still on its way to the disk, says nothing here. The log holds everything before it, and nothing behind.
+   */
+  enter(begun: Begun, now: MonotonicMs): void {
+    const before = this.leader();
+    const known = this.peers;
+    this.#adopt(begun);
+    this.peers = new Map();
+    for (const id of this.configuration.replicas) {
+      if (id === this.options.self) continue;
+      const peer = known.get(id) ?? this.outsiders.get(id);
+      this.outsiders.delete(id);
+      this.peers.set(id, peer === undefined ? newPeer(id, now) : seenBefore(peer, now));
+    }
+    for (const [id, peer] of known) if (!this.peers.has(id)) this.outsiders.set(id, seenBefore(peer, now));
+    this.hard.promised = this.durablePromise = this.highestSeen = BALLOT_ZERO;
+    this.pending.clear();
+    this.forgetMatched();
+    this.hintedThrough = slot(Math.max(this.hintedThrough, begun.since));
+    // Every lease of the last configuration has ended with it: see docs/paxos.md, Reconfiguration.
+    this.leaseGrantUntil = now;
+    this.leaseGrantBallot = undefined;
+    // Who led goes on leading, if it is still there. Otherwise nobody need wait for it.
+    this.awaitLeader(now);
+    if (before !== undefined && this.configuration.replicas.includes(before)) return;
+    this.leaderDiedAt = now;
+    if (this.role.kind === 'follower') this.setLeader(this.role, undefined);
+  }
+
+  #adopt(begun: Begun): void {
+    const { self, incarnation, priority, priorityAmong } = this.options;
+    this.begun = begun;
+    this.configuration = configurationOf(begun.configuration);
+    this.member = begun.configuration.members.some(
+      (member) => member.id === self && member.incarnation === incarnation,
+    );
+    this.priority = priorityAmong?.(this.configuration.replicas) ?? priority;
+  }
+
+  /** Who sent a message: of the configuration, or not. Undefined when too many who are not have spoken. */
+  sender(id: ReplicaId, now: MonotonicMs): Peer | undefined {
+    const known = this.peers.get(id) ?? this.outsiders.get(id);
+    if (known !== undefined || id === this.options.self) return known;
+    if (this.outsiders.size >= OUTSIDERS_MAX) return undefined;
+    const outsider = newPeer(id, now);
+    this.outsiders.set(id, outsider);
+    return outsider;
   }
 
   setLeader(follower: Follower, leader: ReplicaId | undefined): void {
@@ -168,7 +246,7 @@ export class State {
 
   /** The body itself, which its maker has no other use for. */
   stamped(body: MessageBody & { configuration?: number }): Message {
-    body.configuration = this.options.configuration.number;
+    body.configuration = this.configuration.number;
     return body as Message;
   }
 

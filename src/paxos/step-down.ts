@@ -20,14 +20,34 @@ export function becomeFollower(s: State, now: MonotonicMs): Follower {
     s.failProposals([...former.ours.values()], 'outcome-unknown');
     if (reads.length > 0) s.effects.push({ kind: 'readsFailed', ids: reads });
   }
+  if (former.kind === 'candidate') failCarried(s);
   s.announceLeadership();
   return follower;
+}
+
+/** The configuration has ended. What a leader has queued waits for whether it leads the next one. */
+export function leaveConfiguration(s: State, now: MonotonicMs): void {
+  const queued = s.role.kind === 'leader' ? s.role.queue : [];
+  if (s.role.kind === 'leader') s.role.queue = [];
+  if (s.role.kind !== 'follower') becomeFollower(s, now);
+  s.carried = queued.filter(({ entry }) => entry.kind === 'command');
+  const seals = queued.filter(({ entry }) => entry.kind === 'seal').map(({ id }) => id);
+  s.failProposals(seals, 'not-next');
 }
 
 /** A leader steps down: a peer promised a higher ballot, or no quorum answers. */
 export function deposed(s: State, now: MonotonicMs): void {
   becomeFollower(s, now);
   s.awaitLeader(now);
+}
+
+/** What the last configuration left in the queue was never proposed. */
+export function failCarried(s: State): void {
+  s.failProposals(
+    s.carried.map(({ id }) => id),
+    'not-leader',
+  );
+  s.carried = [];
 }
 
 export function failQueue(s: State, leader: Leader): void {

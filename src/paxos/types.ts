@@ -1,10 +1,10 @@
 import type { MonotonicMs, ReplicaId, Slot } from '../kernel/index.js';
 import type { Ballot } from './ballot.js';
+import type { Begun, Configuration, PaxosConfiguration } from './configuration.js';
 import type { Entry } from './entry.js';
 import type { Message } from './messages.js';
-import type { QuorumSystem } from './quorum.js';
 
-export type { Entry };
+export type { Begun, Configuration, Entry, PaxosConfiguration };
 
 /** The shell's name for a proposal, a read or a persist: returned to it in the effect that answers. Unique per process run. */
 export type ProposalId = number;
@@ -23,7 +23,9 @@ export type HardRecord =
   /** A hint that spares learning again what was chosen; never needed for safety, never worth an fsync of its own. */
   | { readonly kind: 'chosen'; readonly through: Slot }
   /** The log through this slot lives in a snapshot; earlier accepted values may be forgotten. */
-  | { readonly kind: 'snapshot'; readonly through: Slot };
+  | { readonly kind: 'snapshot'; readonly through: Slot }
+  /** Behind a seal the next configuration has begun. The promises before it were made in another one. */
+  | { readonly kind: 'configuration'; readonly since: Slot; readonly configuration: Configuration };
 
 export interface Send {
   readonly to: ReplicaId;
@@ -46,6 +48,8 @@ export type Input =
       readonly kind: 'propose';
       readonly proposals: readonly { readonly id: ProposalId; readonly payload: Uint8Array }[];
     }
+  /** A leader ends its configuration: proposes the seal that names the next one. Answered like a proposal. */
+  | { readonly kind: 'reconfigure'; readonly id: ProposalId; readonly next: Configuration }
   /** The records of this persist effect, and of all before it, are durable. */
   | { readonly kind: 'persisted'; readonly id: PersistId }
   /** The machine has applied every slot through this one. */
@@ -62,13 +66,20 @@ export type Input =
       readonly keepFrom?: Slot | undefined;
     }
   /** A snapshot received from a peer is durable and the machine is at this slot. */
-  | { readonly kind: 'snapshotInstalled'; readonly through: Slot };
+  | {
+      readonly kind: 'snapshotInstalled';
+      readonly through: Slot;
+      /** The configuration that this slot belongs to; undefined for the first. */
+      readonly begun?: Begun | undefined;
+    };
 
 export type ProposalFailure =
   /** This replica does not lead; nothing was proposed. Safe to send elsewhere. */
   | 'not-leader'
   /** Too much is queued already; nothing was proposed. */
   | 'overloaded'
+  /** Another configuration is on its way, or the one named does not follow this one; nothing was proposed. */
+  | 'not-next'
   /** Leadership was lost after the proposal was sent out: it may or may not be chosen later. */
   | 'outcome-unknown';
 
@@ -116,13 +127,6 @@ export type Effect =
   /** A broken invariant seen from outside (e.g. two values chosen for a slot): the replica must stop. */
   | { readonly kind: 'fatal'; readonly reason: string };
 
-export interface PaxosConfiguration {
-  /** Grows by one with every reconfiguration; messages of an older one are refused. */
-  readonly number: number;
-  readonly replicas: readonly ReplicaId[];
-  readonly quorums: QuorumSystem;
-}
-
 export interface Returns {
   /** Leadership stays away for so long after a first loss ... Milliseconds. */
   readonly afterMs: number;
@@ -134,10 +138,15 @@ export interface Returns {
 
 export interface PaxosOptions {
   readonly self: ReplicaId;
+  /** The one that the cluster was formed with. Later ones are in the log and in snapshots. */
   readonly configuration: PaxosConfiguration;
+  /** Of the disk that this replica keeps its promises on. A seal names the disks that vote behind it. */
+  readonly incarnation?: string;
   /** Of this replica for this shard: the highest-priority healthy, caught-up replica ends up leading. */
   readonly priority: number;
-  /** False for a replica whose disk was lost or corrupted: it learns, and never promises, accepts or campaigns. */
+  /** The same for later configurations, by their replicas. By default `priority`. */
+  readonly priorityAmong?: (replicas: readonly ReplicaId[]) => number;
+  /** In the first configuration. False for a replica whose disk was lost or corrupted: it learns, and never promises, accepts or campaigns. */
   readonly votes: boolean;
   /** A follower that has not heard a leader (through its quorum) for this long may campaign. Milliseconds. */
   readonly electionTimeoutMs: number;
@@ -169,11 +178,18 @@ export interface Recovered {
   readonly records: Iterable<HardRecord>;
   /** The slot the machine's own snapshot is at (0 without one). */
   readonly snapshotThrough: Slot;
+  /** The configuration that the snapshot's slot belongs to; undefined for the first. */
+  readonly begun?: Begun | undefined;
 }
 
 export interface PaxosStatus {
   readonly self: ReplicaId;
   readonly leadership: Leadership;
+  readonly configuration: PaxosConfiguration;
+  /** The slot of the seal that the configuration began behind. */
+  readonly since: Slot;
+  /** It votes in this configuration, as far as that is for it to say. */
+  readonly votes: boolean;
   readonly promised: Ballot;
   readonly firstSlot: Slot;
   readonly lastSlot: Slot;
@@ -189,6 +205,12 @@ export interface PaxosStatus {
     readonly votes: boolean;
     readonly matched: Slot;
     /** As it said last. */
+    readonly chosenThrough: Slot;
+    readonly heardMsAgo: number | undefined;
+  }[];
+  /** Who learns without being in the configuration, as they said last. */
+  readonly learners: readonly {
+    readonly id: ReplicaId;
     readonly chosenThrough: Slot;
     readonly heardMsAgo: number | undefined;
   }[];

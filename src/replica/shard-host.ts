@@ -279,7 +279,9 @@ export class ShardHost {
       case 'chosen':
         return this.#around.work('apply', () => this.#chosen(effect));
       case 'proposalsFailed': {
-        const refusal: Refusal = effect.reason === 'not-leader' ? this.#notLeader() : { kind: effect.reason };
+        const { reason } = effect;
+        const refusal: Refusal =
+          reason === 'not-leader' || reason === 'not-next' ? this.#notLeader() : { kind: reason };
         for (const id of effect.ids) this.#settle(id, refusal);
         return;
       }

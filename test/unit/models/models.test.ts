@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { GroupModel } from './group-model.js';
 import { PaxosModel } from './paxos-model.js';
-import { GROUP_PLANTS, PAXOS_PLANTS } from './plants.js';
+import { GROUP_PLANTS, PAXOS_PLANTS, SEAL_PLANTS } from './plants.js';
 import { GROUP_DEPTH_QUICK, GROUP_SIZES, PAXOS_SIZES } from './sizes.js';
 
 /** Far above what any of these takes on a busy machine: the work is bounded, not the time. */
@@ -25,6 +25,19 @@ describe('small models of Paxos', () => {
       const { bounds } = PAXOS_SIZES.find(({ name }) => name === plant.seenIn)!;
       const found = new PaxosModel(bounds, plant).explore().violation;
       expect(found?.says).toMatch(/two replicas apply different values|after "|at most the promise/);
+      expect(found?.trace.length).toBeGreaterThan(5);
+    },
+    GIVE_UP_AFTER_MS,
+  );
+});
+
+describe('small models of a configuration that is sealed', () => {
+  it.each(SEAL_PLANTS)(
+    'see a planted bug: $name',
+    (plant) => {
+      const { bounds } = PAXOS_SIZES.find(({ name }) => name === plant.seenIn)!;
+      const found = new PaxosModel(bounds, plant).explore().violation;
+      expect(found?.says).toMatch(plant.says);
       expect(found?.trace.length).toBeGreaterThan(5);
     },
     GIVE_UP_AFTER_MS,

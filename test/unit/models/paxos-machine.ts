@@ -7,6 +7,7 @@ import { type Action, type Bounds, ModelReplica, type Plant, REPLICAS } from './
 export interface Local {
   readonly number: number;
   readonly before: { readonly local: Local; readonly action: Action } | undefined;
+  readonly configuration: number;
   readonly floor: Ballot;
   readonly chosenThrough: Slot;
   readonly crashesLeft: boolean;
@@ -111,10 +112,11 @@ export class Machine {
     const digest = replica.digest();
     const known = this.#byDigest.get(digest);
     if (known !== undefined) return known;
-    const { floor, chosenThrough, crashesLeft, told } = replica;
+    const { configuration, floor, chosenThrough, crashesLeft, told } = replica;
     const local: Local = {
       number: this.locals.length,
       before,
+      configuration,
       floor,
       chosenThrough,
       crashesLeft,

@@ -173,10 +173,11 @@ export class PaxosModel {
 }
 
 /**
- * Of a letter that does nothing in this state: whether that is so for ever. A ballot below the promise comes too late. What
+ * Of a letter that does nothing in this state: whether that is so for ever. A configuration that has ended does not begin again. A ballot below the promise comes too late. What
  * is of the promised ballot itself is taken in order, so it counts once; but who may crash may need it again.
  */
-function isPast({ floor, chosenThrough, crashesLeft }: Local, message: Message): boolean {
+function isPast({ configuration, floor, chosenThrough, crashesLeft }: Local, message: Message): boolean {
+  if (message.configuration !== configuration) return message.configuration < configuration && !crashesLeft;
   if (!('ballot' in message)) return false;
   const order = compareBallots(message.ballot, floor);
   if (order !== 0 || crashesLeft) return order < 0;

@@ -6,6 +6,7 @@ import { type AcceptedLog, replay } from '../../../src/paxos/log.js';
 import { State } from '../../../src/paxos/state.js';
 import { becomeFollower } from '../../../src/paxos/step-down.js';
 import {
+  type Configuration,
   type Effect,
   type Entry,
   type HardRecord,
@@ -33,6 +34,10 @@ export interface Bounds {
   readonly writesInFlight: number;
   /** Leaders send heartbeats, which also adopt ballots, tell what is chosen and make replicas catch up. */
   readonly heartbeats: boolean;
+  /** The seals that each replica may propose, as leader of the first configuration. None when left out. */
+  readonly seals?: readonly number[];
+  /** Who is in the first configuration, and who in the one that a seal names. All, when left out. */
+  readonly configurations?: readonly [readonly number[], readonly number[]];
   /** Who holds a higher promise says so. Without it old ballots die in silence, as if these answers were always lost. */
   readonly rejections: boolean;
 }
@@ -50,6 +55,7 @@ export interface Plant {
 export type Action =
   | { readonly kind: 'campaign' }
   | { readonly kind: 'propose' }
+  | { readonly kind: 'seal' }
   | { readonly kind: 'heartbeat' }
   /** The oldest outstanding writes, through the first that asks for a sync, are on disk. */
   | { readonly kind: 'written' }
@@ -75,6 +81,8 @@ export class ModelViolation extends Error {
 
 /** Time stands still in the model, and whatever depends on it may happen at any moment: none of this decides anything. */
 const TIME = new Set([
+  // The number of the configuration stands in what began it.
+  ...['configuration', 'unrecorded'],
   ...['options', 'effects', 'random', 'round', 'roundAt', 'rounds', 'backOffUntil'],
   ...['leaderSilence', 'quorumSilence', 'leaderDiedAt', 'returnAfterMs', 'tookOverAt', 'load', 'roundWanted'],
   ...['leaseGrantUntil', 'leaseGrantBallot', 'askedCatchUpAt', 'startedAt', 'askedAt', 'since'],
@@ -94,9 +102,20 @@ const TIME = new Set([
 ]);
 const NOTHING = new Set<string>();
 
-const optionsOf = (self: ReplicaId): PaxosOptions => ({
+/** The disk of a replica of the model: it never gets another. */
+const incarnationOf = (id: ReplicaId): string => `disk of ${id}`;
+const replicasIn = ({ configurations }: Bounds, number: 1 | 2): readonly ReplicaId[] =>
+  configurations?.[number - 1]?.map((id) => replicaId(id)) ?? REPLICAS;
+const nextOf = (bounds: Bounds): Configuration => ({
+  number: 2,
+  members: replicasIn(bounds, 2).map((id) => ({ id, incarnation: incarnationOf(id) })),
+  quorums: { kind: 'majority' },
+});
+
+const optionsOf = (self: ReplicaId, replicas: readonly ReplicaId[]): PaxosOptions => ({
   self,
-  configuration: { number: 1, replicas: REPLICAS, quorums: majority(REPLICAS) },
+  configuration: { number: 1, replicas, quorums: majority(replicas) },
+  incarnation: incarnationOf(self),
   priority: 0,
   votes: true,
   electionTimeoutMs: 1,
@@ -121,6 +140,7 @@ export class ModelReplica {
   #writes: Write[] = [];
   #campaigns = 0;
   #proposals = 0;
+  #seals = 0;
   #crashes = 0;
   /** What the machine was told, in this life and all before: slot -> value. */
   readonly told: string[] = [];
@@ -131,17 +151,25 @@ export class ModelReplica {
     readonly bounds: Bounds,
     readonly plant: Plant | undefined,
   ) {
-    this.#state = new State(optionsOf(id), { records: [], snapshotThrough: NO_SLOT }, NOW);
+    this.#state = this.#started([]);
     this.#core = paxosOver(this.#state);
+  }
+
+  #started(records: readonly HardRecord[]): State {
+    const options = optionsOf(this.id, replicasIn(this.bounds, 1));
+    return new State(options, { records, snapshotThrough: NO_SLOT }, NOW);
   }
 
   /** What it may do by itself. */
   actions(): readonly Action[] {
-    const { campaigns, proposals, heartbeats } = this.bounds;
+    const { campaigns, proposals, seals, heartbeats } = this.bounds;
     const at = this.id - 1;
     const actions: Action[] = [];
-    const leads = this.#state.role.kind === 'leader';
-    if (this.#campaigns < campaigns[at]!) actions.push({ kind: 'campaign' });
+    const { role, member, begun } = this.#state;
+    const leads = role.kind === 'leader';
+    if (member && this.#campaigns < campaigns[at]!) actions.push({ kind: 'campaign' });
+    if (leads && role.serving && begun === undefined && this.#seals < (seals?.[at] ?? 0))
+      actions.push({ kind: 'seal' });
     if (leads && this.#proposals < proposals[at]!) actions.push({ kind: 'propose' });
     if (leads && heartbeats) actions.push({ kind: 'heartbeat' });
     if (this.#writes.some(({ sync }) => sync)) actions.push({ kind: 'written' });
@@ -163,6 +191,10 @@ export class ModelReplica {
           kind: 'propose',
           proposals: [{ id: this.#proposals, payload: Buffer.from(`v${this.id}.${this.#proposals}`) }],
         });
+        break;
+      case 'seal':
+        this.#seals++;
+        this.#step({ kind: 'reconfigure', id: 1_000 + this.#seals, next: nextOf(this.bounds) });
         break;
       case 'heartbeat':
         this.#step({ kind: 'tick' });
@@ -189,7 +221,11 @@ export class ModelReplica {
     return sent;
   }
 
-  /** No crash takes its promise below this: what is of a lower ballot comes too late. */
+  get configuration(): number {
+    return this.#state.configuration.number;
+  }
+
+  /** No crash takes its promise in this configuration below this: what is of a lower ballot comes too late. */
   get floor(): Ballot {
     return this.#state.durablePromise;
   }
@@ -205,7 +241,7 @@ export class ModelReplica {
   /** Its whole state in one text; equal for replicas of one id that will behave alike. */
   digest(): string {
     const s = this.#state;
-    const disk = replay(this.#disk, NO_SLOT, BALLOT_ZERO, maxBallot);
+    const disk = replay(this.#disk, { through: NO_SLOT }, BALLOT_ZERO, maxBallot);
     // Who does not lead has no use for what it knew of its followers, nor for the ballots of others after its last campaign.
     const peers =
       s.role.kind === 'follower' ? [...s.peers.values()].map((peer) => peer.chosenThrough) : s.peers;
@@ -217,9 +253,9 @@ export class ModelReplica {
       NOTHING,
     );
     return [
-      `${this.#campaigns} ${this.#proposals} ${this.#crashes}`,
+      `${this.#campaigns} ${this.#proposals} ${this.#seals} ${this.#crashes}`,
       `${formatBallot(s.hard.promised)} ${logText(s.hard.log)} ${volatile}`,
-      `${formatBallot(disk.promised)} ${logText(disk.log)} ${disk.chosenThrough}`,
+      `${disk.begun?.since} ${formatBallot(disk.promised)} ${logText(disk.log)} ${disk.chosenThrough}`,
       writes,
       this.told.join(),
     ].join('\n');
@@ -262,7 +298,8 @@ export class ModelReplica {
 
   /** Each no-op gets the name of the ballot that made it, so that two of them are two values. */
   #nameNoops(effects: readonly Effect[]): void {
-    const of = formatBallot(this.#state.hard.promised);
+    const { hard, configuration } = this.#state;
+    const of = `${configuration.number === 1 ? '' : `${configuration.number}:`}${formatBallot(hard.promised)}`;
     for (const effect of effects) {
       if (effect.kind !== 'persist') continue;
       for (const record of effect.records)
@@ -283,7 +320,7 @@ export class ModelReplica {
     entries.forEach((entry, i) => {
       const at = firstSlot + i;
       const value = entryText(entry);
-      if (!/^(v[12]\.\d|noop [\d.]+@[12])$/.test(value))
+      if (!/^(v[123]\.\d|noop (2:)?[\d.]+@[123]|seal)$/.test(value))
         throw new ModelViolation(
           `replica ${this.id} applies "${value}" in slot ${at}, which nobody proposed`,
         );
@@ -308,7 +345,7 @@ export class ModelReplica {
     this.#disk = [...this.#disk, ...survive];
     this.#writes = [];
     const records = this.plant?.recovered?.(this.#disk) ?? this.#disk;
-    this.#state = new State(optionsOf(this.id), { records, snapshotThrough: NO_SLOT }, NOW);
+    this.#state = this.#started(records);
     this.#core = paxosOver(this.#state);
   }
 }
@@ -322,7 +359,9 @@ function timeless(message: Message): Message {
 const entryText = (entry: Entry): string =>
   entry.kind === 'command'
     ? Buffer.from(entry.payload).toString()
-    : `noop ${(entry as { of?: string }).of ?? '?'}`;
+    : entry.kind === 'seal'
+      ? 'seal'
+      : `noop ${(entry as { of?: string }).of ?? '?'}`;
 
 function logText(log: AcceptedLog): string {
   let text = `${log.firstSlot}:`;

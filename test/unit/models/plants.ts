@@ -50,6 +50,40 @@ export const PAXOS_PLANTS: readonly (Plant & { readonly seenIn: string })[] = [
   },
 ];
 
+/** What a seal must keep. */
+export const SEAL_PLANTS: readonly (Plant & { readonly seenIn: string; readonly says: RegExp })[] = [
+  {
+    name: 'the number of the configuration is ignored',
+    seenIn: 'a seal, a ballot each, from three replicas to two',
+    says: /two replicas apply different values|is behind the seal|continues a log/,
+    input: (s, input) =>
+      input.kind === 'message'
+        ? { ...input, message: { ...input.message, configuration: s.configuration.number } }
+        : input,
+  },
+  {
+    name: 'a replica goes on behind a seal that it has accepted, and nobody has chosen',
+    seenIn: 'a seal, a ballot each, from three replicas to two',
+    says: /two replicas apply different values|holds slot/,
+    input: (s, input) => {
+      const { seal } = s.hard.log;
+      if (seal !== undefined) s.chosenThrough = s.matched = s.durableThrough = seal;
+      return input;
+    },
+  },
+  {
+    name: 'a leader proposes behind its seal, and acceptors take it',
+    seenIn: 'a seal, a command, from two replicas to two others',
+    says: /two replicas apply different values|is behind the seal|the last slot/,
+    input: (s, input) => {
+      const { seal } = s.hard.log;
+      if (seal !== undefined && (input.kind === 'propose' || input.kind === 'message'))
+        s.hard.log.continueBehind(seal);
+      return input;
+    },
+  },
+];
+
 export const GROUP_PLANTS: readonly (GroupPlant & { readonly seenIn: string })[] = [
   {
     name: 'a rebalance arms no timer',

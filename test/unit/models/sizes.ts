@@ -18,6 +18,8 @@ const SMALLEST: Bounds = {
   rejections: false,
 };
 
+const ALL: readonly number[] = [1, 2, 3];
+
 export const PAXOS_SIZES: readonly Size<Bounds>[] = [
   { name: 'a ballot each, rejections', bounds: { ...SMALLEST, rejections: true }, quick: true },
   { name: 'a ballot each, a command of one', bounds: { ...SMALLEST, proposals: [1, 0, 0] }, quick: true },
@@ -57,6 +59,40 @@ export const PAXOS_SIZES: readonly Size<Bounds>[] = [
     name: 'a ballot each, writes in flight, the third replica crashes',
     bounds: { ...SMALLEST, crashes: [0, 0, 1], writesInFlight: 1 },
     quick: true,
+  },
+  {
+    name: 'a seal, a ballot each, from three replicas to two',
+    bounds: { ...SMALLEST, seals: [1, 0, 0], configurations: [ALL, [2, 3]] },
+    quick: true,
+  },
+  {
+    name: 'a seal, a ballot each, from two replicas to three',
+    bounds: { ...SMALLEST, seals: [1, 0, 0], configurations: [[1, 2], ALL] },
+    quick: true,
+  },
+  {
+    name: 'a seal, a command, from two replicas to two others',
+    bounds: {
+      ...SMALLEST,
+      proposals: [1, 0, 0],
+      seals: [1, 0, 0],
+      configurations: [
+        [1, 2],
+        [2, 3],
+      ],
+    },
+  },
+  {
+    name: 'a seal each, a ballot each, from three replicas to two',
+    bounds: { ...SMALLEST, seals: [1, 1, 0], configurations: [ALL, [1, 2]] },
+  },
+  {
+    name: 'a seal, two ballots and one, from three replicas to two',
+    bounds: { ...SMALLEST, campaigns: [2, 1, 0], seals: [1, 0, 0], configurations: [ALL, [2, 3]] },
+  },
+  {
+    name: 'a seal, a ballot each, from three replicas to two, the third crashes',
+    bounds: { ...SMALLEST, seals: [1, 0, 0], crashes: [0, 0, 1], configurations: [ALL, [2, 3]] },
   },
   {
     name: 'one ballot, heartbeats, writes in flight',

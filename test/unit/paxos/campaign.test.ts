@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type MonotonicMs, monotonicMs, replicaId, type ReplicaId, slot } from '../../../src/kernel/index.js';
 import type { Ballot, Effect, Entry, Paxos } from '../../../src/paxos/index.js';
 import { type Body, loneCore } from './lone-core.js';
+import { valueText } from './value.js';
 
 const REPLICAS = [1, 2, 3, 4, 5].map(replicaId);
 const command = (text: string): Entry => ({ kind: 'command', payload: Buffer.from(text) });
@@ -62,13 +63,7 @@ const promise = (
 });
 
 const chosenIn = (effects: readonly Effect[]): readonly string[] =>
-  effects.flatMap((effect) =>
-    effect.kind === 'chosen'
-      ? effect.entries.map((entry) =>
-          entry.kind === 'noop' ? 'noop' : Buffer.from(entry.payload).toString(),
-        )
-      : [],
-  );
+  effects.flatMap((effect) => (effect.kind === 'chosen' ? effect.entries.map(valueText) : []));
 
 describe('a candidate that reads promises', () => {
   it('learns what a promise shows as chosen', () => {

@@ -1,4 +1,4 @@
-import { type ReplicaId, replicaId, slot } from '../../../src/kernel/index.js';
+import { type ReplicaId, slot } from '../../../src/kernel/index.js';
 import {
   type Ballot,
   compareBallots,
@@ -8,6 +8,7 @@ import {
   type Message,
 } from '../../../src/paxos/index.js';
 import type { Node } from './node.js';
+import { valueText } from './value.js';
 
 export class Violation extends Error {
   override readonly name = 'Violation';
@@ -47,24 +48,28 @@ export class Checks {
 
   /** It remembers after a restart what it had revealed before. */
   restarted(node: Node): void {
-    const { promised } = node.core!.status(node.clock(this.#now()));
-    if (compareBallots(promised, node.revealed) < 0)
-      this.fail(
-        `replica ${node.id} promised ${formatBallot(node.revealed)} and remembers ${formatBallot(promised)} after a restart`,
-      );
+    const { promised, configuration } = node.core!.status(node.clock(this.#now()));
+    for (const [number, revealed] of node.revealed) {
+      if (number < configuration.number) continue;
+      if (number > configuration.number || compareBallots(promised, revealed) < 0)
+        this.fail(
+          `replica ${node.id} promised ${formatBallot(revealed)} in configuration ${number}, and remembers ${formatBallot(promised)} in ${configuration.number} after a restart`,
+        );
+    }
   }
 
   /** Nothing leaves before the state that it reports is on disk. */
   sends(node: Node, message: Message): void {
-    const { durable } = node;
+    const durable = node.durableIn(message.configuration);
     const reveals = (ballot: Ballot): void => {
       if (compareBallots(durable.promised, ballot) < 0)
         this.fail(`replica ${node.id} reveals ${formatBallot(ballot)} before it is durable`);
-      node.revealed = maxBallot(node.revealed, ballot);
+      const before = node.revealed.get(message.configuration) ?? ballot;
+      node.revealed.set(message.configuration, maxBallot(before, ballot));
     };
     if (message.kind === 'promise') reveals(message.ballot);
     if (message.kind === 'heartbeatReply' && message.follows) reveals(message.ballot);
-    if (message.kind !== 'accepted') return;
+    if (message.kind !== 'accepted' || !message.votes) return;
     reveals(message.ballot);
     for (let position = message.through; position > node.applied; position = slot(position - 1)) {
       const at = durable.accepted.get(position);
@@ -81,7 +86,7 @@ export class Checks {
       this.fail(`replica ${node.id} stands at ${node.applied} and is told to apply ${firstSlot}`);
     entries.forEach((entry, i) => {
       const position = firstSlot + i;
-      const value = entry.kind === 'noop' ? '' : Buffer.from(entry.payload).toString();
+      const value = entry.kind === 'noop' ? '' : valueText(entry);
       const known = this.#chosen.get(position);
       if (known === undefined) this.#chosen.set(position, value);
       else if (known !== value)
@@ -120,15 +125,20 @@ export class Checks {
     }
   }
 
+  /** Through here somebody has applied: it is chosen. */
+  get chosenThrough(): number {
+    return this.#chosen.size;
+  }
+
   /** Some time after the last fault the preferred leader leads, and everybody has everything. */
-  liveness(nodes: readonly Node[], serving: readonly ReplicaId[]): void {
+  liveness(nodes: readonly Node[], serving: readonly ReplicaId[], preferred: ReplicaId): void {
     if (serving.length !== 1) this.fail(`after the faults ${serving.length} replicas serve`);
     const top = Math.max(...nodes.map(({ applied }) => applied));
     for (const node of nodes) {
       if (node.applied < top)
         this.fail(`after the faults replica ${node.id} stands at ${node.applied}, not at ${top}`);
     }
-    if (serving[0] !== replicaId(1))
+    if (serving[0] !== preferred)
       this.fail(`after the faults replica ${serving[0]} leads, which is not the preferred leader`);
   }
 }

@@ -129,7 +129,9 @@ describe('records in bytes', () => {
       kind,
       encodeRecord(make(seededRandom(1))).type,
     ]);
-    expect(Object.fromEntries(types)).toEqual({ promised: 1, accepted: 2, chosen: 3, snapshot: 4 });
+    expect(Object.fromEntries(types)).toEqual({
+      ...{ promised: 1, accepted: 2, chosen: 3, snapshot: 4, configuration: 5 },
+    });
   });
 
   it('refuse a type that nobody knows', () => {

@@ -3,6 +3,7 @@ import { InvariantError, NO_SLOT, replicaId, seededRandom, slot } from '../../..
 import {
   type Ballot,
   BALLOT_ZERO,
+  type Begun,
   type Entry,
   type HardRecord,
   maxBallot,
@@ -10,11 +11,11 @@ import {
 import type { AcceptedEntry } from '../../../src/paxos/entry.js';
 // Behind the door on purpose: the log is the core's own, and is tested where it is.
 import { AcceptedLog, entryBytes, replay, type Replayed } from '../../../src/paxos/log.js';
+import { valueText } from './value.js';
 
 const ballot = (round: number): Ballot => ({ round, priority: 0, replica: replicaId(1) });
 const command = (text: string): Entry => ({ kind: 'command', payload: Buffer.from(text) });
-const text = (entry: Entry | undefined): string =>
-  entry === undefined ? '-' : entry.kind === 'noop' ? 'noop' : Buffer.from(entry.payload).toString();
+const text = (entry: Entry | undefined): string => (entry === undefined ? '-' : valueText(entry));
 
 /** A log of the letters of a word, from slot 1 on, in ballots of the given rounds. */
 function logOf(word: string, rounds: readonly number[] = []): AcceptedLog {
@@ -31,7 +32,7 @@ const word = (log: AcceptedLog): string => {
   return all;
 };
 const read = (records: Iterable<HardRecord>, snapshotThrough = 0): Replayed =>
-  replay(records, slot(snapshotThrough), BALLOT_ZERO, maxBallot);
+  replay(records, { through: slot(snapshotThrough) }, BALLOT_ZERO, maxBallot);
 const accepted = (round: number, firstSlot: number, letters: string): HardRecord => ({
   kind: 'accepted',
   ballot: ballot(round),
@@ -94,11 +95,62 @@ describe('the accepted log', () => {
       const letters = 'abcdefghijkl'.slice(0, length);
       const rounds = Array.from({ length }, () => 1 + random.below(3));
       const log = logOf(letters, rounds);
-      const records = [...log.records(slot(1), 1 + random.below(100))];
+      const records = [...log.records(slot(1), log.lastSlot, 1 + random.below(100))];
       const found = read(records).log;
       expect(word(found)).toBe(letters);
       expect(rounds.map((_, i) => found.at(slot(i + 1))?.ballot.round)).toEqual(rounds);
     }
+  });
+});
+
+describe('a log that is sealed', () => {
+  const seal = (number: number): Entry => ({
+    kind: 'seal',
+    next: { number, members: [{ id: replicaId(1), incarnation: 'disk' }], quorums: { kind: 'majority' } },
+  });
+
+  it('drops what an older ballot left behind the seal, and takes nothing there', () => {
+    const log = logOf('abcd');
+    log.put(slot(2), { ballot: ballot(2), entry: seal(2) });
+    expect([log.seal, log.lastSlot]).toEqual([2, 2]);
+    expect(() => log.put(slot(3), { ballot: ballot(2), entry: command('x') })).toThrow('behind the seal');
+  });
+
+  it('is open again when a higher ballot puts another value in place of the seal', () => {
+    const log = logOf('a');
+    log.put(slot(2), { ballot: ballot(1), entry: seal(2) });
+    log.put(slot(2), { ballot: ballot(2), entry: command('b') });
+    log.put(slot(3), { ballot: ballot(2), entry: command('c') });
+    expect([log.seal, word(log)]).toEqual([undefined, 'abc']);
+  });
+
+  it('goes on behind the seal, and comes back with each configuration where it began', () => {
+    const log = logOf('a');
+    for (const [at, number] of [
+      [2, 2],
+      [4, 3],
+    ] as const) {
+      log.put(slot(at), { ballot: ballot(9), entry: seal(number) });
+      log.continueBehind(slot(at));
+      log.put(slot(at + 1), { ballot: ballot(1), entry: command('x') });
+    }
+    const records = [...log.records(slot(1), log.lastSlot, 1)];
+    const found = read(records);
+    expect(found.begun).toMatchObject({ since: 4, configuration: { number: 3 } });
+    // Of what was promised before a seal nothing is left.
+    expect(found).toMatchObject({ promised: ballot(1), chosenThrough: 4 });
+    expect(found.log.lastSlot).toBe(5);
+  });
+
+  it('takes what lies behind a snapshot of a later configuration for void', () => {
+    const members = [{ id: replicaId(1), incarnation: 'disk' }];
+    const begun: Begun = {
+      since: slot(2),
+      configuration: { number: 2, members, quorums: { kind: 'majority' } },
+    };
+    const found = replay([accepted(5, 1, 'abcdef')], { through: slot(3), begun }, BALLOT_ZERO, maxBallot);
+    expect(found).toMatchObject({ begun, unrecorded: true, promised: BALLOT_ZERO, chosenThrough: 3 });
+    expect(found.log.lastSlot).toBe(3);
   });
 });
 

@@ -9,6 +9,7 @@ import {
 import {
   type Ballot,
   BALLOT_ZERO,
+  type Begun,
   type HardRecord,
   maxBallot,
   type Paxos,
@@ -16,6 +17,11 @@ import {
   RecordOrder,
   type Send,
 } from '../../../src/paxos/index.js';
+
+interface Durable {
+  promised: Ballot;
+  readonly accepted: Map<Slot, Ballot>;
+}
 
 interface PendingWrite {
   readonly id: PersistId;
@@ -32,17 +38,20 @@ export class Node {
   pausedUntil = 0;
   disk: HardRecord[] = [];
   snapshotThrough: Slot = slot(0);
+  /** The configuration of what it has applied, and of its snapshot; undefined for the first. */
+  begun: Begun | undefined;
+  snapshotBegun: Begun | undefined;
+  /** Counts its disks: what the one before promised is lost. */
+  disks = 1;
   #order = new RecordOrder(shardId(0), slot(0));
   pending: PendingWrite[] = [];
   diskBusy = false;
   applied = 0;
-  /** The highest ballot that it revealed to anyone. */
-  revealed: Ballot = BALLOT_ZERO;
-  /** What its disk holds, kept apart from the core so that the core can be checked against it. */
-  readonly durable: { promised: Ballot; readonly accepted: Map<Slot, Ballot> } = {
-    promised: BALLOT_ZERO,
-    accepted: new Map(),
-  };
+  /** The highest ballot that it revealed to anyone, by configuration. */
+  revealed = new Map<number, Ballot>();
+  /** What its disk holds, kept apart from the core so that the core can be checked against it. By configuration. */
+  durable = new Map<number, Durable>();
+  #configuration = 1;
 
   constructor(
     readonly id: ReplicaId,
@@ -55,6 +64,28 @@ export class Node {
     return monotonicMs(time * this.rate);
   }
 
+  get incarnation(): string {
+    return `disk ${this.disks} of ${this.id}`;
+  }
+
+  /** A new disk in place of the one that it had. */
+  wipe(): void {
+    this.disks++;
+    this.disk = [];
+    this.snapshotThrough = slot(0);
+    this.begun = this.snapshotBegun = undefined;
+    this.#configuration = 1;
+    this.durable = new Map();
+    this.revealed = new Map();
+  }
+
+  durableIn(configuration: number): Durable {
+    let durable = this.durable.get(configuration);
+    if (durable === undefined)
+      this.durable.set(configuration, (durable = { promised: BALLOT_ZERO, accepted: new Map() }));
+    return durable;
+  }
+
   /** What a start reads. Throws when the records contradict each other. */
   read(): readonly HardRecord[] {
     this.#order = new RecordOrder(shardId(0), this.snapshotThrough);
@@ -63,8 +94,9 @@ export class Node {
   }
 
   store(records: readonly HardRecord[]): void {
-    const { durable } = this;
     for (const record of records) {
+      if (record.kind === 'configuration') this.#configuration = record.configuration.number;
+      const durable = this.durableIn(this.#configuration);
       this.#order.add(record);
       this.disk.push(record);
       if (record.kind === 'promised') durable.promised = maxBallot(durable.promised, record.ballot);

@@ -124,6 +124,7 @@ const steady = (replicas: number): Weather => ({
   snapshot: 0,
   slowDisk: 0,
   pause: 0,
+  reconfigure: 0,
 });
 
 /** A world in which replica 1 leads, and then the partition. */

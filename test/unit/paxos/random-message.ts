@@ -1,5 +1,5 @@
 import { type Random, replicaId, slot } from '../../../src/kernel/index.js';
-import type { Ballot, Entry, HardRecord, Message } from '../../../src/paxos/index.js';
+import type { Ballot, Configuration, Entry, HardRecord, Message } from '../../../src/paxos/index.js';
 
 /** Random messages and records: a maker for every kind, so that a new kind does not compile until it has one. */
 
@@ -16,9 +16,20 @@ const anyBallot = (random: Random): Ballot => ({
   priority: random.below(200) - 100,
   replica: replicaId(random.below(2 ** 31) - 1),
 });
+const anyConfiguration = (random: Random): Configuration => ({
+  number: count(random),
+  members: several(random, () => ({
+    id: replicaId(random.below(2 ** 31)),
+    incarnation: `disk ${random.below(9)}`,
+  })),
+  quorums: random.pick([
+    { kind: 'majority' },
+    { kind: 'flexible', prepare: count(random), accept: count(random) },
+  ]),
+});
 const anyEntry = (random: Random): Entry =>
   random.chance(0.2)
-    ? { kind: 'noop' }
+    ? random.pick([{ kind: 'noop' }, { kind: 'seal', next: anyConfiguration(random) }])
     : {
         kind: 'command',
         payload: Buffer.from(
@@ -98,6 +109,7 @@ export const messages: Of<Message> = {
     chosenThrough: anySlot(random),
   }),
   takeOver: (random) => ({ configuration: count(random), kind: 'takeOver', ballot: anyBallot(random) }),
+  ended: (random) => ({ configuration: count(random), kind: 'ended', chosenThrough: anySlot(random) }),
 };
 
 export const records: Of<HardRecord> = {
@@ -110,4 +122,9 @@ export const records: Of<HardRecord> = {
   }),
   chosen: (random) => ({ kind: 'chosen', through: anySlot(random) }),
   snapshot: (random) => ({ kind: 'snapshot', through: anySlot(random) }),
+  configuration: (random) => ({
+    kind: 'configuration',
+    since: anySlot(random),
+    configuration: anyConfiguration(random),
+  }),
 };

@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import { formatBallot, type Message } from '../../../src/paxos/index.js';
 import { type Letter, Stage } from './stage.js';
 import { tellMessage } from './story.js';
+import { replacedByASeal } from './sealing-scenario.js';
 
 /** Every scenario plays on a stage, asserts its point, and gives the stage back for its trace. */
 export const scenarios: Readonly<Record<string, () => Stage>> = {
@@ -14,6 +15,7 @@ export const scenarios: Readonly<Record<string, () => Stage>> = {
   'returning-leader': returningLeader,
   'hand-over': handOver,
   'dead-or-slow': deadOrSlow,
+  'replaced-by-a-seal': replacedByASeal,
 };
 
 const isKind =

@@ -9,6 +9,7 @@ import {
 import {
   createPaxos,
   decodeMessage,
+  type Configuration,
   type Effect,
   encodeMessage,
   formatBallot,
@@ -16,14 +17,15 @@ import {
   type Message,
   type PaxosOptions,
   type PaxosStatus,
-  type QuorumDescription,
   quorumSystem,
   type Send,
 } from '../../../src/paxos/index.js';
 import { type Actor, newActor, type Persist } from './actor.js';
 import { Schedule } from './schedule.js';
+import { BOUNDS, type StageOptions, TIMES } from './stage-options.js';
 import { tellMessage, tellRecord } from './story.js';
 import { isBeat, Telling } from './telling.js';
+import { valueText } from './value.js';
 
 /** A message on its way. */
 export interface Letter {
@@ -34,28 +36,11 @@ export interface Letter {
 /** What the network does with a letter: brings it, loses it, keeps it until told, or brings it twice. */
 export type Post = 'deliver' | 'lose' | 'hold' | 'double';
 
-interface StageOptions {
-  readonly replicas?: number;
-  /** By default replica 1 has the highest, the last one 0. */
-  readonly priorities?: readonly number[];
-  readonly chunkBytesMax?: number;
-  readonly leaseMs?: number;
-  /** Majorities by default. */
-  readonly quorums?: QuorumDescription;
-}
+const diskOf = (id: number): string => `disk of ${id}`;
 
 const NETWORK_MS = 1;
 const DISK_MS = 1;
 const TICK_MS = 5;
-
-const TIMES = { electionTimeoutMs: 40, heartbeatIntervalMs: 10, leaseMs: 40, clockDriftRatio: 0.1 };
-const BOUNDS = {
-  windowEntriesMax: 8,
-  windowBytesMax: 4096,
-  queuedEntriesMax: 64,
-  queuedBytesMax: 65536,
-  retainedEntries: 4,
-};
 
 /**
  * Pure cores whose network, disks and clocks a scenario directs by hand. Everything takes exactly a millisecond, so a
@@ -83,6 +68,7 @@ export class Stage {
     const replicas = options.replicas ?? 3;
     this.#options = {
       replicas,
+      members: options.members ?? replicas,
       priorities: options.priorities ?? Array.from({ length: replicas }, (_, i) => replicas - 1 - i),
       chunkBytesMax: options.chunkBytesMax ?? 1024,
       leaseMs: options.leaseMs ?? TIMES.leaseMs,
@@ -136,6 +122,16 @@ export class Stage {
       return { id: proposal, payload: Buffer.from(text) };
     });
     this.#step(this.#actor(id), { kind: 'propose', proposals });
+  }
+
+  /** Ends the configuration: these replicas are in the next one. */
+  reconfigure(id: number, ...replicas: number[]): void {
+    const members = replicas.map((each) => ({ id: replicaId(each), incarnation: diskOf(each) }));
+    const proposal = this.#nextId++;
+    const { number } = this.status(id).configuration;
+    const next: Configuration = { number: number + 1, members, quorums: { kind: 'majority' } };
+    this.#proposed.set(`${id}/${proposal}`, valueText({ kind: 'seal', next }));
+    this.#step(this.#actor(id), { kind: 'reconfigure', id: proposal, next });
   }
 
   read(id: number): void {
@@ -261,13 +257,14 @@ export class Stage {
     actor.values = [];
     actor.serving = false;
     const { life } = actor;
-    const replicas = this.#actors.map(({ id }) => id);
+    const replicas = this.#actors.map(({ id }) => id).slice(0, this.#options.members);
     const options: PaxosOptions = {
       ...TIMES,
       ...BOUNDS,
       votes: true,
       self: actor.id,
       configuration: { number: 1, replicas, quorums: quorumSystem(this.#options.quorums, replicas) },
+      incarnation: diskOf(actor.id),
       priority: this.#options.priorities[actor.id - 1]!,
       chunkBytesMax: this.#options.chunkBytesMax,
       leaseMs: this.#options.leaseMs,
@@ -382,7 +379,7 @@ export class Stage {
   #apply(actor: Actor, { firstSlot, entries, proposals }: Extract<Effect, { kind: 'chosen' }>): void {
     entries.forEach((entry, i) => {
       const position: Slot = slot(firstSlot + i);
-      const text = entry.kind === 'noop' ? 'noop' : Buffer.from(entry.payload).toString();
+      const text = valueText(entry);
       const known = this.chosen.get(position);
       if (known !== undefined && known !== text)
         throw new Error(`slot ${position} is ${known}, and replica ${actor.id} has ${text}\n${this.text()}`);

@@ -1,6 +1,5 @@
 import {
   type Effect,
-  type Entry,
   formatBallot,
   type HardRecord,
   type Input,
@@ -8,13 +7,11 @@ import {
   type Send,
 } from '../../../src/paxos/index.js';
 import { assertNever, type ReplicaId } from '../../../src/kernel/index.js';
+import { configurationText, valueText } from './value.js';
 
 /** The words in which a trace tells of inputs, effects, messages and records. One line each. */
 
 const replica = (id: ReplicaId | undefined): string => (id === undefined ? 'nobody' : `r${id}`);
-
-const value = (entry: Entry): string =>
-  entry.kind === 'noop' ? 'noop' : Buffer.from(entry.payload).toString();
 
 function slots(first: number, values: readonly string[]): string {
   if (values.length === 0) return `nothing from slot ${first} on`;
@@ -40,12 +37,12 @@ export function tellMessage(message: Message): string {
     }
     case 'promise': {
       const { ballot, firstSlot, accepted, last, chosenThrough } = message;
-      const values = accepted.map((each) => `${value(each.entry)}(${formatBallot(each.ballot)})`);
+      const values = accepted.map((each) => `${valueText(each.entry)}(${formatBallot(each.ballot)})`);
       return `promise ${formatBallot(ballot)}: ${slots(firstSlot, values)}${last ? '' : ', more to come'}, chosen ${chosenThrough}`;
     }
     case 'accept': {
       const { ballot, firstSlot, entries, chosenThrough } = message;
-      return `accept ${formatBallot(ballot)}: ${slots(firstSlot, entries.map(value))}, chosen ${chosenThrough}`;
+      return `accept ${formatBallot(ballot)}: ${slots(firstSlot, entries.map(valueText))}, chosen ${chosenThrough}`;
     }
     case 'accepted': {
       const { ballot, through, gap } = message;
@@ -59,11 +56,13 @@ export function tellMessage(message: Message): string {
       const { firstSlot, entries, chosenThrough } = message;
       return `chosen entries: ${slots(
         firstSlot,
-        entries.map((each) => value(each.entry)),
+        entries.map((each) => valueText(each.entry)),
       )}, chosen ${chosenThrough}`;
     }
     case 'takeOver':
       return `take over from ${formatBallot(message.ballot)}`;
+    case 'ended':
+      return `configuration ended, chosen ${message.chosenThrough}`;
     default:
       return assertNever(message);
   }
@@ -81,6 +80,8 @@ export function tellInput(input: Input): string {
       return `told that ${replica(input.peer)} has died`;
     case 'propose':
       return `client proposes ${input.proposals.map(({ payload }) => Buffer.from(payload).toString()).join(' ')}`;
+    case 'reconfigure':
+      return `client reconfigures to ${configurationText(input.next)}`;
     case 'persisted':
       return `disk ${input.id} is durable`;
     case 'applied':
@@ -103,11 +104,13 @@ export function tellRecord(record: HardRecord): string {
     case 'promised':
       return `promised ${formatBallot(record.ballot)}`;
     case 'accepted':
-      return `accepted ${formatBallot(record.ballot)} ${slots(record.firstSlot, record.entries.map(value))}`;
+      return `accepted ${formatBallot(record.ballot)} ${slots(record.firstSlot, record.entries.map(valueText))}`;
     case 'chosen':
       return `chosen ${record.through}`;
     case 'snapshot':
       return `snapshot ${record.through}`;
+    case 'configuration':
+      return `${configurationText(record.configuration)}, behind slot ${record.since}`;
     default:
       return assertNever(record);
   }
@@ -141,7 +144,7 @@ function tellEffect(effect: Exclude<Effect, Send & { kind: 'send' }>): string {
       return `disk ${effect.id}${effect.sync ? '' : ' (no sync)'}: ${records}${then.join('')}`;
     }
     case 'chosen':
-      return `chosen: ${slots(effect.firstSlot, effect.entries.map(value))}`;
+      return `chosen: ${slots(effect.firstSlot, effect.entries.map(valueText))}`;
     case 'proposalsFailed':
       return `proposals ${effect.ids.join(' ')} failed: ${effect.reason}`;
     case 'readReady':

@@ -13,6 +13,7 @@ export interface Weather {
   readonly snapshot: number;
   readonly slowDisk: number;
   readonly pause: number;
+  readonly reconfigure: number;
 }
 
 export function drawWeather(random: Random): Weather {
@@ -29,5 +30,6 @@ export function drawWeather(random: Random): Weather {
     snapshot: sometimes(0.03),
     slowDisk: sometimes(0.3),
     pause: sometimes(0.02),
+    reconfigure: sometimes(0.03),
   };
 }

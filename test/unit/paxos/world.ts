@@ -14,13 +14,15 @@ import {
   formatBallot,
   type Input,
   type Leadership,
-  majority,
   type PaxosOptions,
   type Send,
 } from '../../../src/paxos/index.js';
 import { Checks } from './checks.js';
 import { Node } from './node.js';
+import { memberOf, Plans } from './plans.js';
 import { Schedule } from './schedule.js';
+import { valueText } from './value.js';
+import { BASE, NOTHING_REACHED } from './world-options.js';
 import { drawWeather, type Weather } from './weather.js';
 
 /** A planted bug: changes what goes into or comes out of a core. For showing that the checks can fail. */
@@ -32,21 +34,9 @@ export interface Mutant {
   options?(options: PaxosOptions): PaxosOptions;
 }
 
-const BASE: Omit<PaxosOptions, 'self' | 'configuration' | 'priority' | 'seed'> = {
-  votes: true,
-  electionTimeoutMs: 36,
-  heartbeatIntervalMs: 10,
-  leaseMs: 36,
-  returns: { afterMs: 72, afterMsMax: 72, busyPerSecond: 1_000 },
-  clockDriftRatio: 0.1,
-  windowEntriesMax: 8,
-  windowBytesMax: 4096,
-  queuedEntriesMax: 64,
-  queuedBytesMax: 65536,
-  chunkBytesMax: 96,
-  retainedEntries: 4,
-};
 const TICK_MS = 6;
+/** Replicas beyond those of the first configuration. */
+const SPARES = 2;
 export const ELECTION_TIMEOUT_MS = BASE.electionTimeoutMs;
 
 /** A cluster of pure cores with a simulated network, disk and clock, checked after every step. */
@@ -59,6 +49,7 @@ export class World {
   readonly #checks = new Checks(() => this.time);
   readonly #cut = new Set<string>();
   readonly #throughBytes: boolean;
+  readonly #plans: Plans;
   #healed = false;
   #quiet = false;
   steps = 0;
@@ -66,16 +57,19 @@ export class World {
   /** Who campaigned and who led, in order: for counting elections. */
   readonly campaigns: { readonly at: number; readonly replica: ReplicaId }[] = [];
   readonly terms: { readonly at: number; readonly replica: ReplicaId; readonly ballot: string }[] = [];
-  reached = { elections: 0, snapshots: 0, transfers: 0, reads: 0, restarts: 0 };
+  reached = { ...NOTHING_REACHED };
 
   constructor(seed: number, mutant?: Mutant, weather?: Weather) {
     this.random = seededRandom(seed);
     this.#weather = weather ?? drawWeather(this.random);
     this.#mutant = mutant;
     this.#throughBytes = seed % 4 === 0;
-    for (let i = 0; i < this.#weather.replicas; i++) {
+    const spares = this.#weather.reconfigure > 0 ? SPARES : 0;
+    for (let i = 0; i < this.#weather.replicas + spares; i++) {
       this.nodes.push(new Node(replicaId(i + 1), 0.97 + this.random.next() * 0.06));
     }
+    const members = this.nodes.slice(0, this.#weather.replicas).map(memberOf);
+    this.#plans = new Plans({ number: 1, members, quorums: { kind: 'majority' } });
     for (const node of this.nodes) this.#boot(node);
   }
 
@@ -95,7 +89,7 @@ export class World {
     // Followers learn of the last slots with the next heartbeat.
     this.#quiet = true;
     this.#until(faultsMs + healedMs);
-    this.#checks.liveness(this.nodes, this.serving());
+    this.#checks.liveness(this.nodes, this.serving(), this.#plans.preferred(this.nodes));
   }
 
   // ---- for tests that direct the faults themselves ----
@@ -124,6 +118,10 @@ export class World {
       .map(({ id }) => id);
   }
 
+  #node(id: ReplicaId): Node {
+    return this.nodes[id - 1]!;
+  }
+
   #until(end: number): void {
     while (this.#schedule.runNext(end));
   }
@@ -139,21 +137,26 @@ export class World {
   #boot(node: Node): void {
     node.life++;
     const { life } = node;
-    const replicas = this.nodes.map(({ id }) => id);
+    const priorityAmong = (replicas: readonly ReplicaId[]): number =>
+      replicas.length - replicas.indexOf(node.id);
     const options: PaxosOptions = {
       ...BASE,
       self: node.id,
-      configuration: { number: 1, replicas, quorums: majority(replicas) },
-      priority: replicas.length - node.id,
+      configuration: this.#plans.start,
+      incarnation: node.incarnation,
+      votes: node.disks === 1,
+      priority: priorityAmong(this.#plans.start.replicas),
+      priorityAmong,
       seed: this.random.below(2 ** 31),
     };
     const used = this.#mutant?.options?.(options) ?? options;
     node.pending = [];
     node.diskBusy = false;
     node.applied = node.snapshotThrough;
+    node.begun = node.snapshotBegun;
     node.core = createPaxos(
       used,
-      { records: node.read(), snapshotThrough: node.snapshotThrough },
+      { records: node.read(), snapshotThrough: node.snapshotThrough, begun: node.begun },
       this.now(node),
     );
     this.#checks.restarted(node);
@@ -209,12 +212,11 @@ export class World {
       case 'chosen':
         return this.#apply(node, effect);
       case 'proposalsFailed':
+      case 'readsFailed':
         return;
       case 'readReady':
         for (const id of effect.ids) this.#checks.answersRead(node, id);
         this.reached.reads += effect.ids.length;
-        return;
-      case 'readsFailed':
         return;
       case 'leadership':
         if (effect.leadership.serving) this.reached.elections++;
@@ -276,21 +278,28 @@ export class World {
   }
 
   #sendSnapshot(from: Node, to: ReplicaId): void {
-    const through = from.snapshotThrough;
+    const { snapshotThrough: through, snapshotBegun: begun } = from;
     this.#at(2, () => {
       const target = this.nodes[to - 1]!;
       if (target.core === undefined || target.pausedUntil > this.time) return;
       if (this.#cut.has(`${from.id}>${to}`) || through <= target.applied) return;
       this.reached.snapshots++;
+      if (begun !== undefined && begun.since > target.applied) this.reached.snapshotsOverSeals++;
       target.snapshotThrough = through;
+      target.snapshotBegun = target.begun = begun;
       target.applied = through;
-      this.#step(target, { kind: 'snapshotInstalled', through });
+      this.#step(target, { kind: 'snapshotInstalled', through, begun });
     });
   }
 
   #apply(node: Node, effect: Extract<Effect, { kind: 'chosen' }>): void {
     this.#checks.applies(node, effect);
     node.applied = effect.firstSlot + effect.entries.length - 1;
+    effect.entries.forEach((entry, i) => {
+      if (entry.kind !== 'seal') return;
+      node.begun = { since: slot(effect.firstSlot + i), configuration: entry.next };
+      if (this.#plans.began(node.begun)) this.reached.seals++;
+    });
     this.#step(node, { kind: 'applied', through: slot(node.applied) });
   }
 
@@ -326,7 +335,7 @@ export class World {
 
   #troubles(): void {
     if (this.#healed) return;
-    const { crash, cut, transfer, snapshot, pause } = this.#weather;
+    const { crash, cut, transfer, snapshot, pause, reconfigure } = this.#weather;
     const node = this.random.pick(this.nodes);
     if (this.random.chance(crash * 5)) this.#crash(node);
     if (this.random.chance(pause * 5)) node.pausedUntil = this.time + this.random.below(100);
@@ -342,10 +351,34 @@ export class World {
     }
     if (this.random.chance(snapshot * 5) && node.core !== undefined && node.applied > 0) {
       node.snapshotThrough = slot(node.applied);
+      node.snapshotBegun = node.begun;
       this.#step(node, { kind: 'snapshotTaken', through: node.snapshotThrough });
       if (this.random.chance(0.5)) this.#rewrite(node);
     }
+    if (this.random.chance(reconfigure * 5)) this.#reconfigure();
+    if (this.random.chance(reconfigure * 2)) this.#replaceDisk(node);
     this.#at(5, () => this.#troubles());
+  }
+
+  /** Any set of replicas may follow any other: who lags and who is new learns before it can vote. */
+  #reconfigure(): void {
+    const [leader] = this.serving();
+    if (leader === undefined) return;
+    const node = this.#node(leader);
+    const { number } = node.core!.status(this.now(node)).configuration;
+    const next = this.#plans.draw(this.random, this.nodes, number + 1);
+    this.reached.reconfigurations++;
+    const id = this.#nextId++;
+    this.#checks.proposes(node, id, valueText({ kind: 'seal', next }));
+    this.#step(node, { kind: 'reconfigure', id, next });
+  }
+
+  /** A replica comes back with an empty disk, unless it is one too many to be missed. */
+  #replaceDisk(node: Node): void {
+    if (!this.#plans.canMiss(node, this.nodes, this.#checks.chosenThrough)) return;
+    this.reached.newDisks++;
+    this.#crash(node);
+    node.wipe();
   }
 
   /** The shell drops the log before a snapshot and writes again what is still needed. */
