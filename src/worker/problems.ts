@@ -17,6 +17,7 @@ export class WorkerError extends Error {
   }
 }
 
+const COORDINATOR_MOVES = 'the group has no coordinator at the moment: it is asked for again';
 const ADVICE: Readonly<Record<string, string>> = {
   GROUP_MAX_SIZE_REACHED: 'the group is full: raise groupSizeMax of the replicas, or stop a member',
   INCONSISTENT_GROUP_PROTOCOL:
@@ -29,6 +30,9 @@ const ADVICE: Readonly<Record<string, string>> = {
   TOPIC_AUTHORIZATION_FAILED: 'this client may not use the topic',
   POLICY_VIOLATION: 'the cluster takes no more groups (groupsMax of the replicas)',
   UNSUPPORTED_VERSION: 'the broker is too old or too new for this worker',
+  COORDINATOR_NOT_AVAILABLE: COORDINATOR_MOVES,
+  COORDINATOR_LOAD_IN_PROGRESS: COORDINATOR_MOVES,
+  NOT_COORDINATOR: COORDINATOR_MOVES,
   UNKNOWN_MEMBER_ID: 'the group had removed this worker: it joins again',
 };
 

@@ -1,13 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { MemoryStore, Records } from '../../src/locking/index.js';
-import { createWorker, type Lease, type Worker, type WorkerOptions } from '../../src/worker/index.js';
+import type { WorkerOptions } from '../../src/worker/index.js';
 import { addressText } from '../harness/connection.js';
 import { Cluster } from '../harness/cluster.js';
 import { quorate } from '../harness/quorate-command.js';
-import { eventually, sleep } from '../harness/waiting.js';
+import { eventually } from '../harness/waiting.js';
+import { TEAM_PARTITIONS as PARTITIONS, Team, WITHIN_MS } from '../harness/worker-team.js';
 
-const PARTITIONS = 6;
-const WITHIN_MS = 60_000;
 const MANY = 1_000;
 
 /** How many of them all replicas have had. */
@@ -20,97 +18,19 @@ async function requestsOf({ replicas }: Cluster, api: string): Promise<number> {
   return sum;
 }
 
-/** Workers that count: each position is committed once, by one of them at a time. */
-class Team {
-  readonly store = new MemoryStore();
-  readonly records = new Records<{ n: number }>(this.store, 'counters');
-  readonly errors: string[] = [];
-  /** By partition, who works on it now. */
-  readonly working = new Map<number, string>();
-  readonly overlaps: string[] = [];
-  /** By partition, the highest position whose commit has resolved. */
-  readonly committed = new Map<number, bigint>();
-  readonly workers: Worker[] = [];
-
-  constructor(
-    readonly cluster: Cluster,
-    readonly group: string,
-    readonly topic: string,
-  ) {}
-
-  async start(name: string, options: Partial<WorkerOptions> = {}): Promise<Worker> {
-    const worker = createWorker({
-      brokers: this.cluster.bootstrap.map(addressText),
-      group: this.group,
-      topics: [this.topic],
-      clientId: name,
-      stores: [this.store],
-      sessionTimeoutMs: 6_000,
-      createTopics: { partitions: PARTITIONS },
-      onPartition: (lease) => this.#work(name, lease),
-      ...options,
-    });
-    worker.on('error', ({ error }) => this.errors.push(error.message));
-    this.workers.push(worker);
-    await worker.start();
-    return worker;
-  }
-
-  async #work(name: string, lease: Lease): Promise<void> {
-    const { partition } = lease;
-    const other = this.working.get(partition);
-    if (other !== undefined) this.overlaps.push(`${partition}: ${other} and ${name}`);
-    this.working.set(partition, name);
-    try {
-      const before = this.committed.get(partition) ?? 0n;
-      if ((lease.position ?? 0n) < before)
-        this.overlaps.push(`${partition}: ${name} begins at ${lease.position}, ${before} was committed`);
-      for (let position = (lease.position ?? 0n) + 1n; !lease.signal.aborted; position++) {
-        await this.#count(lease);
-        await lease.commit(position);
-        this.committed.set(partition, position);
-        await sleep(20);
-      }
-    } finally {
-      this.working.delete(partition);
-    }
-  }
-
-  async #count(lease: Lease): Promise<void> {
-    const id = String(lease.partition);
-    const record = await this.records.find(id);
-    if (record === undefined) await this.records.insert(id, { n: 1 }, { fence: lease });
-    else await this.records.update(record, { n: record.value.n + 1 }, { fence: lease });
-  }
-
-  /** Every partition has made progress since now. */
-  async works(): Promise<void> {
-    const before = new Map(this.committed);
-    await eventually(`all partitions of ${this.group} are worked on`, WITHIN_MS, () =>
-      Array.from({ length: PARTITIONS }, (_, p) => p).every(
-        (p) => (this.committed.get(p) ?? 0n) > (before.get(p) ?? 0n) + 1n,
-      ),
-    );
-  }
-  owners(): readonly number[] {
-    return this.workers.map((worker) => worker.owned().length);
-  }
-  async stop(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.stop()));
-  }
-}
-
 describe('workers of quorate/worker on three replicas', () => {
   let cluster: Cluster;
   let team: Team;
+  let brokers: readonly string[];
   beforeAll(async () => {
     cluster = await Cluster.start();
+    brokers = cluster.bootstrap.map(addressText);
   }, 90_000);
   afterAll(() => cluster.close(), 30_000);
   afterEach(() => team.stop(), 60_000);
 
   it('share partitions, give them up cleanly, and keep what is not to move', async () => {
-    team = new Team(cluster, 'share', 'share');
+    team = new Team(brokers, 'share', 'share');
     const first = await team.start('a');
     await team.works();
     const kept = first.owned();
@@ -127,7 +47,7 @@ describe('workers of quorate/worker on three replicas', () => {
   }, 240_000);
 
   it('outlive a killed coordinator without losing a lease', async () => {
-    team = new Team(cluster, 'killed', 'killed');
+    team = new Team(brokers, 'killed', 'killed');
     await team.start('a');
     await team.start('b');
     await eventually('both have a half', WITHIN_MS, () => team.owners().join() === '3,3');
@@ -140,7 +60,7 @@ describe('workers of quorate/worker on three replicas', () => {
   }, 240_000);
 
   it('come back by themselves when all replicas were killed, and continue where the last commit was', async () => {
-    team = new Team(cluster, 'all', 'all');
+    team = new Team(brokers, 'all', 'all');
     await team.start('a');
     await team.start('b');
     await team.works();
@@ -153,7 +73,7 @@ describe('workers of quorate/worker on three replicas', () => {
   }, 180_000);
 
   it('take 25 joins and leaves in a row', async () => {
-    team = new Team(cluster, 'storm', 'storm');
+    team = new Team(brokers, 'storm', 'storm');
     await team.start('a');
     for (let round = 0; round < 25; round++) {
       const worker = await team.start(`b${round}`);
@@ -165,7 +85,7 @@ describe('workers of quorate/worker on three replicas', () => {
   }, 180_000);
 
   it('take over a thousand partitions, with a question or two for all of their positions', async () => {
-    team = new Team(cluster, 'many', 'many');
+    team = new Team(brokers, 'many', 'many');
     const begun = new Map<number, bigint | null>();
     const many: Partial<WorkerOptions> = {
       createTopics: { partitions: MANY },
@@ -193,7 +113,7 @@ describe('workers of quorate/worker on three replicas', () => {
   }, 180_000);
 
   it('drain when an operator says so, and come back when their process does', async () => {
-    team = new Team(cluster, 'drained', 'drained');
+    team = new Team(brokers, 'drained', 'drained');
     const first = await team.start('a');
     await team.start('b');
     await eventually('both have a half', WITHIN_MS, () => team.owners().join() === '3,3');
@@ -221,7 +141,7 @@ describe('workers of quorate/worker on three replicas', () => {
   }, 180_000);
 
   it('say what to do when they cannot start', async () => {
-    team = new Team(cluster, 'errors', 'errors');
+    team = new Team(brokers, 'errors', 'errors');
     const [replica] = cluster.replicas;
     const http = new URL(replica!.http).host;
     const started = (options: Partial<WorkerOptions>): Promise<unknown> =>
