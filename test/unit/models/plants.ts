@@ -64,10 +64,11 @@ export const SEAL_PLANTS: readonly (Plant & { readonly seenIn: string; readonly 
   {
     name: 'a replica goes on behind a seal that it has accepted, and nobody has chosen',
     seenIn: 'a seal, a ballot each, from three replicas to two',
-    says: /two replicas apply different values|holds slot/,
+    says: /two replicas apply different values/,
     input: (s, input) => {
       const { seal } = s.hard.log;
-      if (seal !== undefined) s.chosenThrough = s.matched = s.durableThrough = seal;
+      const accepted = input.kind === 'persisted' && s.role.kind === 'follower';
+      if (seal !== undefined && accepted) s.chosenThrough = s.matched = s.durableThrough = seal;
       return input;
     },
   },
