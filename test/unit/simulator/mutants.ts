@@ -23,7 +23,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '500' },
     /** ... and for so long. */
     minutes: { type: 'string', default: '10' },
-    /** Only those whose name or file has this word. */
+    /** Only those whose name or file has this word, or one of several (a|b). */
     only: { type: 'string', default: '' },
     /** Those that were never hunted, or survived. */
     open: { type: 'boolean', default: false },
@@ -143,7 +143,7 @@ const known = huntsOnRecord();
 const isOpen = (name: string): boolean => (known.get(name)?.caught ?? null) === null;
 const wanted = MUTANTS.filter(
   ({ name, file }) =>
-    `${name} ${file}`.includes(values.only) &&
+    values.only.split('|').some((word) => `${name} ${file}`.includes(word)) &&
     (!values.soon || CAUGHT_SOON.includes(name)) &&
     (!values.open || isOpen(name)),
 );

@@ -134,8 +134,8 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/shard-host',
     'sessions that are over are not proposed',
-    'for (const due of this.#timers.due(this.#around.clock.monotonic())) this.#expire(due);',
-    '',
+    'if (!this.#timers.endsInParts(due, this.#machine, now)) this.#expire(due);',
+    'void due;',
   ),
   mutant(
     'replica/shard-host',
