@@ -421,13 +421,13 @@ const PAXOS: readonly Mutant[] = [
   mutant(
     'paxos/leader',
     'chosen is what the leader alone has accepted',
-    'const through = acceptedByQuorum(marks, s.options.configuration.quorums);',
+    'const through = acceptedByQuorum(marks, s.configuration.quorums);',
     'const through = s.durableThrough;',
   ),
   mutant(
     'paxos/candidate',
     'a candidate leads with its own promise alone',
-    'if (s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader',
+    'if (s.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader',
     'becomeLeader',
   ),
   mutant(
@@ -445,8 +445,8 @@ const PAXOS: readonly Mutant[] = [
   mutant(
     'paxos/candidate',
     'an election needs a quorum of the wrong kind',
-    'if (s.options.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader',
-    'if (s.options.configuration.quorums.isAcceptQuorum(campaign.promised)) becomeLeader',
+    'if (s.configuration.quorums.isPrepareQuorum(campaign.promised)) becomeLeader',
+    'if (s.configuration.quorums.isAcceptQuorum(campaign.promised)) becomeLeader',
   ),
   mutant(
     'paxos/progress',
