@@ -77,14 +77,38 @@ export async function benchWorkers({ report }: SceneContext): Promise<void> {
   try {
     await cluster.createTopic('few', PARTITIONS);
     await cluster.createTopic('many', MANY);
+    const figures = new Map<Client, Figures>();
     for (const client of CLIENTS) {
       report.title(`Workers on ${client}, heartbeats every ${HEARTBEAT_MS} ms`);
-      await handOvers(cluster, client, report);
-      await quiet(cluster, client, 'few', PARTITIONS, report);
-      await quiet(cluster, client, 'many', MANY, report);
+      const found = new Figures(report);
+      figures.set(client, found);
+      await handOvers(cluster, client, found);
+      await quiet(cluster, client, 'few', PARTITIONS, found);
+      await quiet(cluster, client, 'many', MANY, found);
     }
+    report.title('kafkajs for each of quorate/worker, in this run');
+    figures.get('kafkajs')!.addRatiosTo(figures.get('quorate/worker')!);
   } finally {
     await cluster.close();
+  }
+}
+
+/** What was measured of one client. */
+class Figures {
+  readonly #report: Report;
+  readonly #values = new Map<string, number>();
+  constructor(report: Report) {
+    this.#report = report;
+  }
+  add(figure: { readonly name: string; readonly value: number; readonly unit: string }): void {
+    this.#values.set(figure.name, figure.value);
+    this.#report.add(figure);
+  }
+  addRatiosTo(other: Figures): void {
+    for (const [name, value] of this.#values) {
+      const its = other.#values.get(name) ?? 0;
+      if (value > 0 && its > 0) this.#report.add({ name, value: value / its, unit: 'x' });
+    }
   }
 }
 
@@ -92,7 +116,7 @@ const groupOf = (client: Client, what: string): string => `bench-${client.replac
 const brokersOf = (cluster: Cluster): readonly string[] => cluster.bootstrap.map(addressText);
 
 /** From the last write of the owner that leaves to the first of the next one. */
-async function handOvers(cluster: Cluster, client: Client, report: Report): Promise<void> {
+async function handOvers(cluster: Cluster, client: Client, report: Figures): Promise<void> {
   const group = groupOf(client, 'leaves');
   await cluster.settled(group);
   const common = { client, group, brokers: brokersOf(cluster), topic: 'few', writeMs: WRITE_MS };
@@ -119,7 +143,11 @@ async function handOvers(cluster: Cluster, client: Client, report: Report): Prom
         5,
       );
       await stays.owns(PARTITIONS);
-      for (const partition of moving) gaps.push(stays.tookAt.get(partition)! - leaves.gaveAt.get(partition)!);
+      for (const partition of moving) {
+        // Given up while the other was on its way: neither has it.
+        const [took, gave] = [stays.tookAt.get(partition), leaves.gaveAt.get(partition)];
+        if (took !== undefined && gave !== undefined) gaps.push(took - gave);
+      }
       for (const [partition, at] of kept) if (stays.tookAt.get(partition) !== at) interrupted.push(partition);
     }
   } finally {
@@ -141,7 +169,7 @@ async function quiet(
   client: Client,
   topic: string,
   partitions: number,
-  report: Report,
+  report: Figures,
 ): Promise<void> {
   const group = groupOf(client, topic);
   await cluster.settled(group);

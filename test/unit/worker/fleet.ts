@@ -18,7 +18,8 @@ export const HEARTBEAT_MS = 300;
 const REBALANCE_MS = 20_000;
 const DRAIN_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 1_000;
-const RTT_MS = 20;
+/** A request on its way to the coordinator, and its answer on the way back, each. */
+export const RTT_MS = 20;
 const BACK_OFF = { firstMs: 50, mostMs: 500 };
 /** A request is lost, its time-out passes, the next attempt waits for its back-off, and then for a heartbeat. */
 export const BOUND_MS = REQUEST_TIMEOUT_MS + BACK_OFF.mostMs + 3 * HEARTBEAT_MS + 5 * RTT_MS;
@@ -76,7 +77,6 @@ export class ModelWorker {
   }
 
   #perform(effect: Effect): void {
-    const { random } = this.world;
     switch (effect.kind) {
       case 'join':
         return this.#join(effect);
@@ -102,8 +102,7 @@ export class ModelWorker {
           if (effect.end === 'lost') handler.may = false;
           if (handler.ending) continue;
           handler.ending = true;
-          // Some handlers do not settle within the drain.
-          const settlesIn = random.chance(0.05) ? DRAIN_MS * 2 : random.below(300);
+          const settlesIn = this.world.settlesIn();
           this.world.after(settlesIn, () => {
             this.handlers.delete(id);
             this.step({ kind: 'settled', id });
@@ -263,6 +262,8 @@ export class Fleet {
   readonly random: Random;
   readonly coordinator = new ModelCoordinator(this);
   readonly workers: readonly ModelWorker[];
+  /** How long a handler takes to settle. Milliseconds. */
+  readonly settlesIn: () => number;
   readonly #queue: { readonly at: number; readonly order: number; readonly run: () => void }[] = [];
   readonly #broken = new Map<ModelWorker, (() => void)[]>();
   #order = 0;
@@ -272,9 +273,16 @@ export class Fleet {
     workers: number,
     readonly partitions: number,
     cooperative: boolean,
+    settings: { readonly settlesIn?: () => number } = {},
   ) {
     this.random = seededRandom(seed);
+    this.settlesIn = settings.settlesIn ?? (() => this.#settlesSoon());
     this.workers = Array.from({ length: workers }, (_, i) => new ModelWorker(`w${i}`, this, cooperative));
+  }
+
+  /** Some do not within the drain. */
+  #settlesSoon(): number {
+    return this.random.chance(0.05) ? DRAIN_MS * 2 : this.random.below(300);
   }
 
   after(ms: number, run: () => void): void {

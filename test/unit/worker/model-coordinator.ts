@@ -22,7 +22,7 @@ export class ModelCoordinator {
   readonly groups: Groups = createGroups();
   isUp = true;
   #slot = 0;
-  readonly #timers = new Map<string, number>();
+  readonly #timers = new Map<string, symbol>();
   readonly #parked = new Map<string, (reply: GroupReply) => void>();
 
   constructor(readonly world: WorldTime) {}
@@ -69,7 +69,8 @@ export class ModelCoordinator {
 
   #arm(timer: Timer, afterMs: number, token: number): void {
     if (timer.kind === 'session') this.#tokens.set(timer.member, token);
-    const armed = this.world.now + afterMs;
+    // Armed anew in the same millisecond it is another one, with another token.
+    const armed = Symbol(timer.kind);
     this.#timers.set(keyOf(timer), armed);
     this.world.after(afterMs, () => {
       if (!this.isUp || this.#timers.get(keyOf(timer)) !== armed) return;
