@@ -14,7 +14,14 @@ export interface ReplicaAddress {
 /** Times and bounds of the Paxos cores; see PaxosOptions for each. */
 export type PaxosSettings = Omit<
   PaxosOptions,
-  'self' | 'configuration' | 'incarnation' | 'priority' | 'priorityAmong' | 'votes' | 'seed' | 'earlierLeaseMs'
+  | 'self'
+  | 'configuration'
+  | 'incarnation'
+  | 'priority'
+  | 'priorityAmong'
+  | 'votes'
+  | 'seed'
+  | 'earlierLeaseMs'
 >;
 
 export interface ReplicaOptions {
