@@ -32,6 +32,7 @@ export const FAULT_KINDS = [
   'fallsBehind',
   'leaderStopsMidway',
   'answersComeLate',
+  'diskReplaced',
 ] as const;
 /** In a cluster that began with an older version. */
 export type VersionFault = 'upgrade' | 'rollBack';

@@ -279,3 +279,7 @@ export const newHistory = (): History => ({
   unfit: [],
   stuck: [],
 });
+
+/** Whether anything was written down that only a broken invariant leaves: the rest is judged at the end. */
+export const hasSeenWrong = ({ witnessed, rehearsed, quorums, staleReads, leases }: History): boolean =>
+  witnessed.size + rehearsed.length + quorums.length + staleReads.length + leases.length > 0;

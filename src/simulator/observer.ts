@@ -206,10 +206,8 @@ export class Observer {
   }
 
   /** A process has opened its disk. */
-  opened(
-    { id, damaged, reached = 0 }: Station,
-    { condition, incarnation: own, identity, storage }: OpenedStorage,
-  ): void {
+  opened(station: Station, { condition, incarnation: own, identity, storage }: OpenedStorage): void {
+    const { id, damaged, reached = 0 } = station;
     const incarnation = own ?? identity?.incarnation ?? '';
     const known = this.#incarnations.has(incarnation);
     this.#incarnations.add(incarnation);
@@ -224,7 +222,9 @@ export class Observer {
       reached,
       position,
     });
-    if (kind === 'corrupt') this.#trace.reached('a corrupt log was set aside');
+    if (kind !== 'corrupt') return;
+    station.forgot = true;
+    this.#trace.reached('a corrupt log was set aside');
   }
 
   /** A replica has its shards as its disk had them, and is about to speak: who votes must know what it told others before. */

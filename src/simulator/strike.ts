@@ -37,7 +37,7 @@ export interface Station {
   reached: number | undefined;
   /** Its disk was damaged or lost: it may refuse to start, or follow without a vote. */
   damaged: boolean;
-  /** Its disk was wiped, zeroed or set back: it has forgotten promises, and all can tell. */
+  /** Its disk was wiped, zeroed, set back or found corrupt: it has forgotten promises, and all can tell. */
   forgot: boolean;
   /** So many of its next starts fail half-way: another process has the port. */
   portTaken: number;

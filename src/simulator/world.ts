@@ -14,7 +14,7 @@ import { SimulatedDisk } from './disk.js';
 import { inTrouble } from './disk-trouble.js';
 import { FaultPlan } from './faults/index.js';
 import { FencedStore } from './fenced-store.js';
-import { type History, newHistory } from './history.js';
+import { hasSeenWrong, type History, newHistory } from './history.js';
 import { INVARIANTS } from './invariants/index.js';
 import { coreOf, HealedCluster } from './healed-cluster.js';
 import { Member } from './members.js';
@@ -374,6 +374,7 @@ export class World {
   #lookAgain(): void {
     this.time.after(SAMPLE_EVERY_MS, () => {
       this.#observer.look();
+      if (hasSeenWrong(this.history)) this.#check();
       this.#lookAgain();
     });
   }

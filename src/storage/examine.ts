@@ -37,13 +37,20 @@ export function examine(fileSystem: FileSystem, directory: string): Examined {
 }
 
 /**
- * The records of segments that were examined, in order, from the newest base on: the process may have died while it removed
- * the segments before it, so that what is left of those begins anywhere. The next base removes them.
+ * What a start reads: from the newest base on. The process may have died while it removed the segments before it, so that what
+ * is left of those begins anywhere. The next base removes them.
  */
+export const sinceBase = (found: readonly Found[]): readonly Found[] =>
+  found.slice(
+    Math.max(
+      0,
+      found.findLastIndex(({ isBase }) => isBase),
+    ),
+  );
+
+/** The records of segments that were examined, in order. */
 export function* recordsIn(fileSystem: FileSystem, found: readonly Found[]): Iterable<LogRecord> {
-  const newest = found.findLastIndex(({ isBase }) => isBase);
-  for (const { segment, header, end } of found.slice(Math.max(0, newest)))
-    yield* recordsOf(fileSystem, segment.path, header, end);
+  for (const { segment, header, end } of found) yield* recordsOf(fileSystem, segment.path, header, end);
 }
 
 /** `incarnation`: of this disk; undefined when it has no name yet. */

@@ -12,7 +12,7 @@ import type {
 import { prepareDirectory, writeIdentity } from './directory.js';
 import { assertOwner, type DirectoryLock, lockDirectory } from './directory-lock.js';
 import { RoomKeeper, withReserve } from './disk-room.js';
-import { examine, type Found, recordsIn } from './examine.js';
+import { examine, type Found, recordsIn, sinceBase } from './examine.js';
 import { type FileSystem, nodeFileSystem, syncDirectory, writeFullySync } from './file-system.js';
 import { SnapshotFiles } from './snapshot-files.js';
 import { type LogOptions, WriteAheadLog } from './write-ahead-log.js';
@@ -77,7 +77,7 @@ function open(options: FileStorageOptions, lock: DirectoryLock): OpenedStorage {
       identity,
       incarnation,
       condition,
-      records: recordsIn(fileSystem, usable),
+      records: recordsIn(fileSystem, sinceBase(usable)),
       snapshots: snapshots.newest,
     };
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { ShardId, Slot } from '../kernel/index.js';
 import type { DiskCondition, DiskIdentity, LogRecord, Storage } from '../replica/index.js';
-import { examine, type Found, recordsIn } from './examine.js';
+import { examine, type Found, recordsIn, sinceBase } from './examine.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { newestSnapshots, readSnapshotFile } from './snapshot-files.js';
 
@@ -43,7 +43,7 @@ export function readStoppedDisk(directory: string, fileSystem: FileSystem = node
   return {
     identity,
     condition,
-    segments: found.map(segment),
+    segments: sinceBase(found).map(segment),
     unfinished,
     snapshots,
     position: found.at(-1)?.end.sequence ?? 1,

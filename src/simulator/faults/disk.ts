@@ -52,15 +52,31 @@ export const DISK_FAULTS = {
   damage: (strike) => {
     if (strike.random.chance(0.5)) damage(strike);
   },
+  /** Somebody puts an empty disk in the place of the one that may be damaged. */
+  diskReplaced: (strike) => {
+    if (takeForDamage(strike)) wipe(strike);
+  },
 } satisfies Record<string, Fault>;
 
-/** Damages the one disk that may be damaged, once. False when it may not be now. The process dies of it. */
-export function damage(strike: Strike, backAfterMs?: number): boolean {
-  const { victim, world, random } = strike;
+/** The one disk that may be damaged is about to be, once: its process dies of it. False when it may not be now. */
+function takeForDamage({ victim, world }: Strike, backAfterMs?: number): boolean {
   const formed = world.stations.every(({ process }) => process?.replica?.status().standing === 'voter');
   if (victim.damaged || !formed) return false;
   world.kill(victim, true, backAfterMs);
   victim.damaged = true;
+  return true;
+}
+
+function wipe(strike: Strike): void {
+  strike.note('a disk was wiped', strike.victim);
+  strike.victim.disk.wipe();
+  strike.victim.forgot = true;
+}
+
+/** Damages the one disk that may be damaged. False when it may not be now. */
+export function damage(strike: Strike, backAfterMs?: number): boolean {
+  const { victim, random } = strike;
+  if (!takeForDamage(strike, backAfterMs)) return false;
   if (random.chance(0.3)) victim.portTaken = 1;
   const { disk, copy } = victim;
   if (copy !== undefined && knownAsOlder(strike, copy.position) && random.chance(0.7)) {
@@ -72,9 +88,7 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
   }
   const harm = random.next();
   if (harm < 0.25) {
-    strike.note('a disk was wiped', victim);
-    disk.wipe();
-    victim.forgot = true;
+    wipe(strike);
   } else if (harm < 0.5) {
     strike.note('a log was zeroed', victim);
     disk.zeroLog(random.chance(0.5));

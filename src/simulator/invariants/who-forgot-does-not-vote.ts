@@ -1,5 +1,5 @@
 import type { History } from '../history.js';
 
-/** A replica whose disk was wiped, zeroed or set back follows, and never votes. */
+/** A replica whose disk was wiped, zeroed, set back or found corrupt follows, and never votes. */
 export const whoForgotDoesNotVote = ({ witnessed }: History): string | undefined =>
   witnessed.get('who-forgot-does-not-vote');
