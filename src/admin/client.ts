@@ -1,3 +1,4 @@
+import { unframed } from './backup-stream.js';
 import type { ProblemJson } from './shapes.js';
 
 /** The HTTP side answered with a problem, or nobody answered. */
@@ -38,6 +39,37 @@ export class AdminClient {
     }
   }
 
+  /**
+   * The state of a shard, from the first replica that gives it. Throws AdminClientError when none does, and when it ends before all
+   * has come: then ask again.
+   */
+  async shard(shard: number): Promise<ShardStream> {
+    const failures: string[] = [];
+    for (const url of this.#urls) {
+      const silence = new Silence();
+      try {
+        const response = await fetch(`${url}/backup/${shard}`, { signal: silence.signal });
+        silence.heard();
+        if (!response.ok || response.body === null)
+          throw new Error(
+            ((await response.json()) as Partial<ProblemJson>).detail ?? `status ${response.status}`,
+          );
+        const { headers, body } = response;
+        return {
+          from: url,
+          clusterId: headers.get('quorate-cluster') ?? '',
+          shards: Number(headers.get('quorate-shards')),
+          slot: Number(headers.get('quorate-slot')),
+          chunks: silence.watching(unframed(body)),
+        };
+      } catch (error) {
+        silence.end();
+        failures.push(`${url}: ${causeOf(error)}`);
+      }
+    }
+    throw new AdminClientError(`no replica gives shard ${shard}:\n  ${failures.join('\n  ')}`, 0);
+  }
+
   async #round(
     method: Method,
     path: string,
@@ -56,8 +88,7 @@ export class AdminClient {
             : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
         });
       } catch (error) {
-        const cause = (error as Error & { cause?: Error }).cause ?? (error as Error);
-        failures.push(`${url}: ${cause.message === '' ? cause.name : cause.message}`);
+        failures.push(`${url}: ${causeOf(error)}`);
         continue;
       }
       const answer: unknown = await response.json();
@@ -75,5 +106,57 @@ export class AdminClient {
       `no replica answers. Start three with "npx quorate up" (in a checkout: "npm start"), or say where they are with --url or QUORATE_URL.\n  ${failures.join('\n  ')}`,
       0,
     );
+  }
+}
+
+/** A shard of a cluster as it was at a slot. */
+interface ShardStream {
+  /** Which replica gives it. */
+  readonly from: string;
+  readonly clusterId: string;
+  readonly shards: number;
+  readonly slot: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+function causeOf(error: unknown): string {
+  const cause = (error as Error & { cause?: Error }).cause ?? (error as Error);
+  return cause.message === '' ? cause.name : cause.message;
+}
+
+/** A stream of which nothing came for so long is given up. Milliseconds. */
+const SILENCE_MS = 20_000;
+
+class Silence {
+  readonly #abort = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    this.heard();
+  }
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+  heard(): void {
+    clearTimeout(this.#timer);
+    const reason = new Error(`nothing came for ${SILENCE_MS / 1_000} s`);
+    this.#timer = setTimeout(() => this.#abort.abort(reason), SILENCE_MS);
+  }
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** The same chunks. Throws AdminClientError when they end before all have come. */
+  async *watching(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    try {
+      for await (const chunk of chunks) {
+        this.heard();
+        yield chunk;
+      }
+    } catch (error) {
+      throw new AdminClientError(causeOf(error), 0);
+    } finally {
+      this.end();
+    }
   }
 }

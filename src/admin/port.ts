@@ -8,6 +8,7 @@ import type {
   ReadOutcome,
   Refusal,
   ReplicaStatus,
+  SnapshotOutcome,
 } from '../replica/index.js';
 
 /** May clients be sent here? `reasons` says what is missing, for people. */
@@ -60,6 +61,8 @@ export interface AdminSource {
   readAnywhere(shard: ShardId): Promise<ReadOutcome>;
   /** A linearizable read of all shards, at any replica. */
   readAll(): Promise<ReadAllOutcome>;
+  /** The whole state of a shard, linearizable, at any replica. */
+  snapshot(shard: ShardId): Promise<SnapshotOutcome>;
   /** Done by whichever replica leads the shard. */
   change<C extends ForwardableCommand>(shard: ShardId, command: C): Promise<Outcome<ReplyTo<C>>>;
   /** Members are told to drain and leave, if the group is led here; for a few seconds, so ask again until they have left. */

@@ -28,6 +28,7 @@ import type {
   Refusal,
   Replica,
   ReplicaStatus,
+  SnapshotOutcome,
 } from '../replica/index.js';
 import { addressesOf, httpUrl, httpUrlsAt } from './addresses.js';
 import type { Settings } from './settings.js';
@@ -122,6 +123,9 @@ export class ReplicaAdminSource implements AdminSource {
   }
   readAll(): Promise<ReadAllOutcome> {
     return new Promise((resolve) => this.#replica.readAll(resolve));
+  }
+  snapshot(shard: ShardId): Promise<SnapshotOutcome> {
+    return new Promise((resolve) => this.#replica.snapshotAnywhere(shard, resolve));
   }
   change<C extends ForwardableCommand>(shard: ShardId, command: C): Promise<Outcome<ReplyTo<C>>> {
     return new Promise((resolve) => this.#replica.submitAnywhere(shard, command, resolve));

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { checkDirectory, type CheckJson, OfflineError } from '../offline/index.js';
 import type { CliSurroundings } from './ask.js';
 import { table } from './format.js';
+import { OFFLINE_CODES } from './offline-codes.js';
 
 /** `quorate check DIR`: offline. */
 export function addCheck(program: Command, { print, fail }: CliSurroundings): void {
@@ -25,9 +26,6 @@ export function addCheck(program: Command, { print, fail }: CliSurroundings): vo
       if (found.verdict !== 'sound') fail(VERDICTS[found.verdict].text, VERDICTS[found.verdict].code);
     });
 }
-
-/** Exit codes of what cannot be looked at. */
-const OFFLINE_CODES = { 'wrong-use': 2, 'in-use': 3 } as const;
 
 const VERDICTS = {
   damaged: { code: 1, text: 'acknowledged records are lost or another disk is remembered: no vote' },

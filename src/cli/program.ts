@@ -1,11 +1,14 @@
 import { Command } from 'commander';
 import type { AdminClient, StatusJson } from '../admin/index.js';
 import { type Ask, askOver, type CliSurroundings, type Common, withCommonOptions } from './ask.js';
+import { addBackup } from './backup.js';
 import { addCheck } from './check.js';
 import { addCompletion } from './completion.js';
 import { table } from './format.js';
 import { addGroups } from './groups.js';
 import { addOffsets } from './offsets.js';
+import { addRecover } from './recover.js';
+import { addRestore } from './restore.js';
 import { addTopics } from './topics.js';
 
 /** The commands that talk to a running cluster. */
@@ -21,6 +24,9 @@ export function createProgram(around: CliSurroundings): Command {
   addGroups(program, ask, around);
   addOffsets(program, ask, around.fail);
   addTopics(program, ask, around.fail);
+  addBackup(program, around);
+  addRestore(program, around);
+  addRecover(program, around);
   addCheck(program, around);
   addCompletion(program, ask, around.print);
   return program;

@@ -7,5 +7,6 @@ export type * from './types/timers.js';
 export type * from './types/views.js';
 export { tokensFromNow } from './fences.js';
 export { createGroups } from './groups.js';
+export { groupsInNewCluster } from './new-cluster.js';
 export { groupCommandCodec } from './codecs.js';
 export { restoreGroups, restoringGroups, snapshotGroups } from './snapshot.js';

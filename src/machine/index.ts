@@ -13,5 +13,12 @@ export type {
 export { RECORD_LIMITS, recordProblem } from '../registers/index.js';
 export { endOf, topicCountProblem, topicNameProblem, topicToDelete } from '../topics/index.js';
 export { DEFAULT_GROUP_SETTINGS, tokensFromNow } from '../groups/index.js';
-export { createMachine, restoreMachine, restoringMachine, snapshotHead, type Machine } from './machine.js';
+export {
+  createMachine,
+  machineInNewCluster,
+  restoreMachine,
+  restoringMachine,
+  snapshotHead,
+  type Machine,
+} from './machine.js';
 export { decodeCommand, encodeCommand, FEATURE_LEVEL, FIRST_FEATURE_LEVEL, levelOf } from './commands.js';

@@ -53,6 +53,8 @@ import {
   isTopicCommand,
 } from './commands.js';
 import { createNoticeLog, emptyNoticeLog, noticeLogCodec, type NoticeLog } from './notices.js';
+import { partsInNewCluster, type TakeOver } from './new-cluster.js';
+import type { Parts } from './parts.js';
 import type {
   Applied,
   ApplyContext,
@@ -69,6 +71,7 @@ import type {
 export interface Machine extends MachineView {
   /** The highest time that stood on an applied command; 0 before the first. */
   readonly clock: WallMs;
+  readonly ends: Ends;
   /** Applies the entry of the next slot: a command's bytes, or null for a no-op. */
   apply(at: Slot, payload: Uint8Array | null): Applied | undefined;
   /**
@@ -92,17 +95,6 @@ const FORMAT_WITHOUT_ENDS = 2;
 /** The first feature level that keeps the ends of partitions. */
 const LEVEL_OF_ENDS = 3;
 
-interface Parts {
-  readonly groups: Groups;
-  readonly topics: Topics;
-  readonly registers: Registers;
-  readonly ends: Ends;
-  readonly notices: NoticeLog;
-  readonly appliedThrough: Slot;
-  readonly hash: number;
-  readonly clock: WallMs;
-}
-
 export function createMachine(options: MachineOptions): Machine {
   return new ShardMachine(options, {
     groups: createGroups(),
@@ -122,6 +114,23 @@ export const restoreMachine = (options: MachineOptions, snapshot: Uint8Array): M
 
 /** The same in steps of a few milliseconds. */
 export function* restoringMachine(options: MachineOptions, snapshot: Uint8Array): Steps<Machine> {
+  return new ShardMachine(options, yield* readingParts(options, snapshot));
+}
+
+/** The machine of a new cluster, from a snapshot of another one. Throws MalformedBytesError. `facts` default to its own: shard 0. */
+export function machineInNewCluster(
+  options: MachineOptions,
+  snapshot: Uint8Array,
+  { at, facts, factsAreLatest }: Omit<TakeOver, 'facts'> & { readonly facts?: TakeOver['facts'] | undefined },
+): Machine {
+  const parts = finished(readingParts(options, snapshot));
+  return new ShardMachine(
+    options,
+    partsInNewCluster(parts, options.shards, { at, facts: facts ?? parts, factsAreLatest }),
+  );
+}
+
+function* readingParts(options: MachineOptions, snapshot: Uint8Array): Steps<Parts> {
   const reader = new ByteReader(snapshot);
   const { format, shard, appliedThrough } = readHead(reader, options.featureLevel);
   if (shard !== options.shard)
@@ -134,7 +143,7 @@ export function* restoringMachine(options: MachineOptions, snapshot: Uint8Array)
   const registers = yield* restoringRegisters(reader);
   const groups = yield* restoringGroups(reader.raw(reader.remaining));
   if (!ends.started) ends.derive(committedEnds(groups));
-  return new ShardMachine(options, { groups, topics, registers, ends, notices, appliedThrough, hash, clock });
+  return { groups, topics, registers, ends, notices, appliedThrough, hash, clock };
 }
 
 interface SnapshotHead {

@@ -11,22 +11,13 @@ import {
   readStoppedDisk,
   type StoppedDisk,
 } from '../storage/index.js';
+import { OfflineError } from './offline-error.js';
 import { notesOn } from './notes.js';
 import type { CheckJson, IdentityJson, LogJson, SegmentJson, ShardCheckJson } from './shapes.js';
 import { startOn } from './start.js';
 
-/** The directory cannot be looked at: there is none, or a replica runs on it. */
-export class OfflineError extends Error {
-  override readonly name = 'OfflineError';
-  readonly reason: 'wrong-use' | 'in-use';
-  constructor(message: string, reason: 'wrong-use' | 'in-use') {
-    super(message);
-    this.reason = reason;
-  }
-}
-
 /** Throws OfflineError unless the directory is there and nobody uses it. */
-async function requireStopped(directory: string): Promise<void> {
+export async function requireStopped(directory: string): Promise<void> {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new OfflineError(`there is no directory ${directory}`, 'wrong-use');
   const holder = await holderOf(directory);

@@ -1,2 +1,7 @@
 export type * from './shapes.js';
-export { checkDirectory, OfflineError } from './check.js';
+export { checkDirectory } from './check.js';
+export { OfflineError } from './offline-error.js';
+export { BackupWriter } from './backup-writer.js';
+export { type Backup, openBackup } from './backup-reader.js';
+export { type NewCluster, restoreBackup } from './restore.js';
+export { backUpSurvivor, survivor, type SurvivorJson } from './recover.js';

@@ -1,4 +1,4 @@
-import type { GroupId, MemberId, MonotonicMs, ReplicaId, ShardId } from '../kernel/index.js';
+import type { GroupId, MemberId, MonotonicMs, ReplicaId, ShardId, Slot } from '../kernel/index.js';
 import type {
   Command,
   GroupCommand,
@@ -22,6 +22,9 @@ export type Refusal =
 
 export type Outcome<R> = { readonly kind: 'ok'; readonly reply: R } | Refusal;
 export type ReadOutcome = { readonly kind: 'ok'; readonly view: MachineView } | Refusal;
+export type SnapshotOutcome =
+  /** In chunks, each made when it is asked for. Ends with `return` when not all is asked for. */
+  { readonly kind: 'ok'; readonly through: Slot; readonly chunks: IterableIterator<Uint8Array> } | Refusal;
 /** One view a shard, in their order. */
 export type ReadAllOutcome = { readonly kind: 'ok'; readonly views: readonly MachineView[] } | Refusal;
 

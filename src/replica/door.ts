@@ -1,4 +1,5 @@
 import {
+  begun,
   crc32c,
   type GroupId,
   type MemberId,
@@ -6,6 +7,8 @@ import {
   type ReplicaId,
   type ShardId,
   shardId,
+  stepwise,
+  unwatched,
 } from '../kernel/index.js';
 import {
   type Command,
@@ -25,6 +28,7 @@ import type {
   ReadAllOutcome,
   ReadOutcome,
   Refusal,
+  SnapshotOutcome,
 } from './coordinator.js';
 import type { Forwarding } from './forwarding.js';
 import { Listeners } from './listeners.js';
@@ -123,6 +127,18 @@ export abstract class ReplicaDoor implements Coordinator {
         if (--open === 0) done(refusal ?? { kind: 'ok', views });
       });
     }
+  }
+
+  snapshotAnywhere(shard: ShardId, done: (outcome: SnapshotOutcome) => void): void {
+    this.readAnywhere(shard, (outcome) => {
+      const machine = this.hosts[shard]?.machine;
+      if (outcome.kind !== 'ok' || machine === undefined)
+        return done(outcome.kind === 'ok' ? { kind: 'not-leader', leader: undefined } : outcome);
+      const { work = unwatched } = this.#options;
+      // The state of this moment: the shard goes on while it is read.
+      const chunks = begun(stepwise(machine.snapshot(), (piece) => work('snapshot', piece)));
+      done({ kind: 'ok', through: machine.appliedThrough, chunks });
+    });
   }
 
   peek(shard: ShardId): MachineView {

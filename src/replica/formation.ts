@@ -24,7 +24,7 @@ export function standing(
   identity: DiskIdentity,
   replicas: readonly ReplicaId[],
   quorums: Quorums,
-  met: ReadonlyMap<ReplicaId, Pick<Hello, 'incarnation' | 'formedWith'>>,
+  met: ReadonlyMap<ReplicaId, Pick<Hello, 'incarnation' | 'formedWith' | 'restoredFrom'>>,
 ): Standing {
   for (const [reportedBy, hello] of met) {
     const expected = hello.formedWith[self];
@@ -40,7 +40,9 @@ export function standing(
       ? { kind: 'voter', formedWith: identity.formedWith }
       : { kind: 'forming', missing };
   }
-  if (missing.length > 0) return { kind: 'forming', missing };
+  // What a restored disk calls chosen, the others must hold, too: a quorum of disks without it would choose anew.
+  const foreign = replicas.filter((id) => met.has(id) && met.get(id)!.restoredFrom !== identity.restoredFrom);
+  if (missing.length + foreign.length > 0) return { kind: 'forming', missing: [...missing, ...foreign] };
   const formedWith: Record<string, string> = { [self]: identity.incarnation };
   for (const [id, hello] of met) formedWith[id] = hello.incarnation;
   return { kind: 'voter', formedWith };

@@ -8,7 +8,7 @@ export function helloOf(
   positions: Readonly<Record<string, number>>,
   { replicas, http, storage, featureLevel = FEATURE_LEVEL }: ReplicaOptions,
 ): Hello {
-  const { clusterId, replicaId, shards, incarnation, formedWith, agreement } = identity;
+  const { clusterId, replicaId, shards, incarnation, formedWith, agreement, restoredFrom } = identity;
   const own = replicas.find(({ id }) => id === replicaId)!;
   return {
     clusterId,
@@ -16,6 +16,7 @@ export function helloOf(
     shards,
     incarnation,
     formedWith,
+    ...(restoredFrom !== undefined && { restoredFrom }),
     ...(agreement && { agreement }),
     featureLevel,
     position: storage.storage.position(),

@@ -17,6 +17,7 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
     formedWith,
     agreement,
     earlierLeaseMs,
+    restoredFrom,
     positions,
     levels,
   } = identity;
@@ -33,6 +34,8 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
     if (typeof value !== 'string') return `agreement.${name} is ${JSON.stringify(value)}, not text`;
   if (earlierLeaseMs !== undefined && !(earlierLeaseMs > 0))
     return `earlierLeaseMs is ${String(earlierLeaseMs)}, not above 0`;
+  if (restoredFrom !== undefined && !isName(restoredFrom))
+    return `restoredFrom is ${JSON.stringify(restoredFrom)}, not a name`;
   for (const [id, position] of Object.entries(positions ?? {})) {
     if (formedWith[id] === undefined) return `positions.${id} is of a replica that formedWith lacks`;
     if (!isWhole(position, 0, Number.MAX_SAFE_INTEGER)) return `positions.${id} is ${String(position)}`;
@@ -49,7 +52,7 @@ const isWhole = (value: unknown, min: number, max: number): boolean =>
 
 /** What never changes on a disk, and what never goes down. */
 export function assertSuccessor(before: DiskIdentity, after: DiskIdentity): void {
-  for (const field of ['clusterId', 'replicaId', 'shards'] as const)
+  for (const field of ['clusterId', 'replicaId', 'shards', 'restoredFrom'] as const)
     assert(
       before[field] === after[field],
       `identity.${field} stays ${before[field]}, and is not ${after[field]}`,

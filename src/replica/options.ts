@@ -1,7 +1,7 @@
 import type { Log, ReplicaId, ShardId, Work } from '../kernel/index.js';
 import type { GroupSettings } from '../machine/index.js';
 import type { PaxosOptions, PaxosStatus, QuorumSystem } from '../paxos/index.js';
-import type { Coordinator } from './coordinator.js';
+import type { Coordinator, SnapshotOutcome } from './coordinator.js';
 import type { Standing } from './formation.js';
 import type { Clock, Entropy, OpenedStorage, Transport } from './ports.js';
 
@@ -92,4 +92,6 @@ export interface Replica extends Coordinator {
   /** Hands leadership over (for at most `handOverMs`), then closes links and disk. */
   stop(handOverMs?: number): Promise<void>;
   status(): ReplicaStatus;
+  /** The whole state of a shard, with all that was acknowledged before the call, at any replica. */
+  snapshotAnywhere(shard: ShardId, done: (outcome: SnapshotOutcome) => void): void;
 }

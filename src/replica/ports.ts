@@ -51,6 +51,8 @@ export interface DiskIdentity {
   readonly agreement?: Agreement;
   /** A longer lease than now, which grants of an earlier run may still have. Absent when there is none. */
   readonly earlierLeaseMs?: number;
+  /** Of a directory that was made from a backup: names backup, cluster and time. Only replicas with the same form a cluster. */
+  readonly restoredFrom?: string;
   /** How far the disks of `formedWith` had come, as their replicas said. Absent in files of version 0.1.0. By replica id. */
   readonly positions?: Readonly<Record<string, number>>;
   /** The feature levels that the peers had when they were met last. Absent in files of version 0.1.0. By replica id. */
@@ -115,6 +117,8 @@ export interface Hello {
   readonly incarnation: string;
   /** The formedWith of its identity. */
   readonly formedWith: Readonly<Record<string, string>>;
+  /** Of its identity. */
+  readonly restoredFrom?: string;
   /** What all replicas must have alike, as this one has it. Absent in version 0.1.0. */
   readonly agreement?: Agreement;
   /** Which commands its machine knows (machine/commands.ts). Absent in version 0.1.0. */

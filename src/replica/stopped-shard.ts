@@ -1,6 +1,6 @@
-import { monotonicMs, type ReplicaId, type ShardId, type Slot } from '../kernel/index.js';
+import { monotonicMs, type ReplicaId, type ShardId, type Slot, slot } from '../kernel/index.js';
 import { createMachine, type Machine, restoreMachine } from '../machine/index.js';
-import { type Ballot, createPaxos, majority, RecordOrder } from '../paxos/index.js';
+import { type Ballot, createPaxos, type Entry, majority, RecordOrder } from '../paxos/index.js';
 import { assertSnapshot } from './guarded-storage.js';
 import type { LogRecord, Storage } from './ports.js';
 import { snapshotBytes } from './recovery.js';
@@ -27,6 +27,11 @@ interface StoppedShardOptions {
   /** Of this shard, in the order of the log. */
   readonly records: readonly LogRecord[];
   readonly storage: Pick<Storage, 'readSnapshot'>;
+  /**
+   * Apply what was accepted and is not known to be chosen, too: what a leader would choose that hears this replica alone. For the
+   * last survivor of a cluster that is given up; it may be what no quorum ever accepted.
+   */
+  readonly appliesAccepted?: boolean;
 }
 
 /**
@@ -44,19 +49,27 @@ export async function readStoppedShard(options: StoppedShardOptions): Promise<St
   for (const record of records) order.add(record);
   const now = monotonicMs(0);
   const paxos = createPaxos(coreOptions(self), { records, snapshotThrough }, now);
-  for (const effect of paxos.step({ kind: 'tick' }, now)) {
-    if (effect.kind !== 'chosen') continue;
-    effect.entries.forEach((entry, index) => {
-      const at = (effect.firstSlot + index) as Slot;
-      try {
-        machine.apply(at, entry.kind === 'command' ? entry.payload : null);
-      } catch (error) {
-        throw new Error(`slot ${at} cannot be applied: ${(error as Error).message}`, { cause: error });
-      }
-    });
+  for (const effect of paxos.step({ kind: 'tick' }, now))
+    if (effect.kind === 'chosen') applyTo(machine, effect.firstSlot, effect.entries);
+  if (options.appliesAccepted === true) {
+    for (const record of paxos.hardState())
+      if (record.kind === 'accepted') applyTo(machine, record.firstSlot, record.entries);
   }
   const { promised, firstSlot, lastSlot, chosenThrough } = paxos.status(now);
   return { shard, promised, firstSlot, lastSlot, chosenThrough, machine };
+}
+
+/** What the machine has not applied yet of these entries. */
+function applyTo(machine: Machine, firstSlot: Slot, entries: readonly Entry[]): void {
+  entries.forEach((entry, index) => {
+    const at = slot(firstSlot + index);
+    if (at <= machine.appliedThrough) return;
+    try {
+      machine.apply(at, entry.kind === 'command' ? entry.payload : null);
+    } catch (error) {
+      throw new Error(`slot ${at} cannot be applied: ${(error as Error).message}`, { cause: error });
+    }
+  });
 }
 
 /** Of a core that has no vote and hears nobody: it says what it knows, and does nothing more. */

@@ -21,6 +21,17 @@ export function prepareDirectory(path: string): void {
   }
 }
 
+/** Is there while a directory is filled from a backup: what is in it is not all of it. */
+export const UNFINISHED = 'restore-unfinished';
+
+/** Throws DataDirectoryError for a directory that was filled in part. */
+export function refuseUnfinished(fileSystem: FileSystem, directory: string): void {
+  if (!fileSystem.existsSync(join(directory, UNFINISHED))) return;
+  throw new DataDirectoryError(
+    `a restore into ${directory} did not finish: empty the directory and restore again.`,
+  );
+}
+
 const IDENTITY = 'identity.json';
 
 export function readIdentity(fileSystem: FileSystem, directory: string): DiskIdentity | undefined {

@@ -9,7 +9,7 @@ import type {
   OpenedStorage,
   Storage,
 } from '../replica/index.js';
-import { prepareDirectory, writeIdentity } from './directory.js';
+import { prepareDirectory, refuseUnfinished, writeIdentity } from './directory.js';
 import { assertOwner, type DirectoryLock, lockDirectory } from './directory-lock.js';
 import { RoomKeeper, withReserve } from './disk-room.js';
 import { examine, type Found, recordsIn, sinceBase } from './examine.js';
@@ -29,6 +29,8 @@ export interface FileStorageOptions {
   readonly soon?: (run: () => void) => void;
   /** Makes sure that the directory can be used, and that nobody else uses it. */
   readonly claimDirectory?: (directory: string) => DirectoryLock | Promise<DirectoryLock>;
+  /** The directory is being filled (fillDirectory). */
+  readonly isFilled?: boolean;
   /** Makes the incarnation of a new disk. */
   readonly uuid?: () => string;
 }
@@ -45,6 +47,7 @@ export function openFileStorage(options: FileStorageOptions): Promise<OpenedStor
 function open(options: FileStorageOptions, lock: DirectoryLock): OpenedStorage {
   const { directory, fileSystem = nodeFileSystem, soon = setImmediate } = options;
   try {
+    if (options.isFilled !== true) refuseUnfinished(fileSystem, directory);
     const found = claim(directory, fileSystem, options.uuid ?? randomUUID);
     const { identity, incarnation, condition, usable } = found;
     const log: LogOptions = {

@@ -9,3 +9,4 @@ export {
 } from './memory-storage.js';
 export { holderOf } from './directory-lock.js';
 export { readStoppedDisk, type StoppedDisk, type StoppedSegment } from './stopped.js';
+export { fillDirectory } from './fill.js';

@@ -1,5 +1,6 @@
 import type { ShardId, Slot } from '../kernel/index.js';
 import type { DiskCondition, DiskIdentity, LogRecord, Storage } from '../replica/index.js';
+import { refuseUnfinished } from './directory.js';
 import { examine, type Found, recordsIn, sinceBase } from './examine.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { newestSnapshots, readSnapshotFile } from './snapshot-files.js';
@@ -31,6 +32,7 @@ export interface StoppedSegment {
 
 /** Throws DataDirectoryError when the identity cannot be read, or a newer version wrote the log. */
 export function readStoppedDisk(directory: string, fileSystem: FileSystem = nodeFileSystem): StoppedDisk {
+  refuseUnfinished(fileSystem, directory);
   const { identity, found, condition, unfinished } = examine(fileSystem, directory);
   const snapshots = newestSnapshots(fileSystem, directory);
   const segment = (each: Found): StoppedSegment => ({

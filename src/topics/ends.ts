@@ -121,6 +121,20 @@ export class Ends implements EndsView {
   forget(topic: TopicId): void {
     this.#topics.delete(topic);
   }
+  /** Forgets all topics but those. */
+  keep(isTopic: (topic: TopicId) => boolean): void {
+    for (const topic of this.#topics.keys()) if (!isTopic(topic)) this.#topics.delete(topic);
+  }
+  /** Of every end that a user set back, as shard 0 knows it: this shard may not have been told. */
+  learnSetBacks(facts: Ends): void {
+    for (const [topic, { seen, said }] of facts.#topics) {
+      for (const [partition, { offset, revision }] of seen) {
+        // What was said is no lower than what it was set back to, and the end is no lower than what was said.
+        const end = { partition, offset: said.get(partition) ?? offset };
+        if (revision > 0) this.setBack(topic, [end], revision);
+      }
+    }
+  }
 
   /** Adds the ends of a topic to a running CRC. */
   fingerprint(topic: TopicId, previous: number): number {

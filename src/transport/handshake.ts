@@ -59,6 +59,7 @@ function isHello(value: unknown): value is Hello {
     incarnation,
     formedWith,
     agreement,
+    restoredFrom,
     featureLevel,
     position,
     positions,
@@ -71,6 +72,7 @@ function isHello(value: unknown): value is Hello {
     [id, shards].every(Number.isInteger) &&
     isTexts(formedWith) &&
     (agreement === undefined || isTexts(agreement)) &&
+    (restoredFrom === undefined || typeof restoredFrom === 'string') &&
     [featureLevel, position].every((number) => number === undefined || Number.isInteger(number)) &&
     (positions === undefined || (isRecord(positions) && Object.values(positions).every(Number.isInteger))) &&
     (leaving === undefined || typeof leaving === 'boolean') &&
@@ -116,6 +118,8 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
     return `${them} answers at the address that ${us} has for replica ${called}: correct the address there`;
   if (theirs.target !== own.replicaId)
     return `${us} answers at the address that ${them} has for replica ${theirs.target}: correct the address there`;
+  if (beginsElsewhere(own, hello))
+    return `${us} and ${them} do not begin with the same: restore the same backup on every replica of the cluster, with the same --cluster-id and --at`;
   const disagree = disagreement(own, hello, us, them);
   if (disagree !== undefined) return disagree;
   if (!peers.has(theirs.self))
@@ -125,6 +129,11 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
   if (called === undefined && theirs.self < own.replicaId) return `${them} called ${us}, and ${ONLY_ASKED}`;
   return undefined;
 }
+
+/** Before a cluster has formed, all its replicas begin empty, or with the same backup. */
+const beginsElsewhere = (own: Hello, hello: Hello): boolean =>
+  [own, hello].every(({ formedWith }) => Object.keys(formedWith).length === 0) &&
+  own.restoredFrom !== hello.restoredFrom;
 
 /** A difference in what all replicas must have alike: it could make two quorums that do not meet, or two leases at once. */
 function disagreement(own: Hello, hello: Hello, us: string, them: string): string | undefined {

@@ -33,6 +33,10 @@ export interface ClusterOptions {
   readonly settingsOf?: (id: number) => Partial<Settings>;
   /** Flags for Node, e.g. --cpu-prof. */
   readonly nodeFlags?: readonly string[];
+  /** Of a cluster that goes on with data that is there already. */
+  readonly clusterId?: string;
+  /** Puts data into the directory of a replica before its first start. */
+  readonly prepare?: (dataDir: string, id: number) => Promise<unknown>;
   /** How many files each replica may open (ulimit -n). */
   readonly openFilesMax?: number;
   /** The environment of each replica, beside this process's. */
@@ -57,13 +61,27 @@ export class Cluster {
   }
 
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const cluster = await Cluster.launched(options);
+    try {
+      for (const { id } of cluster.replicas) await cluster.ready(id);
+    } catch (error) {
+      cluster.printLogs();
+      await cluster.close();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** The same, whose replicas may not become ready. */
+  static async launched(options: ClusterOptions = {}): Promise<Cluster> {
     const count = options.replicas ?? 3;
     const directory = mkdtempSync(join(tmpdir(), 'quorate-cluster-'));
     const ports = await freePorts(count * 3);
-    const clusterId = randomBytes(32)
+    const made = randomBytes(32)
       .toString('base64url')
       .replace(/[^A-Za-z0-9]/g, 'x')
       .slice(0, 22);
+    const clusterId = options.clusterId ?? made;
     const entries = Array.from({ length: count }, (_, index) => ({
       id: index + 1,
       host: '127.0.0.1',
@@ -76,6 +94,7 @@ export class Cluster {
       const dataDir = join(directory, `data-${entry.id}`);
       const configFile = join(directory, `replica-${entry.id}.json`);
       mkdirSync(dataDir, { recursive: true });
+      await options.prepare?.(dataDir, entry.id);
       const settings = {
         autoCreateTopics: true,
         logLevel: 'info',
@@ -104,15 +123,7 @@ export class Cluster {
         child: launch(entry.id, configFile, options, environment),
       });
     }
-    const cluster = new Cluster(directory, replicas, options);
-    try {
-      for (const replica of replicas) await cluster.ready(replica.id);
-    } catch (error) {
-      cluster.printLogs();
-      await cluster.close();
-      throw error;
-    }
-    return cluster;
+    return new Cluster(directory, replicas, options);
   }
 
   get bootstrap(): readonly Address[] {

@@ -3,7 +3,7 @@ import { type Cluster, ROOT } from './cluster.js';
 
 /** Runs the built `quorate` against a cluster. Gives its exit code, and all that it printed. */
 export async function quorate(
-  cluster: Cluster,
+  cluster: Pick<Cluster, 'replicas'>,
   ...args: readonly string[]
 ): Promise<{ readonly code: number | null; readonly text: string }> {
   const urls = cluster.replicas.map(({ http }) => http).join(',');

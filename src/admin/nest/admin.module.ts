@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AdminController } from './admin.controller.js';
+import { BackupController } from './backup.controller.js';
 import { GroupChangesController } from './group-changes.controller.js';
 import { RecordsController } from './records.controller.js';
 import { TopicsController } from './topics.controller.js';
@@ -14,7 +15,13 @@ export class AdminModule {
       module: AdminModule,
       imports,
       // Express tries routes in this order: those that are asked for thousands of times a second come first.
-      controllers: [RecordsController, AdminController, GroupChangesController, TopicsController],
+      controllers: [
+        RecordsController,
+        AdminController,
+        GroupChangesController,
+        TopicsController,
+        BackupController,
+      ],
       providers: [{ provide: ADMIN_SOURCE, useExisting: source }],
     };
   }

@@ -30,6 +30,26 @@ describe('standing', () => {
     });
   });
 
+  it('does not form with a replica that begins with something else', () => {
+    const restored = { ...identity(one, 'a'), restoredFrom: 'backup' };
+    const met = (third?: string) =>
+      new Map([
+        [two, { ...hello('b'), restoredFrom: 'backup' }],
+        [three, { ...hello('c'), ...(third !== undefined && { restoredFrom: third }) }],
+      ]);
+    for (const other of [undefined, 'another backup'])
+      expect(standing(one, restored, all, majority(all), met(other))).toEqual({
+        kind: 'forming',
+        missing: [three],
+      });
+    expect(standing(one, restored, all, majority(all), met('backup'))).toEqual({
+      kind: 'voter',
+      formedWith: formed,
+    });
+    // An empty disk among restored ones.
+    expect(standing(one, identity(one, 'a'), all, majority(all), met()).kind).toBe('forming');
+  });
+
   it('forms once all have met, and remembers every disk', () => {
     const met = new Map([
       [two, hello('b')],

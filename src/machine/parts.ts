@@ -1,0 +1,17 @@
+import type { Slot, WallMs } from '../kernel/index.js';
+import type { Groups } from '../groups/index.js';
+import type { Registers } from '../registers/index.js';
+import type { Ends, Topics } from '../topics/index.js';
+import type { NoticeLog } from './notices.js';
+
+/** The state of a shard's machine. */
+export interface Parts {
+  readonly groups: Groups;
+  readonly topics: Topics;
+  readonly registers: Registers;
+  readonly ends: Ends;
+  readonly notices: NoticeLog;
+  readonly appliedThrough: Slot;
+  readonly hash: number;
+  readonly clock: WallMs;
+}
