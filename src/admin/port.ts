@@ -1,4 +1,4 @@
-import type { GroupId, MemberId, ReplicaId, ShardId, WorkKind } from '../kernel/index.js';
+import type { GroupId, HistogramReading, MemberId, ReplicaId, ShardId, WorkKind } from '../kernel/index.js';
 import type { MachineView, RegisterCommand, RegisterReply, ReplyTo, TopicReply } from '../machine/index.js';
 import type { AddressesJson } from './shapes.js';
 import type {
@@ -7,6 +7,7 @@ import type {
   ReadAllOutcome,
   ReadOutcome,
   Refusal,
+  ReplicaMeasures,
   ReplicaStatus,
   SnapshotOutcome,
 } from '../replica/index.js';
@@ -39,6 +40,11 @@ export interface AdminSource {
   readiness(): Readiness;
   status(): ReplicaStatus;
   stalls(): LoopStalls;
+  /** How late the event loop was, looked at every 50 ms. Seconds. */
+  loopDelay(): HistogramReading;
+  measures(): ReplicaMeasures;
+  /** Of the package. */
+  readonly version: string;
   shardOf(group: GroupId): ShardId;
   leaderOf(shard: ShardId): ReplicaId | undefined;
   serves(shard: ShardId): boolean;

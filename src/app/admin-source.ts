@@ -1,6 +1,8 @@
+import { createRequire } from 'node:module';
 import {
   type GroupId,
   groupId,
+  type HistogramReading,
   type MemberId,
   type ReplicaId,
   replicaId,
@@ -27,29 +29,34 @@ import type {
   ReadOutcome,
   Refusal,
   Replica,
+  ReplicaMeasures,
   ReplicaStatus,
   SnapshotOutcome,
 } from '../replica/index.js';
 import { addressesOf, httpUrl, httpUrlsAt } from './addresses.js';
 import type { Settings } from './settings.js';
 
+/** Of this file in src and in dist alike. */
+const PACKAGE = createRequire(import.meta.url)('../../package.json') as { readonly version: string };
+
 /** What the HTTP side asks of one replica. */
 export class ReplicaAdminSource implements AdminSource {
   readonly self: ReplicaId;
   readonly clusterId: string;
   readonly shards: number;
+  readonly version = PACKAGE.version;
   readonly defaultPartitions: number;
   readonly offsetMetadataBytesMax: number;
   readonly #settings: Settings;
   readonly #replica: Replica;
   readonly #broker: Broker;
-  readonly #node: Pick<AdminSource, 'readiness' | 'stalls'>;
+  readonly #node: Pick<AdminSource, 'readiness' | 'stalls' | 'loopDelay'>;
 
   constructor(
     settings: Settings,
     replica: Replica,
     broker: Broker,
-    node: Pick<AdminSource, 'readiness' | 'stalls'>,
+    node: Pick<AdminSource, 'readiness' | 'stalls' | 'loopDelay'>,
   ) {
     this.#settings = settings;
     this.#replica = replica;
@@ -67,6 +74,12 @@ export class ReplicaAdminSource implements AdminSource {
   }
   stalls(): LoopStalls {
     return this.#node.stalls();
+  }
+  loopDelay(): HistogramReading {
+    return this.#node.loopDelay();
+  }
+  measures(): ReplicaMeasures {
+    return this.#replica.measures();
   }
   status(): ReplicaStatus {
     return this.#replica.status();

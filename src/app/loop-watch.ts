@@ -1,5 +1,5 @@
 import { PerformanceObserver } from 'node:perf_hooks';
-import type { Log, Work, WorkKind } from '../kernel/index.js';
+import { DURATION_BOUNDS, Histogram, type Log, type Work, type WorkKind } from '../kernel/index.js';
 import type { LoopStalls, StallCause } from '../admin/index.js';
 
 /** A loop that is late by more than this has stalled. Milliseconds. */
@@ -51,6 +51,8 @@ export class LoopWatch {
   /** Judged at the next look: collections are told a turn later. */
   #stall: Stall | undefined;
   #collections: { readonly fromMs: number; readonly ms: number }[] = [];
+  /** How late each look was. Seconds. */
+  readonly delay = new Histogram(DURATION_BOUNDS);
   readonly #counted = new Map<StallCause, { count: number; ms: number }>();
   #loggedAt = -Infinity;
   #unlogged = 0;
@@ -97,6 +99,7 @@ export class LoopWatch {
     this.#stall = undefined;
     this.#collections = this.#collections.filter(({ fromMs }) => fromMs >= this.#lookedAt);
     const lateMs = now - this.#lookedAt - LOOK_EVERY_MS;
+    this.delay.observe(Math.max(0, lateMs) / 1_000);
     if (lateMs > STALL_MS)
       this.#stall = {
         fromMs: this.#lookedAt,

@@ -59,9 +59,9 @@ function statusText(status: StatusJson): string {
   const readiness = status.ready ? 'ready' : `not ready: ${status.reasons.join('; ')}`;
   const head = [
     `cluster ${status.clusterId}, seen by replica ${status.replica}: ${readiness}`,
-    `quorums: ${status.quorums}`,
     status.standing === 'voter' ? '' : `this replica is a ${status.standing}`,
     `peers: ${status.peers.map(({ id, up, votes }) => `${id} ${up ? (votes ? 'up' : 'up, NO VOTE') : 'DOWN'}`).join(', ') || 'none'}`,
+    `quorums: ${status.quorums}`,
   ].filter((line) => line !== '');
   const rows = status.shards.map(({ shard, leader, ballot, chosenThrough, groups, members, offsets }) => [
     shard,

@@ -37,6 +37,10 @@ export class DiskWatch {
     return this.#bytesBegun - this.#bytesEnded;
   }
 
+  status(): { readonly diskStalls: boolean; readonly diskWaitingBytes: number } {
+    return { diskStalls: this.#stalls, diskWaitingBytes: this.waitingBytes };
+  }
+
   /** The same storage, watched; it has no room while it stalls. */
   over(storage: Storage): Storage {
     return {

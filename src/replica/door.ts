@@ -32,6 +32,7 @@ import type {
 } from './coordinator.js';
 import type { Forwarding } from './forwarding.js';
 import { Listeners } from './listeners.js';
+import { Measures, type ReplicaMeasures } from './measures.js';
 import type { ReplicaOptions } from './options.js';
 import { Peers } from './peers.js';
 import type { RemoteReads } from './remote-reads.js';
@@ -46,6 +47,7 @@ export abstract class ReplicaDoor implements Coordinator {
   protected readonly peers: Peers;
   protected readonly news = new Listeners<[shard: ShardId, news: readonly News[], serving: boolean]>();
   protected readonly leadership = new Listeners<[shard: ShardId, change: LeadershipChange]>();
+  protected readonly measuring: Measures;
   /** One for each shard, by its number; none until the cluster has formed. */
   protected hosts: readonly ShardHost[] = [];
   readonly #options: ReplicaOptions;
@@ -63,7 +65,15 @@ export abstract class ReplicaDoor implements Coordinator {
     this.shards = options.shards;
     this.groupSettings = options.groupSettings;
     this.peers = new Peers(options.self, options.replicas, options.featureLevel);
+    this.measuring = new Measures(options.clock);
+    this.news.add((_shard, news, serving) => {
+      if (serving) this.measuring.told(news);
+    });
     this.#blank = createMachine({ shard: shardId(0), shards: options.shards });
+  }
+
+  measures(): ReplicaMeasures {
+    return this.measuring.read();
   }
 
   brokers(): readonly BrokerAddress[] {

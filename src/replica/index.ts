@@ -4,6 +4,7 @@ export type * from './ports.js';
 export type * from './coordinator.js';
 export type { PaxosSettings, Replica, ReplicaStatus } from './options.js';
 export { decodeFrame } from './frames.js';
+export type { ReplicaMeasures } from './measures.js';
 export { createReplica } from './replica.js';
 export { systemClock, systemEntropy } from './system.js';
 export { recordsByShard } from './recovery.js';

@@ -3,6 +3,7 @@ import type { GroupSettings } from '../machine/index.js';
 import type { PaxosOptions, PaxosStatus, QuorumSystem } from '../paxos/index.js';
 import type { Coordinator, SnapshotOutcome } from './coordinator.js';
 import type { Standing } from './formation.js';
+import type { ReplicaMeasures } from './measures.js';
 import type { Clock, Entropy, OpenedStorage, Transport } from './ports.js';
 
 export interface ReplicaAddress {
@@ -53,6 +54,9 @@ export interface ReplicaOptions {
 }
 
 export interface Votes {
+  /** What this version knows, and what every replica knows. */
+  readonly featureLevel: number;
+  readonly featureLevelOfAll: number;
   /** The quorum system, for people. */
   readonly quorums: string;
   /** `votes`: it has a link and says that it votes. A replica that lost its disk follows without a vote. */
@@ -75,6 +79,8 @@ export interface ReplicaStatus extends Votes {
   readonly logBytes: number;
   /** Its disk finishes nothing: it leads nothing and does not vote until it does. */
   readonly diskStalls: boolean;
+  /** On their way to the disk. */
+  readonly diskWaitingBytes: number;
   readonly shards: readonly (PaxosStatus & {
     readonly shard: ShardId;
     readonly hash: number;
@@ -94,4 +100,5 @@ export interface Replica extends Coordinator {
   status(): ReplicaStatus;
   /** The whole state of a shard, with all that was acknowledged before the call, at any replica. */
   snapshotAnywhere(shard: ShardId, done: (outcome: SnapshotOutcome) => void): void;
+  measures(): ReplicaMeasures;
 }

@@ -70,6 +70,11 @@ export class Peers {
     return this.#up.delete(peer);
   }
 
+  /** For the status: what this version knows, and what every replica knows. */
+  levels(): { readonly featureLevel: number; readonly featureLevelOfAll: number } {
+    return { featureLevel: this.#ownLevel, featureLevelOfAll: this.featureLevel };
+  }
+
   /** What every replica of the cluster knows. A peer that was never met counts as the oldest. */
   get featureLevel(): number {
     const levels = this.#replicas.filter(({ id }) => id !== this.#self).map(({ id }) => this.levelOf(id));

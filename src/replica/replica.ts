@@ -74,7 +74,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
   constructor(options: ReplicaOptions) {
     super(options);
     this.#diskWatch = new DiskWatch(options.log, options.clock.monotonic());
-    this.#storage = this.#diskWatch.over(guardedStorage(options.storage, (action) => this.#guard(action)));
+    const guarded = guardedStorage(options.storage, (action) => this.#guard(action));
+    this.#storage = this.measuring.over(this.#diskWatch.over(guarded));
     this.#options = { ...options, storage: { ...options.storage, storage: this.#storage } };
     this.#clock = options.clock;
     this.#work = options.work ?? unwatched;
@@ -199,7 +200,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const around: ShardSurroundings = {
       clock: this.#clock,
       storage: this.#storage,
-      work: this.#work,
+      ...{ work: this.#work, measures: this.measuring },
       send: (shard, send) => this.#turnEnd.send(shard, send),
       touchTurn: (host) => this.#turnEnd.touch(host),
       agreedTime: () => this.#clocks.now(),
@@ -312,7 +313,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #peerDied(peer: ReplicaId): void {
     if (!this.#disk.leaving && !this.peers.isLeaving(peer))
       this.#options.log.warn(`the process of replica ${peer} has ended`);
-    for (const host of this.hosts) host.step({ kind: 'peerDied', peer });
+    for (const host of this.hosts) host.peerDied(peer);
   }
 
   #receive(from: ReplicaId, bytes: Uint8Array): void {
@@ -392,7 +393,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       ...this.#votes.of(this.#standing.kind, this.hosts),
       clocks: [...this.#clocks.offsets()].map(([id, aheadMs]) => ({ id, aheadMs })),
       logBytes: this.#storage.logBytes(),
-      diskStalls: this.#diskWatch.stalls,
+      ...this.#diskWatch.status(),
       shards: this.hosts.map(shardStatus),
     };
   }

@@ -4,6 +4,7 @@ import {
   type GroupId,
   MalformedBytesError,
   type MemberId,
+  type MonotonicMs,
   type ReplicaId,
   type ShardId,
   type Slot,
@@ -41,6 +42,7 @@ import {
 import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { type DueTimer, GroupTimers } from './group-timers.js';
 import { HashAudit } from './hash-audit.js';
+import { ElectionWatch, type Measures } from './measures.js';
 import type { Clock, LogRecord, Storage } from './ports.js';
 import { readRecords, ShardLog } from './shard-log.js';
 import { ShardTime } from './shard-time.js';
@@ -50,6 +52,7 @@ export interface ShardSurroundings {
   readonly clock: Clock;
   readonly storage: Storage;
   readonly work: Work;
+  readonly measures: Measures;
   send(shard: ShardId, send: Send): void;
   /** Something is queued for the end of this turn. */
   touchTurn(host: ShardHost): void;
@@ -99,7 +102,8 @@ export class ShardHost {
   #leadership: Leadership;
   readonly #timers: GroupTimers;
   readonly #time: ShardTime;
-  readonly #proposalDone = new Map<ProposalId, ProposalDone>();
+  readonly #elections = new ElectionWatch();
+  readonly #proposed = new Map<ProposalId, { readonly done: ProposalDone; readonly at: MonotonicMs }>();
   readonly #readDone = new Map<ReadId, (outcome: ReadOutcome) => void>();
   #queued: { id: ProposalId; payload: Uint8Array }[] = [];
   #nextId = 1;
@@ -167,7 +171,7 @@ export class ShardHost {
       return done({ kind: 'overloaded' });
     const payload = encodeCommand({ at: this.#time.stamp(), command });
     const id = this.#nextId++;
-    this.#proposalDone.set(id, done);
+    this.#proposed.set(id, { done, at: this.#around.clock.monotonic() });
     this.#queued.push({ id, payload });
     this.#around.touchTurn(this);
   }
@@ -188,7 +192,13 @@ export class ShardHost {
     this.step({ kind: 'read', id });
   }
 
+  peerDied(peer: ReplicaId): void {
+    this.#elections.died(peer, this.#leadership.leader);
+    this.step({ kind: 'peerDied', peer });
+  }
+
   receive(from: ReplicaId, message: Message): void {
+    if (message.kind === 'takeOver') this.#elections.handedOver();
     this.step({ kind: 'message', from, message });
   }
 
@@ -312,6 +322,7 @@ export class ShardHost {
   }
 
   #chosen({ firstSlot, entries, proposals }: Extract<Effect, { kind: 'chosen' }>): void {
+    const from = this.#around.clock.monotonic();
     let at = firstSlot;
     for (let i = 0; i < entries.length; i++, at = (at + 1) as Slot) {
       const entry = entries[i]!;
@@ -320,6 +331,7 @@ export class ShardHost {
       if (applied !== undefined) this.#outcome(applied, proposals[i]);
     }
     this.#time.reached(this.#machine.clock);
+    this.#around.measures.applied(from);
     this.step({ kind: 'applied', through: this.#machine.appliedThrough });
   }
 
@@ -335,10 +347,11 @@ export class ShardHost {
   }
 
   #settle(id: ProposalId, outcome: Outcome<Reply>): void {
-    const done = this.#proposalDone.get(id);
-    if (done === undefined) return;
-    this.#proposalDone.delete(id);
-    done(outcome);
+    const proposed = this.#proposed.get(id);
+    if (proposed === undefined) return;
+    this.#proposed.delete(id);
+    if (outcome.kind === 'ok') this.#around.measures.committed(proposed.at, outcome.reply);
+    proposed.done(outcome);
   }
 
   #readsEnd(ids: readonly ReadId[], outcome: ReadOutcome): void {
@@ -352,6 +365,7 @@ export class ShardHost {
   #leadershipChanged(after: Leadership): void {
     const before = this.#leadership;
     this.#leadership = after;
+    this.#elections.changed(before, after, this.#around.measures);
     if (after.serving !== before.serving) {
       if (after.serving) this.#timers.takeOver(this.#machine, this.#around.clock.monotonic());
       else this.#timers.clear();

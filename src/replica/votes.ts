@@ -64,6 +64,7 @@ export class VoteWatch {
     if (standing === 'voter') voters.add(this.#self);
     const led = hosts.every(({ leadership }) => leadership.leader !== undefined);
     return {
+      ...this.#peers.levels(),
       quorums: this.#quorums.name,
       peers,
       failuresTolerated: failuresTolerated(voters, this.#quorums, { led }),

@@ -175,7 +175,7 @@ describe('HTTP and the command line', () => {
     const { status, body, type } = await get('/metrics');
     expect(status).toBe(200);
     expect(type).toMatch(/text\/plain/);
-    for (const line of (body as string).trim().split('\n'))
+    for (const line of (body as string).split('\n').filter((each) => each !== ''))
       expect(line).toMatch(/^(# (HELP|TYPE) quorate_\w+ .+|quorate_\w+(\{[^}]*\})? -?[0-9.e+]+)$/);
   });
 

@@ -13,7 +13,7 @@ async function requestsOf({ replicas }: Cluster, api: string): Promise<number> {
   let sum = 0;
   for (const { http } of replicas) {
     const text = await (await fetch(`${http}/metrics`)).text();
-    sum += Number(new RegExp(`quorate_broker{what="requests_${api}"} (\\d+)`).exec(text)?.[1]);
+    sum += Number(new RegExp(`quorate_requests_total{api="${api}"} (\\d+)`).exec(text)?.[1]);
   }
   return sum;
 }

@@ -1,6 +1,6 @@
 import { Controller, Get, Header, HttpException, Inject, Query, Res, UseFilters } from '@nestjs/common';
 import type { GroupId } from '../../kernel/index.js';
-import { metricsText } from '../metrics.js';
+import { ReplicaMetrics } from '../metrics/registry.js';
 import { PAGE_MAX, pageQuery, type PageQuery } from '../pages.js';
 import type { AdminSource } from '../port.js';
 import * as present from '../present.js';
@@ -30,6 +30,8 @@ function asked(limit: string | undefined, after: string | undefined): PageQuery 
 @UseFilters(ProblemFilter)
 export class AdminController {
   readonly #source: AdminSource;
+  /** Made by the first scrape. */
+  #metrics: ReplicaMetrics | undefined;
 
   constructor(@Inject(ADMIN_SOURCE) source: AdminSource) {
     this.#source = source;
@@ -56,8 +58,8 @@ export class AdminController {
 
   @Get('metrics')
   @Header('content-type', 'text/plain; version=0.0.4')
-  metrics(): string {
-    return metricsText(this.#source);
+  metrics(): Promise<string> {
+    return (this.#metrics ??= new ReplicaMetrics(this.#source)).text();
   }
 
   @Get('groups')

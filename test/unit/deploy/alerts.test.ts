@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { METRICS } from '../../../src/admin/metrics/registry.js';
 import { ROOT } from '../../harness/cluster.js';
 
 interface Rule {
@@ -16,15 +17,20 @@ const { groups } = parse(read('docker/prometheus/quorate.rules.yaml')) as {
   readonly groups: readonly { readonly rules: readonly Rule[] }[];
 };
 const rules = groups.flatMap((group) => group.rules);
-const metrics = new Set(
-  [...read('docs/metrics.md').matchAll(/^\| `(quorate_\w+)` \|/gm)].map(([, name]) => name!),
+/** A histogram is asked for by its parts. */
+const metrics = new Set<string>(
+  METRICS.flatMap(({ kind, name }) =>
+    kind === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${name}_${part}`) : [name],
+  ),
 );
+const namesIn = (query: string): readonly string[] =>
+  query.replaceAll(/"[^"]*"/g, '').match(/quorate_\w+/g) ?? [];
 
 describe('the alert rules for Prometheus', () => {
   it.each(rules.map((rule) => [rule.alert, rule] as const))(
     '%s asks for metrics that there are',
     (_, { expr }) => {
-      const asked = expr.match(/quorate_\w+/g) ?? [];
+      const asked = namesIn(expr);
       expect(asked.length + (expr.match(/\bup\{/g) ?? []).length).toBeGreaterThan(0);
       for (const name of asked) expect(metrics).toContain(name);
     },
@@ -44,5 +50,50 @@ describe('the alert rules for Prometheus', () => {
     const [, alerts = ''] = read('docs/operations.md').split('\n## Alerts\n');
     const told = [...alerts.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
     expect([...told].sort()).toEqual(rules.map(({ alert }) => alert).sort());
+  });
+});
+
+describe('the dashboard for Grafana', () => {
+  interface Panel {
+    readonly id: number;
+    readonly title: string;
+    readonly type: string;
+    readonly description?: string;
+    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+    readonly targets?: readonly { readonly expr: string }[];
+  }
+  const { panels, templating } = JSON.parse(read('docker/grafana/quorate.json')) as {
+    readonly panels: readonly Panel[];
+    readonly templating: { readonly list: readonly { readonly name: string; readonly query?: string }[] };
+  };
+  const asking = panels.filter(({ type }) => type !== 'row');
+
+  it.each(asking.map((panel) => [panel.title, panel] as const))(
+    '%s asks for metrics that there are',
+    (_, panel) => {
+      expect(panel.targets?.length).toBeGreaterThan(0);
+      expect(panel.description).toMatch(/\.$/);
+      for (const { expr } of panel.targets ?? []) {
+        expect(namesIn(expr).length).toBeGreaterThan(0);
+        for (const name of namesIn(expr)) expect(metrics).toContain(name);
+      }
+    },
+  );
+
+  it('shows every metric that there is', () => {
+    const shown = new Set(asking.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => namesIn(expr))));
+    const whole = (name: string): boolean =>
+      ['', '_bucket', '_sum', '_count'].some((part) => shown.has(`${name}${part}`));
+    expect(METRICS.map(({ name }) => name).filter((name) => !whole(name))).toEqual([]);
+  });
+
+  it('has a place of its own for each panel', () => {
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+    for (const { gridPos } of panels) expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
+    expect(templating.list.map(({ name }) => name)).toContain('datasource');
   });
 });

@@ -1,7 +1,8 @@
 import { monotonicMs, replicaId, shardId, wallMs, unwatched } from '../../../src/kernel/index.js';
 import { majority, type PaxosOptions } from '../../../src/paxos/index.js';
-import type { Storage } from '../../../src/replica/index.js';
+import type { Clock, Storage } from '../../../src/replica/index.js';
 // Behind the door on purpose: one shard without the replica around it.
+import { Measures } from '../../../src/replica/measures.js';
 import { ShardHost, type ShardSurroundings } from '../../../src/replica/shard-host.js';
 import { PAXOS_SETTINGS } from '../../harness/simulated-world.js';
 
@@ -18,6 +19,13 @@ export const ONE_OF_THREE: PaxosOptions = {
 
 type Found = ConstructorParameters<typeof ShardHost>[1];
 
+const STILL: Clock = {
+  monotonic: () => monotonicMs(0),
+  wall: () => wallMs(0),
+  after: () => () => undefined,
+  endOfTurn: () => undefined,
+};
+
 /** Shard 0 on replica 1 of three, with surroundings that do nothing but what `around` says. */
 export function oneShard(
   storage: Storage,
@@ -26,14 +34,10 @@ export function oneShard(
   paxos: PaxosOptions = ONE_OF_THREE,
 ): ShardHost {
   return new ShardHost({ shard: shardId(0), shards: 1, paxos }, found, {
-    clock: {
-      monotonic: () => monotonicMs(0),
-      wall: () => wallMs(0),
-      after: () => () => undefined,
-      endOfTurn: () => undefined,
-    },
+    clock: STILL,
     storage,
     work: unwatched,
+    measures: new Measures(STILL),
     send: () => undefined,
     touchTurn: () => undefined,
     agreedTime: () => undefined,

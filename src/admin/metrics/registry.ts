@@ -1,0 +1,91 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { HistogramReading } from '../../kernel/index.js';
+import type { AdminSource } from '../port.js';
+import type { Metric } from './definition.js';
+import { OF_BROKER } from './of-broker.js';
+import { OF_REPLICA } from './of-replica.js';
+import { OF_SHARDS } from './of-shards.js';
+import { Scrape } from './scrape.js';
+
+/** All there are. Names are a promise to dashboards: add, never rename. */
+export const METRICS: readonly Metric[] = [...OF_REPLICA, ...OF_SHARDS, ...OF_BROKER];
+
+/** `/metrics` of one replica: a registry of its own, so that it meets no other one of the same process. */
+export class ReplicaMetrics {
+  readonly #registry = new Registry();
+  readonly #source: AdminSource;
+  #scrape: Scrape | undefined;
+
+  constructor(source: AdminSource) {
+    this.#source = source;
+    for (const metric of METRICS) this.#register(metric);
+  }
+
+  /** Prometheus' text format. */
+  text(): Promise<string> {
+    // Scrapes that overlap share what the last of them has read.
+    this.#scrape = new Scrape(this.#source);
+    return this.#registry.metrics();
+  }
+
+  #register(metric: Metric): void {
+    const { name, help } = metric;
+    const registers = [this.#registry];
+    const now = (): Scrape => (this.#scrape ??= new Scrape(this.#source));
+    if (metric.kind === 'histogram') {
+      new KeptHistogram({ name, help, registers }, () => metric.read(now()));
+      return;
+    }
+    const labelNames = [...metric.labels];
+    if (metric.kind === 'counter') {
+      const counter: Counter = new Counter({
+        ...{ name, help, labelNames, registers },
+        collect: () => {
+          counter.reset();
+          for (const { labels = {}, value } of metric.read(now())) counter.inc({ ...labels }, value);
+        },
+      });
+      return;
+    }
+    const gauge: Gauge = new Gauge({
+      ...{ name, help, labelNames, registers },
+      collect: () => {
+        gauge.reset();
+        for (const { labels = {}, value } of metric.read(now())) gauge.set({ ...labels }, value);
+      },
+    });
+  }
+}
+
+/** A histogram whose buckets are counted elsewhere, without a look at labels for each observation. */
+class KeptHistogram extends Histogram {
+  readonly #named: { readonly name: string; readonly help: string };
+  readonly #read: () => HistogramReading;
+
+  constructor(
+    options: { readonly name: string; readonly help: string; readonly registers: Registry[] },
+    read: () => HistogramReading,
+  ) {
+    super(options);
+    this.#named = { name: options.name, help: options.help };
+    this.#read = read;
+  }
+
+  /** What the registry asks each histogram for. */
+  getForPromString(): Promise<object> {
+    const { name } = this.#named;
+    const { bounds, through, count, sum } = this.#read();
+    const bucket = (le: number | string, value: number): object => ({
+      labels: { le },
+      value,
+      metricName: `${name}_bucket`,
+    });
+    const values = [
+      ...bounds.map((bound, place) => bucket(bound, through[place]!)),
+      bucket('+Inf', count),
+      { labels: {}, value: sum, metricName: `${name}_sum` },
+      { labels: {}, value: count, metricName: `${name}_count` },
+    ];
+    return Promise.resolve({ ...this.#named, type: 'histogram', aggregator: 'sum', values });
+  }
+}
