@@ -23,7 +23,6 @@ const GOALS: readonly string[] = [
   'stopped at an effect',
   'the power failed again and again',
   'one fell behind',
-  'one lacked what the others had cut',
   'a leader stopped midway',
   'answers came late',
   'a crash was rehearsed',
