@@ -248,8 +248,8 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/formation',
     'a cluster forms before all have met',
-    "  if (missing.length > 0) return { kind: 'forming', missing };\n  const formedWith",
-    '  const formedWith',
+    'if (missing.length + foreign.length > 0) return',
+    'if (met.size === 0) return',
   ),
   mutant(
     'replica/own-disk',
