@@ -14,6 +14,7 @@ import {
   onRejected,
   onRejectedWhileLeading,
   peerDied,
+  peerUp,
   stalled,
   tickFollower,
 } from './election.js';
@@ -145,6 +146,8 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
       return stalled(s, input.ms);
     case 'peerDied':
       return peerDied(s, input.peer, now);
+    case 'peerUp':
+      return peerUp(s, input.peer, now);
     case 'propose':
       return propose(s, input.proposals, now);
     case 'reconfigure':

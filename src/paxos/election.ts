@@ -49,6 +49,17 @@ export function peerDied(s: State, id: ReplicaId, now: MonotonicMs): void {
   beginRound(s, now);
 }
 
+/** Asks at once how far the peer has come, instead of waiting until it is missed: its answer says what to send again. */
+export function peerUp(s: State, id: ReplicaId, now: MonotonicMs): void {
+  const peer = s.peers.get(id);
+  if (peer === undefined) return;
+  if (s.catchUp?.from === id) s.catchUp = undefined;
+  if (s.role.kind !== 'leader') return;
+  peer.resends = 0;
+  peer.progressAt = undefined;
+  beginRound(s, now);
+}
+
 /** A leader with our ballot or a higher one is followed; any other sender only gets an answer. */
 export function onHeartbeat(s: State, { peer, message, now }: Received<'heartbeat'>): void {
   peer.chosenThrough = slot(Math.max(peer.chosenThrough, message.chosenThrough));
@@ -126,7 +137,8 @@ export function onHeartbeatReplyWhileLeading(
     2 ** (1 + peer.resends) * s.options.heartbeatIntervalMs,
     Math.max(2 * s.options.heartbeatIntervalMs, s.options.electionTimeoutMs),
   );
-  const stalled = now - peer.progressAt >= afterMs;
+  const stalled = peer.progressAt === undefined || now - peer.progressAt >= afterMs;
+  peer.progressAt ??= now;
   if (stalled && message.matched < s.hard.log.lastSlot) sendAgain(s, peer, message.matched, now);
 }
 

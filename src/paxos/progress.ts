@@ -20,8 +20,11 @@ export interface Peer {
   next: Slot;
   /** Bytes sent since the last sign of progress, so that a silent peer is not flooded. */
   inFlightBytes: number;
-  /** Since when it owes progress: when its `matched` last grew, or something was sent while nothing was under way. */
-  progressAt: MonotonicMs;
+  /**
+   * Since when it owes progress: when its `matched` last grew, or something was sent while nothing was under way. Undefined: what was
+   * under way is lost, and its next answer says from where on.
+   */
+  progressAt: MonotonicMs | undefined;
   /** How often we sent again since it last made progress. */
   resends: number;
   /** When we last sent again what was lost. */

@@ -43,6 +43,8 @@ export type Input =
   | { readonly kind: 'stalled'; readonly ms: number }
   /** A peer's process has ended, by what the operating system says. A hint: followers need not wait for its silence to end. */
   | { readonly kind: 'peerDied'; readonly peer: ReplicaId }
+  /** There is a new link to a peer. What was on its way over the one before is lost. */
+  | { readonly kind: 'peerUp'; readonly peer: ReplicaId }
   /** Proposals gathered in one turn of the loop. */
   | {
       readonly kind: 'propose';

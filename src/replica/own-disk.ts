@@ -98,11 +98,11 @@ export class OwnDisk {
   }
 
   /** Written down, so that a peer that is down at the next start does not count as the oldest version. */
-  #noteLevel(peer: ReplicaId): void {
-    const level = this.#peers.levelOf(peer);
-    const { levels = {} } = this.identity;
-    if (levels[peer] !== level)
-      this.save({ ...this.identity, levels: { ...levels, [peer]: level } }, () => undefined);
+  #noteLevels(): void {
+    const { together: levels } = this.#peers;
+    const { levels: known = {} } = this.identity;
+    if (Object.entries(levels).some(([id, level]) => known[id] !== level))
+      this.save({ ...this.identity, levels }, () => undefined);
   }
 
   /** A peer may know more of the others than this replica, which was cut off from them. */
@@ -136,7 +136,7 @@ export class OwnDisk {
   met(peer: ReplicaId, hello: Hello, votes: boolean): void {
     if (hello.position !== undefined) this.heard(peer, hello.position);
     this.#heardOfOthers(hello);
-    this.#noteLevel(peer);
+    this.#noteLevels();
     const { identity } = this;
     const own = this.#options.storage.storage.position();
     const remembered = hello.positions?.[identity.replicaId] ?? 0;

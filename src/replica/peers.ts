@@ -12,12 +12,15 @@ export class Peers {
   readonly #up = new Map<ReplicaId, Hello>();
   readonly #met = new Map<ReplicaId, Hello>();
   #selfLeaves = false;
-  #remembered: Readonly<Record<string, number>> = {};
+  #together: Readonly<Record<string, number>> = {};
+  #featureLevel: number;
 
   constructor(self: ReplicaId, replicas: readonly ReplicaAddress[], featureLevel = FEATURE_LEVEL) {
     this.#self = self;
     this.#ownLevel = featureLevel;
     this.#replicas = replicas;
+    // A cluster of one.
+    this.#featureLevel = this.#others.length === 0 ? featureLevel : FIRST_FEATURE_LEVEL;
   }
 
   /** Those with a link now. */
@@ -37,14 +40,31 @@ export class Peers {
 
   /** The feature levels that an earlier process wrote down. */
   remember(levels: Readonly<Record<string, number>>): void {
-    this.#remembered = levels;
+    this.#together = levels;
+    this.#weigh();
   }
-  /** Of this replica, or of a peer as it said last, if only to an earlier process; as of the oldest when it never said it. */
+  /** Of this replica, or of a peer as it says by its link, or said by the last; as of the oldest when it was not met. */
   levelOf(peer: ReplicaId): number {
     if (peer === this.#self) return this.#ownLevel;
-    const hello = this.#met.get(peer);
-    if (hello !== undefined) return hello.featureLevel ?? FIRST_FEATURE_LEVEL;
-    return this.#remembered[peer] ?? FIRST_FEATURE_LEVEL;
+    return this.#met.get(peer)?.featureLevel ?? FIRST_FEATURE_LEVEL;
+  }
+  /**
+   * The feature levels that the peers had when all of them had a link, at one moment. What a peer said before it lost its link may
+   * be over: it may have gone back to an older version since, as long as not all had the newer one.
+   */
+  get together(): Readonly<Record<string, number>> {
+    return this.#together;
+  }
+  /** Every peer was met, and its disk is one that the cluster was formed with. */
+  formed(): Readonly<Record<string, number>> {
+    this.remember(this.#levels());
+    return this.#together;
+  }
+  #levels(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#others.map((id) => [id, this.levelOf(id)]));
+  }
+  get #others(): readonly ReplicaId[] {
+    return this.#replicas.map(({ id }) => id).filter((id) => id !== this.#self);
   }
   /** It said so in its last Hello. */
   isLeaving(peer: ReplicaId): boolean {
@@ -61,13 +81,20 @@ export class Peers {
   isUp(peer: ReplicaId): boolean {
     return this.#up.has(peer);
   }
-  linkUp(peer: ReplicaId, hello: Hello): void {
+  /** True when it had no link. */
+  linkUp(peer: ReplicaId, hello: Hello): boolean {
+    const isNew = !this.#up.has(peer);
     this.#up.set(peer, hello);
     this.#met.set(peer, hello);
+    if (this.#others.every((id) => this.#up.has(id))) this.#together = this.#levels();
+    this.#weigh();
+    return isNew;
   }
   /** False when it had no link. */
   linkDown(peer: ReplicaId): boolean {
-    return this.#up.delete(peer);
+    const wasUp = this.#up.delete(peer);
+    this.#weigh();
+    return wasUp;
   }
 
   /** For the status: what this version knows, and what every replica knows. */
@@ -75,10 +102,14 @@ export class Peers {
     return { featureLevel: this.#ownLevel, featureLevelOfAll: this.featureLevel };
   }
 
-  /** What every replica of the cluster knows. A peer that was never met counts as the oldest. */
+  /** What every replica of the cluster knows, and has known at one moment. A peer that was never met counts as the oldest. */
   get featureLevel(): number {
-    const levels = this.#replicas.filter(({ id }) => id !== this.#self).map(({ id }) => this.levelOf(id));
-    return Math.min(this.#ownLevel, ...levels);
+    return this.#featureLevel;
+  }
+  #weigh(): void {
+    const levels = this.#others.map((id) => this.#together[id] ?? FIRST_FEATURE_LEVEL);
+    const now = [...this.#up.keys()].map((id) => this.levelOf(id));
+    this.#featureLevel = Math.min(this.#ownLevel, ...levels, ...now);
   }
 
   /** Every replica of the configuration with the address that clients use: as it said itself, else as configured. */

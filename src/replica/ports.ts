@@ -55,7 +55,7 @@ export interface DiskIdentity {
   readonly restoredFrom?: string;
   /** How far the disks of `formedWith` had come, as their replicas said. Absent in files of version 0.1.0. By replica id. */
   readonly positions?: Readonly<Record<string, number>>;
-  /** The feature levels that the peers had when they were met last. Absent in files of version 0.1.0. By replica id. */
+  /** The feature levels that the peers had when all of them were linked last, at one moment. Absent in files of version 0.1.0. By replica id. */
   readonly levels?: Readonly<Record<string, number>>;
 }
 

@@ -183,10 +183,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #becomeVoter(formedWith: Readonly<Record<string, string>>): void {
     // The peers' disks are remembered before this replica promises anything.
     if (this.#disk.remembers(formedWith)) return this.#openShards(true);
-    const { identity } = this.#disk;
     // On its way to the disk: `save` opens the shards.
-    if (identity.formedWith === formedWith) return;
-    this.#disk.save({ ...identity, formedWith }, () => {
+    if (this.#disk.identity.formedWith === formedWith) return;
+    this.#disk.save({ ...this.#disk.identity, formedWith, levels: this.peers.formed() }, () => {
       this.#options.transport.helloChanged();
       if (this.hosts.length === 0) this.#openShards(true);
     });
@@ -293,10 +292,11 @@ class LocalReplica extends ReplicaDoor implements Replica {
   // ---- peers ----
 
   #peerUp(peer: ReplicaId, hello: Hello): void {
-    this.peers.linkUp(peer, hello);
+    const isNew = this.peers.linkUp(peer, hello);
     this.#disk.met(peer, hello, this.hosts.length > 0);
     this.#clocks.ask();
     this.#reconsiderStanding();
+    if (isNew) for (const host of this.hosts) host.step({ kind: 'peerUp', peer });
     this.forwarding.retry();
   }
 

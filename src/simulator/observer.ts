@@ -1,5 +1,5 @@
 import { type GroupId, groupId, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
-import type { MachineView } from '../machine/index.js';
+import { FEATURE_LEVEL, type MachineView } from '../machine/index.js';
 import { maxBallot, quorumSystem } from '../paxos/index.js';
 import { decodeFrame, type OpenedStorage, type Replica } from '../replica/index.js';
 import { Conduct } from './conduct.js';
@@ -37,6 +37,7 @@ export class Observer {
   /** The groups of each shard that share something out. */
   #sharing: readonly (readonly GroupId[])[] | undefined;
   readonly #incarnations = new Set<string>();
+  #allUpgraded = false;
   readonly #stallsSince = new Map<ReplicaId, number>();
   /** Of replicas that have died since: what they had told others. */
   readonly #told = new Map<ReplicaId, ReadonlyMap<ShardId, ToldOthers>>();
@@ -181,13 +182,24 @@ export class Observer {
     return this.#highest.get(shard) ?? 0;
   }
 
+  /** A process begins. */
+  begins(station: Station): void {
+    this.#allUpgraded ||= this.#stations.every(({ runs }) => runs === FEATURE_LEVEL);
+    // It was told to go back before, and the last one was upgraded meanwhile.
+    if (this.#allUpgraded && station.runs < FEATURE_LEVEL) station.tooOld = true;
+  }
+  get allUpgraded(): boolean {
+    return this.#allUpgraded;
+  }
+
   /** In a cluster that began with an older version: a message leaves. */
   sent(replica: ReplicaId, bytes: Uint8Array): void {
     const level = levelOfCommands(bytes);
-    const oldest = this.#stations.find(({ highestLevel }) => highestLevel < level);
-    if (level > this.#setup.olderLevel!) this.#trace.reached('a command of a newer version was proposed');
-    if (oldest !== undefined)
-      this.#history.tooNew.push({ at: this.#time.now, replica, level, oldest: oldest.id });
+    if (level <= this.#setup.olderLevel!) return;
+    this.#trace.reached('a command of a newer version was proposed');
+    if (this.#allUpgraded) return;
+    const oldest = this.#stations.find(({ runs }) => runs < level) ?? this.#stations[0]!;
+    this.#history.tooNew.push({ at: this.#time.now, replica, level, oldest: oldest.id });
   }
   /** There a message arrives. False when its receiver, which has level `knows`, cannot read it. */
   heard(from: ReplicaId, to: ReplicaId, knows: number, bytes: Uint8Array): boolean {

@@ -17,9 +17,9 @@ export interface Station {
   readonly disk: SimulatedDisk;
   readonly drift: number;
   wallOffset: number;
-  /** The feature level of the version that it runs, or will run from its next start on, and the highest that it ever ran. */
+  /** The feature level of the version that it will run from its next start on, and of the one that it started with last. */
   level: number;
-  highestLevel: number;
+  runs: number;
   /** It was rolled back although all had been upgraded: it may refuse to start, and may end. */
   tooOld: boolean;
   /** Other settings than those of the others. */
@@ -54,6 +54,8 @@ export interface FaultyWorld {
   readonly electionTimeoutMs: number;
   /** The feature level of the version that all began with; undefined: the present one. */
   readonly olderLevel: number | undefined;
+  /** There was a moment at which all ran the present version. */
+  readonly allUpgraded: boolean;
   readonly shards: number;
   /** A crash; `noticed`: the peers hear of it at once. It comes back after a while, or after `backAfterMs`. */
   kill(station: Station, noticed: boolean, backAfterMs?: number): void;

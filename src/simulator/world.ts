@@ -82,7 +82,7 @@ export class World {
       odd: {},
       wallJumped: false,
       level: setup.olderLevel ?? FEATURE_LEVEL,
-      highestLevel: setup.olderLevel ?? FEATURE_LEVEL,
+      runs: setup.olderLevel ?? FEATURE_LEVEL,
       tooOld: false,
       isGone: false,
       process: undefined,
@@ -95,6 +95,10 @@ export class World {
       copy: undefined,
     }));
     this.#observer = new Observer(setup, this.time, this.trace, this.history, this.stations);
+  }
+
+  get allUpgraded(): boolean {
+    return this.#observer.allUpgraded;
   }
 
   async run(): Promise<Verdict> {
@@ -216,7 +220,8 @@ export class World {
     const { time, trace, network } = this;
     station.troubled = false;
     station.lives++;
-    station.highestLevel = Math.max(station.highestLevel, station.level);
+    station.runs = level;
+    this.#observer.begins(station);
     trace.note(time.now, `start ${id}`);
     trace.recorder?.began(id);
     const process = new SimulatedProcess(id, {
@@ -361,6 +366,8 @@ export class World {
     const { staysBad, quorums = { kind: 'majority' } } = this.#setup;
     // One with a damaged snapshot does not start any more.
     const isAway = staysBad === 'dead' || staysBad === 'apart' || badOne.damaged;
+    // Not all are linked at one moment any more: nobody knows what all of them run.
+    if (staysBad === 'oneLink' && this.olderLevel !== undefined) return false;
     // Who is away may have been of an older version when it was met last.
     if (this.stations.some(({ level }) => level < LEVEL_OF_RETENTION)) return false;
     if (isAway && this.olderLevel !== undefined) return false;

@@ -12,13 +12,13 @@ export const VERSION_FAULTS = {
     upgrade(station);
     strike.world.restart(station, strike.random.chance(0.6), 20);
   },
-  /** Before the last one is upgraded each may go back. After that none should: it stops, and harms nothing. */
+  /** Before all run the present version each may go back. After that none should: it stops, and harms nothing. */
   rollBack: (strike) => {
     const { world, random } = strike;
     const { olderLevel } = world;
     const upgraded = world.stations.filter(({ level }) => level === FEATURE_LEVEL);
     if (olderLevel === undefined || upgraded.length === 0) return;
-    const tooLate = world.stations.every(({ highestLevel }) => highestLevel === FEATURE_LEVEL);
+    const tooLate = world.allUpgraded;
     if (tooLate && random.chance(0.6)) return;
     const station = random.pick(upgraded);
     strike.note(tooLate ? 'a replica was rolled back too late' : 'a replica was rolled back', station);

@@ -78,6 +78,8 @@ export function tellInput(input: Input): string {
       return `did not run for ${input.ms} ms`;
     case 'peerDied':
       return `told that ${replica(input.peer)} has died`;
+    case 'peerUp':
+      return `told of a new link to ${replica(input.peer)}`;
     case 'propose':
       return `client proposes ${input.proposals.map(({ payload }) => Buffer.from(payload).toString()).join(' ')}`;
     case 'reconfigure':

@@ -315,7 +315,7 @@ const MEMORY: readonly Mutant[] = [
   mutant(
     'replica/peers',
     'what peers can do is forgotten by a restart',
-    'this.#remembered = levels;',
+    'this.#together = levels;',
     'void levels;',
   ),
 ];
