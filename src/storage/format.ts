@@ -22,6 +22,8 @@ const FORMAT_VERSION = 2;
 const INCARNATION_AT = 28;
 const INCARNATION_BYTES = 32;
 export const RECORD_TYPE_MAX = 127;
+/** Disks write no less than this as a whole. Bytes. */
+export const SECTOR_BYTES = 512;
 /** The shard of a marker: no record has it. */
 export const MARKER_SHARD = 0xffff;
 

@@ -10,6 +10,7 @@ import {
   markersBehind,
   readRecord,
   RECORD_TYPE_MAX,
+  SECTOR_BYTES,
   type SegmentHeader,
 } from './format.js';
 import type { LogRecord } from '../replica/index.js';
@@ -67,9 +68,6 @@ export function scanSegment(bytes: Buffer, before: ScannedSegment | undefined, i
   if (detail !== undefined) return { kind: 'corrupt', offset: end.offset, detail, readable: scanned };
   return { kind: 'valid', ...scanned, dropped: lastNonZero(bytes) + 1 - end.offset };
 }
-
-/** Disks write no less than this as a whole. Bytes. */
-const SECTOR_BYTES = 512;
 
 /**
  * Why the group that begins at the end of the chain is damaged; undefined when a crash tore it off before it was

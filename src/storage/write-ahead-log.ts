@@ -14,6 +14,7 @@ import {
   writeRecord,
 } from './format.js';
 import type { LogEnd } from './scan.js';
+import { writeWholeSectors } from './whole-sectors.js';
 
 export interface LogOptions {
   readonly directory: string;
@@ -236,7 +237,7 @@ export class WriteAheadLog {
 
   #toDisk(bytes: Buffer, at: number, waiting: readonly (() => void)[]): void {
     const { fileSystem } = this.#options;
-    writeFully(fileSystem, this.#file, bytes, at, (error) => {
+    writeWholeSectors(fileSystem, this.#file, bytes, at, (error) => {
       if (error !== null) return this.#fail('write', error);
       this.#writing = false;
       this.#durable = this.#end.sequence;

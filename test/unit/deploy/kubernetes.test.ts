@@ -48,7 +48,7 @@ function unknownFields(manifests: readonly Manifest[]): readonly string[] {
     ...{ module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext },
   };
   const host = ts.createCompilerHost(options);
-  const { fileExists, readFile } = host;
+  const [fileExists, readFile] = [host.fileExists.bind(host), host.readFile.bind(host)];
   host.fileExists = (name) => name === file || fileExists(name);
   host.readFile = (name) => (name === file ? lines.join('\n') : readFile(name));
   const program = ts.createProgram([file], options, host);

@@ -266,8 +266,8 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/replica',
     'the shards open before the peers are remembered',
-    'this.#disk.save({ ...identity, formedWith }, () => {',
-    '((_a, then) => then())({ ...identity, formedWith }, () => {',
+    'this.#disk.save({ ...this.#disk.identity, formedWith, levels: this.peers.formed() }, () => {',
+    '((_a, then) => then())({ formedWith, levels: this.peers.formed() }, () => {',
   ),
   mutant(
     'replica/shard-host',
@@ -334,8 +334,8 @@ const VERSIONS: readonly Mutant[] = [
   mutant(
     'replica/peers',
     'a peer that was never met counts as new',
-    'return this.#remembered[peer] ?? FIRST_FEATURE_LEVEL;',
-    'return this.#remembered[peer] ?? FEATURE_LEVEL;',
+    'this.#together[id] ?? FIRST_FEATURE_LEVEL',
+    'this.#together[id] ?? FEATURE_LEVEL',
   ),
   mutant(
     'replica/peers',

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { seededRandom, shardId } from '../../../src/kernel/index.js';
 import type { OpenedStorage } from '../../../src/replica/index.js';
@@ -84,6 +84,46 @@ describe('a power failure', () => {
       expect(again.condition).toEqual({ kind: 'intact', droppedBytes: 0 });
       expect(read(again)).toEqual([...survived, 'next']);
       await again.storage.close();
+    }
+  });
+
+  it('may come while the rest of a write that the system cut short is written: the log is not corrupt', async () => {
+    const file = join(emptyDirectory(), LOG);
+    /** The log before each write of the last group, and behind it. */
+    const writes: { readonly before: Buffer; readonly after: Buffer }[] = [];
+    let cutAt: number | undefined;
+    const fileSystem: FileSystem = {
+      ...nodeFileSystem,
+      write: (descriptor, bytes, position, done) => {
+        const before = readFileSync(file);
+        const part = cutAt === undefined ? bytes : bytes.subarray(0, cutAt);
+        nodeFileSystem.write(descriptor, part, position, (error, written) => {
+          writes.push({ before, after: readFileSync(file) });
+          cutAt = undefined;
+          done(error, written);
+        });
+      },
+    };
+    for (const cut of [100, 512, 700, 1_000, 2_020, 3_900]) {
+      rmSync(file, { force: true });
+      const opened = await openFileStorage({ directory: dirname(file), zeroAheadBytes: 65_536, fileSystem });
+      await group(opened, FIRST);
+      writes.length = 0;
+      cutAt = cut;
+      await group(opened, LAST);
+      await opened.storage.close();
+      expect(writes.length).toBeGreaterThan(1);
+      for (const { before, after } of writes) {
+        const sectors = sectorsWritten(before, after);
+        for (const missing of [[], ...sectors.map((sector) => [sector])]) {
+          const image = Buffer.from(after);
+          for (const at of missing) before.copy(image, at, at, at + SECTOR_BYTES);
+          const found = await openImage(image);
+          expect(found.opened.condition.kind).toBe('intact');
+          expect([FIRST, [...FIRST, ...LAST]]).toContainEqual(read(found.opened));
+          await found.opened.storage.close();
+        }
+      }
     }
   });
 
