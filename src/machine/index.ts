@@ -18,7 +18,7 @@ export {
   machineInNewCluster,
   restoreMachine,
   restoringMachine,
-  snapshotHead,
   type Machine,
 } from './machine.js';
+export { snapshotHead } from './snapshot-head.js';
 export { decodeCommand, encodeCommand, FEATURE_LEVEL, FIRST_FEATURE_LEVEL, levelOf } from './commands.js';

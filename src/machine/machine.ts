@@ -11,9 +11,7 @@ import {
   nextSlot,
   NO_SLOT,
   type ShardId,
-  shardId,
   type Slot,
-  slot,
   topicId,
   type TopicId,
   type TopicName,
@@ -45,7 +43,6 @@ import {
 } from '../topics/index.js';
 import {
   decodeCommand,
-  FEATURE_LEVEL,
   isEndsCommand,
   isGroupCommand,
   isNoticeCommand,
@@ -66,6 +63,12 @@ import type {
   Reply,
   TimerChange,
 } from './types.js';
+import {
+  FORMAT_WITHOUT_CONFIGURATION,
+  FORMAT_WITHOUT_ENDS,
+  readHead,
+  SNAPSHOT_FORMAT,
+} from './snapshot-head.js';
 
 /** The replicated state machine of one shard. Its state depends on the log alone and is the same on every replica. */
 export interface Machine extends MachineView {
@@ -74,6 +77,10 @@ export interface Machine extends MachineView {
   readonly ends: Ends;
   /** Applies the entry of the next slot: a command's bytes, or null for a no-op. */
   apply(at: Slot, payload: Uint8Array | null): Applied | undefined;
+  /** Which configuration of replicas the log is in, as the replica wrote it; undefined for the first one. */
+  readonly configuration: Uint8Array | undefined;
+  /** Applies the entry of the next slot where the replicas change: it only says so in snapshots. */
+  applySeal(at: Slot, configuration: Uint8Array): void;
   /**
    * The whole state in chunks, as it is when the first one is asked for: commands may be applied between two chunks. Ends with
    * `return` when not all is asked for.
@@ -88,13 +95,6 @@ export interface MachineOptions {
   readonly featureLevel?: number | undefined;
 }
 
-/** Grows with every change that an older version cannot read. */
-const SNAPSHOT_FORMAT = 3;
-/** Without the ends of partitions. Version 0.1.0 knows no other; written until the shard keeps them. */
-const FORMAT_WITHOUT_ENDS = 2;
-/** The first feature level that keeps the ends of partitions. */
-const LEVEL_OF_ENDS = 3;
-
 export function createMachine(options: MachineOptions): Machine {
   return new ShardMachine(options, {
     groups: createGroups(),
@@ -105,6 +105,7 @@ export function createMachine(options: MachineOptions): Machine {
     appliedThrough: NO_SLOT,
     hash: 0,
     clock: wallMs(0),
+    configuration: undefined,
   });
 }
 
@@ -137,33 +138,15 @@ function* readingParts(options: MachineOptions, snapshot: Uint8Array): Steps<Par
     throw new MalformedBytesError(`a snapshot of shard ${shard}, not ${options.shard}`);
   const hash = reader.u32();
   const clock = wallMs(reader.f64());
+  const configuration = format === SNAPSHOT_FORMAT ? Buffer.from(reader.bytes()) : undefined;
+  const hasEnds = configuration === undefined ? format !== FORMAT_WITHOUT_ENDS : reader.u8() === 1;
   const notices = createNoticeLog(noticeLogCodec.read(reader));
   const topics = restoreTopics(reader.bytes());
-  const ends = format === FORMAT_WITHOUT_ENDS ? new Ends() : Ends.restore(reader);
+  const ends = hasEnds ? Ends.restore(reader) : new Ends();
   const registers = yield* restoringRegisters(reader);
   const groups = yield* restoringGroups(reader.raw(reader.remaining));
   if (!ends.started) ends.derive(committedEnds(groups));
-  return { groups, topics, registers, ends, notices, appliedThrough, hash, clock };
-}
-
-interface SnapshotHead {
-  readonly format: number;
-  readonly shard: ShardId;
-  readonly appliedThrough: Slot;
-}
-
-/** What a snapshot says of itself in its first bytes. Throws MalformedBytesError. */
-export const snapshotHead = (snapshot: Uint8Array): SnapshotHead => readHead(new ByteReader(snapshot));
-
-function readHead(reader: ByteReader, featureLevel = FEATURE_LEVEL): SnapshotHead {
-  const format = reader.u8();
-  const newest = featureLevel < LEVEL_OF_ENDS ? FORMAT_WITHOUT_ENDS : SNAPSHOT_FORMAT;
-  if (format !== newest && format !== FORMAT_WITHOUT_ENDS) {
-    throw new MalformedBytesError(
-      `a snapshot of format ${format}, this version knows ${newest}: upgrade this replica`,
-    );
-  }
-  return { format, shard: shardId(reader.varint()), appliedThrough: slot(reader.varint()) };
+  return { groups, topics, registers, ends, notices, appliedThrough, hash, clock, configuration };
 }
 
 const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };
@@ -179,6 +162,7 @@ class ShardMachine implements Machine {
   #hash: number;
   /** The leaders' wall clock. It does not go back when leadership moves to a replica whose clock is behind. */
   #clock: WallMs;
+  #configuration: Uint8Array | undefined;
 
   constructor(options: MachineOptions, parts: Parts) {
     this.#options = options;
@@ -190,6 +174,7 @@ class ShardMachine implements Machine {
     this.#appliedThrough = parts.appliedThrough;
     this.#hash = parts.hash;
     this.#clock = parts.clock;
+    this.#configuration = parts.configuration;
   }
 
   get appliedThrough(): Slot {
@@ -201,17 +186,28 @@ class ShardMachine implements Machine {
   get clock(): WallMs {
     return this.#clock;
   }
+  get configuration(): Uint8Array | undefined {
+    return this.#configuration;
+  }
 
   pendingNotices(shard: number): readonly Notice[] {
     return this.#notices.pending(shard);
   }
 
-  apply(at: Slot, payload: Uint8Array | null): Applied | undefined {
-    assert(
-      at === nextSlot(this.#appliedThrough),
-      `slot ${at} is applied right after ${this.#appliedThrough}`,
-    );
+  applySeal(at: Slot, configuration: Uint8Array): void {
+    this.#advance(at);
+    this.#configuration = configuration;
+    this.#hash = crc32c(configuration, this.#hash);
+  }
+
+  #advance(at: Slot): void {
+    const after = this.#appliedThrough;
+    assert(at === nextSlot(after), `slot ${at} is applied right after ${after}`);
     this.#appliedThrough = at;
+  }
+
+  apply(at: Slot, payload: Uint8Array | null): Applied | undefined {
+    this.#advance(at);
     if (payload === null) {
       this.#hash = crc32cWord(0, this.#hash);
       return undefined;
@@ -352,14 +348,20 @@ class ShardMachine implements Machine {
 
   *snapshot(chunkBytes?: number): Iterable<Uint8Array> {
     const head = new ByteWriter(1024);
-    head.u8(this.ends.started ? SNAPSHOT_FORMAT : FORMAT_WITHOUT_ENDS);
+    const { started } = this.ends;
+    const earlier = started ? FORMAT_WITHOUT_CONFIGURATION : FORMAT_WITHOUT_ENDS;
+    head.u8(this.#configuration === undefined ? earlier : SNAPSHOT_FORMAT);
     head.varint(this.#options.shard);
     head.varint(this.#appliedThrough);
     head.u32(this.#hash);
     head.f64(this.#clock);
+    if (this.#configuration !== undefined) {
+      head.bytes(this.#configuration);
+      head.u8(started ? 1 : 0);
+    }
     noticeLogCodec.write(head, this.#notices.save());
     head.bytes(snapshotTopics(this.topics));
-    const ends = this.ends.started ? [...this.ends.snapshot()] : [];
+    const ends = started ? [...this.ends.snapshot()] : [];
     const registers = begun(snapshotRegisters(this.registers, chunkBytes));
     const groups = begun(snapshotGroups(this.groups, chunkBytes));
     try {

@@ -37,5 +37,7 @@ export function partsInNewCluster(
     groups: groupsInNewCluster(groups, { at, pausedMs: at - clock, tokensFrom, isTopic }),
     notices: createNoticeLog(emptyNoticeLog(shards)),
     clock: wallMs(at),
+    // The replicas of the old cluster are not those of the new one, which begins with its first configuration.
+    configuration: undefined,
   };
 }

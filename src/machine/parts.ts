@@ -14,4 +14,6 @@ export interface Parts {
   readonly appliedThrough: Slot;
   readonly hash: number;
   readonly clock: WallMs;
+  /** Which configuration of replicas the log is in; undefined for the first one. */
+  readonly configuration: Uint8Array | undefined;
 }

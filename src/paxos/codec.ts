@@ -194,6 +194,11 @@ const RECORD = { promised: 1, accepted: 2, chosen: 3, snapshot: 4, configuration
 
 const begunCodec = codec.struct<Begun>({ since: slotCodec, configuration: configurationCodec });
 
+/** What a snapshot says of its configuration. */
+export const encodeBegun = (begun: Begun): Buffer => codec.encode(begunCodec, begun);
+/** Throws MalformedBytesError. */
+export const decodeBegun = (bytes: Uint8Array): Begun => codec.decode(begunCodec, bytes);
+
 const acceptedRecordCodec = codec.struct<{ ballot: Ballot; firstSlot: Slot; entries: readonly Entry[] }>({
   ballot: ballotCodec,
   firstSlot: slotCodec,

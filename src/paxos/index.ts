@@ -10,8 +10,11 @@ export {
   decodeRecord,
   encodeMessage,
   encodeRecord,
+  decodeBegun,
+  encodeBegun,
   readMessage,
   writeMessage,
 } from './codec.js';
+export { configurationOf } from './configuration.js';
 export { createPaxos } from './core.js';
 export { RecordOrder } from './record-order.js';

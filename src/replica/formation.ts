@@ -58,6 +58,7 @@ export function preferredLeaderPriority(
   shard: ShardId,
 ): number {
   const index = replicas.indexOf(self);
+  if (index < 0) return 0;
   const distance = (((index - shard) % replicas.length) + replicas.length) % replicas.length;
   return replicas.length - distance;
 }

@@ -26,6 +26,7 @@ import {
   restoringMachine,
 } from '../machine/index.js';
 import {
+  configurationOf,
   createPaxos,
   type Effect,
   type Input,
@@ -39,6 +40,7 @@ import {
   type ReadId,
   type Send,
 } from '../paxos/index.js';
+import { applyEntry, begunOf } from './apply-entry.js';
 import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { type DueTimer, GroupTimers } from './group-timers.js';
 import { HashAudit } from './hash-audit.js';
@@ -121,17 +123,12 @@ export class ShardHost {
     const now = around.clock.monotonic();
     this.#timers = new GroupTimers(now);
     this.#time = new ShardTime(around.clock, () => around.agreedTime(), this.#machine.clock);
-    const { self, configuration } = options.paxos;
-    this.#audit = new HashAudit(
-      self,
-      configuration.quorums,
-      this.#machine.appliedThrough,
-      this.#machine.hash,
-    );
+    this.#audit = this.#auditOf(this.#machine);
     const snapshotThrough = this.#machine.appliedThrough;
     const records = readRecords(found.records);
     this.#log = new ShardLog(shard, around.storage, records, snapshotThrough);
-    this.#paxos = createPaxos(options.paxos, { records, snapshotThrough }, now);
+    const begun = begunOf(this.#machine);
+    this.#paxos = createPaxos(options.paxos, { records, snapshotThrough, begun }, now);
     this.#leadership = this.#paxos.status(now).leadership;
   }
 
@@ -227,18 +224,20 @@ export class ShardHost {
 
   /** A machine from a snapshot that is durable here by now: jumps to it. False when it is older than what we have. */
   install(machine: Machine): boolean {
-    const { paxos } = this.#options;
     if (machine.appliedThrough <= this.#machine.appliedThrough) return false;
     this.#machine = machine;
     this.#time.reached(machine.clock);
-    this.#audit = new HashAudit(
-      paxos.self,
-      paxos.configuration.quorums,
-      machine.appliedThrough,
-      machine.hash,
-    );
-    this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough });
+    this.#audit = this.#auditOf(machine);
+    this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough, begun: begunOf(machine) });
     return true;
+  }
+
+  /** Who is right about the state is for the configuration of that slot to say. */
+  #auditOf(machine: Machine): HashAudit {
+    const { self, configuration } = this.#options.paxos;
+    const begun = begunOf(machine);
+    const { quorums } = begun === undefined ? configuration : configurationOf(begun.configuration);
+    return new HashAudit(self, quorums, machine.appliedThrough, machine.hash);
   }
 
   hashHeard(from: ReplicaId, at: Slot, hash: number): void {
@@ -326,7 +325,8 @@ export class ShardHost {
     let at = firstSlot;
     for (let i = 0; i < entries.length; i++, at = (at + 1) as Slot) {
       const entry = entries[i]!;
-      const applied = this.#machine.apply(at, entry.kind === 'command' ? entry.payload : null);
+      const applied = applyEntry(this.#machine, at, entry);
+      if (entry.kind === 'seal') this.#audit = this.#auditOf(this.#machine);
       if (this.#audit.applied(at, this.#machine.hash)) this.#around.audit(this, at, this.#machine.hash);
       if (applied !== undefined) this.#outcome(applied, proposals[i]);
     }

@@ -1,6 +1,7 @@
 import { monotonicMs, type ReplicaId, type ShardId, type Slot, slot } from '../kernel/index.js';
 import { createMachine, type Machine, restoreMachine } from '../machine/index.js';
 import { type Ballot, createPaxos, type Entry, majority, RecordOrder } from '../paxos/index.js';
+import { applyEntry, begunOf } from './apply-entry.js';
 import { assertSnapshot } from './guarded-storage.js';
 import type { LogRecord, Storage } from './ports.js';
 import { snapshotBytes } from './recovery.js';
@@ -48,7 +49,7 @@ export async function readStoppedShard(options: StoppedShardOptions): Promise<St
   const order = new RecordOrder(shard, snapshotThrough);
   for (const record of records) order.add(record);
   const now = monotonicMs(0);
-  const paxos = createPaxos(coreOptions(self), { records, snapshotThrough }, now);
+  const paxos = createPaxos(coreOptions(self), { records, snapshotThrough, begun: begunOf(machine) }, now);
   for (const effect of paxos.step({ kind: 'tick' }, now))
     if (effect.kind === 'chosen') applyTo(machine, effect.firstSlot, effect.entries);
   if (options.appliesAccepted === true) {
@@ -65,7 +66,7 @@ function applyTo(machine: Machine, firstSlot: Slot, entries: readonly Entry[]): 
     const at = slot(firstSlot + index);
     if (at <= machine.appliedThrough) return;
     try {
-      machine.apply(at, entry.kind === 'command' ? entry.payload : null);
+      applyEntry(machine, at, entry);
     } catch (error) {
       throw new Error(`slot ${at} cannot be applied: ${(error as Error).message}`, { cause: error });
     }

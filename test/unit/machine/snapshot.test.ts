@@ -18,6 +18,7 @@ import {
   createMachine,
   encodeCommand,
   type Machine,
+  machineInNewCluster,
   restoreMachine,
   restoringMachine,
 } from '../../../src/machine/index.js';
@@ -130,6 +131,22 @@ describe('a snapshot', () => {
       expect(bytesOf(restoreMachine(OPTIONS, Buffer.concat(parts)).snapshot())).toBe(expected);
     }
     expect(chunks).toBeGreaterThan(200);
+  });
+
+  it('keeps the configuration of replicas that a seal began, with and without ends of partitions', () => {
+    for (const starts of [false, true]) {
+      const machine = createMachine(OPTIONS);
+      machine.applySeal(slot(1), Buffer.from('who decides'));
+      if (starts)
+        machine.apply(slot(2), encodeCommand({ at: wallMs(1_000), command: { kind: 'ends.start' } }));
+      const bytes = Buffer.concat([...machine.snapshot()]);
+      const again = restoreMachine(OPTIONS, bytes);
+      expect(Buffer.from(again.configuration ?? []).toString()).toBe('who decides');
+      expect([again.ends.started, again.hash]).toEqual([starts, machine.hash]);
+      expect(bytesOf(again.snapshot())).toBe(bytesOf(machine.snapshot()));
+      const inNewCluster = machineInNewCluster(OPTIONS, bytes, { at: wallMs(2_000), factsAreLatest: true });
+      expect(inNewCluster.configuration).toBeUndefined();
+    }
   });
 
   it('is read in steps as long as its chunks', () => {

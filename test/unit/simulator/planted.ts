@@ -272,7 +272,7 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/shard-host',
     'an installed snapshot is not told to Paxos',
-    "this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough });",
+    "this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough, begun: begunOf(machine) });",
     '',
   ),
   mutant(
