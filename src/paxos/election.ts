@@ -87,7 +87,11 @@ function follow(s: State, leader: Peer, message: MessageOf<'heartbeat'>, now: Mo
   const follower = asFollower(s, now);
   s.hearLeader(follower, leader.id, now);
   learn(s, slot(Math.min(message.chosenThrough, s.matched)));
-  if (!ballotsEqual(s.durablePromise, ballot)) return;
+  if (!ballotsEqual(s.durablePromise, ballot)) {
+    // Of a disk that stalls the leader must know: it counts the votes that are left.
+    if (s.diskStallsFrom !== undefined) replyHeartbeat(s, leader, round, false, now, s.durablePromise);
+    return;
+  }
   s.leaseGrantUntil = monotonicMs(now + s.options.leaseMs);
   s.leaseGrantBallot = ballot;
   replyHeartbeat(s, leader, round, true, now, ballot);
