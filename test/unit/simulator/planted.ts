@@ -39,10 +39,16 @@ const STORAGE: readonly Mutant[] = [
     '    verify',
   ),
   mutant(
-    'storage/file-system',
+    'storage/whole-sectors',
     'a short write counts as a whole one',
-    'if (error !== null || written === bytes.length) return done(error);',
+    'if (error !== null || written === left.length) return done(error);',
     'return done(error);',
+  ),
+  mutant(
+    'storage/whole-sectors',
+    'a write that was cut short goes on within a sector',
+    'const whole = Math.max(0, wholeSectors(at + written) - at);',
+    'const whole = written;',
   ),
   mutant(
     'storage/file-system',

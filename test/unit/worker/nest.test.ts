@@ -234,6 +234,7 @@ describe('the end of an application', () => {
         return 'answered';
       }
     }
+    let works = false;
     @PartitionWorker('ending', { group: 'ending' })
     class Worker {
       constructor(
@@ -242,6 +243,7 @@ describe('the end of an application', () => {
       ) {}
       @OnPartition()
       async work(lease: Lease): Promise<void> {
+        works = true;
         await ended(lease);
         log.push(`drains: ${lease.end}`);
         await drained;
@@ -253,7 +255,8 @@ describe('the end of an application', () => {
       { imports: [PoolModule], providers: [OwnPool, Worker], controllers: [Requests] },
       { createTopics: { partitions: 1 } },
     );
-    await eventually('it owns', WITHIN_MS, () => workers.owned().length === 1);
+    // What is owned has no handler yet while its position is read.
+    await eventually('it works', WITHIN_MS, () => works && workers.owned().length === 1);
     const slow = fetch(`${url}/slow`).then((response) => response.text());
     await eventually('the request is under way', WITHIN_MS, () => log.length === 1);
 
