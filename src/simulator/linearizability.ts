@@ -16,11 +16,20 @@ export interface Model<O extends Operation, S> {
 
 interface Node<O> {
   readonly operation: O;
+  /** In the order of the calls. */
   readonly place: number;
   /** Of a call: its return; of a return: undefined. */
   readonly match: Node<O> | undefined;
   before: Node<O> | undefined;
   after: Node<O> | undefined;
+}
+
+interface Taken<O, S> {
+  readonly call: Node<O>;
+  /** Before it. */
+  readonly state: S;
+  readonly last: number;
+  readonly choice: number;
 }
 
 /**
@@ -33,9 +42,10 @@ export function unexplained<O extends Operation, S>(
   model: Model<O, S>,
 ): O | undefined {
   const head = eventsOf(operations);
-  const done = new Uint8Array(operations.length);
   const seen = new Set<string>();
-  const taken: { readonly call: Node<O>; readonly state: S; readonly choice: number }[] = [];
+  const taken: Taken<O, S>[] = [];
+  /** The highest place that was taken. */
+  let last = -1;
   let state = model.initial;
   let deepest: { readonly count: number; readonly operation: O | undefined } = {
     count: -1,
@@ -52,38 +62,50 @@ export function unexplained<O extends Operation, S>(
         choice = 0;
         continue;
       }
-      done[at.place] = 1;
-      const key = `${model.key(to)}|${Buffer.from(done).toString('latin1')}`;
+      lift(at);
+      const through = Math.max(last, at.place);
+      const key = `${model.key(to)}|${through}${leftOut(head, through)}`;
       if (seen.has(key)) {
-        done[at.place] = 0;
+        unlift(at);
         choice++;
         continue;
       }
       seen.add(key);
-      taken.push({ call: at, state, choice });
+      taken.push({ call: at, state, choice, last });
       state = to;
-      lift(at);
+      last = through;
       at = head.after;
       choice = 0;
       continue;
     }
     // A return whose call has found no place, or the end: the last choice was wrong.
     if (taken.length > deepest.count) deepest = { count: taken.length, operation: at?.operation };
-    const last = taken.pop();
-    if (last === undefined) return deepest.operation ?? operations[0];
-    unlift(last.call);
-    done[last.call.place] = 0;
-    ({ state } = last);
-    at = last.call;
-    choice = last.choice + 1;
+    const wrong = taken.pop();
+    if (wrong === undefined) return deepest.operation ?? operations[0];
+    unlift(wrong.call);
+    ({ state, last } = wrong);
+    at = wrong.call;
+    choice = wrong.choice + 1;
   }
   return undefined;
 }
 
-/** Calls and returns in the order of time behind a head; at one moment calls come first: those operations overlap. */
+/** The places up to `through` that were not taken: few, so that a set of operations has a short name however long the history is. */
+function leftOut<O>(head: Node<O>, through: number): string {
+  let places = '';
+  for (let node = head.after; node !== undefined; node = node.after) {
+    if (node.match === undefined) continue;
+    if (node.place > through) break;
+    places += `,${node.place}`;
+  }
+  return places;
+}
+
+/** Calls and returns in the order of time behind a head; at one moment calls come first: those operations overlap. Places are by call. */
 function eventsOf<O extends Operation>(operations: readonly O[]): Node<O> {
   const events: { at: number; node: Node<O> }[] = [];
-  for (const [place, operation] of operations.entries()) {
+  const byCall = [...operations].sort((a, b) => a.startedAt - b.startedAt);
+  for (const [place, operation] of byCall.entries()) {
     const end: Node<O> = { operation, place, match: undefined, before: undefined, after: undefined };
     events.push({ at: operation.endedAt, node: end });
     events.push({ at: operation.startedAt, node: { ...end, match: end } });

@@ -55,4 +55,11 @@ describe('the check of linearizability', () => {
     expect(holds(...history, at('read', 400, 4_100, 4_110))).toBe(true);
     expect(holds(...history, at('read', 390, 4_100, 4_110))).toBe(false);
   });
+
+  it('judges a history of tens of thousands', () => {
+    const history: Access[] = [];
+    for (let i = 1; i <= 50_000; i++) history.push(at('write', i, i * 10, i * 10 + 15));
+    expect(holds(...history, at('read', 50_000, 600_000, 600_001))).toBe(true);
+    expect(holds(...history, at('read', 49_000, 600_000, 600_001))).toBe(false);
+  });
 });
