@@ -128,6 +128,8 @@ function lineFor(news: News): string | undefined {
     case 'join-answer':
     case 'sync-answer':
     case 'rebalance-started':
+    // The replica itself says what a plan does.
+    case 'replicas-changed':
       return undefined;
   }
 }

@@ -18,13 +18,14 @@ import {
   topicCommandCodec,
   type TopicCommand,
 } from '../topics/index.js';
+import { type ReplicasCommand, replicasCommandCodec } from './replica-plan.js';
 import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js';
 
 /** The format of commands in the log. A replica refuses a format that it does not know: it would apply it wrongly. */
 const FORMAT = 1;
 
 /** Which room a command belongs to. Tags are in the log: never change or reuse one. */
-const ROOM = { group: 1, topic: 2, notice: 3, record: 4, ends: 5 } as const;
+const ROOM = { group: 1, topic: 2, notice: 3, record: 4, ends: 5, replicas: 6 } as const;
 
 const topicId = codec.branded<TopicId, string>()(codec.string);
 const noticeCodec = codec.struct<Notice>({
@@ -62,6 +63,9 @@ export const isRegisterCommand = (command: Command): command is RegisterCommand 
 
 export const isEndsCommand = (command: Command): command is EndsCommand => command.kind.startsWith('ends.');
 
+export const isReplicasCommand = (command: Command): command is ReplicasCommand =>
+  command.kind.startsWith('replicas.');
+
 const commandCodec: Codec<Command> = {
   write: (w, command) => {
     if (isTopicCommand(command)) {
@@ -76,6 +80,9 @@ const commandCodec: Codec<Command> = {
     } else if (isEndsCommand(command)) {
       w.u8(ROOM.ends);
       endsCommandCodec.write(w, command);
+    } else if (isReplicasCommand(command)) {
+      w.u8(ROOM.replicas);
+      replicasCommandCodec.write(w, command);
     } else {
       w.u8(ROOM.group);
       groupCommandCodec.write(w, command);
@@ -94,6 +101,8 @@ const commandCodec: Codec<Command> = {
         return registerCommandCodec.read(r);
       case ROOM.ends:
         return endsCommandCodec.read(r);
+      case ROOM.replicas:
+        return replicasCommandCodec.read(r);
       default:
         throw new MalformedBytesError(`a command of the unknown room ${room}`);
     }
@@ -101,7 +110,7 @@ const commandCodec: Codec<Command> = {
 };
 
 /** What this version of the machine knows. Grows with every kind of command that an older version cannot apply. */
-export const FEATURE_LEVEL = 4;
+export const FEATURE_LEVEL = 5;
 /** Of version 0.1.0, which does not say it. */
 export const FIRST_FEATURE_LEVEL = 1;
 const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
@@ -110,6 +119,11 @@ const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
   'ends.start': 3,
   'group.expireThese': 3,
   'group.rollCall': 4,
+  'replicas.plan': 5,
+  'replicas.met': 5,
+  'replicas.ready': 5,
+  'replicas.sealed': 5,
+  'replicas.cancel': 5,
 };
 /** Version 0.1.0 reads numbers only. */
 const LEVEL_OF_WIDE_OFFSETS = 2;

@@ -20,5 +20,6 @@ export {
   restoringMachine,
   type Machine,
 } from './machine.js';
+export type * from './replica-plan.js';
 export { snapshotHead } from './snapshot-head.js';
 export { decodeCommand, encodeCommand, FEATURE_LEVEL, FIRST_FEATURE_LEVEL, levelOf } from './commands.js';

@@ -47,11 +47,13 @@ import {
   isGroupCommand,
   isNoticeCommand,
   isRegisterCommand,
+  isReplicasCommand,
   isTopicCommand,
 } from './commands.js';
 import { createNoticeLog, emptyNoticeLog, noticeLogCodec, type NoticeLog } from './notices.js';
 import { partsInNewCluster, type TakeOver } from './new-cluster.js';
 import type { Parts } from './parts.js';
+import { changeReplicas, NO_CHANGES, replicasBytes, type ReplicasView } from './replica-plan.js';
 import type {
   Applied,
   ApplyContext,
@@ -63,12 +65,7 @@ import type {
   Reply,
   TimerChange,
 } from './types.js';
-import {
-  FORMAT_WITHOUT_CONFIGURATION,
-  FORMAT_WITHOUT_ENDS,
-  readHead,
-  SNAPSHOT_FORMAT,
-} from './snapshot-head.js';
+import { readHead, readReplicas, writeHead } from './snapshot-head.js';
 
 /** The replicated state machine of one shard. Its state depends on the log alone and is the same on every replica. */
 export interface Machine extends MachineView {
@@ -106,6 +103,7 @@ export function createMachine(options: MachineOptions): Machine {
     hash: 0,
     clock: wallMs(0),
     configuration: undefined,
+    replicas: NO_CHANGES,
   });
 }
 
@@ -138,15 +136,14 @@ function* readingParts(options: MachineOptions, snapshot: Uint8Array): Steps<Par
     throw new MalformedBytesError(`a snapshot of shard ${shard}, not ${options.shard}`);
   const hash = reader.u32();
   const clock = wallMs(reader.f64());
-  const configuration = format === SNAPSHOT_FORMAT ? Buffer.from(reader.bytes()) : undefined;
-  const hasEnds = configuration === undefined ? format !== FORMAT_WITHOUT_ENDS : reader.u8() === 1;
+  const { configuration, hasEnds, replicas } = readReplicas(reader, format);
   const notices = createNoticeLog(noticeLogCodec.read(reader));
   const topics = restoreTopics(reader.bytes());
   const ends = hasEnds ? Ends.restore(reader) : new Ends();
   const registers = yield* restoringRegisters(reader);
   const groups = yield* restoringGroups(reader.raw(reader.remaining));
   if (!ends.started) ends.derive(committedEnds(groups));
-  return { groups, topics, registers, ends, notices, appliedThrough, hash, clock, configuration };
+  return { groups, topics, registers, ends, notices, appliedThrough, hash, clock, configuration, replicas };
 }
 
 const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };
@@ -163,6 +160,7 @@ class ShardMachine implements Machine {
   /** The leaders' wall clock. It does not go back when leadership moves to a replica whose clock is behind. */
   #clock: WallMs;
   #configuration: Uint8Array | undefined;
+  #replicas: ReplicasView;
 
   constructor(options: MachineOptions, parts: Parts) {
     this.#options = options;
@@ -175,6 +173,7 @@ class ShardMachine implements Machine {
     this.#hash = parts.hash;
     this.#clock = parts.clock;
     this.#configuration = parts.configuration;
+    this.#replicas = parts.replicas;
   }
 
   get appliedThrough(): Slot {
@@ -188,6 +187,10 @@ class ShardMachine implements Machine {
   }
   get configuration(): Uint8Array | undefined {
     return this.#configuration;
+  }
+
+  get replicas(): ReplicasView {
+    return this.#replicas;
   }
 
   pendingNotices(shard: number): readonly Notice[] {
@@ -228,7 +231,12 @@ class ShardMachine implements Machine {
       this.ends.start(committedEnds(this.groups));
       return { reply: { kind: 'done' }, ...NOTHING };
     }
-    assert(this.#options.shard === 0, 'topics live in shard 0');
+    assert(this.#options.shard === 0, 'topics and the list of replicas live in shard 0');
+    if (isReplicasCommand(command)) {
+      const { view, reply } = changeReplicas(this.#replicas, command, this.#options.shards);
+      this.#replicas = view;
+      return { reply, news: [{ kind: 'replicas-changed' }], timers: [] };
+    }
     const { reply, change } = this.topics.apply(command);
     if (change === null) return { reply, ...NOTHING };
     if (change.kind === 'ends-said') return { reply, news: this.#endsSaid(change, context), timers: [] };
@@ -341,6 +349,7 @@ class ShardMachine implements Machine {
         ? this.topics.fingerprintOfAll(previous)
         : this.topics.fingerprint(command, previous);
     }
+    if (isReplicasCommand(command)) return crc32c(replicasBytes(this.#replicas), previous);
     if (isRegisterCommand(command)) return this.registers.fingerprint(command, previous);
     if ('group' in command) return this.groups.fingerprint(command.group, previous);
     return crc32cWord(this.groups.offsetCount, previous);
@@ -349,16 +358,15 @@ class ShardMachine implements Machine {
   *snapshot(chunkBytes?: number): Iterable<Uint8Array> {
     const head = new ByteWriter(1024);
     const { started } = this.ends;
-    const earlier = started ? FORMAT_WITHOUT_CONFIGURATION : FORMAT_WITHOUT_ENDS;
-    head.u8(this.#configuration === undefined ? earlier : SNAPSHOT_FORMAT);
-    head.varint(this.#options.shard);
-    head.varint(this.#appliedThrough);
-    head.u32(this.#hash);
-    head.f64(this.#clock);
-    if (this.#configuration !== undefined) {
-      head.bytes(this.#configuration);
-      head.u8(started ? 1 : 0);
-    }
+    writeHead(head, {
+      shard: this.#options.shard,
+      appliedThrough: this.#appliedThrough,
+      hash: this.#hash,
+      clock: this.#clock,
+      configuration: this.#configuration,
+      replicas: this.#replicas,
+      endsStarted: started,
+    });
     noticeLogCodec.write(head, this.#notices.save());
     head.bytes(snapshotTopics(this.topics));
     const ends = started ? [...this.ends.snapshot()] : [];

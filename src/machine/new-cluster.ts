@@ -3,6 +3,7 @@ import { groupsInNewCluster, tokensFromNow } from '../groups/index.js';
 import type { Ends, TopicsView } from '../topics/index.js';
 import { createNoticeLog, emptyNoticeLog } from './notices.js';
 import type { Parts } from './parts.js';
+import { NO_CHANGES } from './replica-plan.js';
 
 /** How a new cluster takes over the state of another one. The same on each of its replicas: their states must be equal. */
 export interface TakeOver {
@@ -39,5 +40,6 @@ export function partsInNewCluster(
     clock: wallMs(at),
     // The replicas of the old cluster are not those of the new one, which begins with its first configuration.
     configuration: undefined,
+    replicas: NO_CHANGES,
   };
 }

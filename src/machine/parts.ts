@@ -3,6 +3,7 @@ import type { Groups } from '../groups/index.js';
 import type { Registers } from '../registers/index.js';
 import type { Ends, Topics } from '../topics/index.js';
 import type { NoticeLog } from './notices.js';
+import type { ReplicasView } from './replica-plan.js';
 
 /** The state of a shard's machine. */
 export interface Parts {
@@ -16,4 +17,5 @@ export interface Parts {
   readonly clock: WallMs;
   /** Which configuration of replicas the log is in; undefined for the first one. */
   readonly configuration: Uint8Array | undefined;
+  readonly replicas: ReplicasView;
 }

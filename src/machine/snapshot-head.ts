@@ -1,14 +1,28 @@
-import { ByteReader, MalformedBytesError, type ShardId, shardId, type Slot, slot } from '../kernel/index.js';
+import {
+  ByteReader,
+  type ByteWriter,
+  codec,
+  MalformedBytesError,
+  type ShardId,
+  shardId,
+  type Slot,
+  slot,
+} from '../kernel/index.js';
 import { FEATURE_LEVEL } from './commands.js';
+import type { Parts } from './parts.js';
+import { NO_CHANGES, replicasBytes, replicasCodec } from './replica-plan.js';
 
-/** Grows with every change that an older version cannot read. Written from the first change of the replicas on. */
-export const SNAPSHOT_FORMAT = 4;
+/** Grows with every change that an older version cannot read. Written once a plan has been made for other replicas. */
+const SNAPSHOT_FORMAT = 5;
+/** Without the plan for the replicas. */
+const FORMAT_WITHOUT_PLAN = 4;
 /** Without the configuration of replicas. */
-export const FORMAT_WITHOUT_CONFIGURATION = 3;
+const FORMAT_WITHOUT_CONFIGURATION = 3;
 /** Without the ends of partitions. Version 0.1.0 knows no other; written until the shard keeps them. */
-export const FORMAT_WITHOUT_ENDS = 2;
-/** The first feature level that keeps the ends of partitions. */
+const FORMAT_WITHOUT_ENDS = 2;
+/** The first feature levels that keep the ends of partitions, and that change replicas. */
 const LEVEL_OF_ENDS = 3;
+const LEVEL_OF_PLANS = 5;
 
 interface SnapshotHead {
   readonly format: number;
@@ -21,11 +35,55 @@ export const snapshotHead = (snapshot: Uint8Array): SnapshotHead => readHead(new
 
 export function readHead(reader: ByteReader, featureLevel = FEATURE_LEVEL): SnapshotHead {
   const format = reader.u8();
-  const newest = featureLevel < LEVEL_OF_ENDS ? FORMAT_WITHOUT_ENDS : SNAPSHOT_FORMAT;
+  const newest = newestOf(featureLevel);
   if (format > newest || format < FORMAT_WITHOUT_ENDS) {
     throw new MalformedBytesError(
       `a snapshot of format ${format}, this version knows ${newest}: upgrade this replica`,
     );
   }
   return { format, shard: shardId(reader.varint()), appliedThrough: slot(reader.varint()) };
+}
+
+function newestOf(featureLevel: number): number {
+  if (featureLevel < LEVEL_OF_ENDS) return FORMAT_WITHOUT_ENDS;
+  return featureLevel < LEVEL_OF_PLANS ? FORMAT_WITHOUT_PLAN : SNAPSHOT_FORMAT;
+}
+
+interface Written extends Pick<Parts, 'appliedThrough' | 'hash' | 'clock' | 'configuration' | 'replicas'> {
+  readonly shard: ShardId;
+  readonly endsStarted: boolean;
+}
+
+/** Everything before the notices, in the oldest format that holds all there is: an older version may have to read it. */
+export function writeHead(head: ByteWriter, written: Written): void {
+  const { shard, appliedThrough, hash, clock, configuration, replicas, endsStarted } = written;
+  const format = formatOf(written);
+  head.u8(format);
+  head.varint(shard);
+  head.varint(appliedThrough);
+  head.u32(hash);
+  head.f64(clock);
+  if (format < FORMAT_WITHOUT_PLAN) return;
+  head.bytes(configuration ?? Buffer.alloc(0));
+  head.u8(endsStarted ? 1 : 0);
+  if (format === SNAPSHOT_FORMAT) head.bytes(replicasBytes(replicas));
+}
+
+function formatOf({ replicas, configuration, endsStarted }: Written): number {
+  if (replicas.lastNumber > 0) return SNAPSHOT_FORMAT;
+  if (configuration !== undefined) return FORMAT_WITHOUT_PLAN;
+  return endsStarted ? FORMAT_WITHOUT_CONFIGURATION : FORMAT_WITHOUT_ENDS;
+}
+
+/** The part that came with changes of the replicas. */
+export function readReplicas(
+  reader: ByteReader,
+  format: number,
+): Pick<Parts, 'configuration' | 'replicas'> & { readonly hasEnds: boolean } {
+  if (format < FORMAT_WITHOUT_PLAN)
+    return { configuration: undefined, replicas: NO_CHANGES, hasEnds: format !== FORMAT_WITHOUT_ENDS };
+  const configuration = Buffer.from(reader.bytes());
+  const hasEnds = reader.u8() === 1;
+  const replicas = format === SNAPSHOT_FORMAT ? codec.decode(replicasCodec, reader.bytes()) : NO_CHANGES;
+  return { configuration: configuration.length === 0 ? undefined : configuration, replicas, hasEnds };
 }

@@ -8,6 +8,7 @@ import type {
   TimerChange,
 } from '../groups/index.js';
 import type { RegisterCommand, RegisterReply, RegistersView } from '../registers/index.js';
+import type { ReplicasCommand, ReplicasReply, ReplicasView } from './replica-plan.js';
 import type {
   EndsCommand,
   EndsView,
@@ -40,10 +41,11 @@ export type NoticeCommand =
   /** In shard 0: a shard has everything through this sequence; forget what all have. */
   | { readonly kind: 'notice.acknowledge'; readonly shard: number; readonly through: number };
 
-export type Command = GroupCommand | TopicCommand | EndsCommand | NoticeCommand | RegisterCommand;
+export type Command =
+  GroupCommand | TopicCommand | EndsCommand | NoticeCommand | RegisterCommand | ReplicasCommand;
 
 export type NoticeReply = { readonly kind: 'noticed'; readonly through: number };
-export type Reply = GroupReply | TopicReply | NoticeReply | RegisterReply;
+export type Reply = GroupReply | TopicReply | NoticeReply | RegisterReply | ReplicasReply;
 
 /** Which reply a command gets. */
 export type ReplyTo<C extends Command> = C extends TopicCommand
@@ -52,7 +54,9 @@ export type ReplyTo<C extends Command> = C extends TopicCommand
     ? NoticeReply
     : C extends RegisterCommand
       ? RegisterReply
-      : GroupReply;
+      : C extends ReplicasCommand
+        ? ReplicasReply
+        : GroupReply;
 
 export interface StampedCommand {
   readonly at: WallMs;
@@ -64,7 +68,9 @@ export type News =
   | { readonly kind: 'topic-created'; readonly topic: Topic }
   | { readonly kind: 'topic-deleted'; readonly topic: Topic }
   | { readonly kind: 'topic-changed'; readonly topic: Topic }
-  | { readonly kind: 'ends-set-back'; readonly topic: Topic };
+  | { readonly kind: 'ends-set-back'; readonly topic: Topic }
+  /** Which replicas there are, or what is planned. */
+  | { readonly kind: 'replicas-changed' };
 
 export interface Applied {
   readonly reply: Reply;
@@ -79,6 +85,8 @@ export interface MachineView {
   readonly topics: TopicsView;
   readonly registers: RegistersView;
   readonly ends: EndsView;
+  /** Which replicas the cluster has, and which it is to have: in shard 0 only. */
+  readonly replicas: ReplicasView;
   readonly appliedThrough: Slot;
   /** Rolling hash over everything applied. Equal on all replicas at the same slot. */
   readonly hash: number;

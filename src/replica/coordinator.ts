@@ -7,6 +7,7 @@ import type {
   News,
   NoticeCommand,
   RegisterCommand,
+  ReplicasCommand,
   ReplyTo,
   TopicCommand,
 } from '../machine/index.js';
@@ -33,6 +34,7 @@ export type ForwardableCommand =
   | TopicCommand
   | NoticeCommand
   | RegisterCommand
+  | ReplicasCommand
   | Extract<GroupCommand, { kind: 'group.commit' | 'group.delete' | 'group.deleteOffsets' | 'group.leave' }>;
 
 export interface LeadershipChange {

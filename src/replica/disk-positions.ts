@@ -10,7 +10,7 @@ const SAVE_EVERY_MS = 5_000;
  * older copy, which has forgotten promises. Its peers tell it so before it votes (formation.ts waits for a quorum of them).
  */
 export class DiskPositions {
-  readonly #heard: Record<string, number> = {};
+  readonly #heard = new Map<string, number>();
   #changed = false;
   #changedAt = -Infinity;
   #savedAt = -Infinity;
@@ -18,15 +18,19 @@ export class DiskPositions {
   #told = -1;
 
   restore(identity: DiskIdentity): void {
-    Object.assign(this.#heard, identity.positions);
+    for (const [id, position] of Object.entries(identity.positions ?? {})) this.#heard.set(id, position);
   }
   get all(): Readonly<Record<string, number>> {
-    return { ...this.#heard };
+    return Object.fromEntries(this.#heard);
+  }
+
+  forget(isGone: (id: string) => boolean): void {
+    for (const id of this.#heard.keys()) if (isGone(id)) this.#heard.delete(id);
   }
 
   heard(from: ReplicaId, position: number, now: number): void {
-    if (position <= (this.#heard[from] ?? -1)) return;
-    this.#heard[from] = position;
+    if (position <= (this.#heard.get(String(from)) ?? -1)) return;
+    this.#heard.set(String(from), position);
     this.#changed = true;
     this.#changedAt = now;
   }

@@ -33,6 +33,7 @@ import type {
 import type { Forwarding } from './forwarding.js';
 import { Listeners } from './listeners.js';
 import { Measures, type ReplicaMeasures } from './measures.js';
+import { Members } from './members.js';
 import type { ReplicaOptions } from './options.js';
 import { Peers } from './peers.js';
 import type { RemoteReads } from './remote-reads.js';
@@ -44,6 +45,7 @@ export abstract class ReplicaDoor implements Coordinator {
   readonly self: ReplicaId;
   readonly shards: number;
   readonly groupSettings: GroupSettings;
+  protected readonly members: Members;
   protected readonly peers: Peers;
   protected readonly news = new Listeners<[shard: ShardId, news: readonly News[], serving: boolean]>();
   protected readonly leadership = new Listeners<[shard: ShardId, change: LeadershipChange]>();
@@ -64,7 +66,8 @@ export abstract class ReplicaDoor implements Coordinator {
     this.self = options.self;
     this.shards = options.shards;
     this.groupSettings = options.groupSettings;
-    this.peers = new Peers(options.self, options.replicas, options.featureLevel);
+    this.members = new Members(options);
+    this.peers = new Peers(options.self, this.members, options.featureLevel);
     this.measuring = new Measures(options.clock);
     this.news.add((_shard, news, serving) => {
       if (serving) this.measuring.told(news);

@@ -1,5 +1,6 @@
 import type { ReplicaId, ShardId } from '../kernel/index.js';
 import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
+import { disksOf, numberOf } from './membership.js';
 import type { DiskIdentity, Hello } from './ports.js';
 
 /**
@@ -8,14 +9,19 @@ import type { DiskIdentity, Hello } from './ports.js';
  * - a cluster forms once, when every configured replica has met every other with the disk it will keep;
  * - after a restart, a quorum of each kind must be met before a vote: its peers know whether the disk is an older copy, that has
  *   forgotten what it promised (to a prepare quorum) or accepted (in an accept quorum), see disk-positions.ts;
- * - from then on each remembers all incarnations, and a replica whose disk is another one is told so by its peers.
+ * - from then on each remembers all incarnations, and a replica whose disk is another one is told so by its peers;
+ * - which disks vote changes with the replicas of the cluster: of two who remember, the one counts that knows of more changes.
  */
 export type Standing =
   /** Too few replicas have been met yet (all for a new cluster, else a quorum): nothing is promised until then. */
   | { readonly kind: 'forming'; readonly missing: readonly ReplicaId[] }
   | { readonly kind: 'voter'; readonly formedWith: Readonly<Record<string, string>> }
-  /** `reportedBy` remembers another disk of this replica: it formed the cluster with that one. */
-  | { readonly kind: 'learner'; readonly reportedBy: ReplicaId; readonly expected: string };
+  /** `reportedBy` remembers that another disk of this replica has the vote; `expected` is undefined where none has. */
+  | {
+      readonly kind: 'learner';
+      readonly reportedBy: ReplicaId;
+      readonly expected: string | undefined;
+    };
 
 type Quorums = Pick<QuorumSystem, 'isPrepareQuorum' | 'isAcceptQuorum'>;
 
@@ -24,16 +30,21 @@ export function standing(
   identity: DiskIdentity,
   replicas: readonly ReplicaId[],
   quorums: Quorums,
-  met: ReadonlyMap<ReplicaId, Pick<Hello, 'incarnation' | 'formedWith' | 'restoredFrom'>>,
+  met: ReadonlyMap<ReplicaId, Pick<Hello, 'incarnation' | 'formedWith' | 'restoredFrom' | 'membership'>>,
 ): Standing {
+  const own = disksOf(identity);
   for (const [reportedBy, hello] of met) {
-    const expected = hello.formedWith[self];
-    if (expected !== undefined && expected !== identity.incarnation)
+    if (numberOf(hello) < numberOf(identity)) continue;
+    const theirs = disksOf(hello);
+    const expected = theirs[self];
+    const formed = Object.keys(theirs).length > 0;
+    const knows = expected !== undefined || own[self] === undefined || numberOf(hello) > numberOf(identity);
+    if (formed && knows && expected !== identity.incarnation)
       return { kind: 'learner', reportedBy, expected };
   }
-  const remembered = identity.formedWith[self];
+  const remembered = own[self];
   const missing = replicas.filter((id) => id !== self && !met.has(id));
-  if (remembered !== undefined) {
+  if (Object.keys(own).length > 0) {
     if (remembered !== identity.incarnation)
       return { kind: 'learner', reportedBy: self, expected: remembered };
     return isFullQuorum(quorums, new Set([self, ...met.keys()]))

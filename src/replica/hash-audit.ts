@@ -4,6 +4,11 @@ import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
 const REMEMBERED = 8192;
 const REPORT_EVERY = 512;
 
+/** What a replica says that is the odd one out. */
+export const DIVERGED =
+  'This replica applied something else than the others: it stops rather than serve it. ' +
+  'Move its data directory aside, keep it for a bug report, and bring the replica back empty.';
+
 /**
  * Compares the rolling hash of the applied log between replicas of one shard. Everybody reports at the same slots (every
  * 512th, and where the log rests), so that votes about a slot can be counted: a replica that differs from what a quorum of

@@ -6,9 +6,15 @@ import type { DiskIdentity, Hello } from './ports.js';
 export function helloOf(
   identity: DiskIdentity,
   positions: Readonly<Record<string, number>>,
-  { replicas, http, storage, featureLevel = FEATURE_LEVEL }: ReplicaOptions,
+  {
+    replicas,
+    http,
+    storage,
+    featureLevel = FEATURE_LEVEL,
+  }: Pick<ReplicaOptions, 'replicas' | 'http' | 'storage' | 'featureLevel'>,
 ): Hello {
-  const { clusterId, replicaId, shards, incarnation, formedWith, agreement, restoredFrom } = identity;
+  const { clusterId, replicaId, shards, incarnation, formedWith, founded, membership } = identity;
+  const { agreement, restoredFrom } = identity;
   const own = replicas.find(({ id }) => id === replicaId)!;
   return {
     clusterId,
@@ -16,11 +22,14 @@ export function helloOf(
     shards,
     incarnation,
     formedWith,
+    ...(founded && { founded }),
+    ...(membership && { membership: { number: membership.number, disks: membership.disks } }),
     ...(restoredFrom !== undefined && { restoredFrom }),
     ...(agreement && { agreement }),
     featureLevel,
     position: storage.storage.position(),
     positions,
+    ...(own.peer && { peer: own.peer }),
     kafka: own.kafka,
     http,
   };

@@ -1,4 +1,7 @@
 import { assert } from '../kernel/index.js';
+import { quorumProblem } from '../paxos/index.js';
+import type { ReplicaFacts } from '../machine/index.js';
+import { disksOf, numberOf } from './membership.js';
 import type { DiskIdentity } from './ports.js';
 
 const REPLICA_IDS = 2 ** 31 - 2 ** 20;
@@ -15,6 +18,9 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
     shards,
     incarnation,
     formedWith,
+    joined = false,
+    founded,
+    membership,
     agreement,
     earlierLeaseMs,
     restoredFrom,
@@ -28,8 +34,10 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
   if (!isRecord(formedWith)) return 'formedWith is missing';
   for (const [id, other] of Object.entries(formedWith))
     if (!isName(other)) return `formedWith.${id} is ${JSON.stringify(other)}, not an incarnation`;
-  if (Object.keys(formedWith).length > 0 && formedWith[replicaId] === undefined)
+  if (Object.keys(formedWith).length > 0 && formedWith[replicaId] === undefined && !joined)
     return `formedWith lacks this replica, ${replicaId}`;
+  const unfit = membershipProblem({ founded, membership });
+  if (unfit !== undefined) return unfit;
   for (const [name, value] of Object.entries(agreement ?? {}))
     if (typeof value !== 'string') return `agreement.${name} is ${JSON.stringify(value)}, not text`;
   if (earlierLeaseMs !== undefined && !(earlierLeaseMs > 0))
@@ -37,12 +45,35 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
   if (restoredFrom !== undefined && !isName(restoredFrom))
     return `restoredFrom is ${JSON.stringify(restoredFrom)}, not a name`;
   for (const [id, position] of Object.entries(positions ?? {})) {
-    if (formedWith[id] === undefined) return `positions.${id} is of a replica that formedWith lacks`;
+    if (disksOf(identity)[id] === undefined)
+      return `positions.${id} is of a replica that ${membership === undefined ? 'formedWith lacks' : 'has no vote'}`;
     if (!isWhole(position, 0, Number.MAX_SAFE_INTEGER)) return `positions.${id} is ${String(position)}`;
   }
   for (const [id, level] of Object.entries(levels ?? {}))
     if (!isWhole(level, 1, Number.MAX_SAFE_INTEGER)) return `levels.${id} is ${String(level)}`;
   return undefined;
+}
+
+/** Of what the disk says of later changes of the replicas. */
+function membershipProblem({
+  founded,
+  membership,
+}: {
+  readonly founded: DiskIdentity['founded'] | undefined;
+  readonly membership: DiskIdentity['membership'] | undefined;
+}): string | undefined {
+  if (founded !== undefined && !isRecord(founded)) return `founded is ${JSON.stringify(founded)}`;
+  if (membership === undefined) return undefined;
+  const { number, disks, replicas, quorums } = membership;
+  if (!isWhole(number, 1, Number.MAX_SAFE_INTEGER)) return `membership.number is ${String(number)}`;
+  if (!isRecord(disks) || !Array.isArray(replicas) || !isRecord(quorums)) return 'membership lacks a part';
+  for (const { id, incarnation, peer, kafka } of replicas as readonly ReplicaFacts[])
+    if (!isName(incarnation) || disks[id] !== incarnation || !isRecord(peer) || !isRecord(kafka))
+      return `membership.replicas has an unfit replica ${String(id)}`;
+  return quorumProblem(
+    quorums,
+    (replicas as readonly ReplicaFacts[]).map(({ id }) => id),
+  );
 }
 
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
@@ -62,7 +93,14 @@ export function assertSuccessor(before: DiskIdentity, after: DiskIdentity): void
       after.formedWith[id] === incarnation,
       `identity.formedWith.${id} stays ${incarnation}, and is not ${after.formedWith[id]}`,
     );
+  assert(
+    numberOf(after) >= numberOf(before),
+    `identity.membership.number grows from ${numberOf(before)}, not to ${numberOf(after)}`,
+  );
+  const [disks, nextDisks] = [disksOf(before), disksOf(after)];
   for (const [id, position] of Object.entries(before.positions ?? {})) {
+    // Another disk begins again.
+    if (disks[id] !== nextDisks[id]) continue;
     const next = after.positions?.[id] ?? 0;
     assert(next >= position, `identity.positions.${id} grows from ${position}, not to ${next}`);
   }

@@ -1,5 +1,6 @@
 export { agreementFound, differences } from './agreement.js';
 export { identityProblem } from './identity.js';
+export { disksOf, isMember, numberOf } from './membership.js';
 export type * from './ports.js';
 export type * from './coordinator.js';
 export type { PaxosSettings, Replica, ReplicaStatus } from './options.js';

@@ -1,15 +1,19 @@
-import type { Log, ReplicaId, ShardId, Work } from '../kernel/index.js';
-import type { GroupSettings } from '../machine/index.js';
-import type { PaxosOptions, PaxosStatus, QuorumSystem } from '../paxos/index.js';
+import type { Address, Log, ReplicaId, ShardId, Work } from '../kernel/index.js';
+import type { GroupSettings, ReplicaFacts, ReplicasCommand, ReplicasView } from '../machine/index.js';
+import type { PaxosOptions, PaxosStatus, QuorumDescription, QuorumSystem } from '../paxos/index.js';
 import type { Coordinator, SnapshotOutcome } from './coordinator.js';
 import type { Standing } from './formation.js';
 import type { ReplicaMeasures } from './measures.js';
+import type { ReplicaChange } from './replica-plans.js';
 import type { Clock, Entropy, OpenedStorage, Transport } from './ports.js';
 
 export interface ReplicaAddress {
   readonly id: ReplicaId;
   /** Where clients reach it. */
-  readonly kafka: { readonly host: string; readonly port: number };
+  readonly kafka: Address;
+  /** Where its peers call it, and where its HTTP side is, as far as known. */
+  readonly peer?: Address;
+  readonly http?: Address | undefined;
 }
 
 /** Times and bounds of the Paxos cores; see PaxosOptions for each. */
@@ -90,6 +94,27 @@ export interface ReplicaStatus extends Votes {
   })[];
 }
 
+/** The replicas of the cluster, as shard 0 has them here, and as this replica sees them. */
+export interface ReplicasStatus {
+  readonly view: ReplicasView;
+  readonly current: readonly ReplicaFacts[];
+  readonly quorums: QuorumDescription;
+  /** Those that have a link now (and this one), with the disks that they have. */
+  readonly up: ReadonlyMap<ReplicaId, string>;
+  /** Those of them that vote in every shard. */
+  readonly voters: ReadonlySet<ReplicaId>;
+  /** Why the plan does not go on in the shards that are led here. */
+  readonly waits: ReadonlyMap<ShardId, string>;
+}
+
+/** A plan that may be begun: by its command, at shard 0. Or why it may not. */
+export type Planned =
+  | {
+      readonly command: Extract<ReplicasCommand, { kind: 'replicas.plan' }>;
+      readonly notes: readonly string[];
+    }
+  | { readonly problem: string };
+
 /** One replica of a cluster: the shell around the pure core. */
 export interface Replica extends Coordinator {
   start(): Promise<void>;
@@ -101,4 +126,7 @@ export interface Replica extends Coordinator {
   /** The whole state of a shard, with all that was acknowledged before the call, at any replica. */
   snapshotAnywhere(shard: ShardId, done: (outcome: SnapshotOutcome) => void): void;
   measures(): ReplicaMeasures;
+  replicas(): ReplicasStatus;
+  /** By what is applied and known here. */
+  planReplicas(change: ReplicaChange): Planned;
 }

@@ -2,9 +2,10 @@ import { type MonotonicMs, monotonicMs, type ReplicaId, replicaId } from '../ker
 import { DiskPositions } from './disk-positions.js';
 import { encodeFrame } from './frames.js';
 import { helloOf } from './hello.js';
+import { disksOf, isMember, numberOf } from './membership.js';
 import type { ReplicaOptions } from './options.js';
 import type { Peers } from './peers.js';
-import type { DiskIdentity, Hello } from './ports.js';
+import type { DiskIdentity, Hello, KeptMembership } from './ports.js';
 import { claimDisk } from './recovery.js';
 
 /** Peers of this level and above know the frame. */
@@ -59,6 +60,14 @@ export class OwnDisk {
       (error: unknown) => this.#fatal(`the identity file could not be written: ${String(error)}`),
     );
   }
+  /** Other disks have a vote from now on. What was known of one that has none any more is forgotten. */
+  membersChanged(membership: KeptMembership): void {
+    const { identity } = this;
+    const before = disksOf(identity);
+    this.#positions.forget((id) => before[id] !== membership.disks[id]);
+    this.save({ ...identity, membership, positions: this.#positions.all }, () => undefined);
+    this.#options.transport.helloChanged();
+  }
   hello(): Hello {
     const hello = helloOf(this.identity, this.#positions.all, this.#options);
     return this.leaving ? { ...hello, leaving: true } : hello;
@@ -93,7 +102,7 @@ export class OwnDisk {
 
   /** Only of the disk that the cluster was formed with: another one begins again, and does not vote. */
   heard(from: ReplicaId, position: number): void {
-    if (this.#peers.met.get(from)?.incarnation === this.identity.formedWith[from])
+    if (this.#peers.met.get(from)?.incarnation === disksOf(this.identity)[from])
       this.#positions.heard(from, position, this.#options.clock.monotonic());
   }
 
@@ -106,12 +115,12 @@ export class OwnDisk {
   }
 
   /** A peer may know more of the others than this replica, which was cut off from them. */
-  #heardOfOthers({ positions = {}, formedWith }: Hello): void {
-    const known = this.identity.formedWith;
+  #heardOfOthers(hello: Hello): void {
+    const { positions = {} } = hello;
+    const [known, theirs] = [disksOf(this.identity), disksOf(hello)];
     for (const [id, position] of Object.entries(positions)) {
       const other = replicaId(Number(id));
-      if (other === this.identity.replicaId || known[id] === undefined || known[id] !== formedWith[id])
-        continue;
+      if (other === this.identity.replicaId || known[id] === undefined || known[id] !== theirs[id]) continue;
       this.#positions.heard(other, position, this.#options.clock.monotonic());
     }
   }
@@ -120,15 +129,21 @@ export class OwnDisk {
    * A replica that gets no link may know better, too: that this one formed its cluster with another disk, and with others. Where
    * no peer confirms this disk, it serves what is not the cluster.
    */
-  refused({ replicaId: from, formedWith }: Hello): void {
+  refused(hello: Hello): void {
     const { replicaId: self, clusterId, incarnation } = this.identity;
-    const expected = formedWith[self];
-    if (expected === undefined || expected === incarnation) return;
-    for (const peer of this.#peers.up)
-      if (this.#peers.met.get(peer)?.formedWith[self] === incarnation) return;
+    const { replicaId: from } = hello;
+    if (numberOf(hello) < numberOf(this.identity)) return;
+    const theirs = disksOf(hello);
+    const expected = theirs[self];
+    // A disk that never had a vote has none to lose.
+    if (expected === undefined || expected === incarnation || !isMember(this.identity)) return;
+    for (const peer of this.#peers.up) {
+      const other = this.#peers.met.get(peer);
+      if (other !== undefined && disksOf(other)[self] === incarnation) return;
+    }
     this.#fatal(
       `replica ${from} remembers that cluster ${clusterId} was formed with another data directory of this replica (${expected}), and with ` +
-        `replicas ${Object.keys(formedWith).join(', ')}. Bring that directory back, and start with the list of replicas that the cluster was first started with`,
+        `replicas ${Object.keys(theirs).join(', ')}. Bring that directory back, and start with the list of replicas that the cluster was first started with`,
     );
   }
 
@@ -140,7 +155,7 @@ export class OwnDisk {
     const { identity } = this;
     const own = this.#options.storage.storage.position();
     const remembered = hello.positions?.[identity.replicaId] ?? 0;
-    if (remembered <= own || hello.formedWith[identity.replicaId] !== identity.incarnation) return;
+    if (remembered <= own || disksOf(hello)[identity.replicaId] !== identity.incarnation) return;
     // What it promised since is lost: it is from now on another disk.
     const reason =
       `this data directory is an older copy: it stands at record ${own}, and replica ${peer} remembers that it stood ` +

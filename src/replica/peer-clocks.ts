@@ -2,6 +2,7 @@ import type { Log, ReplicaId, WallMs } from '../kernel/index.js';
 import { CLOCK_TOLERANCE_MS, ClusterClock } from './cluster-clock.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
 import type { ReplicaOptions } from './options.js';
+import type { Members } from './members.js';
 import type { Peers } from './peers.js';
 
 /** Peers of this level and above know the frames. */
@@ -16,11 +17,11 @@ export class PeerClocks {
   readonly #wrong = new Set<ReplicaId>();
   #waits = false;
 
-  constructor(options: ReplicaOptions, peers: Peers) {
+  constructor(options: ReplicaOptions, peers: Peers, members: Members) {
     this.#options = options;
     this.#peers = peers;
     this.#log = options.log;
-    this.#cluster = new ClusterClock(options.self, options.quorums, options.clock);
+    this.#cluster = new ClusterClock(options.self, members.live, options.clock);
   }
 
   /** The time of the cluster; undefined until a quorum of clocks was heard. */

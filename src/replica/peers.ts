@@ -1,24 +1,24 @@
 import type { ReplicaId } from '../kernel/index.js';
 import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL } from '../machine/index.js';
 import type { BrokerAddress } from './coordinator.js';
-import type { ReplicaAddress } from './options.js';
+import type { Members } from './members.js';
 import type { Hello } from './ports.js';
 
 /** The other replicas: which have a link now, and what each said in its Hello. */
 export class Peers {
   readonly #self: ReplicaId;
   readonly #ownLevel: number;
-  readonly #replicas: readonly ReplicaAddress[];
+  readonly #members: Members;
   readonly #up = new Map<ReplicaId, Hello>();
   readonly #met = new Map<ReplicaId, Hello>();
   #selfLeaves = false;
   #together: Readonly<Record<string, number>> = {};
   #featureLevel: number;
 
-  constructor(self: ReplicaId, replicas: readonly ReplicaAddress[], featureLevel = FEATURE_LEVEL) {
+  constructor(self: ReplicaId, members: Members, featureLevel = FEATURE_LEVEL) {
     this.#self = self;
     this.#ownLevel = featureLevel;
-    this.#replicas = replicas;
+    this.#members = members;
     // A cluster of one.
     this.#featureLevel = this.#others.length === 0 ? featureLevel : FIRST_FEATURE_LEVEL;
   }
@@ -60,11 +60,18 @@ export class Peers {
     this.remember(this.#levels());
     return this.#together;
   }
+  /** Other replicas count from now on. A new one was let in because it knows as much as all others. */
+  membersChanged(): void {
+    const level = this.#featureLevel;
+    const known = this.#others.map((id) => [id, this.#together[id] ?? Math.max(level, this.levelOf(id))]);
+    this.#together = Object.fromEntries(known) as Record<string, number>;
+    this.#weigh();
+  }
   #levels(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#others.map((id) => [id, this.levelOf(id)]));
   }
   get #others(): readonly ReplicaId[] {
-    return this.#replicas.map(({ id }) => id).filter((id) => id !== this.#self);
+    return this.#members.ids.filter((id) => id !== this.#self);
   }
   /** It said so in its last Hello. */
   isLeaving(peer: ReplicaId): boolean {
@@ -108,13 +115,13 @@ export class Peers {
   }
   #weigh(): void {
     const levels = this.#others.map((id) => this.#together[id] ?? FIRST_FEATURE_LEVEL);
-    const now = [...this.#up.keys()].map((id) => this.levelOf(id));
+    const now = this.#others.filter((id) => this.#up.has(id)).map((id) => this.levelOf(id));
     this.#featureLevel = Math.min(this.#ownLevel, ...levels, ...now);
   }
 
   /** Every replica of the configuration with the address that clients use: as it said itself, else as configured. */
   brokers(): readonly BrokerAddress[] {
-    return this.#replicas.map(({ id, kafka }) => {
+    return this.#members.told.map(({ id, kafka }) => {
       const hello = this.#up.get(id);
       const { host, port } = hello?.kafka ?? kafka;
       const up = id === this.#self || hello !== undefined;
@@ -122,8 +129,6 @@ export class Peers {
     });
   }
   status(): readonly { readonly id: ReplicaId; readonly up: boolean }[] {
-    return this.#replicas
-      .filter(({ id }) => id !== this.#self)
-      .map(({ id }) => ({ id, up: this.#up.has(id) }));
+    return this.#others.map((id) => ({ id, up: this.#up.has(id) }));
   }
 }

@@ -1,4 +1,6 @@
-import type { MonotonicMs, ReplicaId, ShardId, Slot, WallMs } from '../kernel/index.js';
+import type { Address, MonotonicMs, ReplicaId, ShardId, Slot, WallMs } from '../kernel/index.js';
+import type { ReplicaFacts } from '../machine/index.js';
+import type { QuorumDescription } from '../paxos/index.js';
 import type { Agreement } from './agreement.js';
 
 /** The clock of the process. `monotonic` runs on while the process is paused and never goes back. */
@@ -36,6 +38,19 @@ export type DiskCondition =
   /** Acknowledged records are lost. The identity on disk has a new incarnation: this replica must not vote under its old name. */
   | { readonly kind: 'corrupt'; readonly file: string; readonly offset: number; readonly detail: string };
 
+/** Which disks have a vote since the change of this number. By replica id. */
+export interface Membership {
+  /** Above 0. */
+  readonly number: number;
+  readonly disks: Readonly<Record<string, string>>;
+}
+
+/** The same with what a start needs to know of it. */
+export interface KeptMembership extends Membership {
+  readonly replicas: readonly ReplicaFacts[];
+  readonly quorums: QuorumDescription;
+}
+
 /** Who owns a data directory. Written once, checked at every start. */
 export interface DiskIdentity {
   /** 22 characters of base64url. */
@@ -45,8 +60,17 @@ export interface DiskIdentity {
   readonly shards: number;
   /** A UUID made together with the directory: tells a disk from its replacement. */
   readonly incarnation: string;
-  /** The incarnations of all replicas this one formed the cluster with; empty before that. By replica id. */
+  /**
+   * The incarnations of all replicas that formed the cluster; empty while this one does not know. This one is not among them
+   * when it came later. By replica id.
+   */
   readonly formedWith: Readonly<Record<string, string>>;
+  /** True: it came to a cluster that others had formed. */
+  readonly joined?: boolean;
+  /** The quorum system that the cluster was formed with. Absent before that, and in files of earlier versions. */
+  readonly founded?: QuorumDescription;
+  /** Absent while the replicas are those of `formedWith`. */
+  readonly membership?: KeptMembership;
   /** The settings it last ran with that all replicas have alike. Absent in files of version 0.1.0. */
   readonly agreement?: Agreement;
   /** A longer lease than now, which grants of an earlier run may still have. Absent when there is none. */
@@ -115,8 +139,10 @@ export interface Hello {
   readonly replicaId: ReplicaId;
   readonly shards: number;
   readonly incarnation: string;
-  /** The formedWith of its identity. */
+  /** All three of its identity. */
   readonly formedWith: Readonly<Record<string, string>>;
+  readonly founded?: QuorumDescription;
+  readonly membership?: Membership;
   /** Of its identity. */
   readonly restoredFrom?: string;
   /** What all replicas must have alike, as this one has it. Absent in version 0.1.0. */
@@ -128,6 +154,8 @@ export interface Hello {
   readonly positions?: Readonly<Record<string, number>>;
   /** It is about to stop, in order: it leads nothing any more, and the end of its link is no loss. */
   readonly leaving?: boolean;
+  /** Where the other replicas call it. Absent in earlier versions. */
+  readonly peer?: Address;
   /** Addresses that clients reach it under. */
   readonly kafka: { readonly host: string; readonly port: number };
   readonly http: { readonly host: string; readonly port: number } | undefined;
@@ -143,6 +171,14 @@ export interface TransportHandler {
   /** A replica of the same cluster has something else that all must have alike, or is not in the configuration: it gets no link. */
   onRefused(hello: Hello): void;
   onMessage(peer: ReplicaId, message: Uint8Array): void;
+  /** Why a replica that may have a link otherwise gets none; undefined when nothing is wrong. */
+  refuses(hello: Hello): string | undefined;
+}
+
+/** A peer, and where it may be called: tried in turn. */
+export interface PeerAddresses {
+  readonly id: ReplicaId;
+  readonly addresses: readonly Address[];
 }
 
 /**
@@ -158,5 +194,7 @@ export interface Transport {
   send(peer: ReplicaId, message: Uint8Array, urgency: 'normal' | 'droppable' | 'bulk'): boolean;
   /** What `hello` gives has changed: tell the peers. */
   helloChanged(): void;
+  /** These replicas are the peers from now on, also at the addresses that are known already. Links with others end. */
+  setPeers(peers: readonly PeerAddresses[]): void;
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { assert, type ShardId, shardId, type Slot } from '../kernel/index.js';
 import { type Agreement, agreementFound, agreementOf, differences } from './agreement.js';
+import { numberOf } from './membership.js';
 import type { ReplicaOptions } from './options.js';
 import type { DiskIdentity, LogRecord, Storage } from './ports.js';
 
@@ -27,6 +28,9 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
       condition: storage.condition,
     });
   }
+  // Of an earlier version, whose settings are still those that the cluster was formed with.
+  if (found.founded === undefined && found.formedWith[self] !== undefined && numberOf(found) === 0)
+    claimed = { ...claimed, founded: options.quorums.description };
   const changed = found.agreement === undefined || differences(found.agreement, agreement).length > 0;
   if (changed) claimed = { ...claimed, agreement };
   const earlierLeaseMs = Math.max(found.earlierLeaseMs ?? 0, Number(found.agreement?.['leaseMs'] ?? 0));
@@ -47,7 +51,8 @@ function refuseForeign(found: DiskIdentity, agreement: Agreement, options: Repli
       ? ''
       : `a cluster of ${found.shards} shards, and the configuration says ${shards} (it is fixed when a cluster is first started)`,
     ...differences(agreementFound(found), agreement)
-      .filter(({ fixed }) => fixed)
+      // After a change of the replicas the settings only say where to look for them.
+      .filter(({ fixed }) => fixed && found.joined !== true && numberOf(found) === 0)
       .map(
         ({ name, theirs, ours }) =>
           `a cluster with ${name}: ${theirs}, and the configuration says ${ours} (it is fixed when a cluster is first started)`,

@@ -11,19 +11,22 @@ import { levelOf, type News } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
-import { preferredLeaderPriority, type Standing, standing } from './formation.js';
+import { FirstVote } from './first-vote.js';
+import { preferredLeaderPriority, type Standing } from './formation.js';
 import { handOver } from './hand-over.js';
 import { DiskWatch } from './disk-watch.js';
 import { Forwarding, type ForwardingPort } from './forwarding.js';
 import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
 import { guardedStorage } from './guarded-storage.js';
 import { NoticePump } from './notice-pump.js';
-import type { Replica, ReplicaOptions, ReplicaStatus } from './options.js';
+import type { Planned, Replica, ReplicaOptions, ReplicasStatus, ReplicaStatus } from './options.js';
 import { OwnDisk } from './own-disk.js';
 import { PeerClocks } from './peer-clocks.js';
 import type { Clock, Hello, Storage } from './ports.js';
 import { Pace } from './pace.js';
+import type { ReplicaChange } from './replica-plans.js';
 import { recover, type Recovered } from './recovery.js';
+import { Roster } from './roster.js';
 import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
 import { shardStatus } from './status.js';
@@ -40,6 +43,7 @@ export function createReplica(options: ReplicaOptions): Replica {
 }
 
 const AUDIT_EVERY_MS = 1_000;
+const FACTS = shardId(0);
 
 class LocalReplica extends ReplicaDoor implements Replica {
   readonly #options: ReplicaOptions;
@@ -60,7 +64,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
   readonly #pace: Pace;
   readonly #clocks: PeerClocks;
   readonly #votes: VoteWatch;
-  #standing: Standing = { kind: 'forming', missing: [] };
+  readonly #roster: Roster;
+  readonly #firstVote: FirstVote;
   #recovered: Recovered | undefined;
   #stopTicking: (() => void) | undefined;
   #lastAuditAt = 0;
@@ -108,13 +113,20 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.remoteReads = new RemoteReads(port, run);
     this.#notices = new NoticePump(this);
     this.#retention = new RetentionSweep(this, this.#clock, this.#work);
-    this.#clocks = new PeerClocks(options, this.peers);
-    this.#votes = new VoteWatch(options, this.peers);
+    this.#clocks = new PeerClocks(options, this.peers, this.members);
+    this.#votes = new VoteWatch(options, this.peers, this.members);
     this.#disk = new OwnDisk({
       options: this.#options,
       peers: this.peers,
       guard: (action) => this.#guard(action),
       fatal: (reason) => this.#fatal(reason),
+    });
+    const around = { options: this.#options, members: this.members, peers: this.peers, disk: this.#disk };
+    this.#roster = new Roster({ ...around, door: this });
+    this.#firstVote = new FirstVote({
+      ...around,
+      waits: () => this.hosts.length === 0,
+      open: (votes) => this.#openShards(votes),
     });
   }
 
@@ -122,15 +134,18 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const { transport } = this.#options;
     this.#storage.onFailure((error) => this.#fatal(`the disk failed: ${error.message}`));
     await this.#disk.claim();
+    this.members.restore(this.#disk.identity);
+    transport.setPeers(this.members.links());
     this.#recovered = await recover(this.#options);
     this.#state = 'running';
-    this.#reconsiderStanding();
+    this.#firstVote.reconsider();
     await transport.start(() => this.#disk.hello(), {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
       onDied: (peer) => this.#guard(() => this.#peerDied(peer)),
       onRefused: (hello) => this.#guard(() => this.#disk.refused(hello)),
       onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes), 'messages'),
+      refuses: (hello) => this.members.refuses(hello),
     });
     this.#lastSweepAt = this.#clock.monotonic();
     this.#scheduleTick();
@@ -152,50 +167,12 @@ class LocalReplica extends ReplicaDoor implements Replica {
     await handOver(this.hosts, this.peers, this.#clock, withinMs);
   }
 
-  #reconsiderStanding(): void {
-    if (this.hosts.length > 0) return;
-    const { log, replicas } = this.#options;
-    const now = standing(
-      this.self,
-      this.#disk.identity,
-      replicas.map(({ id }) => id),
-      this.#options.quorums,
-      this.peers.met,
-    );
-    const before = this.#standing;
-    this.#standing = now;
-    switch (now.kind) {
-      case 'forming':
-        if (before.kind === 'forming' && before.missing.join() === now.missing.join()) return;
-        log.info(`waiting to meet replica ${now.missing.join(', ')}`);
-        return;
-      case 'learner':
-        log.error(
-          `replica ${now.reportedBy} remembers another data directory of this replica (${now.expected}): this one follows the others and does not vote. ` +
-            'Stop it and bring the old data directory back. Without its vote the cluster survives one failure fewer.',
-        );
-        return this.#openShards(false);
-      case 'voter':
-        return this.#becomeVoter(now.formedWith);
-    }
-  }
-
-  #becomeVoter(formedWith: Readonly<Record<string, string>>): void {
-    // The peers' disks are remembered before this replica promises anything.
-    if (this.#disk.remembers(formedWith)) return this.#openShards(true);
-    // On its way to the disk: `save` opens the shards.
-    if (this.#disk.identity.formedWith === formedWith) return;
-    this.#disk.save({ ...this.#disk.identity, formedWith, levels: this.peers.formed() }, () => {
-      this.#options.transport.helloChanged();
-      if (this.hosts.length === 0) this.#openShards(true);
-    });
-  }
-
+  /** `votes`: in the configuration that the cluster was formed with. In later ones the log says who votes. */
   #openShards(votes: boolean): void {
-    const { paxos, replicas, quorums, entropy, featureLevel } = this.#options;
+    const { paxos, entropy, featureLevel } = this.#options;
+    const first = this.members.first(this.#disk.identity, votes);
     const recovered = this.#recovered!;
     this.#recovered = undefined;
-    const ids = replicas.map(({ id }) => id);
     const around: ShardSurroundings = {
       clock: this.#clock,
       storage: this.#storage,
@@ -221,8 +198,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
             earlierLeaseMs: this.#disk.identity.earlierLeaseMs ?? 0,
             ...{ self: this.self, incarnation: this.#disk.identity.incarnation },
             priorityAmong: (among) => preferredLeaderPriority(among, this.self, shard),
-            configuration: { number: 1, replicas: ids, quorums },
-            priority: preferredLeaderPriority(ids, this.self, shard),
+            configuration: first,
+            priority: preferredLeaderPriority(first.replicas, this.self, shard),
             ...{ votes, seed: entropy.seed() },
           },
         },
@@ -231,6 +208,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       );
     });
     for (const host of this.hosts) host.tick();
+    this.#roster.note(this.hosts);
   }
 
   // ---- turns ----
@@ -258,7 +236,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
         startShard(host);
       }
       this.#clocks.ask();
-      this.#votes.look(this.#standing.kind, this.hosts);
+      this.#votes.look(this.#standingNow(), this.hosts);
+      this.#roster.tick(this.hosts);
       this.#notices.pump();
       this.#compaction.maybeRun(this.hosts);
       this.#snapshotSource.tick();
@@ -295,7 +274,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const isNew = this.peers.linkUp(peer, hello);
     this.#disk.met(peer, hello, this.hosts.length > 0);
     this.#clocks.ask();
-    this.#reconsiderStanding();
+    this.#firstVote.reconsider();
     if (isNew) for (const host of this.hosts) host.step({ kind: 'peerUp', peer });
     this.forwarding.retry();
   }
@@ -373,7 +352,9 @@ class LocalReplica extends ReplicaDoor implements Replica {
   #applied(host: ShardHost, news: readonly News[]): void {
     const { serving } = host.leadership;
     this.news.tell(host.shard, news, serving);
-    if (host.shard === 0) this.#notices.told(news);
+    if (host.shard !== FACTS) return;
+    this.#notices.told(news);
+    if (news.some(({ kind }) => kind === 'replicas-changed')) this.#roster.note(this.hosts);
   }
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {
@@ -383,14 +364,28 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.forwarding.retry();
   }
 
+  /** Once the shards are open, their logs say who votes. */
+  #standingNow(): Standing['kind'] {
+    if (this.hosts.length === 0) return this.#firstVote.standing.kind;
+    return this.#roster.votesHere(this.hosts) ? 'voter' : 'learner';
+  }
+
+  replicas(): ReplicasStatus {
+    return this.#roster.status(this.hosts);
+  }
+  planReplicas(change: ReplicaChange): Planned {
+    return this.#roster.plan(change, this.hosts);
+  }
+
   status(): ReplicaStatus {
+    const { standing } = this.#firstVote;
     return {
       self: this.self,
       clusterId: this.clusterId,
-      standing: this.#standing.kind,
-      missing: this.#standing.kind === 'forming' ? this.#standing.missing : [],
-      formed: this.#disk.identity.formedWith[this.self] !== undefined,
-      ...this.#votes.of(this.#standing.kind, this.hosts),
+      standing: this.#standingNow(),
+      missing: standing.kind === 'forming' ? standing.missing : [],
+      formed: Object.keys(this.#disk.identity.formedWith).length > 0,
+      ...this.#votes.of(this.#standingNow(), this.hosts),
       clocks: [...this.#clocks.offsets()].map(([id, aheadMs]) => ({ id, aheadMs })),
       logBytes: this.#storage.logBytes(),
       ...this.#diskWatch.status(),

@@ -26,6 +26,7 @@ import {
   restoringMachine,
 } from '../machine/index.js';
 import {
+  type Configuration,
   configurationOf,
   createPaxos,
   type Effect,
@@ -43,7 +44,7 @@ import {
 import { applyEntry, begunOf } from './apply-entry.js';
 import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { type DueTimer, GroupTimers } from './group-timers.js';
-import { HashAudit } from './hash-audit.js';
+import { DIVERGED, HashAudit } from './hash-audit.js';
 import { ElectionWatch, type Measures } from './measures.js';
 import type { Clock, LogRecord, Storage } from './ports.js';
 import { readRecords, ShardLog } from './shard-log.js';
@@ -187,6 +188,11 @@ export class ShardHost {
     const id = this.#nextId++;
     this.#readDone.set(id, done);
     this.step({ kind: 'read', id });
+  }
+
+  /** Ends the configuration behind what was proposed so far. Whether it did is seen in the status: nobody is told. */
+  reconfigure(next: Configuration): void {
+    this.step({ kind: 'reconfigure', id: this.#nextId++, next });
   }
 
   peerDied(peer: ReplicaId): void {
@@ -374,12 +380,8 @@ export class ShardHost {
   }
 
   #expire(due: DueTimer): void {
-    const command: GroupCommand = {
-      kind: 'group.expire',
-      group: due.group,
-      timer: due.timer,
-      token: due.token,
-    };
+    const { group, timer, token } = due;
+    const command: GroupCommand = { kind: 'group.expire', group, timer, token };
     this.submit(command, (outcome) => {
       if (outcome.kind !== 'overloaded') return;
       this.#timers.again(due, EXPIRE_RETRY_MS, this.#around.clock.monotonic());
@@ -392,9 +394,6 @@ export class ShardHost {
   }
 
   #diverged(problem: string): void {
-    this.#around.fatal(
-      `shard ${this.shard}: ${problem}. This replica applied something else than the others: it stops rather than serve it. ` +
-        'Move its data directory aside, keep it for a bug report, and bring the replica back empty.',
-    );
+    this.#around.fatal(`shard ${this.shard}: ${problem}. ${DIVERGED}`);
   }
 }

@@ -1,6 +1,7 @@
 import type { Log, ReplicaId } from '../kernel/index.js';
 import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
 import type { Standing } from './formation.js';
+import type { Members } from './members.js';
 import type { ReplicaOptions, Votes } from './options.js';
 import type { Peers } from './peers.js';
 import type { ShardHost } from './shard-host.js';
@@ -41,20 +42,17 @@ function withoutOne(sets: readonly ReadonlySet<ReplicaId>[]): readonly ReadonlyS
 /** Which replicas vote, as this one sees it; a leader says in the log when that changes. */
 export class VoteWatch {
   readonly #self: ReplicaId;
-  readonly #quorums: QuorumSystem;
+  readonly #members: Members;
   readonly #peers: Peers;
   readonly #log: Log;
-  readonly #all: ReadonlySet<ReplicaId>;
-  readonly #max: number;
+  #max: { readonly of: QuorumSystem; readonly failures: number } | undefined;
   #told = '';
 
-  constructor({ self, quorums, replicas, log }: ReplicaOptions, peers: Peers) {
+  constructor({ self, log }: ReplicaOptions, peers: Peers, members: Members) {
     this.#self = self;
-    this.#quorums = quorums;
+    this.#members = members;
     this.#peers = peers;
     this.#log = log;
-    this.#all = new Set(replicas.map(({ id }) => id));
-    this.#max = failuresTolerated(this.#all, quorums, { led: false });
   }
 
   of(standing: Standing['kind'], hosts: readonly ShardHost[]): Votes {
@@ -65,11 +63,19 @@ export class VoteWatch {
     const led = hosts.every(({ leadership }) => leadership.leader !== undefined);
     return {
       ...this.#peers.levels(),
-      quorums: this.#quorums.name,
+      quorums: this.#members.quorums.name,
       peers,
-      failuresTolerated: failuresTolerated(voters, this.#quorums, { led }),
-      failuresToleratedMax: this.#max,
+      failuresTolerated: failuresTolerated(voters, this.#members.quorums, { led }),
+      failuresToleratedMax: this.#failuresMax(),
     };
+  }
+
+  /** With all of them there. It takes a while for many replicas, and is the same until they change. */
+  #failuresMax(): number {
+    const { quorums, ids } = this.#members;
+    if (this.#max?.of !== quorums)
+      this.#max = { of: quorums, failures: failuresTolerated(new Set(ids), quorums, { led: false }) };
+    return this.#max.failures;
   }
 
   /** Once a second. */
@@ -82,7 +88,7 @@ export class VoteWatch {
     const text = lost.join(', ');
     if (text === this.#told) return;
     this.#told = text;
-    if (text === '') this.#log.info(`all ${this.#all.size} replicas vote`);
+    if (text === '') this.#log.info(`all ${this.#members.ids.length} replicas vote`);
     else
       this.#log.warn(
         left > 0

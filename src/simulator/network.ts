@@ -94,6 +94,7 @@ export class SimulatedNetwork {
           this.#carry(link, side, 256, 'droppable', (to) => to.handler.onUp(id, hello));
         }
       },
+      setPeers: () => undefined,
       close: () => {
         this.gone(id, true);
         return Promise.resolve();

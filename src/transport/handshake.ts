@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, MalformedBytesError, type ReplicaId, replicaId } from '../kernel/index.js';
-import { agreementFound, differences, type Hello } from '../replica/index.js';
+import { agreementFound, differences, disksOf, type Hello, isMember, numberOf } from '../replica/index.js';
 
 /**
  * The first frame from either end: the sender's id and the id that it wants to reach. A later hello frame updates it.
@@ -58,12 +58,15 @@ function isHello(value: unknown): value is Hello {
     shards,
     incarnation,
     formedWith,
+    founded,
+    membership,
     agreement,
     restoredFrom,
     featureLevel,
     position,
     positions,
     leaving,
+    peer,
     kafka,
     http,
   } = value;
@@ -71,6 +74,10 @@ function isHello(value: unknown): value is Hello {
     [clusterId, incarnation].every((text) => typeof text === 'string') &&
     [id, shards].every(Number.isInteger) &&
     isTexts(formedWith) &&
+    (founded === undefined || isRecord(founded)) &&
+    (membership === undefined ||
+      (isRecord(membership) && Number.isInteger(membership['number']) && isTexts(membership['disks']))) &&
+    (peer === undefined || isAddress(peer)) &&
     (agreement === undefined || isTexts(agreement)) &&
     (restoredFrom === undefined || typeof restoredFrom === 'string') &&
     [featureLevel, position].every((number) => number === undefined || Number.isInteger(number)) &&
@@ -94,7 +101,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 export interface Expectation {
   /** The replica that this end called; undefined when it was called. */
   readonly called: ReplicaId | undefined;
-  readonly peers: ReadonlySet<ReplicaId>;
+  readonly peers: { has(id: ReplicaId): boolean };
+  /** What the replica itself has against the other one. */
+  readonly refuses?: (hello: Hello) => string | undefined;
 }
 
 /** How the refusal ends of a call that found nothing wrong, by a replica that had waited for one. */
@@ -120,10 +129,12 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
     return `${us} answers at the address that ${them} has for replica ${theirs.target}: correct the address there`;
   if (beginsElsewhere(own, hello))
     return `${us} and ${them} do not begin with the same: restore the same backup on every replica of the cluster, with the same --cluster-id and --at`;
+  const gone = expectation.refuses?.(hello);
+  if (gone !== undefined) return gone;
   const disagree = disagreement(own, hello, us, them);
   if (disagree !== undefined) return disagree;
   if (!peers.has(theirs.self))
-    return `${them} is not in the configuration of ${us}: start all replicas with the list that the cluster was first started with, or stop ${them}`;
+    return `${them} is not in the configuration of ${us}: start all replicas with the list that the cluster was first started with, let ${them} join (quorate replicas add), or stop it`;
   if (hello.shards !== own.shards)
     return `${them} has ${hello.shards} shards, ${us} has ${own.shards}: start both with the number that the cluster was first started with`;
   if (called === undefined && theirs.self < own.replicaId) return `${them} called ${us}, and ${ONLY_ASKED}`;
@@ -135,9 +146,28 @@ const beginsElsewhere = (own: Hello, hello: Hello): boolean =>
   [own, hello].every(({ formedWith }) => Object.keys(formedWith).length === 0) &&
   own.restoredFrom !== hello.restoredFrom;
 
+/**
+ * Whether the two need not list the same replicas: the cluster has changed them since it was formed, or one of the two has no
+ * vote, and the other says that the cluster was formed without it.
+ */
+function changesReplicas(own: Hello, hello: Hello): boolean {
+  if (numberOf(own) > 0 || numberOf(hello) > 0) return true;
+  const joins = (one: Hello, other: Hello): boolean =>
+    !isMember(one) && isMember(other) && disksOf(other)[one.replicaId] === undefined;
+  return joins(own, hello) || joins(hello, own) || isJoiner(own) || isJoiner(hello);
+}
+/** It belongs to a cluster that was formed without it. */
+const isJoiner = (hello: Hello): boolean => {
+  const disks = disksOf(hello);
+  return Object.keys(disks).length > 0 && disks[hello.replicaId] === undefined;
+};
+
 /** A difference in what all replicas must have alike: it could make two quorums that do not meet, or two leases at once. */
 function disagreement(own: Hello, hello: Hello, us: string, them: string): string | undefined {
-  const found = differences(agreementFound(hello), agreementFound(own));
+  const joins = changesReplicas(own, hello);
+  const found = differences(agreementFound(hello), agreementFound(own)).filter(
+    ({ fixed }) => !fixed || !joins,
+  );
   if (found.length === 0) return undefined;
   const texts = found.map(({ name, theirs, ours }) => `${name} ${theirs}, ${us} ${ours}`);
   const remedy = found[0]!.fixed

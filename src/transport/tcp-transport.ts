@@ -1,8 +1,8 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { addressText, type Log, type ReplicaId } from '../kernel/index.js';
-import type { Hello, Transport, TransportHandler } from '../replica/index.js';
+import { type Address, addressText, type Log, type ReplicaId } from '../kernel/index.js';
+import type { Hello, PeerAddresses, Transport, TransportHandler } from '../replica/index.js';
 import { Link, type LinkEvents, type LinkOptions } from './link.js';
-import { ONLY_ASKED } from './handshake.js';
+import { type Expectation, ONLY_ASKED } from './handshake.js';
 import type { Urgency } from './send-queue.js';
 
 export interface TcpTransportOptions extends Partial<LinkOptions> {
@@ -44,7 +44,9 @@ export function createTcpTransport(options: TcpTransportOptions): Transport {
 class TcpTransport implements Transport {
   readonly #options: TcpTransportOptions;
   readonly #link: LinkOptions;
-  readonly #peers: ReadonlySet<ReplicaId>;
+  /** Where each is called, in turn: where the cluster says that it is, then where the settings do. */
+  readonly #peers = new Map<ReplicaId, readonly Address[]>();
+  readonly #turn = new Map<ReplicaId, number>();
   readonly #links = new Map<ReplicaId, Link>();
   readonly #all = new Set<Link>();
   /** Every open socket, including those that still connect and those that only deliver a refusal. */
@@ -62,7 +64,7 @@ class TcpTransport implements Transport {
 
   constructor(options: TcpTransportOptions) {
     this.#options = options;
-    this.#peers = new Set(options.peers.map(({ id }) => id));
+    for (const { id, host, port } of options.peers) this.#peers.set(id, [{ host, port }]);
     this.#link = {
       frameBytesMax: options.frameBytesMax ?? 64 * 1024 * 1024,
       queueBytesMax: options.queueBytesMax ?? 64 * 1024 * 1024,
@@ -87,9 +89,35 @@ class TcpTransport implements Transport {
         resolve();
       });
     });
-    for (const id of this.#peers)
-      if (id < this.#options.self) this.#connect(id);
-      else this.#askLater(id);
+    for (const id of this.#peers.keys()) this.#look(id);
+  }
+
+  #look(id: ReplicaId): void {
+    if (id < this.#options.self) this.#connect(id);
+    else this.#askLater(id);
+  }
+
+  setPeers(peers: readonly PeerAddresses[]): void {
+    const settings = new Map(this.#options.peers.map((each) => [each.id, each]));
+    const before = new Set(this.#peers.keys());
+    this.#peers.clear();
+    for (const { id, addresses } of peers) {
+      const own = settings.get(id);
+      const further = own === undefined || addresses.some((each) => same(each, own)) ? [] : [own];
+      this.#peers.set(id, [...addresses, ...further]);
+      if (!before.has(id) && this.#server !== undefined) this.#look(id);
+    }
+    if (this.#server !== undefined) this.#server.maxConnections = this.#peers.size + STRANGERS_MAX;
+    for (const [id, link] of [...this.#links])
+      if (!this.#peers.has(id)) link.end('it is none of the replicas of the cluster any more');
+  }
+
+  /** Undefined: nobody has said where it is, or it is no peer any more. */
+  #addressOf(id: ReplicaId): Address | undefined {
+    const addresses = this.#peers.get(id) ?? [];
+    const turn = this.#turn.get(id) ?? 0;
+    this.#turn.set(id, turn + 1);
+    return addresses[turn % addresses.length];
   }
 
   send(peer: ReplicaId, message: Uint8Array, urgency: Urgency): boolean {
@@ -113,8 +141,10 @@ class TcpTransport implements Transport {
   // ---- connecting and accepting ----
 
   #connect(id: ReplicaId): void {
-    if (this.#closed) return;
-    const { host, port } = this.#options.peers.find((peer) => peer.id === id)!;
+    if (this.#closed || !this.#peers.has(id)) return;
+    const address = this.#addressOf(id);
+    if (address === undefined) return this.#connectLater(id);
+    const { host, port } = address;
     const socket = this.#tracked(connect({ host, port }));
     const fail = (error: NodeJS.ErrnoException): void => {
       socket.destroy();
@@ -136,7 +166,7 @@ class TcpTransport implements Transport {
   }
 
   #connectLater(id: ReplicaId): void {
-    if (this.#closed) return;
+    if (this.#closed || !this.#peers.has(id)) return;
     if (id > this.#options.self) return this.#askLater(id);
     const { reconnectMs = 20, reconnectMsMax = 1_000, random = Math.random } = this.#options;
     const caller = this.#callers.get(id) ?? { backOffMs: reconnectMs, timer: undefined, readyAt: undefined };
@@ -158,6 +188,7 @@ class TcpTransport implements Transport {
   #askLater(id: ReplicaId): void {
     const { askAfterMs = 2_000, random = Math.random } = this.#options;
     const ask = (): void => {
+      if (!this.#peers.has(id)) return;
       if (this.#links.has(id)) this.#askLater(id);
       else this.#connect(id);
     };
@@ -194,7 +225,11 @@ class TcpTransport implements Transport {
         if (called !== undefined) this.#connectLater(called);
       },
     };
-    const expectation = { called, peers: this.#peers };
+    const expectation: Expectation = {
+      called,
+      peers: this.#peers,
+      refuses: (hello) => this.#handler!.refuses(hello),
+    };
     this.#all.add(new Link(socket, expectation, this.#hello!, this.#link, events));
   }
 
@@ -223,7 +258,9 @@ class TcpTransport implements Transport {
   /** Asks whether a peer whose link broke still listens. */
   #probe(peer: ReplicaId, [delayMs, ...rest]: readonly number[]): void {
     if (this.#closed || !this.#lost.has(peer)) return;
-    const { host, port } = this.#options.peers.find(({ id }) => id === peer)!;
+    const address = this.#addressOf(peer);
+    if (address === undefined) return;
+    const { host, port } = address;
     const socket = this.#tracked(connect({ host, port }));
     // It listens, or its system has not closed everything yet.
     const later = (): void => {
@@ -254,3 +291,5 @@ class TcpTransport implements Transport {
     else this.#options.log.info(message);
   }
 }
+
+const same = (a: Address, b: Address): boolean => a.host === b.host && a.port === b.port;

@@ -86,7 +86,7 @@ export class SimulatedNetwork {
   readonly #time: VirtualTime;
   readonly #nodes = new Map<
     ReplicaId,
-    { hello: () => Hello; handler: TransportHandler; peers: ReadonlySet<ReplicaId> }
+    { hello: () => Hello; handler: TransportHandler; peers: Set<ReplicaId> }
   >();
   /** Why links were refused. */
   readonly refusals: string[] = [];
@@ -108,7 +108,8 @@ export class SimulatedNetwork {
   }
 
   /** `peers`: as the configuration of `self` has them. */
-  connect(self: ReplicaId, peers: ReadonlySet<ReplicaId>): Transport {
+  connect(self: ReplicaId, configured: ReadonlySet<ReplicaId>): Transport {
+    const peers = new Set(configured);
     const reach = (peer: ReplicaId): boolean =>
       this.#linked.has(key(self, peer)) && !this.#cut.has(key(self, peer));
     return {
@@ -132,6 +133,15 @@ export class SimulatedNetwork {
       },
       helloChanged: () => {
         for (const peer of this.#nodes.keys()) if (peer !== self) this.#introduce(self, peer);
+      },
+      setPeers: (now) => {
+        const ids = new Set(now.map(({ id }) => id));
+        for (const id of peers) if (!ids.has(id)) this.#unlink(self, id);
+        peers.clear();
+        for (const id of ids) {
+          peers.add(id);
+          if (this.#nodes.has(id) && !this.#linked.has(key(self, id))) this.#introduce(self, id);
+        }
       },
       close: () => {
         this.#drop(self);
@@ -159,13 +169,28 @@ export class SimulatedNetwork {
       const [called, caller] = a < b ? [first, second] : [second, first];
       const [to, from] = [this.hello(called.hello()), this.hello(caller.hello())];
       const reason =
-        refusal(to, introduction(from, to.replicaId), { called: undefined, peers: called.peers }) ??
-        refusal(from, introduction(to, from.replicaId), { called: to.replicaId, peers: caller.peers });
+        refusal(to, introduction(from, to.replicaId), {
+          called: undefined,
+          peers: called.peers,
+          refuses: (hello) => called.handler.refuses(hello),
+        }) ??
+        refusal(from, introduction(to, from.replicaId), {
+          called: to.replicaId,
+          peers: caller.peers,
+          refuses: (hello) => caller.handler.refuses(hello),
+        });
       if (reason !== undefined) return void this.refusals.push(reason);
       this.#linked.add(key(a, b)).add(key(b, a));
       caller.handler.onUp(to.replicaId, to);
       called.handler.onUp(from.replicaId, from);
     });
+  }
+
+  #unlink(a: ReplicaId, b: ReplicaId): void {
+    if (!this.#linked.delete(key(a, b))) return;
+    this.#linked.delete(key(b, a));
+    this.#nodes.get(a)?.handler.onDown(b, 'it is no peer any more');
+    this.#nodes.get(b)?.handler.onDown(a, 'it is no peer any more');
   }
 
   #drop(self: ReplicaId): void {

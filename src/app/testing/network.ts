@@ -46,6 +46,8 @@ export class MemoryNetwork {
         for (const to of this.#nodes.values())
           if (this.#up.has(pair(id, to.id))) this.#deliver(id, to, () => to.handler.onUp(id, hello));
       },
+      // All replicas of a test cluster are there from the start.
+      setPeers: () => undefined,
       close: () => {
         this.gone(id);
         return Promise.resolve();

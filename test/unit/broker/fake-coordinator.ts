@@ -222,6 +222,7 @@ export class FakeCoordinator implements Coordinator {
         size: this.topics.size,
       },
       ends: this.ends,
+      replicas: { number: 0, current: null, plan: null, lastNumber: 0, removed: [] },
       registers: { get: () => undefined, list: () => [], fenceOf: () => null, recordCount: 0 },
       groups: {
         heartbeat: (question) => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { replicaId } from '../../../src/kernel/index.js';
+import { majority } from '../../../src/paxos/index.js';
+import { Members } from '../../../src/replica/members.js';
+import type { ReplicaAddress } from '../../../src/replica/options.js';
 import { Peers } from '../../../src/replica/peers.js';
 import type { Hello } from '../../../src/replica/index.js';
 
@@ -17,14 +20,14 @@ const hello = (id: number, featureLevel: number): Hello => ({
   http: undefined,
 });
 
+const membersOf = (replicas: readonly ReplicaAddress[]): Members =>
+  new Members({ self: ONE, replicas, quorums: majority(replicas.map(({ id }) => id)) });
+
 /** As replica 1 of three, which runs the new version. */
 function peersOfOne(): Peers {
   const address = { kafka: { host: 'localhost', port: 9092 } };
-  return new Peers(
-    ONE,
-    [ONE, TWO, THREE].map((id) => ({ id, ...address })),
-    NEW,
-  );
+  const replicas = [ONE, TWO, THREE].map((id) => ({ id, ...address }));
+  return new Peers(ONE, membersOf(replicas), NEW);
 }
 
 describe('what all replicas can apply', () => {
@@ -68,8 +71,8 @@ describe('what all replicas can apply', () => {
   });
 
   it('is its own level where it is alone', () => {
-    expect(new Peers(ONE, [{ id: ONE, kafka: { host: 'localhost', port: 9092 } }], NEW).featureLevel).toBe(
-      NEW,
-    );
+    expect(
+      new Peers(ONE, membersOf([{ id: ONE, kafka: { host: 'localhost', port: 9092 } }]), NEW).featureLevel,
+    ).toBe(NEW);
   });
 });

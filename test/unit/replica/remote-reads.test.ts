@@ -2,6 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { monotonicMs, replicaId, shardId } from '../../../src/kernel/index.js';
 import { createMachine } from '../../../src/machine/index.js';
 import type { ReadOutcome } from '../../../src/replica/index.js';
+import { majority } from '../../../src/paxos/index.js';
+import { Members } from '../../../src/replica/members.js';
 import { Peers } from '../../../src/replica/peers.js';
 import { RemoteReads } from '../../../src/replica/remote-reads.js';
 
@@ -11,7 +13,14 @@ const SHARD = shardId(0);
 describe('a read at a replica that has won an election and does not serve yet', () => {
   it('waits: what is applied here may lack what was acknowledged', () => {
     let serves = false;
-    const peers = new Peers(SELF, [{ id: SELF, kafka: { host: 'here', port: 1 } }]);
+    const peers = new Peers(
+      SELF,
+      new Members({
+        self: SELF,
+        replicas: [{ id: SELF, kafka: { host: 'here', port: 1 } }],
+        quorums: majority([SELF]),
+      }),
+    );
     const outcomes: ReadOutcome[] = [];
     const reads = new RemoteReads(
       {

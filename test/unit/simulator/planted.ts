@@ -233,16 +233,11 @@ const SHELL: readonly Mutant[] = [
     "if (room === 'none' || this.#storage.logBytes() - this.#floorBytes < threshold) return;",
     'return;',
   ),
-  mutant(
-    'replica/replica',
-    'a replica without a vote votes',
-    'return this.#openShards(false);',
-    'return this.#openShards(true);',
-  ),
+  mutant('replica/first-vote', 'a replica without a vote votes', '\n    open(false);', '\n    open(true);'),
   mutant(
     'replica/formation',
     'a disk that is another one is not known as such',
-    'if (expected !== undefined && expected !== identity.incarnation)',
+    'if (formed && knows && expected !== identity.incarnation)',
     'if (false)',
   ),
   mutant(
@@ -266,14 +261,14 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/recovery',
     'a replica starts with another list of replicas',
-    '.filter(({ fixed }) => fixed)',
+    '.filter(({ fixed }) => fixed && found.joined !== true && numberOf(found) === 0)',
     '.filter(() => false)',
   ),
   mutant(
-    'replica/replica',
+    'replica/first-vote',
     'the shards open before the peers are remembered',
-    'this.#disk.save({ ...this.#disk.identity, formedWith, levels: this.peers.formed() }, () => {',
-    '((_a, then) => then())({ formedWith, levels: this.peers.formed() }, () => {',
+    'disk.save({ ...disk.identity, formedWith, founded, levels: peers.formed() }, () => {',
+    '((_a, then) => then())({ formedWith, founded, levels: peers.formed() }, () => {',
   ),
   mutant(
     'replica/shard-host',
@@ -669,10 +664,10 @@ const WORKER: readonly Mutant[] = [
 /** In rooms between the large ones: the identity of a disk, snapshots, hand-over, time, static members. */
 const SEAMS: readonly Mutant[] = [
   mutant(
-    'replica/replica',
+    'replica/first-vote',
     'a second word of a peer opens the shards before the peers are remembered',
-    'if (this.#disk.remembers(formedWith)) return',
-    'if (this.#disk.identity.formedWith === formedWith) return',
+    'if (disk.remembers(formedWith)) return',
+    'if (disk.identity.formedWith === formedWith) return',
   ),
   mutant(
     'replica/snapshot-installer',
@@ -689,7 +684,7 @@ const SEAMS: readonly Mutant[] = [
   mutant(
     'replica/disk-positions',
     'how far a disk has come is forgotten by a restart',
-    'Object.assign(this.#heard, identity.positions);',
+    'for (const [id, position] of Object.entries(identity.positions ?? {})) this.#heard.set(id, position);',
     '',
   ),
   mutant(

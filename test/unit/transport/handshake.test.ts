@@ -69,7 +69,7 @@ describe('replicas that must not talk', () => {
   it('are not configured as peers', async () => {
     await bothRefuse(
       [helloOf(1), helloOf(9)],
-      'replica 9 is not in the configuration of replica 1: start all replicas with the list that the cluster was first started with, or stop replica 9',
+      'replica 9 is not in the configuration of replica 1: start all replicas with the list that the cluster was first started with, let replica 9 join (quorate replicas add), or stop it',
     );
   });
 });

@@ -59,6 +59,7 @@ export class TestReplica {
       onDied: (peer) => this.events.push({ kind: 'died', peer }),
       onRefused: ({ replicaId: peer }) => this.refused.push(peer),
       onMessage: (peer, message) => this.onMessage(peer, Buffer.from(message)),
+      refuses: () => undefined,
     });
   }
 

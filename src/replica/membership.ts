@@ -1,0 +1,25 @@
+/** Which disks have a vote, by what a disk or a peer says. */
+
+import { codec, type ReplicaId } from '../kernel/index.js';
+import { quorumDescription, type QuorumDescription } from '../paxos/index.js';
+import type { Membership } from './ports.js';
+
+/** What a disk or a Hello says of who decides. */
+type Says = {
+  readonly formedWith: Readonly<Record<string, string>>;
+  readonly membership?: Membership;
+};
+
+/** How many changes of the replicas it knows of. */
+export const numberOf = ({ membership }: Says): number => membership?.number ?? 0;
+/** The disks that have a vote, as far as it knows. Empty: it belongs to no cluster yet. By replica id. */
+export const disksOf = ({ membership, formedWith }: Says): Readonly<Record<string, string>> =>
+  membership?.disks ?? formedWith;
+/** It belongs to a cluster, with a vote. */
+export const isMember = (
+  of: Says & { readonly replicaId: ReplicaId; readonly incarnation: string },
+): boolean => disksOf(of)[of.replicaId] === of.incarnation;
+
+/** As shard 0 holds it. */
+export const quorumBytes = (quorums: QuorumDescription): Uint8Array =>
+  codec.encode(quorumDescription, quorums);

@@ -1,0 +1,148 @@
+import { expect, it } from '@jest/globals';
+import { replicaId, shardId } from '../../../src/kernel/index.js';
+import type { Replica } from '../../../src/replica/index.js';
+import type { ReplicaChange } from '../../../src/replica/replica-plans.js';
+import { blankDisk } from '../../../src/storage/index.js';
+import { commit, offsetAt } from '../../harness/commits.js';
+import { SimulatedCluster } from '../../harness/simulated-world.js';
+
+const [ONE, TWO, THREE] = [replicaId(1), replicaId(2), replicaId(3)];
+const [FOUR, FIVE] = [replicaId(4), replicaId(5)];
+const FACTS = shardId(0);
+
+/** Asks a replica for a change of the replicas. */
+async function change(cluster: SimulatedCluster, asked: ReplicaChange, at?: Replica): Promise<string> {
+  const replica = at ?? cluster.any;
+  const planned = replica.planReplicas(asked);
+  if ('problem' in planned) return planned.problem;
+  let outcome = 'nothing';
+  replica.submitAnywhere(FACTS, planned.command, (answer) => {
+    outcome = answer.kind !== 'ok' ? answer.kind : answer.reply.error;
+  });
+  await cluster.time.advance(500);
+  return outcome;
+}
+
+/** Commits through whichever replica leads, and says how many were refused. */
+async function commits(cluster: SimulatedCluster, count: number): Promise<number> {
+  let taken = 0;
+  for (let offset = 1; offset <= count; offset++) {
+    for (const replica of cluster.replicas.values()) {
+      const shard = replica.shardOf(commit(0).group);
+      if (replica.serves(shard))
+        replica.submit(shard, commit(offset), ({ kind }) => (taken += kind === 'ok' ? 1 : 0));
+    }
+    await cluster.time.advance(50);
+  }
+  return taken;
+}
+
+const standings = (cluster: SimulatedCluster) =>
+  [...cluster.replicas].map(([id, replica]) => {
+    const { standing, shards } = replica.status();
+    return { id, standing, replicas: shards.map(({ configuration }) => configuration.replicas.join()) };
+  });
+
+it('a replica that lost its disk gets its vote back by a plan, and keeps it over restarts', async () => {
+  const cluster = new SimulatedCluster({ compactionBytes: 8 * 1024 });
+  await cluster.startAll();
+  await commits(cluster, 40);
+  cluster.kill(THREE);
+  cluster.disks.set(THREE, blankDisk());
+  await cluster.start(THREE);
+  await cluster.time.advance(2_000);
+  expect(cluster.replicas.get(THREE)!.status().standing).toBe('learner');
+  expect(await change(cluster, { replace: [THREE] })).toBe('NONE');
+  expect(await commits(cluster, 100)).toBeGreaterThan(90);
+  const three = { standing: 'voter', replicas: ['1,2,3', '1,2,3'] };
+  expect(standings(cluster)).toEqual([ONE, TWO, THREE].map((id) => ({ id, ...three })));
+  expect(cluster.any.replicas().view).toMatchObject({ number: 1, plan: null, removed: [{ id: 3 }] });
+  // Its vote counts: it and one other are a quorum.
+  cluster.kill(ONE);
+  await cluster.time.advance(3_000);
+  expect(await commits(cluster, 20)).toBeGreaterThan(15);
+  for (const id of [TWO, THREE]) cluster.kill(id);
+  for (const id of [THREE, TWO, ONE]) await cluster.start(id);
+  await cluster.time.advance(5_000);
+  expect(standings(cluster).map(({ standing }) => standing)).toEqual(['voter', 'voter', 'voter']);
+  expect(cluster.fatal).toEqual([]);
+});
+
+it('the disk that was replaced is refused for ever', async () => {
+  const cluster = new SimulatedCluster();
+  await cluster.startAll();
+  cluster.kill(THREE);
+  const old = cluster.disks.get(THREE)!;
+  cluster.disks.set(THREE, blankDisk());
+  await cluster.start(THREE);
+  await cluster.time.advance(2_000);
+  expect(await change(cluster, { replace: [THREE] })).toBe('NONE');
+  await cluster.time.advance(5_000);
+  cluster.kill(THREE);
+  cluster.disks.set(THREE, old);
+  await cluster.start(THREE);
+  await cluster.time.advance(5_000);
+  expect(cluster.network.refusals.join('\n')).toContain('replica 3 was removed from the cluster');
+  for (const id of [ONE, TWO])
+    expect(
+      cluster.replicas
+        .get(id)!
+        .status()
+        .peers.find((peer) => peer.id === THREE),
+    ).toMatchObject({ up: false });
+});
+
+it('one replica becomes three, then five, then three others, and nothing is lost', async () => {
+  const cluster = new SimulatedCluster({ replicas: 1, compactionBytes: 8 * 1024 });
+  await cluster.startAll();
+  await commits(cluster, 60);
+  const added = (ids: readonly (typeof ONE)[]): ReplicaChange => ({
+    add: ids.map((id) => ({
+      id,
+      peer: { host: 'simulated', port: 7000 + id },
+      kafka: { host: 'simulated', port: 9000 + id },
+      http: null,
+    })),
+  });
+  expect(await change(cluster, added([TWO, THREE]))).toBe('NONE');
+  for (const id of [TWO, THREE]) {
+    cluster.disks.set(id, blankDisk());
+    await cluster.start(id, { ids: [ONE, TWO, THREE] });
+  }
+  await cluster.time.advance(6_000);
+  expect(standings(cluster)).toEqual(
+    [ONE, TWO, THREE].map((id) => ({ id, standing: 'voter', replicas: ['1,2,3', '1,2,3'] })),
+  );
+  cluster.kill(ONE);
+  await cluster.time.advance(3_000);
+  expect(await commits(cluster, 20)).toBeGreaterThan(15);
+  await cluster.start(ONE, { ids: [ONE] });
+  await cluster.time.advance(3_000);
+
+  for (const id of [FOUR, FIVE]) {
+    cluster.disks.set(id, blankDisk());
+    await cluster.start(id, { ids: [ONE, TWO, THREE, FOUR, FIVE] });
+  }
+  expect(await change(cluster, added([FOUR, FIVE]))).toBe('NONE');
+  await cluster.time.advance(8_000);
+  expect(standings(cluster).map(({ replicas }) => replicas[0])).toEqual(Array(5).fill('1,2,3,4,5'));
+  expect(await change(cluster, { remove: [ONE, TWO] })).toBe('NONE');
+  await cluster.time.advance(10_000);
+  expect(standings(cluster)).toEqual(
+    expect.arrayContaining(
+      [THREE, FOUR, FIVE].map((id) => ({ id, standing: 'voter', replicas: ['3,4,5', '3,4,5'] })),
+    ),
+  );
+  for (const id of [ONE, TWO]) expect(cluster.replicas.get(id)!.status().standing).toBe('learner');
+  expect(
+    cluster.replicas
+      .get(FIVE)!
+      .brokers()
+      .map(({ id }) => id),
+  ).toEqual([3, 4, 5]);
+  for (const id of [ONE, TWO]) cluster.kill(id);
+  expect(await commits(cluster, 20)).toBeGreaterThan(15);
+  await cluster.time.advance(1_000);
+  for (const id of [THREE, FOUR, FIVE]) expect(offsetAt(cluster.replicas.get(id)!)).toBe(20);
+  expect(cluster.fatal).toEqual([]);
+});
