@@ -180,7 +180,8 @@ function persisted(s: State, id: PersistId, now: MonotonicMs): void {
 function receive(s: State, from: ReplicaId, message: Message, now: MonotonicMs): void {
   const peer = s.sender(from, now);
   if (peer === undefined) return;
-  if (peer.heardAt === undefined || now - peer.heardAt > s.options.electionTimeoutMs) peer.steadySince = now;
+  const silentMs = peer.heardAt === undefined ? Infinity : now - peer.heardAt;
+  if (peer.steadySince === undefined || silentMs > s.options.electionTimeoutMs) peer.steadySince = now;
   peer.heardAt = now;
   if (s.diskStallsFrom !== undefined && writes(message)) return;
   // What is chosen is so for everybody: it may be asked for and told across configurations.

@@ -15,6 +15,12 @@ import type { State } from './state.js';
 import { asFollower, deposed } from './step-down.js';
 import { sendAgain } from './stream.js';
 
+/**
+ * Election timeouts that the first campaign after a start leaves to peers of a higher priority. Processes that start together
+ * are slow, and what leads wrongly then stays so until it is quiet for long.
+ */
+const FIRST_CAMPAIGN_WAITS = 2;
+
 /** Campaigns when the leader is dead or silent, half an interval later per electable peer of a higher priority. */
 export function tickFollower(s: State, follower: Follower, now: MonotonicMs): void {
   if (!s.votes || now < follower.backOffUntil) return;
@@ -27,8 +33,17 @@ export function tickFollower(s: State, follower: Follower, now: MonotonicMs): vo
   );
   // Nobody may promise anything before the lease grants end.
   const mayFrom = Math.max(from, s.leaseGrantUntil);
-  if (now < mayFrom + (ahead.length * s.options.heartbeatIntervalMs) / 2) return;
+  if (now < mayFrom + (ahead.length * s.options.heartbeatIntervalMs) / 2 + startsSlowly(s)) return;
   if (mayTakeOver(s, now)) startCampaign(s, now, undefined);
+}
+
+/** Milliseconds. Who was heard and did not die will campaign once it runs; its priority comes with its first answer. */
+function startsSlowly(s: State): number {
+  if (s.metLeader) return 0;
+  for (const { steadySince, answeredAt, votes, priority } of s.peers.values())
+    if (steadySince !== undefined && votes && (answeredAt === undefined || priority > s.priority))
+      return FIRST_CAMPAIGN_WAITS * s.options.electionTimeoutMs;
+  return 0;
 }
 
 /** This replica did not run for a while. What the others said meanwhile is still to be read. */
@@ -41,7 +56,7 @@ export function stalled(s: State, ms: number): void {
 export function peerDied(s: State, id: ReplicaId, now: MonotonicMs): void {
   const peer = s.peers.get(id);
   if (peer === undefined) return;
-  peer.answeredAt = undefined;
+  peer.steadySince = peer.answeredAt = undefined;
   if (s.role.kind !== 'follower' || s.role.leader !== id) return;
   s.leaderDiedAt = now;
   s.setLeader(s.role, undefined);

@@ -5,7 +5,7 @@ import { type QuorumSystem, reachedBy } from './quorum.js';
 export interface Peer {
   readonly id: ReplicaId;
   heardAt: MonotonicMs | undefined;
-  /** Since when it has been heard without a break of an election timeout. */
+  /** Since when it has been heard without a break of an election timeout. Undefined: never, or its process has ended since. */
   steadySince: MonotonicMs | undefined;
   /** When it last answered a heartbeat of ours: the link works both ways, and what follows is fresh. */
   answeredAt: MonotonicMs | undefined;

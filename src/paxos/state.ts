@@ -98,6 +98,8 @@ export class State {
   readonly leaderSilence: Silence;
   /** Since when the leader is known to be dead, without waiting for its silence to end. */
   leaderDiedAt: MonotonicMs | undefined;
+  /** Somebody has led since this process began. */
+  metLeader = false;
   /** How long it leads in place of a preferred leader before it hands over. Longer after each loss. */
   returnAfterMs = 0;
   tookOverAt: MonotonicMs | undefined;
@@ -237,6 +239,7 @@ export class State {
   }
 
   announceLeadership(): void {
+    this.metLeader ||= this.leader() !== undefined;
     this.effects.push({ kind: 'leadership', leadership: this.leadership() });
   }
 
