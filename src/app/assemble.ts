@@ -146,6 +146,7 @@ function brokerSettings(settings: Settings): BrokerSettings {
     topicsMax: settings.topicsMax,
     commitOwnership: settings.commitOwnership,
     membersMoveMs: settings.membersMoveMs,
+    heartbeatHoldMs: settings.heartbeatHoldMs,
     topicPartitionsDefault: autoCreatePartitions,
     autoCreateTopics: { enabled: autoCreateTopics, partitions: autoCreatePartitions },
   };

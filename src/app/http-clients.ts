@@ -77,6 +77,7 @@ export class HttpClients {
 
   /** What came is no request, or not in time. */
   #failed(code: string | undefined, socket: Socket): void {
+    if (socket.destroyed) return;
     if (code === TIMED_OUT && socket.bytesRead > 0) this.#say(socket, 'its request did not come in time');
     // An answer that is under way would be cut in two.
     if (this.#busy.has(socket) || !socket.writable) return void socket.destroy();

@@ -13,6 +13,7 @@ import {
 } from '../wire/index.js';
 import type { CloseCause, Counters } from './counters.js';
 import { Exchange, type ExchangeOwner } from './exchange.js';
+import { beatsInTheBackground } from './held-heartbeats.js';
 import type { BrokerSettings } from './settings.js';
 import type { Turns, Worker } from './turns.js';
 
@@ -95,6 +96,10 @@ export class Connection implements ExchangeOwner, Worker {
   #inFlight = 0;
   #inFlightBytes = 0;
   readonly #closing = new Map<string, () => void>();
+  #beatsInTheBackground = false;
+  /** Frames that came with the one that is started, and after it. */
+  #behind = 0;
+  #atNextRequest: (() => void) | undefined;
   #paused = false;
   #closed = false;
   #draining = false;
@@ -151,7 +156,13 @@ export class Connection implements ExchangeOwner, Worker {
       if (!(error instanceof WireError)) throw error;
       return this.#malformed(error);
     }
+    if (this.#waiting.length > 0) this.#nextRequestHasCome();
     this.#pump();
+  }
+  #nextRequestHasCome(): void {
+    const action = this.#atNextRequest;
+    this.#atNextRequest = undefined;
+    action?.();
   }
 
   /** Starts what has come, as far as there are room and time; then decides whether to read on. */
@@ -168,6 +179,7 @@ export class Connection implements ExchangeOwner, Worker {
         turns.later(this);
         break;
       }
+      this.#behind = this.#waiting.length - started - 1;
       if (this.#start(this.#waiting[started]!)) started++;
     }
     if (this.#closed) return;
@@ -267,6 +279,15 @@ export class Connection implements ExchangeOwner, Worker {
   }
   takeBack(key: string): void {
     this.#closing.delete(key);
+  }
+  named(software: string): void {
+    this.#beatsInTheBackground = beatsInTheBackground(software);
+  }
+  get mayHold(): boolean {
+    return this.#beatsInTheBackground && this.#behind === 0 && !this.#draining;
+  }
+  untilNextRequest(action: () => void): void {
+    this.#atNextRequest = action;
   }
   #runClosing(count: number): void {
     for (const [key, action] of [...this.#closing].slice(0, count)) {

@@ -9,7 +9,8 @@ import {
   listGroups,
 } from './handlers/admin.js';
 import { apiVersions, describeCluster, findCoordinator, metadata } from './handlers/cluster.js';
-import { heartbeat, joinGroup, leaveGroup, syncGroup } from './handlers/membership.js';
+import { heartbeat } from './handlers/heartbeat.js';
+import { joinGroup, leaveGroup, syncGroup } from './handlers/membership.js';
 import { offsetCommit, offsetDelete, offsetFetch } from './handlers/offsets.js';
 import { fetch, listOffsets, produce } from './handlers/partitions.js';
 import { createPartitions, createTopics, deleteTopics } from './handlers/topics.js';

@@ -29,6 +29,12 @@ export interface ExchangeOwner {
   /** The action runs when the connection ends, unless it is taken back before. A connection keeps a bounded number. */
   whenClosed(key: string, action: () => void): void;
   takeBack(key: string): void;
+  /** The client has said what it is (KIP-511). */
+  named(software: string): void;
+  /** A heartbeat may wait: its client does not wait for the answer, and has sent nothing after it. */
+  readonly mayHold: boolean;
+  /** The action runs when another request comes over the connection. */
+  untilNextRequest(action: () => void): void;
   closeSilently(why: string): void;
 }
 

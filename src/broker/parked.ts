@@ -10,7 +10,7 @@ export type Release<News> =
   | { readonly kind: 'coordinator-lost' }
   | { readonly kind: 'stopping' };
 
-export type ParkedKind = 'join' | 'sync' | 'fetch';
+export type ParkedKind = 'join' | 'sync' | 'fetch' | 'heartbeat';
 
 /** What a request waits for. Each is optional: a Fetch has only a deadline, a JoinGroup only news and its shard. */
 interface Wait<News> {
@@ -27,6 +27,8 @@ interface Wait<News> {
 export interface Parked {
   /** Takes it out without an answer: its connection ended. */
   cancel(): void;
+  /** Answers it now, as at its deadline. */
+  wake(): void;
 }
 
 /** Without a deadline: sorts behind all others. */
@@ -43,7 +45,7 @@ export class ParkedTable<News> {
   readonly #byKey = new Map<string, Set<Entry<News>>>();
   readonly #byShard = new Map<ShardId, Set<Entry<News>>>();
   readonly #deadlines = new DeadlineHeap<Entry<News>>();
-  readonly #counts: Record<ParkedKind, number> = { join: 0, sync: 0, fetch: 0 };
+  readonly #counts: Record<ParkedKind, number> = { join: 0, sync: 0, fetch: 0, heartbeat: 0 };
   #armedFor = NEVER;
   #disarm: (() => void) | undefined;
 
@@ -76,6 +78,10 @@ export class ParkedTable<News> {
   news(key: string, news: News): void {
     this.#releaseAll(this.#byKey.get(key), { kind: 'news', news });
   }
+  /** Answers all that wait under a key, as at their deadline. */
+  wake(key: string): void {
+    this.#releaseAll(this.#byKey.get(key), { kind: 'deadline' });
+  }
   coordinatorLost(shard: ShardId): void {
     this.#releaseAll(this.#byShard.get(shard), { kind: 'coordinator-lost' });
   }
@@ -86,6 +92,9 @@ export class ParkedTable<News> {
     this.#armedFor = NEVER;
   }
 
+  release(entry: Entry<News>, how: Release<News>): void {
+    if (this.remove(entry)) entry.wait.released(how);
+  }
   remove(entry: Entry<News>): boolean {
     if (!this.#all.delete(entry)) return false;
     const { key, shard, kind } = entry.wait;
@@ -97,10 +106,7 @@ export class ParkedTable<News> {
   }
 
   #releaseAll(entries: Iterable<Entry<News>> | undefined, how: Release<News>): void {
-    if (entries !== undefined) for (const entry of [...entries]) this.#release(entry, how);
-  }
-  #release(entry: Entry<News>, how: Release<News>): void {
-    if (this.remove(entry)) entry.wait.released(how);
+    if (entries !== undefined) for (const entry of [...entries]) this.release(entry, how);
   }
 
   #arm(): void {
@@ -117,7 +123,7 @@ export class ParkedTable<News> {
     const now = this.#now();
     for (let first = this.#deadlines.first(); first !== undefined; first = this.#deadlines.first()) {
       if (first.deadline > now) break;
-      this.#release(first, { kind: 'deadline' });
+      this.release(first, { kind: 'deadline' });
     }
     this.#arm();
   }
@@ -138,6 +144,9 @@ class Entry<News> implements Parked, Due {
   }
   cancel(): void {
     this.#table.remove(this);
+  }
+  wake(): void {
+    this.#table.release(this, { kind: 'deadline' });
   }
 }
 

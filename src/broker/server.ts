@@ -15,6 +15,7 @@ import { awaitedKey, type AwaitedNews, type BrokerContext } from './context.js';
 import { type BrokerCounters, type CloseCause, Counters } from './counters.js';
 import { dispatch, UNKNOWN_API_VERSIONS } from './dispatch.js';
 import { DrainRequests } from './drain-requests.js';
+import { heartbeatsHear, heldKey } from './held-heartbeats.js';
 import { type Listener, tcpListener } from './listener.js';
 import { ParkedTable } from './parked.js';
 import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
@@ -170,6 +171,7 @@ class TcpBroker implements Broker, ConnectionHost {
   }
   drain(group: GroupId, members: readonly MemberId[]): void {
     this.#context.drains.ask(group, members);
+    this.#context.parked.wake(heldKey(group));
   }
   #closeListeners(): void {
     this.#takesNoMore = true;
@@ -212,7 +214,8 @@ class TcpBroker implements Broker, ConnectionHost {
     return this.counters.snapshot({ connectionsOpen: this.#connections.size, parked });
   }
 
-  #news(news: { readonly kind: string }): void {
+  #news(news: { readonly kind: string; readonly group?: GroupId }): void {
+    heartbeatsHear(news, this.#context);
     if (news.kind !== 'join-answer' && news.kind !== 'sync-answer') return;
     const awaited = news as AwaitedNews;
     this.#context.parked.news(awaitedKey(awaited.kind, awaited.group, awaited.memberId), awaited);

@@ -22,6 +22,11 @@ export interface BrokerSettings {
   readonly membersMoveMs: number;
   /** How long `stop` waits for answers under way, after that. Milliseconds. */
   readonly stopGraceMs: number;
+  /**
+   * The longest time for which the heartbeat of a steady member waits for news of its group, at most a sixth of its session. Only
+   * of clients that do not wait for the answer. 0: all are answered at once. Milliseconds.
+   */
+  readonly heartbeatHoldMs: number;
   /** The longest time an empty Fetch is held, whatever the client asks for. Milliseconds. */
   readonly fetchHoldMsMax: number;
   /** Whose commit of a partition is taken: its owner's alone, or as in Kafka that of any member. */
@@ -42,6 +47,7 @@ export const DEFAULT_BROKER_SETTINGS: BrokerSettings = {
   outgoingBytesMax: 16 * 1024 * 1024,
   membersMoveMs: 6_000,
   stopGraceMs: 5_000,
+  heartbeatHoldMs: 3_000,
   fetchHoldMsMax: 300_000,
   commitOwnership: 'owner',
   topicPartitionsMax: 10_000,

@@ -13,6 +13,8 @@ export interface GroupClientOptions extends Pick<ConnectionOptions, 'connect'> {
   readonly instanceId: string | null;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** A heartbeat may be held until there is news. Default: `requestTimeoutMs`. */
+  readonly heartbeatTimeoutMs?: number;
 }
 
 export interface TopicPartition {
@@ -87,7 +89,12 @@ export class GroupClient {
   }: Membership): Promise<{ readonly code: number; readonly drain: boolean }> {
     const { group: groupId, instanceId: groupInstanceId } = this.#options;
     const body = { groupId, groupInstanceId, memberId, generationId: generation };
-    const { errorCode: code, drain } = await this.#send('control', HEARTBEAT, body);
+    const { errorCode: code, drain } = await this.#send(
+      'control',
+      HEARTBEAT,
+      body,
+      this.#options.heartbeatTimeoutMs,
+    );
     return { code, drain };
   }
 

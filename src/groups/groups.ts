@@ -37,6 +37,7 @@ import type {
   GroupOutcome,
   Groups,
   GroupSummary,
+  HeartbeatAnswer,
   HeartbeatQuestion,
   PartitionTokens,
 } from './types/views.js';
@@ -228,7 +229,7 @@ export class ShardGroups implements Groups {
 
   // ---- GroupsView ----
 
-  heartbeat(question: HeartbeatQuestion): { readonly error: Verdict; readonly renew: boolean } {
+  heartbeat(question: HeartbeatQuestion): HeartbeatAnswer {
     const group = this.#group(question.group);
     return group === undefined ? { error: 'UNKNOWN_MEMBER_ID', renew: false } : heartbeat(group, question);
   }

@@ -272,7 +272,8 @@ export class WorkerMachine {
 
   #beat(answer: Beat): void {
     this.#isBeating = false;
-    this.#heartbeatAt = this.#now + this.#settings.heartbeatIntervalMs;
+    // From when it left: the coordinator may have held it, and is not to miss the next one for as long again.
+    this.#heartbeatAt = Math.max(this.#now, answer.sentAt + this.#settings.heartbeatIntervalMs);
     if (answer.memberId !== this.#memberId || answer.generation !== this.#generation || !this.#beats())
       return;
     const isJoining = this.#phase === 'joining' || this.#phase === 'syncing';

@@ -77,6 +77,14 @@ export type CheckedOptions = Required<Omit<WorkerOptions, 'instanceId' | 'create
   readonly createTopics: { readonly partitions: number } | null;
 };
 
+/** The longest time for which Quorate holds a heartbeat, and of the session. Milliseconds. */
+const HELD_MS_MAX = 3_000;
+const HELD_OF_SESSION = 1 / 6;
+/** Twice as long as a heartbeat may be held, and as any request. */
+export function heartbeatTimeoutMs({ sessionTimeoutMs, requestTimeoutMs }: CheckedOptions): number {
+  return Math.max(requestTimeoutMs, 2 * Math.min(HELD_MS_MAX, sessionTimeoutMs * HELD_OF_SESSION));
+}
+
 /** With all defaults. Throws TypeError that says what to give instead. */
 export function checkedOptions(options: WorkerOptions): CheckedOptions {
   const { sessionTimeoutMs = 10_000, rebalanceTimeoutMs = 60_000 } = options;

@@ -9,7 +9,7 @@ import { Handlers } from './handlers.js';
 import { ThreadedHeartbeats } from './heartbeats/threaded.js';
 import { WorkerMachine } from './machine.js';
 import type { Effect, Held, Input } from './machine-types.js';
-import { checkedOptions, type CheckedOptions, type WorkerOptions } from './options.js';
+import { checkedOptions, type CheckedOptions, heartbeatTimeoutMs, type WorkerOptions } from './options.js';
 import { loopBlocked, missingTopics, problemOf, WorkerError } from './problems.js';
 import { type Place, placeOutside } from './place.js';
 import { Positions } from './positions.js';
@@ -26,7 +26,15 @@ const NEVER_MS = 2 ** 31 - 1;
 
 const clientOptions = (options: CheckedOptions): GroupClientOptions => {
   const { brokers, group, clientId, instanceId, requestTimeoutMs } = options;
-  return { brokers, group, clientId, instanceId, requestTimeoutMs, connectTimeoutMs: requestTimeoutMs };
+  const timeouts = { requestTimeoutMs, connectTimeoutMs: requestTimeoutMs };
+  return {
+    brokers,
+    group,
+    clientId,
+    instanceId,
+    ...timeouts,
+    heartbeatTimeoutMs: heartbeatTimeoutMs(options),
+  };
 };
 
 export interface WorkerHealth {

@@ -15,6 +15,7 @@ export const apiVersions: Handler<'ApiVersions'> = (request, exchange) => {
   const named = [request.clientSoftwareName, request.clientSoftwareVersion];
   if (exchange.version >= 3 && !named.every((name) => SOFTWARE_NAME.test(name)))
     return exchange.answer({ errorCode: errorCode('INVALID_REQUEST'), apiKeys: [] });
+  exchange.owner.named(request.clientSoftwareName);
   // No features: group.version would promise the consumer group protocol (KIP-848), and keys 68 and 69 are not answered.
   exchange.answer({ errorCode: 0, apiKeys: advertisedVersions() });
 };

@@ -23,11 +23,12 @@ import type { ParkedKind, Release } from '../parked.js';
 import type { Coordinator } from '../../replica/index.js';
 import { NOT_COORDINATOR } from '../refusals.js';
 import { PROTOCOLS_MAX } from '../request-limits.js';
-import { settle, settleRead } from '../settle.js';
+import { settle } from '../settle.js';
 
 const NO_GENERATION = -1;
 const NO_BYTES = Buffer.alloc(0);
-const instanceOf = (name: string | null): InstanceId | null => (name === null ? null : instanceId(name));
+export const instanceOf = (name: string | null): InstanceId | null =>
+  name === null ? null : instanceId(name);
 
 export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
@@ -210,52 +211,6 @@ function park(
   // Applied here after the lead was lost: the news will be told by another replica.
   if (!context.coordinator.serves(shard)) return released({ kind: 'coordinator-lost' });
   exchange.parkedAs(context.parked.park({ kind, shard, key, released }));
-}
-
-/**
- * The request that must cost least: no promise, no closure, no log entry, no disk. Answered from applied state under the
- * lease; without it by a read that costs a round trip.
- */
-export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
-  const { coordinator, drains } = context;
-  if (request.groupId === '') return exchange.answer(heartbeatReply(errorCode('INVALID_GROUP_ID'), false));
-  const group = groupId(request.groupId);
-  const shard = coordinator.shardOf(group);
-  const member = asMemberId(request.memberId);
-  const question = {
-    group,
-    generation: generation(request.generationId),
-    memberId: member,
-    instanceId: instanceOf(request.groupInstanceId),
-  };
-  if (coordinator.serves(shard) && coordinator.leaseHolds(shard)) {
-    const { error, renew } = coordinator.peek(shard).groups.heartbeat(question);
-    if (renew) coordinator.touch(group, member);
-    const reply = heartbeatReply(errorCode(error), drains.counts(group, member));
-    return exchange.answerUnderLease(shard, reply, heartbeatRefused);
-  }
-  const answer = (code: number): void => exchange.answer(heartbeatReply(code, drains.counts(group, member)));
-  coordinator.read(
-    shard,
-    settleRead(
-      context,
-      'heartbeat',
-      ({ groups }) => {
-        const { error, renew } = groups.heartbeat(question);
-        if (renew) coordinator.touch(group, member);
-        answer(errorCode(error));
-      },
-      answer,
-    ),
-  );
-};
-
-const HEARTBEAT_OK: ReplyOf<'Heartbeat'> = { errorCode: 0 };
-const HEARTBEAT_REFUSED: ReplyOf<'Heartbeat'> = { errorCode: NOT_COORDINATOR };
-const heartbeatRefused = (): ReplyOf<'Heartbeat'> => HEARTBEAT_REFUSED;
-function heartbeatReply(code: number, drain: boolean): ReplyOf<'Heartbeat'> {
-  if (drain) return { errorCode: code, drain };
-  return code === 0 ? HEARTBEAT_OK : { errorCode: code };
 }
 
 export const leaveGroup: Handler<'LeaveGroup'> = (request, exchange, context) => {

@@ -2,7 +2,7 @@ import type { Generation, InstanceId, MemberId } from '../../kernel/index.js';
 import type { GroupCommand } from '../types/commands.js';
 import type { RebalanceTrigger } from '../types/history.js';
 import type { GroupError, GroupReply, Verdict } from '../types/replies.js';
-import type { HeartbeatQuestion } from '../types/views.js';
+import type { HeartbeatAnswer, HeartbeatQuestion } from '../types/views.js';
 import { syncAnswer, syncRefused } from './answers.js';
 import { becomeStable } from './assignment.js';
 import { afterRemoval, quietTimeIsUp, openBarrier, openBarrierWhenAllWait } from './barrier.js';
@@ -24,10 +24,7 @@ function validateGeneration(
 }
 
 /** A read: heartbeats of a stable group change nothing that is replicated. */
-export function heartbeat(
-  group: ClassicGroup,
-  question: HeartbeatQuestion,
-): { readonly error: Verdict; readonly renew: boolean } {
+export function heartbeat(group: ClassicGroup, question: HeartbeatQuestion): HeartbeatAnswer {
   const verdict = validateGeneration(group, question.memberId, question.instanceId, question.generation);
   if (verdict !== 'NONE') return { error: verdict, renew: false };
   switch (group.state) {
@@ -36,8 +33,11 @@ export function heartbeat(
     case 'PreparingRebalance':
       return { error: 'REBALANCE_IN_PROGRESS', renew: true };
     case 'CompletingRebalance':
-    case 'Stable':
       return { error: 'NONE', renew: true };
+    case 'Stable': {
+      const steadyForMs = group.members.get(question.memberId)!.sessionTimeoutMs;
+      return { error: 'NONE', renew: true, steadyForMs };
+    }
   }
 }
 

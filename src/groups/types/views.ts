@@ -77,10 +77,17 @@ export interface HeartbeatQuestion {
   readonly instanceId: InstanceId | null;
 }
 
+export interface HeartbeatAnswer {
+  readonly error: Verdict;
+  /** The session starts again from now. Also with REBALANCE_IN_PROGRESS. */
+  readonly renew: boolean;
+  /** In a stable group, where nothing changes for the member before there is news: its session. Milliseconds. */
+  readonly steadyForMs?: number;
+}
+
 /** Reads of the groups of one shard. */
 export interface GroupsView {
-  /** `renew`: the session starts again from now. Also with REBALANCE_IN_PROGRESS. */
-  heartbeat(question: HeartbeatQuestion): { readonly error: Verdict; readonly renew: boolean };
+  heartbeat(question: HeartbeatQuestion): HeartbeatAnswer;
   /** Undefined: nothing was committed, or it expired, or the topic was deleted and created again. */
   committed(group: GroupId, topic: TopicName, partition: number): CommittedOffset | undefined;
   /** All of a group's offsets. Empty for an unknown group. */

@@ -22,7 +22,7 @@ const frame = <K extends ApiKey>(
 const heartbeat = frame(12, 3, heartbeatOf('billing'));
 const HEARTBEAT_ANSWER_BYTES = 14;
 const allTopics = frame(3, 6, { topics: null });
-const NOTHING_PARKED = { join: 0, sync: 0, fetch: 0 };
+const NOTHING_PARKED = { join: 0, sync: 0, fetch: 0, heartbeat: 0 };
 
 function parks({ coordinator }: Bench): void {
   coordinator.addTopic('tenants', 1);

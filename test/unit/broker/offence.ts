@@ -119,7 +119,7 @@ export async function offence(
   expect(closedBy(made)).toEqual({ [cause]: 1 });
   expect(made.broker.snapshot()).toMatchObject({
     connectionsOpen: 1,
-    parked: { join: 0, sync: 0, fetch: 0 },
+    parked: { join: 0, sync: 0, fetch: 0, heartbeat: 0 },
   });
   expect((await other.call(12, 3, heartbeatOf('billing'))).errorCode).toBe(0);
   return { offender, made };

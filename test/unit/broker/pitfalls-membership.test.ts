@@ -18,11 +18,11 @@ describe('docs/clients.md', () => {
     const join = joiner.call(11, 5, joinOf('billing'));
     const sync = syncer.call(14, 3, syncOf('billing'));
     expect(await joiner.silent(join)).toBe(true);
-    expect(broker.snapshot().parked).toEqual({ join: 1, sync: 1, fetch: 0 });
+    expect(broker.snapshot().parked).toEqual({ join: 1, sync: 1, fetch: 0, heartbeat: 0 });
     coordinator.moveLead(2);
     expect((await join).errorCode).toBe(16);
     expect((await sync).errorCode).toBe(16);
-    expect(broker.snapshot().parked).toEqual({ join: 0, sync: 0, fetch: 0 });
+    expect(broker.snapshot().parked).toEqual({ join: 0, sync: 0, fetch: 0, heartbeat: 0 });
     // And so is everything that comes after.
     expect((await joiner.call(12, 3, heartbeatOf('billing'))).errorCode).toBe(16);
     expect((await joiner.call(9, 4, fetchOffsetsOf('billing', 'tenants'))).errorCode).toBe(16);

@@ -369,10 +369,10 @@ const TRANSPORT: readonly Mutant[] = [
 
 const BROKER: readonly Mutant[] = [
   mutant(
-    'broker/handlers/membership',
+    'broker/handlers/heartbeat',
     'a heartbeat under the lease renews nothing',
-    '    if (renew) coordinator.touch(group, member);\n    const reply',
-    '    const reply',
+    '    if (renew) coordinator.touch(group, member);\n    const drain',
+    '    const drain',
   ),
   mutant(
     'broker/handlers/offsets',
