@@ -39,6 +39,18 @@ export class AdminClient {
     }
   }
 
+  /** What each replica that answers says. */
+  async everybody<T>(path: string): Promise<readonly T[]> {
+    const asked = this.#urls.map(async (url) => {
+      const response = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(2_000) });
+      return response.ok ? ((await response.json()) as T) : undefined;
+    });
+    const answers = await Promise.allSettled(asked);
+    return answers.flatMap((each) =>
+      each.status === 'fulfilled' && each.value !== undefined ? [each.value] : [],
+    );
+  }
+
   /**
    * The state of a shard, from the first replica that gives it. Throws AdminClientError when none does, and when it ends before all
    * has come: then ask again.

@@ -4,10 +4,13 @@ import type { AddressesJson } from './shapes.js';
 import type {
   ForwardableCommand,
   Outcome,
+  Planned,
   ReadAllOutcome,
   ReadOutcome,
   Refusal,
+  ReplicaChange,
   ReplicaMeasures,
+  ReplicasStatus,
   ReplicaStatus,
   SnapshotOutcome,
 } from '../replica/index.js';
@@ -61,6 +64,9 @@ export interface AdminSource {
   createTopic(name: string, partitions: number): Promise<TopicOutcome>;
   deleteTopic(name: string): Promise<TopicOutcome>;
   growTopic(name: string, partitions: number): Promise<TopicOutcome>;
+  /** The replicas of the cluster, as applied and seen here. */
+  replicas(): ReplicasStatus;
+  planReplicas(change: ReplicaChange): Planned;
   /** A linearizable read of a shard that is led here. */
   read(shard: ShardId): Promise<ReadOutcome>;
   /** A linearizable read of a shard, at any replica. */

@@ -224,6 +224,64 @@ export interface StatusJson {
   readonly broker: Readonly<Record<string, number>>;
 }
 
+export interface ReplicaJson {
+  readonly id: number;
+  /** The incarnation of the data directory that votes; empty for a new one that was not met. */
+  readonly disk: string;
+  /** Where the other replicas call it. */
+  readonly peers: string;
+  readonly kafka: string;
+  readonly http: string | null;
+  readonly up: boolean;
+  readonly votes: boolean;
+  /** It runs with another data directory than the one that votes. */
+  readonly otherDisk: boolean;
+  /** How many shards it leads. */
+  readonly leads: number;
+  /** Over all shards, as the replica that answers knows; null for one that is down. */
+  readonly entriesBehind: number | null;
+}
+
+export interface ReplicasJson {
+  /** Which replica answers: links and progress are as this one sees them. */
+  readonly seenBy: number;
+  /** Of the change that led to these replicas; 0: those that the cluster was formed with. */
+  readonly number: number;
+  readonly quorums: string;
+  readonly replicas: readonly ReplicaJson[];
+  readonly plan: {
+    readonly number: number;
+    readonly what: string;
+    /** preparing: new replicas learn, and the plan can be called off. sealing: it cannot any more. */
+    readonly phase: 'preparing' | 'sealing';
+    readonly shards: number;
+    /** Shards where the new replicas have caught up, and shards that have changed. */
+    readonly ready: number;
+    readonly sealed: number;
+    readonly replicas: readonly ReplicaJson[];
+    /** Why it does not go on in the shards that this replica leads. */
+    readonly waits: readonly { readonly shard: number; readonly reason: string }[];
+  } | null;
+  /** Of all plans so far, those that were called off included. */
+  readonly lastNumber: number;
+  readonly removed: readonly { readonly id: number; readonly disk: string }[];
+}
+
+/** What would be done, or was begun. */
+export interface ReplicaPlanJson {
+  readonly number: number;
+  readonly what: string;
+  readonly executed: boolean;
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  readonly quorums: string;
+  /** These get a vote once they have caught up. */
+  readonly learns: readonly { readonly id: number; readonly up: boolean; readonly votes: boolean }[];
+  /** Shards whose leader goes, and moves before. */
+  readonly movesShards: readonly number[];
+  readonly notes: readonly string[];
+}
+
 export interface HealthJson {
   readonly status: 'ok' | 'unavailable';
   readonly reasons: readonly string[];

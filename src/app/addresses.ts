@@ -12,6 +12,10 @@ export const kafkaAddress = ({ host, kafkaHost, kafkaPort }: ReplicaEntry): Addr
   port: kafkaPort,
 });
 
+/** Where the HTTP side of a replica is, where the settings name its port. */
+export const httpAddress = ({ host, httpPort }: ReplicaEntry): Address | undefined =>
+  httpPort === undefined || httpPort === 0 ? undefined : { host, port: httpPort };
+
 /** Where clients reach the HTTP side of a replica; undefined while its port is not known. */
 export function httpUrl(
   { host, httpUrl: advertised }: ReplicaEntry,

@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
 import {
+  addressText,
   type GroupId,
   groupId,
   type HistogramReading,
   type MemberId,
   type ReplicaId,
-  replicaId,
   type ShardId,
   shardId,
   topicId,
@@ -25,11 +25,14 @@ import type {
 import type {
   ForwardableCommand,
   Outcome,
+  Planned,
   ReadAllOutcome,
   ReadOutcome,
   Refusal,
   Replica,
+  ReplicaChange,
   ReplicaMeasures,
+  ReplicasStatus,
   ReplicaStatus,
   SnapshotOutcome,
 } from '../replica/index.js';
@@ -104,12 +107,21 @@ export class ReplicaAdminSource implements AdminSource {
   ): readonly { readonly id: ReplicaId; readonly url: string | undefined }[] {
     const brokers = this.#replica.brokers();
     const told = httpUrlsAt(this.#settings, through);
-    return this.#settings.replicas.map((entry) => {
-      const { id, httpPort } = entry;
+    return brokers.map(({ id, http }) => {
+      const entry = this.#settings.replicas.find((each) => each.id === id);
+      // One that came later says itself where it is, or the plan that brought it.
+      if (entry === undefined)
+        return { id, url: told?.get(id) ?? (http === undefined ? undefined : `http://${addressText(http)}`) };
       // A peer that chooses its port says which when its link is up.
-      const port = httpPort === 0 ? brokers.find((broker) => broker.id === id)?.http?.port : httpPort;
-      return { id: replicaId(id), url: told?.get(id) ?? httpUrl(entry, port) };
+      const port = entry.httpPort === 0 ? http?.port : entry.httpPort;
+      return { id, url: told?.get(id) ?? httpUrl(entry, port) };
     });
+  }
+  replicas(): ReplicasStatus {
+    return this.#replica.replicas();
+  }
+  planReplicas(change: ReplicaChange): Planned {
+    return this.#replica.planReplicas(change);
   }
   brokerCounters(): Readonly<Record<string, number>> {
     return flat(this.#broker.snapshot());

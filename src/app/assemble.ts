@@ -15,7 +15,14 @@ import {
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import { createTcpTransport, type TcpTransportOptions } from '../transport/index.js';
-import { kafkaAddress, kafkaAddressesOf, kafkaListener, kafkaListenerOf, ownEntry } from './addresses.js';
+import {
+  httpAddress,
+  kafkaAddress,
+  kafkaAddressesOf,
+  kafkaListener,
+  kafkaListenerOf,
+  ownEntry,
+} from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
 import type { Settings } from './settings.js';
 
@@ -67,7 +74,12 @@ export async function assemble(
     self,
     clusterId: settings.clusterId,
     shards: settings.shards,
-    replicas: settings.replicas.map((entry) => ({ id: replicaId(entry.id), kafka: kafkaAddress(entry) })),
+    replicas: settings.replicas.map((entry) => ({
+      id: replicaId(entry.id),
+      kafka: kafkaAddress(entry),
+      peer: { host: entry.host, port: entry.peerPort },
+      http: httpAddress(entry),
+    })),
     quorums: quorumSystem(
       settings.quorums,
       settings.replicas.map(({ id }) => replicaId(id)),

@@ -81,7 +81,7 @@ export const SETTINGS = {
       schema: z.array(replicaEntry).min(1).max(9),
       accepts:
         'a list of 1 to 9 replicas such as [{"id":1,"host":"10.0.0.1","peerPort":9192,"kafkaPort":9092,"httpPort":8080}], or in the environment host names such as 1@10.0.0.1,2@10.0.0.2 or quorate-0.quorate,quorate-1.quorate with the ports 9192, 9092 and 8080',
-      help: 'All replicas of the cluster, this one included, the same on every replica. The ids are fixed when the cluster is first started; addresses may change. Port 0 means any free port, chosen at each start; for `peerPort` only in a cluster of one replica. `kafkaHost` is the name clients use when it differs from `host`, `httpUrl` (https://q1.example.com) where they reach HTTP.',
+      help: 'All replicas of the cluster, this one included, the same on every replica. Who they are is fixed when the cluster is first started, and changed by `quorate replicas` from then on: after a change this only says where to call. Addresses may change. Port 0 means any free port, chosen at each start; for `peerPort` only in a cluster of one replica. `kafkaHost` is the name clients use when it differs from `host`, `httpUrl` (https://q1.example.com) where they reach HTTP.',
     }),
     fromText: replicasFromText,
   },
@@ -92,7 +92,7 @@ export const SETTINGS = {
       presetText: '`majority`',
       accepts:
         '{"kind":"majority"}, {"kind":"flexible","prepare":4,"accept":2}, {"kind":"grid","rows":[[1,2,3],[4,5,6],[7,8,9]]} or {"kind":"weighted","weights":{"1":2,"2":1,"3":1},"prepare":3,"accept":2}; in the environment also `majority`',
-      help: 'Which replicas decide: see docs/quorums.md. Each that promises must meet each that accepts. Fixed when the cluster is first started. The same on every replica.',
+      help: 'Which replicas decide: see docs/quorums.md. Each that promises must meet each that accepts. Fixed when the cluster is first started; later it is changed by `quorate replicas` with `--quorums`. The same on every replica.',
     }),
     fromText: quorumsFromText,
   },

@@ -8,6 +8,7 @@ import { table } from './format.js';
 import { addGroups } from './groups.js';
 import { addOffsets } from './offsets.js';
 import { addRecover } from './recover.js';
+import { addReplicas } from './replicas.js';
 import { addRestore } from './restore.js';
 import { addTopics } from './topics.js';
 
@@ -24,6 +25,7 @@ export function createProgram(around: CliSurroundings): Command {
   addGroups(program, ask, around);
   addOffsets(program, ask, around.fail);
   addTopics(program, ask, around.fail);
+  addReplicas(program, around);
   addBackup(program, around);
   addRestore(program, around);
   addRecover(program, around);

@@ -111,6 +111,8 @@ export interface ReplicasStatus {
 export type Planned =
   | {
       readonly command: Extract<ReplicasCommand, { kind: 'replicas.plan' }>;
+      /** Of the new replicas, for people. */
+      readonly quorums: string;
       readonly notes: readonly string[];
     }
   | { readonly problem: string };

@@ -121,11 +121,11 @@ export class Peers {
 
   /** Every replica of the configuration with the address that clients use: as it said itself, else as configured. */
   brokers(): readonly BrokerAddress[] {
-    return this.#members.told.map(({ id, kafka }) => {
+    return this.#members.told.map(({ id, kafka, http }) => {
       const hello = this.#up.get(id);
       const { host, port } = hello?.kafka ?? kafka;
       const up = id === this.#self || hello !== undefined;
-      return { id, host, port, up, leaving: up && this.isLeaving(id), http: hello?.http };
+      return { id, host, port, up, leaving: up && this.isLeaving(id), http: hello?.http ?? http };
     });
   }
   status(): readonly { readonly id: ReplicaId; readonly up: boolean }[] {

@@ -11,6 +11,8 @@ export interface ReplicaChange {
   readonly remove?: readonly ReplicaId[];
   /** These have lost their disks: what runs under their ids now gets their votes. */
   readonly replace?: readonly ReplicaId[];
+  /** The same for those that run and follow without a vote by now. */
+  readonly promote?: readonly ReplicaId[];
   /** As it is by default, where it can be. */
   readonly quorums?: QuorumDescription | undefined;
 }
@@ -39,7 +41,8 @@ export type PlannedChange =
   | { readonly problem: string };
 
 export function planChange(change: ReplicaChange, facts: PlanFacts): PlannedChange {
-  const { add = [], remove = [], replace = [] } = change;
+  const { add = [], remove = [], promote = [] } = change;
+  const replace = [...(change.replace ?? []), ...promote];
   const problem = problemOf(change, facts);
   if (problem !== undefined) return { problem };
   const replicas = [
@@ -49,6 +52,7 @@ export function planChange(change: ReplicaChange, facts: PlanFacts): PlannedChan
     ...add.map((each) => ({ ...each, incarnation: facts.up.get(each.id) ?? '' })),
   ].sort((a, b) => a.id - b.id);
   const ids = replicas.map(({ id }) => id);
+  if (ids.length === 0) return { problem: 'no replica would be left' };
   const quorums = change.quorums ?? facts.quorums;
   const unfit = quorumProblem(quorums, ids);
   if (unfit !== undefined)
@@ -76,9 +80,10 @@ const replaced = (each: ReplicaFacts, { up }: PlanFacts): ReplicaFacts => ({
 });
 
 function problemOf(
-  { add = [], remove = [], replace = [], quorums }: ReplicaChange,
+  { add = [], remove = [], replace: lost = [], promote = [], quorums }: ReplicaChange,
   { current, up, removed }: PlanFacts,
 ): string | undefined {
+  const replace = [...lost, ...promote];
   const named = [...add.map(({ id }) => id), ...remove, ...replace];
   if (named.length === 0 && quorums === undefined) return 'nothing is to change: name a replica';
   const twice = named.find((id, place) => named.indexOf(id) !== place);
@@ -93,6 +98,8 @@ function problemOf(
   }
   for (const id of [...remove, ...replace])
     if (!known.has(id)) return `replica ${id} is not in the cluster: it has ${[...known.keys()].join(', ')}`;
+  for (const id of promote)
+    if (!up.has(id)) return `replica ${id} is not up: start it, and it follows; then it can be promoted`;
   for (const id of replace)
     if (up.get(id) === known.get(id)!.incarnation)
       return `replica ${id} is up with the data directory that has its vote: there is nothing to replace`;
@@ -109,7 +116,6 @@ function lostCopy(
     const away = ids.filter((id) => !caughtUp.has(id));
     return `the cluster has no quorum now (not up with its vote: ${away.join(', ')}): only a quorum can change it. Bring one back; where that is impossible, quorate recover makes a new cluster of a survivor`;
   }
-  if (replicas.length === 0) return 'no replica would be left';
   // A new one is waited for before anything changes; one that is down is not.
   const before2 = new Map(current.map((each) => [each.id, each.incarnation]));
   const willBe = replicas.filter(

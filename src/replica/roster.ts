@@ -1,5 +1,6 @@
-import { type ReplicaId, shardId } from '../kernel/index.js';
+import { codec, type ReplicaId, shardId } from '../kernel/index.js';
 import type { ReplicaFacts } from '../machine/index.js';
+import { quorumDescription, quorumSystem } from '../paxos/index.js';
 import type { Coordinator } from './coordinator.js';
 import type { Members } from './members.js';
 import { disksOf, quorumBytes } from './membership.js';
@@ -116,9 +117,13 @@ export class Roster {
     const planned = planChange(change, { current, quorums, up, caughtUp: voters, removed: view.removed });
     if ('problem' in planned) return planned;
     const { target, what, notes } = planned;
+    const name = quorumSystem(
+      codec.decode(quorumDescription, target.quorums),
+      target.replicas.map(({ id }) => id),
+    ).name;
     const now = { replicas: current, quorums: quorumBytes(quorums) };
     const number = view.lastNumber + 1;
-    return { command: { kind: 'replicas.plan', number, what, current: now, target }, notes };
+    return { command: { kind: 'replicas.plan', number, what, current: now, target }, quorums: name, notes };
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -51,10 +51,11 @@ export interface ClusterOptions {
  */
 export class Cluster {
   readonly directory: string;
-  readonly replicas: readonly ReplicaProcess[];
+  /** Those that were removed from the cluster stay in here. */
+  readonly replicas: ReplicaProcess[];
   readonly #options: ClusterOptions;
 
-  private constructor(directory: string, replicas: readonly ReplicaProcess[], options: ClusterOptions) {
+  private constructor(directory: string, replicas: ReplicaProcess[], options: ClusterOptions) {
     this.directory = directory;
     this.replicas = replicas;
     this.#options = options;
@@ -196,6 +197,28 @@ export class Cluster {
       }),
     );
     return each.flat();
+  }
+
+  /** Starts a further replica on an empty directory, whose settings list it beside those of the first one. Not in the cluster yet. */
+  async join(id: number): Promise<ReplicaProcess> {
+    const first = JSON.parse(readFileSync(this.replicas[0]!.configFile, 'utf8')) as Settings;
+    const [peerPort, kafkaPort, httpPort] = (await freePorts(3)) as [number, number, number];
+    const entry = { id, host: '127.0.0.1', peerPort, kafkaPort, httpPort };
+    const dataDir = join(this.directory, `data-${id}-${peerPort}`);
+    const configFile = join(this.directory, `replica-${id}.json`);
+    mkdirSync(dataDir, { recursive: true });
+    const replicas = [...first.replicas.filter((each) => each.id !== id), entry];
+    writeFileSync(configFile, JSON.stringify({ ...first, replicaId: id, replicas, dataDir }, null, 2));
+    const environment = this.#options.environment?.(id, dataDir) ?? {};
+    const replica = {
+      id,
+      kafka: { host: '127.0.0.1', port: kafkaPort },
+      http: `http://127.0.0.1:${httpPort}`,
+      ...{ dataDir, configFile, environment },
+      child: launch(id, configFile, this.#options, environment),
+    };
+    this.replicas.push(replica);
+    return replica;
   }
 
   async kill(id: number): Promise<void> {

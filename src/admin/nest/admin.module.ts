@@ -3,6 +3,7 @@ import { AdminController } from './admin.controller.js';
 import { BackupController } from './backup.controller.js';
 import { GroupChangesController } from './group-changes.controller.js';
 import { RecordsController } from './records.controller.js';
+import { ReplicasController } from './replicas.controller.js';
 import { TopicsController } from './topics.controller.js';
 import { ADMIN_SOURCE } from './tokens.js';
 
@@ -20,6 +21,7 @@ export class AdminModule {
         AdminController,
         GroupChangesController,
         TopicsController,
+        ReplicasController,
         BackupController,
       ],
       providers: [{ provide: ADMIN_SOURCE, useExisting: source }],

@@ -96,14 +96,7 @@ it('one replica becomes three, then five, then three others, and nothing is lost
   const cluster = new SimulatedCluster({ replicas: 1, compactionBytes: 8 * 1024 });
   await cluster.startAll();
   await commits(cluster, 60);
-  const added = (ids: readonly (typeof ONE)[]): ReplicaChange => ({
-    add: ids.map((id) => ({
-      id,
-      peer: { host: 'simulated', port: 7000 + id },
-      kafka: { host: 'simulated', port: 9000 + id },
-      http: null,
-    })),
-  });
+  const added = (ids: readonly (typeof ONE)[]): ReplicaChange => ({ add: ids.map(place) });
   expect(await change(cluster, added([TWO, THREE]))).toBe('NONE');
   for (const id of [TWO, THREE]) {
     cluster.disks.set(id, blankDisk());
@@ -144,5 +137,45 @@ it('one replica becomes three, then five, then three others, and nothing is lost
   expect(await commits(cluster, 20)).toBeGreaterThan(15);
   await cluster.time.advance(1_000);
   for (const id of [THREE, FOUR, FIVE]) expect(offsetAt(cluster.replicas.get(id)!)).toBe(20);
+  expect(cluster.fatal).toEqual([]);
+});
+
+const place = (id: ReturnType<typeof replicaId>) => ({
+  id,
+  peer: { host: 'simulated', port: 7000 + id },
+  kafka: { host: 'simulated', port: 9000 + id },
+  http: null,
+});
+
+it('one is removed and another added at once; before it was met the plan can be called off, and says what it waits for', async () => {
+  const cluster = new SimulatedCluster();
+  await cluster.startAll();
+  cluster.kill(THREE);
+  const asked = { add: [place(FOUR)], remove: [THREE] };
+  expect(await change(cluster, asked)).toBe('NONE');
+  expect(await change(cluster, { remove: [THREE] })).toBe('PLAN_UNDER_WAY');
+  await cluster.time.advance(3_000);
+  const waits = [...cluster.replicas.values()].flatMap((replica) => [...replica.replicas().waits.values()]);
+  expect(waits).toEqual(Array(2).fill('replica 4 has not been reached'));
+  const cancelled: string[] = [];
+  cluster.any.submitAnywhere(FACTS, { kind: 'replicas.cancel', number: 1 }, ({ kind }) =>
+    cancelled.push(kind),
+  );
+  await cluster.time.advance(500);
+  expect(cancelled).toEqual(['ok']);
+  expect(cluster.any.replicas().view).toMatchObject({ plan: null, number: 0, lastNumber: 1 });
+
+  expect(await change(cluster, asked)).toBe('NONE');
+  cluster.disks.set(FOUR, blankDisk());
+  await cluster.start(FOUR, { ids: [ONE, TWO, THREE, FOUR] });
+  await cluster.time.advance(6_000);
+  expect(cluster.any.replicas().view).toMatchObject({ number: 2, removed: [{ id: 3 }] });
+  // Who was away learns that it was removed, and gets no link.
+  await cluster.start(THREE);
+  await cluster.time.advance(3_000);
+  expect(cluster.network.refusals.join('\n')).toContain('replica 3 was removed from the cluster');
+  cluster.kill(ONE);
+  await cluster.time.advance(3_000);
+  expect(await commits(cluster, 20)).toBeGreaterThan(15);
   expect(cluster.fatal).toEqual([]);
 });
