@@ -31,7 +31,8 @@ export class CrashRehearsals {
   /** A disk is about to do something. `told`: what its replica told others; asked only when it is needed. */
   before(what: string, station: Station, told: () => ReadonlyMap<ShardId, ToldOthers>): void {
     const random = this.#random;
-    if (station.damaged || !random.chance(what === 'directory' ? BEFORE_A_FILE : BEFORE_OTHERS)) return;
+    if (this.#setup.rehearses !== true || station.damaged) return;
+    if (!random.chance(what === 'directory' ? BEFORE_A_FILE : BEFORE_OTHERS)) return;
     this.#trace.reached('a crash was rehearsed');
     const { id: replica, process, reached = 0 } = station;
     const known = told();

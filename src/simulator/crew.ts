@@ -19,6 +19,8 @@ interface Told {
   readonly operations: number;
   readonly goals: readonly string[];
   readonly violation: string | undefined;
+  /** What the process has used so far, user and system. Seconds. */
+  readonly cpuSeconds: number;
 }
 
 /** What a campaign came to. */
@@ -30,6 +32,8 @@ export interface Campaign {
   /** Workers that ended before their share was done. */
   readonly crashed: number;
   readonly seconds: number;
+  /** Of all processes: it says less of what else the machine does than `seconds`. */
+  readonly cpuSeconds: number;
 }
 
 export interface CampaignOptions {
@@ -69,8 +73,10 @@ export async function runCampaign(options: CampaignOptions): Promise<Campaign> {
     () => [seeds / (end - first), (Date.now() - startedAt) / (untilMs - startedAt)],
     () => `${seeds} seeds, ${(seeds / seconds()).toFixed(1)} a second, ${violations} violations`,
   );
-  const hear = (told: Told): void => {
+  const cpu = new Map<ChildProcess, number>();
+  const hear = (child: ChildProcess, told: Told): void => {
     seeds++;
+    cpu.set(child, told.cpuSeconds);
     operations += told.operations;
     for (const goal of told.goals) reached.add(goal);
     if (told.violation === undefined) return;
@@ -85,13 +91,14 @@ export async function runCampaign(options: CampaignOptions): Promise<Campaign> {
         execArgv: [...process.execArgv, ...WORKER_FLAGS],
       });
       children.push(child);
-      child.on('message', hear);
+      child.on('message', (told: Told) => hear(child, told));
       const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
       if (code !== 0 && !options.stop) crashed++;
     }),
   );
   progress.end();
-  return { seeds, operations, violations, reached, crashed, seconds: seconds() };
+  const cpuSeconds = [...cpu.values()].reduce((sum, each) => sum + each, 0);
+  return { seeds, operations, violations, reached, crashed, seconds: seconds(), cpuSeconds };
 }
 
 /** The work of one process of a campaign. */
@@ -104,7 +111,11 @@ export async function runShare({ first, step, end, untilMs, twice, asked }: Shar
         ? undefined
         : `seed ${seed} breaks the-same-seed-is-the-same-run: trace hashes ${verdict.hash} and ${again.hash}`;
     const violation = verdict.violation === undefined ? differs : tell(verdict);
-    const told: Told = { seed, operations: verdict.operations, goals: [...verdict.goals.keys()], violation };
+    const { user, system } = process.cpuUsage();
+    const told: Told = {
+      ...{ seed, operations: verdict.operations, goals: [...verdict.goals.keys()], violation },
+      cpuSeconds: (user + system) / 1e6,
+    };
     process.send!(told);
   }
   process.disconnect();

@@ -12,6 +12,22 @@ interface Inode {
   readonly unsynced: Set<number>;
 }
 
+/** A file that grows keeps so much room behind its end that it is copied seldom. Bytes. */
+const ROOM_BYTES = 16 * 1024;
+/** As long as `bytes`, and zeros behind what was there. */
+function grown(buffer: Buffer, bytes: number): Buffer {
+  const { buffer: memory, byteOffset, length } = buffer;
+  // Only a buffer that was made here has its memory for itself, from the first byte on.
+  if (byteOffset === 0 && roomy.has(memory) && bytes <= memory.byteLength)
+    return Buffer.from(memory, 0, bytes);
+  const larger = new ArrayBuffer(bytes + Math.max(ROOM_BYTES, bytes));
+  roomy.add(larger);
+  const made = Buffer.from(larger, 0, bytes);
+  buffer.copy(made, 0, 0, length);
+  return made;
+}
+const roomy = new WeakSet<ArrayBufferLike>();
+
 type Entry = { readonly inode: Inode } | 'directory';
 
 /** Files and directories by their names. */
@@ -324,7 +340,7 @@ export class SimulatedDisk {
     if (fits === 0 && bytes.length > 0) throw failure('ENOSPC', 'no space left on device');
     this.trouble.room -= Math.max(0, position + fits - inode.bytes.length);
     const end = position + fits;
-    if (end > inode.bytes.length) inode.bytes = Buffer.concat([inode.bytes], end);
+    if (end > inode.bytes.length) inode.bytes = grown(inode.bytes, end);
     inode.bytes.set(bytes.subarray(0, fits), position);
     for (const sector of sectors(position, fits)) inode.unsynced.add(sector);
     return fits;
@@ -380,7 +396,6 @@ function flush(inode: Inode): void {
 function flushSector(inode: Pick<Inode, 'bytes' | 'durable'>, sector: number): void {
   const from = sector * SECTOR_BYTES;
   const part = inode.bytes.subarray(from, from + SECTOR_BYTES);
-  if (from + part.length > inode.durable.length)
-    inode.durable = Buffer.concat([inode.durable], from + part.length);
+  if (from + part.length > inode.durable.length) inode.durable = grown(inode.durable, from + part.length);
   inode.durable.set(part, from);
 }

@@ -41,9 +41,9 @@ export class LeaseWorker {
   }
 
   #begin(lease: Lease): LeasedWork {
-    const { time, random, trace } = this.#around;
+    const { time, random, trace, paceMs } = this.#around;
     return new LeasedWork({
-      ...{ time, random, store: this.#store, lease },
+      ...{ time, random, store: this.#store, lease, paceMs },
       mayWrite: () => !this.#gone(),
       writes: () => undefined,
       refused: () => {

@@ -2,14 +2,13 @@ import type { Random } from '../kernel/index.js';
 import type { FencedStore, Lease } from './fenced-store.js';
 import type { VirtualTime } from './virtual-time.js';
 
-/** Between two writes under a lease, on average. Milliseconds. */
-const WRITES_EVERY_MS = 60;
-
 interface WorkOptions {
   readonly time: Pick<VirtualTime, 'after'>;
   readonly random: Random;
   readonly store: FencedStore;
   readonly lease: Lease;
+  /** Between two writes, on average. Milliseconds. */
+  readonly paceMs: () => number;
   /** Asked before each write. */
   readonly mayWrite: () => boolean;
   /** A write leaves. */
@@ -48,8 +47,8 @@ export class LeasedWork {
   }
 
   #write(): void {
-    const { time, random, store, lease, mayWrite, writes } = this.#options;
-    time.after(random.next() * 2 * WRITES_EVERY_MS, () => {
+    const { time, random, store, lease, paceMs, mayWrite, writes } = this.#options;
+    time.after(random.next() * 2 * paceMs(), () => {
       if (this.#stopped) return;
       store.read(lease.scope, (version) =>
         time.after(0, () => {

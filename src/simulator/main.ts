@@ -26,11 +26,15 @@ const { values } = parseArgs({
     twice: { type: 'boolean', default: false },
     /** Worlds of 3 replicas, 8 shards, 30 s and about 200 operations. */
     reference: { type: 'boolean', default: false },
+    /** As many worlds of the reference as drawn ones: what each kind costs. */
+    speed: { type: 'boolean', default: false },
     workers: { type: 'string' },
     worker: { type: 'string' },
   },
 });
 
+/** How many worlds of each kind are run to say what they cost. */
+const SEEDS_OF_SPEED = 100;
 /** How many seeds run when neither a number nor a time is given. */
 const SEEDS = 200;
 
@@ -40,7 +44,7 @@ const asked: Asked = {
 };
 if (values.worker !== undefined) await runShare(JSON.parse(values.worker) as Share);
 else if (values.seed !== undefined) await replay(Number(values.seed));
-else process.exitCode = await campaign();
+else process.exitCode = values.speed ? await speed() : await campaign(asked);
 
 /** Runs one seed, twice, and says whether both runs were the same. */
 async function replay(seed: number): Promise<void> {
@@ -62,20 +66,27 @@ async function replay(seed: number): Promise<void> {
   console.info(`for the corpus: ${JSON.stringify(small.setup)}`);
 }
 
-async function campaign(): Promise<number> {
+async function speed(): Promise<number> {
+  console.info('worlds of the reference:');
+  const failed = await campaign({ reference: true }, SEEDS_OF_SPEED);
+  console.info('worlds as the seeds draw them:');
+  return (await campaign({}, SEEDS_OF_SPEED)) | failed;
+}
+
+async function campaign(of: Asked, seedsMeant = SEEDS): Promise<number> {
   const first = Number(values.first);
   const timed = values.minutes !== undefined;
-  const { seeds, operations, violations, reached, crashed, seconds } = await runCampaign({
+  const { seeds, operations, violations, reached, crashed, seconds, cpuSeconds } = await runCampaign({
     first,
-    end: first + Number(values.seeds ?? (timed ? Number.MAX_SAFE_INTEGER - first : SEEDS)),
+    end: first + Number(values.seeds ?? (timed ? Number.MAX_SAFE_INTEGER - first : seedsMeant)),
     untilMs: timed ? Date.now() + 60_000 * Number(values.minutes) : Number.MAX_SAFE_INTEGER,
     stop: values.stop,
     twice: values.twice,
-    asked,
+    asked: of,
     workers: values.workers === undefined ? undefined : Number(values.workers),
   });
   console.info(
-    `${seeds} seeds, ${operations} operations, ${violations} violations in ${seconds.toFixed(1)} s (${(seeds / seconds).toFixed(1)} seeds/s)`,
+    `${seeds} seeds, ${operations} operations, ${violations} violations in ${seconds.toFixed(1)} s (${(seeds / seconds).toFixed(1)} seeds/s, ${(cpuSeconds / seeds).toFixed(2)} s of CPU a seed)`,
   );
   const missed = missedGoals(reached, seeds);
   if (missed.length > 0) console.error(`never reached: ${missed.join(', ')}`);

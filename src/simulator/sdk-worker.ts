@@ -19,6 +19,8 @@ import { StoppableTime } from './stoppable-time.js';
 export const WORKERS_GROUP = 'workers';
 const TOPIC = 'work';
 const WORKER_HEARTBEAT_MS = 250;
+/** Between two writes of a worker, on average. Milliseconds. */
+const WRITES_EVERY_MS = 60;
 const DRAIN_MS = 600;
 const TOPICS_REFRESH_MS = 1_000;
 /** How far clocks of processes may run apart; the clocks of replicas count as well. */
@@ -159,7 +161,7 @@ class WorkerLife {
     const scope = `${WORKERS_GROUP}/${topic}/${partition}`;
     const lease = { scope, token: token ?? BigInt(epoch), owner: memberId };
     return new LeasedWork({
-      ...{ time: this.time, random, store: this.#store, lease },
+      ...{ time: this.time, random, store: this.#store, lease, paceMs: () => WRITES_EVERY_MS },
       // As `assertOwned` does.
       mayWrite: () => this.now() < this.machine.sessionEndsAt,
       writes: () =>

@@ -29,6 +29,8 @@ export interface Setup {
   readonly retentionSweepMs: number;
   /** A client fills a record space with this, so that a snapshot is many chunks. Bytes a record; 0: nobody does. */
   readonly bulkBytes: number;
+  /** Whether crashes are rehearsed on copies of the disks, which costs as much as the world itself. */
+  readonly rehearses?: boolean;
   /** What one replica stays when all others have healed. */
   readonly staysBad: StaysBad | undefined;
   /** Whether the healed cluster is watched for longer than a session of a member lasts. */
@@ -53,6 +55,8 @@ export type StaysBad = 'dead' | 'apart' | 'oneLink' | 'flaps';
 
 export const FAULTS_FROM_MS = 500;
 const CLIENTS_OF_REFERENCE = 8;
+/** How many worlds rehearse crashes. */
+const REHEARSING = 0.25;
 
 /** Independent random streams: what one part of the world draws does not change what another one draws. */
 export function stream(seed: number, name: string): Random {
@@ -86,6 +90,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
     bulkBytes: bulky ? 24_000 : 0,
     staysBad: random.chance(0.35) ? random.pick(['dead', 'apart', 'oneLink', 'flaps'] as const) : undefined,
     lingers: random.chance(0.5),
+    rehearses: stream(seed, 'rehearses').chance(REHEARSING),
   };
   const setup =
     asked.reference === true
