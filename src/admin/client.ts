@@ -82,6 +82,18 @@ export class AdminClient {
     throw new AdminClientError(`no replica gives shard ${shard}:\n  ${failures.join('\n  ')}`, 0);
   }
 
+  /** The answer of the first of them alone, and at once. Throws AdminClientError that says why there is none. */
+  async only<T>(path: string): Promise<T> {
+    try {
+      const response = await fetch(`${this.#urls[0]!}${path}`, { signal: AbortSignal.timeout(5_000) });
+      if (!response.ok)
+        throw new AdminClientError(`it answers with status ${response.status}`, response.status);
+      return (await response.json()) as T;
+    } catch (error) {
+      throw error instanceof AdminClientError ? error : new AdminClientError(causeOf(error), 0);
+    }
+  }
+
   async #round(
     method: Method,
     path: string,

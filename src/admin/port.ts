@@ -33,6 +33,12 @@ export type LoopStalls = readonly {
   readonly ms: number;
 }[];
 
+export interface DiskSpace {
+  /** What this process may still write. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
 /** All that the HTTP side may ask of a replica. Reads are of the state as applied here, unless they say otherwise. */
 export interface AdminSource {
   readonly self: ReplicaId;
@@ -48,6 +54,14 @@ export interface AdminSource {
   measures(): ReplicaMeasures;
   /** Of the package. */
   readonly version: string;
+  /** Since this replica was made. Milliseconds. */
+  uptimeMs(): number;
+  /** The file system of the data directory; undefined where the system does not say. Bytes. */
+  diskSpace(): DiskSpace | undefined;
+  /** The settings that should be the same on every replica. */
+  sharedSettings(): Readonly<Record<string, string | number | boolean>>;
+  /** Settings that do not fit together, or not to this machine: each a sentence. */
+  settingsAdvice(): readonly string[];
   shardOf(group: GroupId): ShardId;
   leaderOf(shard: ShardId): ReplicaId | undefined;
   serves(shard: ShardId): boolean;

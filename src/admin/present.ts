@@ -1,4 +1,12 @@
-import { groupId, shardId, topicName, type GroupId, type ShardId, memberId } from '../kernel/index.js';
+import {
+  groupId,
+  quantileBound,
+  shardId,
+  topicName,
+  type GroupId,
+  type ShardId,
+  memberId,
+} from '../kernel/index.js';
 import { endOf, type GroupSummary, type RebalanceRecord, type TopicPartitions } from '../machine/index.js';
 import { lagOf, topicOf } from './lag.js';
 import { page, type PageQuery } from './pages.js';
@@ -218,6 +226,26 @@ export function topics(source: AdminSource): TopicsJson {
   return { asOf: asOf(source, facts), topics: source.view(facts).topics.all() };
 }
 
+function disk(
+  source: AdminSource,
+  { diskRoom, diskStalls, diskWaitingBytes, diskWritesLately }: ReturnType<AdminSource['status']>,
+): StatusJson['disk'] {
+  // A disk that hangs may hang this question, too.
+  const space = diskStalls ? undefined : source.diskSpace();
+  const quickest = (share: number): number | null => {
+    const seconds = quantileBound(diskWritesLately, share);
+    return seconds === undefined ? null : Math.min(seconds, diskWritesLately.bounds.at(-1)!) * 1_000;
+  };
+  return {
+    room: diskRoom,
+    stalls: diskStalls,
+    waitingBytes: diskWaitingBytes,
+    freeBytes: space?.freeBytes ?? null,
+    totalBytes: space?.totalBytes ?? null,
+    writesLately: { count: diskWritesLately.count, p50Ms: quickest(0.5), p99Ms: quickest(0.99) },
+  };
+}
+
 /** `through`: the port that the client came to. */
 export function status(source: AdminSource, pid: number, through?: number): StatusJson {
   const { ready, reasons } = source.readiness();
@@ -226,17 +254,28 @@ export function status(source: AdminSource, pid: number, through?: number): Stat
     replica: source.self,
     clusterId: source.clusterId,
     pid,
+    version: source.version,
+    uptimeMs: Math.round(source.uptimeMs()),
+    featureLevel: { own: replica.featureLevel, all: replica.featureLevelOfAll },
     ready,
     reasons,
     standing: replica.standing,
     addresses: source.addresses(through),
-    peers: replica.peers,
+    peers: replica.peers.map((peer) => ({
+      ...peer,
+      problem: replica.linkProblems.find(({ id }) => id === peer.id)?.reason ?? null,
+    })),
     quorums: replica.quorums,
     failuresTolerated: replica.failuresTolerated,
     failuresToleratedMax: replica.failuresToleratedMax,
+    needed: replica.needed,
     clocks: replica.clocks,
     http: source.httpAddresses(through).map(({ id, url }) => ({ id, url: url ?? null })),
     logBytes: replica.logBytes,
+    disk: disk(source, replica),
+    loopStalls: source.stalls(),
+    settings: source.sharedSettings(),
+    settingsAdvice: source.settingsAdvice(),
     shards: replica.shards.map((shard) => ({
       shard: shard.shard,
       role: shard.leadership.role,
@@ -253,6 +292,9 @@ export function status(source: AdminSource, pid: number, through?: number): Stat
       groups: shard.groups,
       members: shard.members,
       offsets: shard.offsets,
+      behind: shard.leadership.serving
+        ? shard.peers.map(({ id, matched }) => ({ id, slots: Math.max(0, shard.lastSlot - matched) }))
+        : [],
     })),
     broker: source.brokerCounters(),
   };

@@ -188,6 +188,8 @@ interface ShardJson {
   readonly groups: number;
   readonly members: number;
   readonly offsets: number;
+  /** Of a shard that is led here: how many slots each peer does not have on disk yet. */
+  readonly behind: readonly { readonly id: number; readonly slots: number }[];
 }
 /** Where one replica is reached, with the ports that it has chosen where the settings say 0. */
 export interface AddressesJson {
@@ -199,27 +201,64 @@ export interface AddressesJson {
   readonly peers: string;
 }
 
+interface DiskJson {
+  /** enough; scarce or none: this replica takes no proposals. */
+  readonly room: string;
+  /** No write has ended for 2 s. */
+  readonly stalls: boolean;
+  readonly waitingBytes: number;
+  /** Of the file system. Null where the system does not say. */
+  readonly freeBytes: number | null;
+  readonly totalBytes: number | null;
+  /** Writes that had to be durable, of the last half to whole minute. The half and the 99 of 100 that were the quickest took at most so long. */
+  readonly writesLately: {
+    readonly count: number;
+    readonly p50Ms: number | null;
+    readonly p99Ms: number | null;
+  };
+}
+
 export interface StatusJson {
   readonly replica: number;
   readonly clusterId: string;
   readonly pid: number;
+  /** Of the package. */
+  readonly version: string;
+  readonly uptimeMs: number;
+  /** What this replica knows, and what every replica knows: nothing above that is used. */
+  readonly featureLevel: { readonly own: number; readonly all: number };
   readonly ready: boolean;
   readonly reasons: readonly string[];
   /** voter, learner (its disk was lost: it follows and does not vote) or forming. */
   readonly standing: string;
   readonly addresses: AddressesJson;
   /** `votes`: false for one that is down, and for one that lost its disk and follows without a vote. */
-  readonly peers: readonly { readonly id: number; readonly up: boolean; readonly votes: boolean }[];
+  readonly peers: readonly {
+    readonly id: number;
+    readonly up: boolean;
+    readonly votes: boolean;
+    /** Why it has no link, for people; null when it has one or nothing is known. */
+    readonly problem: string | null;
+  }[];
   /** The quorum system, for people: `majority of 3`. */
   readonly quorums: string;
   /** How many more replicas may fail, whichever they are, before the cluster stops; -1 when it has no quorum now. */
   readonly failuresTolerated: number;
   /** The same with all replicas up and voting. */
   readonly failuresToleratedMax: number;
+  /** Voters of which none may fail: without any one of them the cluster stops. Empty when it stands still already. */
+  readonly needed: readonly number[];
   /** How far wall clocks are ahead of the time of the cluster; negative when behind. Of those heard lately. Milliseconds. */
   readonly clocks: readonly { readonly id: number; readonly aheadMs: number }[];
   readonly http: readonly { readonly id: number; readonly url: string | null }[];
   readonly logBytes: number;
+  readonly disk: DiskJson;
+  /** Stalls of the event loop of more than 100 ms since the start. */
+  readonly loopStalls: readonly { readonly cause: string; readonly count: number; readonly ms: number }[];
+  /** Those that should be the same on every replica. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+  /** Settings that do not fit together, or not to this machine: each a sentence. */
+  readonly settingsAdvice: readonly string[];
   readonly shards: readonly ShardJson[];
   readonly broker: Readonly<Record<string, number>>;
 }

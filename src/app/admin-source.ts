@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import {
   addressText,
@@ -11,7 +12,14 @@ import {
   topicId,
   topicName,
 } from '../kernel/index.js';
-import type { AddressesJson, AdminSource, LoopStalls, Readiness, TopicOutcome } from '../admin/index.js';
+import type {
+  AddressesJson,
+  AdminSource,
+  DiskSpace,
+  LoopStalls,
+  Readiness,
+  TopicOutcome,
+} from '../admin/index.js';
 import type { Broker } from '../broker/index.js';
 import { topicCountProblem } from '../machine/index.js';
 import type {
@@ -36,7 +44,9 @@ import type {
   ReplicaStatus,
   SnapshotOutcome,
 } from '../replica/index.js';
+import { sharedSettings, settingsAdvice } from './fitting-settings.js';
 import { addressesOf, httpUrl, httpUrlsAt } from './addresses.js';
+import { openFilesMax } from './descriptors.js';
 import type { Settings } from './settings.js';
 
 /** Of this file in src and in dist alike. */
@@ -50,6 +60,8 @@ export class ReplicaAdminSource implements AdminSource {
   readonly version = PACKAGE.version;
   readonly defaultPartitions: number;
   readonly offsetMetadataBytesMax: number;
+  readonly #madeAt = performance.now();
+  readonly #advice: readonly string[];
   readonly #settings: Settings;
   readonly #replica: Replica;
   readonly #broker: Broker;
@@ -65,6 +77,7 @@ export class ReplicaAdminSource implements AdminSource {
     this.#replica = replica;
     this.#broker = broker;
     this.#node = node;
+    this.#advice = settingsAdvice(settings, openFilesMax(), this.diskSpace());
     this.self = replica.self;
     this.clusterId = replica.clusterId;
     this.shards = replica.shards;
@@ -86,6 +99,24 @@ export class ReplicaAdminSource implements AdminSource {
   }
   status(): ReplicaStatus {
     return this.#replica.status();
+  }
+  uptimeMs(): number {
+    return performance.now() - this.#madeAt;
+  }
+  diskSpace(): DiskSpace | undefined {
+    try {
+      const { bavail, blocks, bsize } = statfsSync(this.#settings.dataDir);
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    } catch {
+      // A disk in memory, or a system that does not say.
+      return undefined;
+    }
+  }
+  sharedSettings(): Readonly<Record<string, string | number | boolean>> {
+    return sharedSettings(this.#settings);
+  }
+  settingsAdvice(): readonly string[] {
+    return this.#advice;
   }
   shardOf(group: GroupId): ShardId {
     return this.#replica.shardOf(group);

@@ -125,7 +125,7 @@ const PAXOS_SETTINGS = {
   chunkBytesMax: true,
   retainedEntries: true,
 } satisfies Record<Exclude<keyof PaxosSettings, 'returns'>, true>;
-const GROUP_SETTINGS = {
+export const GROUP_SETTINGS = {
   sessionTimeoutMsMin: true,
   sessionTimeoutMsMax: true,
   groupSizeMax: true,

@@ -3,7 +3,7 @@ import { AdminClient, AdminClientError } from '../admin/index.js';
 
 export interface CliSurroundings {
   readonly print: (text: string) => void;
-  /** Says what went wrong and sets the exit code: 1 = the answer is no, 2 = wrong use, 3 = no replica answers, 4 = a vote is lost. */
+  /** Says what went wrong and sets the exit code: 1 = the answer is no, 2 = wrong use, 3 = no replica answers, 4 = it works, and needs attention. */
   readonly fail: (message: string, code: number) => void;
   readonly exit: (code: number) => never;
   readonly version: string;
@@ -27,8 +27,10 @@ export type Ask = <T>(
   show: (answer: T) => string,
 ) => Promise<void>;
 
-export const clientFor = (around: CliSurroundings, { url }: Common): AdminClient =>
-  new AdminClient((url ?? around.environmentUrl ?? DEFAULT_URLS).split(','));
+export const urlsFor = (around: CliSurroundings, { url }: Common): readonly string[] =>
+  (url ?? around.environmentUrl ?? DEFAULT_URLS).split(',');
+export const clientFor = (around: CliSurroundings, common: Common): AdminClient =>
+  new AdminClient(urlsFor(around, common));
 
 export const askOver =
   (around: CliSurroundings): Ask =>

@@ -33,6 +33,26 @@ export interface HistogramReading {
   readonly sum: number;
 }
 
+/** What was observed between two readings of one histogram. */
+export function readingBetween(before: HistogramReading, after: HistogramReading): HistogramReading {
+  return {
+    bounds: after.bounds,
+    through: after.through.map((count, place) => count - before.through[place]!),
+    count: after.count - before.count,
+    sum: after.sum - before.sum,
+  };
+}
+
+/** The bound below which this share of the values is; Infinity above all bounds, undefined without values. */
+export function quantileBound(
+  { bounds, through, count }: HistogramReading,
+  share: number,
+): number | undefined {
+  if (count === 0) return undefined;
+  const place = through.findIndex((within) => within >= count * share);
+  return bounds[place] ?? Infinity;
+}
+
 /** Bounds for durations of 0.1 ms to a minute. Seconds. */
 export const DURATION_BOUNDS: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,

@@ -12,4 +12,10 @@ export { begun, chunkWasRead, finished, SNAPSHOT_CHUNK_BYTES, type Steps, stepwi
 export { unwatched, type Work, type WorkKind } from './work.js';
 export { countingSuspends } from './suspend.js';
 export { type Address, addressOf, addressText } from './address.js';
-export { DURATION_BOUNDS, Histogram, type HistogramReading } from './histogram.js';
+export {
+  DURATION_BOUNDS,
+  Histogram,
+  type HistogramReading,
+  quantileBound,
+  readingBetween,
+} from './histogram.js';

@@ -1,4 +1,11 @@
-import { DURATION_BOUNDS, Histogram, type HistogramReading, type ReplicaId } from '../kernel/index.js';
+import {
+  DURATION_BOUNDS,
+  Histogram,
+  type HistogramReading,
+  type MonotonicMs,
+  readingBetween,
+  type ReplicaId,
+} from '../kernel/index.js';
 import type { News, Reply } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import type { Clock, Storage } from './ports.js';
@@ -27,6 +34,9 @@ export interface ReplicaMeasures {
   readonly departures: Readonly<Record<LeaveCause, number>>;
   readonly refusedWrites: Readonly<Record<RefusedWrite, number>>;
 }
+
+/** Milliseconds. */
+const LATELY_MS = 30_000;
 
 /** Numbers that are added to where things happen, and read when somebody asks. */
 export class Measures {
@@ -66,8 +76,26 @@ export class Measures {
     'not-found': 0,
   };
 
+  /** Two readings, the older one of the half minute before. */
+  #diskWriteBefore: readonly [HistogramReading, HistogramReading];
+  #diskWriteReadAt: MonotonicMs;
+
   constructor(clock: Clock) {
     this.#clock = clock;
+    const nothing = this.#diskWrite.read();
+    this.#diskWriteBefore = [nothing, nothing];
+    this.#diskWriteReadAt = clock.monotonic();
+  }
+
+  /** Once a second. */
+  tick(now: MonotonicMs): void {
+    if (now - this.#diskWriteReadAt < LATELY_MS) return;
+    this.#diskWriteReadAt = now;
+    this.#diskWriteBefore = [this.#diskWriteBefore[1], this.#diskWrite.read()];
+  }
+  /** Of the last half to whole minute. */
+  diskWritesLately(): HistogramReading {
+    return readingBetween(this.#diskWriteBefore[0], this.#diskWrite.read());
   }
 
   /** The same storage; how long its writes take is noted. */

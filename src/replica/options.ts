@@ -1,11 +1,11 @@
-import type { Address, Log, ReplicaId, ShardId, Work } from '../kernel/index.js';
+import type { Address, HistogramReading, Log, ReplicaId, ShardId, Work } from '../kernel/index.js';
 import type { GroupSettings, ReplicaFacts, ReplicasCommand, ReplicasView } from '../machine/index.js';
 import type { PaxosOptions, PaxosStatus, QuorumDescription, QuorumSystem } from '../paxos/index.js';
 import type { Coordinator, SnapshotOutcome } from './coordinator.js';
 import type { Standing } from './formation.js';
 import type { ReplicaMeasures } from './measures.js';
 import type { ReplicaChange } from './replica-plans.js';
-import type { Clock, Entropy, OpenedStorage, Transport } from './ports.js';
+import type { Clock, DiskRoom, Entropy, OpenedStorage, Transport } from './ports.js';
 
 export interface ReplicaAddress {
   readonly id: ReplicaId;
@@ -69,6 +69,8 @@ export interface Votes {
   readonly failuresTolerated: number;
   /** The same with all replicas up and voting. */
   readonly failuresToleratedMax: number;
+  /** Voters of which none may fail: without any one of them the cluster stops. Empty when it stands still already. */
+  readonly needed: readonly ReplicaId[];
 }
 
 export interface ReplicaStatus extends Votes {
@@ -85,6 +87,12 @@ export interface ReplicaStatus extends Votes {
   readonly diskStalls: boolean;
   /** On their way to the disk. */
   readonly diskWaitingBytes: number;
+  /** Without enough room it takes no proposals. */
+  readonly diskRoom: DiskRoom;
+  /** Writes that had to be durable, of the last half to whole minute. */
+  readonly diskWritesLately: HistogramReading;
+  /** Why there is no link with a peer, as far as it is known. */
+  readonly linkProblems: readonly { readonly id: ReplicaId; readonly reason: string }[];
   readonly shards: readonly (PaxosStatus & {
     readonly shard: ShardId;
     readonly hash: number;

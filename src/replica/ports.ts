@@ -196,5 +196,7 @@ export interface Transport {
   helloChanged(): void;
   /** These replicas are the peers from now on, also at the addresses that are known already. Links with others end. */
   setPeers(peers: readonly PeerAddresses[]): void;
+  /** Why a peer has no link, for people; undefined when it has one, and when nothing is known. */
+  problemWith?(peer: ReplicaId): string | undefined;
   close(): Promise<void>;
 }

@@ -29,7 +29,7 @@ import { recover, type Recovered } from './recovery.js';
 import { Roster } from './roster.js';
 import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
-import { shardStatus } from './status.js';
+import { linkProblems, shardStatus } from './status.js';
 import { TurnEnd } from './turn-end.js';
 import { VoteWatch } from './votes.js';
 import { softly } from './softly.js';
@@ -131,15 +131,14 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   async start(): Promise<void> {
-    const { transport } = this.#options;
     this.#storage.onFailure((error) => this.#fatal(`the disk failed: ${error.message}`));
     await this.#disk.claim();
     this.members.restore(this.#disk.identity);
-    transport.setPeers(this.members.links());
+    this.#options.transport.setPeers(this.members.links());
     this.#recovered = await recover(this.#options);
     this.#state = 'running';
     this.#firstVote.reconsider();
-    await transport.start(() => this.#disk.hello(), {
+    await this.#options.transport.start(() => this.#disk.hello(), {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
       onDied: (peer) => this.#guard(() => this.#peerDied(peer)),
@@ -153,7 +152,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   async stop(handOverMs = 2_000): Promise<void> {
     if (this.#state === 'stopping' || this.#state === 'new') return;
-    const wasRunning = this.#state === 'running';
+    const wasRunning = this.running;
     if (wasRunning) await this.handOver(handOverMs);
     this.#state = 'stopping';
     this.#stopTicking?.();
@@ -174,8 +173,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const recovered = this.#recovered!;
     this.#recovered = undefined;
     const around: ShardSurroundings = {
-      clock: this.#clock,
-      storage: this.#storage,
+      ...{ clock: this.#clock, storage: this.#storage },
       ...{ work: this.#work, measures: this.measuring },
       send: (shard, send) => this.#turnEnd.send(shard, send),
       touchTurn: (host) => this.#turnEnd.touch(host),
@@ -228,7 +226,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#pace.tick(now, this.hosts, { diskStalls, someoneLeaves: this.peers.someoneLeaves });
     this.forwarding.tick();
     this.remoteReads.tick();
-    if (!this.#diskWatch.stalls) this.#disk.tick(now);
+    if (!diskStalls) this.#disk.tick(now);
     if (now - this.#lastAuditAt >= AUDIT_EVERY_MS) {
       this.#lastAuditAt = now;
       for (const host of this.hosts) {
@@ -236,6 +234,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
         startShard(host);
       }
       this.#clocks.ask();
+      this.measuring.tick(now);
       this.#votes.look(this.#standingNow(), this.hosts);
       this.#roster.tick(this.hosts);
       this.#notices.pump();
@@ -380,15 +379,15 @@ class LocalReplica extends ReplicaDoor implements Replica {
   status(): ReplicaStatus {
     const { standing } = this.#firstVote;
     return {
-      self: this.self,
-      clusterId: this.clusterId,
-      standing: this.#standingNow(),
+      ...{ self: this.self, clusterId: this.clusterId, standing: this.#standingNow() },
       missing: standing.kind === 'forming' ? standing.missing : [],
       formed: Object.keys(this.#disk.identity.formedWith).length > 0,
       ...this.#votes.of(this.#standingNow(), this.hosts),
       clocks: [...this.#clocks.offsets()].map(([id, aheadMs]) => ({ id, aheadMs })),
       logBytes: this.#storage.logBytes(),
       ...this.#diskWatch.status(),
+      ...{ diskRoom: this.#storage.room(), diskWritesLately: this.measuring.diskWritesLately() },
+      linkProblems: linkProblems(this.peers, this.#options.transport),
       shards: this.hosts.map(shardStatus),
     };
   }

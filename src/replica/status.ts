@@ -1,4 +1,6 @@
 import type { ReplicaStatus } from './options.js';
+import type { Peers } from './peers.js';
+import type { Transport } from './ports.js';
 import type { ShardHost } from './shard-host.js';
 
 export const shardStatus = (host: ShardHost): ReplicaStatus['shards'][number] => ({
@@ -9,3 +11,11 @@ export const shardStatus = (host: ShardHost): ReplicaStatus['shards'][number] =>
   members: host.machine.groups.memberCount,
   offsets: host.machine.groups.offsetCount,
 });
+
+/** Why peers have no link, of those of which it is known. */
+export function linkProblems(peers: Peers, transport: Transport): ReplicaStatus['linkProblems'] {
+  return peers.status().flatMap(({ id, up }) => {
+    const reason = up ? undefined : transport.problemWith?.(id);
+    return reason === undefined ? [] : [{ id, reason }];
+  });
+}

@@ -28,6 +28,13 @@ export function failuresTolerated(
   return voters.size;
 }
 
+/** Those of which none may fail: without any one of them no quorum is left. `voters` have one now. */
+export function neededVoters(voters: ReadonlySet<ReplicaId>, quorums: Quorums): readonly ReplicaId[] {
+  return [...voters].filter(
+    (id) => !isFullQuorum(quorums, new Set([...voters].filter((other) => other !== id))),
+  );
+}
+
 /** Each set less one of its replicas, each once. */
 function withoutOne(sets: readonly ReadonlySet<ReplicaId>[]): readonly ReadonlySet<ReplicaId>[] {
   const smaller = new Map<string, ReadonlySet<ReplicaId>>();
@@ -61,11 +68,13 @@ export class VoteWatch {
     const voters = new Set(peers.filter(({ votes }) => votes).map(({ id }) => id));
     if (standing === 'voter') voters.add(this.#self);
     const led = hosts.every(({ leadership }) => leadership.leader !== undefined);
+    const tolerated = failuresTolerated(voters, this.#members.quorums, { led });
     return {
       ...this.#peers.levels(),
       quorums: this.#members.quorums.name,
       peers,
-      failuresTolerated: failuresTolerated(voters, this.#members.quorums, { led }),
+      failuresTolerated: tolerated,
+      needed: tolerated < 0 ? [] : neededVoters(voters, this.#members.quorums),
       failuresToleratedMax: this.#failuresMax(),
     };
   }

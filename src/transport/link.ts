@@ -29,7 +29,7 @@ export interface LinkEvents {
   onHello(peer: ReplicaId, hello: Hello): void;
   onMessage(peer: ReplicaId, message: Buffer): void;
   /** This end refuses a replica that says that it is of the same cluster. */
-  onRefused(hello: Hello): void;
+  onRefused(hello: Hello, reason: string): void;
   /** Refused or broken. Once. */
   onEnd(link: Link, reason: string, refused: Refused | undefined): void;
 }
@@ -176,7 +176,7 @@ export class Link {
     const { self, hello } = introduction;
     const own = this.#hello();
     const reason = refusal(own, introduction, this.#expectation);
-    if (reason !== undefined && hello?.clusterId === own.clusterId) this.#events.onRefused(hello);
+    if (reason !== undefined && hello?.clusterId === own.clusterId) this.#events.onRefused(hello, reason);
     if (reason !== undefined || hello === undefined) return this.#refuse(reason ?? '');
     if (this.#peer !== undefined && self !== this.#peer) throw new FramingError(`a hello of replica ${self}`);
     if (this.#peer !== undefined) return this.#events.onHello(self, hello);

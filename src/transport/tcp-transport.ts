@@ -57,6 +57,8 @@ class TcpTransport implements Transport {
   /** Peers that had a link, whose fate is open. */
   readonly #lost = new Set<ReplicaId>();
   readonly #loggedAt = new Map<string, number>();
+  /** Why each peer without a link has none. */
+  readonly #problems = new Map<ReplicaId, string>();
   #server: Server | undefined;
   #hello: (() => Hello) | undefined;
   #handler: TransportHandler | undefined;
@@ -149,10 +151,9 @@ class TcpTransport implements Transport {
     const fail = (error: NodeJS.ErrnoException): void => {
       socket.destroy();
       if (error.code === 'ECONNREFUSED') this.#refused(id);
-      this.#logOnce(
-        `replica ${id} cannot be reached at ${addressText({ host, port })}: ${error.message}`,
-        false,
-      );
+      const problem = `replica ${id} cannot be reached at ${addressText({ host, port })}: ${error.message}`;
+      this.#problem(id, problem);
+      this.#logOnce(problem, false);
       this.#connectLater(id);
     };
     socket.once('error', fail);
@@ -215,10 +216,14 @@ class TcpTransport implements Transport {
       onReady: (link, peer, hello) => this.#ready(link, peer, hello),
       onHello: (peer, hello) => this.#handler!.onUp(peer, hello),
       onMessage: (peer, message) => this.#handler!.onMessage(peer, message),
-      onRefused: (hello) => this.#handler!.onRefused(hello),
+      onRefused: (hello, reason) => {
+        if (!reason.endsWith(ONLY_ASKED)) this.#problem(hello.replicaId, reason);
+        this.#handler!.onRefused(hello);
+      },
       onEnd: (link, reason, refused) => {
         this.#ended(link, reason);
         const isWrong = !reason.endsWith(ONLY_ASKED);
+        if (called !== undefined && isWrong) this.#problem(called, reason);
         if (refused === 'by-us') this.#logOnce(`refused a link with ${whom}: ${reason}`, isWrong);
         else if (refused === 'by-them') this.#logOnce(`${whom} refused a link: ${reason}`, isWrong);
         else if (link.peer === undefined) this.#logOnce(`no link with ${whom}: ${reason}`, false);
@@ -238,6 +243,7 @@ class TcpTransport implements Transport {
     this.#links.get(peer)?.end('a newer link took its place');
     this.#links.set(peer, link);
     this.#lost.delete(peer);
+    this.#problems.delete(peer);
     const caller = this.#callers.get(peer);
     if (caller !== undefined) caller.readyAt = performance.now();
     this.#handler!.onUp(peer, hello);
@@ -273,6 +279,13 @@ class TcpTransport implements Transport {
       if (error.code === 'ECONNREFUSED') this.#refused(peer);
       else later();
     });
+  }
+
+  problemWith(peer: ReplicaId): string | undefined {
+    return this.#problems.get(peer);
+  }
+  #problem(peer: ReplicaId, reason: string): void {
+    if (this.#peers.has(peer) && !this.#links.has(peer)) this.#problems.set(peer, reason);
   }
 
   /** Nobody listens where a peer was linked before: its process has ended. */

@@ -95,6 +95,20 @@ export const OF_REPLICA: readonly Metric[] = [
     read: ({ status }) => [{ value: status.diskWaitingBytes }],
   },
   {
+    name: 'quorate_disk_free_bytes',
+    kind: 'gauge',
+    labels: [],
+    help: 'What this process may still write to the file system of its data directory; nothing where the system does not say.',
+    read: ({ disk }) => (disk === undefined ? [] : [{ value: disk.freeBytes }]),
+  },
+  {
+    name: 'quorate_disk_size_bytes',
+    kind: 'gauge',
+    labels: [],
+    help: 'The size of that file system.',
+    read: ({ disk }) => (disk === undefined ? [] : [{ value: disk.totalBytes }]),
+  },
+  {
     name: 'quorate_disk_write_seconds',
     kind: 'histogram',
     help: 'From a write that must be durable until it is: the wait for the sync before it, the write and its own sync.',

@@ -13,6 +13,7 @@ export class Scrape {
   readonly lags: ReturnType<typeof groupLags>;
   readonly measures: ReturnType<AdminSource['measures']>;
   readonly stalls: ReturnType<AdminSource['stalls']>;
+  readonly disk: ReturnType<AdminSource['diskSpace']>;
   readonly broker: Readonly<Record<string, number>>;
   readonly memory = process.memoryUsage();
   readonly groups: readonly {
@@ -28,6 +29,8 @@ export class Scrape {
     this.lags = groupLags(source);
     this.measures = source.measures();
     this.stalls = source.stalls();
+    // A disk that hangs may hang this question, too.
+    this.disk = this.status.diskStalls ? undefined : source.diskSpace();
     this.broker = source.brokerCounters();
     const led = this.status.shards.filter(({ shard }) => source.serves(shardId(shard)));
     const groups: { readonly group: string; readonly members: number; readonly generation: number }[] = [];

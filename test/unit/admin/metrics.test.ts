@@ -22,6 +22,7 @@ function sourceOf(replica: Replica): AdminSource {
     shards: replica.shards,
     readiness: () => ({ ready: true, reasons: [] }),
     status: () => replica.status(),
+    diskSpace: () => ({ freeBytes: 25, totalBytes: 100 }),
     stalls: () => [{ cause: 'gc', count: 2, ms: 350 }],
     loopDelay: () => delay.read(),
     measures: () => replica.measures(),

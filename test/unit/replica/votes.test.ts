@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { replicaId } from '../../../src/kernel/index.js';
 import { majority } from '../../../src/paxos/index.js';
 // Behind the door on purpose: counting is the replica's own.
-import { failuresTolerated } from '../../../src/replica/votes.js';
+import { failuresTolerated, neededVoters } from '../../../src/replica/votes.js';
 import { blankDisk } from '../../../src/storage/index.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
@@ -17,6 +17,18 @@ it.each([
   const ids = numbers.map(replicaId);
   expect(failuresTolerated(new Set(ids), majority(ids), { led: true })).toBe(all);
   expect(failuresTolerated(new Set(ids.slice(1)), majority(ids), { led: true })).toBe(oneDown);
+});
+
+it.each([
+  [[1], [1]],
+  [[1, 2, 3], []],
+  [
+    [1, 3],
+    [1, 3],
+  ],
+])('of three, while %j vote, none of %j may fail', (voting, needed) => {
+  const quorums = majority(voting.length === 1 ? voting.map(replicaId) : [1, 2, 3].map(replicaId));
+  expect(neededVoters(new Set(voting.map(replicaId)), quorums)).toEqual(needed);
 });
 
 describe('a lost vote', () => {
