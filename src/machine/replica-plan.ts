@@ -56,13 +56,8 @@ export type ReplicasCommand =
       readonly current: ReplicaSet;
       readonly target: ReplicaSet;
     }
-  /** A new replica has a link: this is its disk. */
-  | {
-      readonly kind: 'replicas.met';
-      readonly number: number;
-      readonly id: ReplicaId;
-      readonly incarnation: string;
-    }
+  /** A new replica has a link: this is its disk, and where it says that it is reached. */
+  | { readonly kind: 'replicas.met'; readonly number: number; readonly replica: ReplicaFacts }
   /** The leader of a shard says that the new replicas have caught up there. */
   | { readonly kind: 'replicas.ready'; readonly number: number; readonly shard: number }
   /** The leader of a shard says that it leads in the new configuration. */
@@ -103,7 +98,7 @@ export const replicasCommandCodec = codec.union<ReplicasCommand>({
     tag: 1,
     codec: struct({ number: uint, what: string, current: replicaSet, target: replicaSet }),
   },
-  'replicas.met': { tag: 2, codec: struct({ number: uint, id, incarnation: string }) },
+  'replicas.met': { tag: 2, codec: struct({ number: uint, replica: replicaFacts }) },
   'replicas.ready': { tag: 3, codec: ofShard },
   'replicas.sealed': { tag: 4, codec: ofShard },
   'replicas.cancel': { tag: 5, codec: struct({ number: uint }) },
@@ -176,15 +171,17 @@ function begin(
 function met(
   view: ReplicasView,
   plan: ReplicaPlan,
-  { id: who, incarnation }: Extract<ReplicasCommand, { kind: 'replicas.met' }>,
+  { replica: found }: Extract<ReplicasCommand, { kind: 'replicas.met' }>,
 ): ReplicasChange {
-  const known = plan.replicas.find((replica) => replica.id === who);
-  if (known === undefined || known.incarnation === incarnation) return done(view, plan.number);
+  const known = plan.replicas.find((replica) => replica.id === found.id);
+  if (known === undefined || known.incarnation === found.incarnation) return done(view, plan.number);
   if (known.incarnation !== '')
-    return refused(view, 'TOO_LATE', `plan ${plan.number} knows another data directory of replica ${who}`);
-  const replicas = plan.replicas.map((replica) =>
-    replica.id === who ? { ...replica, incarnation } : replica,
-  );
+    return refused(
+      view,
+      'TOO_LATE',
+      `plan ${plan.number} knows another data directory of replica ${found.id}`,
+    );
+  const replicas = plan.replicas.map((replica) => (replica.id === found.id ? found : replica));
   return done({ ...view, plan: { ...plan, replicas } }, plan.number);
 }
 

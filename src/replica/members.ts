@@ -108,8 +108,11 @@ export class Members {
   }
 
   #enter({ number, replicas, quorums }: KeptMembership): void {
+    const { self, replicas: set } = this.#options;
+    // Where this one is reached its own settings say, today's.
+    const own = set.find(({ id }) => id === self);
     this.#number = number;
-    this.#current = replicas.map(addressFacts);
+    this.#current = replicas.map((each) => (each.id === self && own ? own : addressFacts(each)));
     this.#quorums = quorumSystem(quorums, this.ids);
   }
 

@@ -1,8 +1,9 @@
 /** Which disks have a vote, by what a disk or a peer says. */
 
 import { codec, type ReplicaId } from '../kernel/index.js';
+import type { ReplicaFacts } from '../machine/index.js';
 import { quorumDescription, type QuorumDescription } from '../paxos/index.js';
-import type { Membership } from './ports.js';
+import type { Hello, Membership } from './ports.js';
 
 /** What a disk or a Hello says of who decides. */
 type Says = {
@@ -19,6 +20,12 @@ export const disksOf = ({ membership, formedWith }: Says): Readonly<Record<strin
 export const isMember = (
   of: Says & { readonly replicaId: ReplicaId; readonly incarnation: string },
 ): boolean => disksOf(of)[of.replicaId] === of.incarnation;
+
+/** Where a replica says that it is reached. */
+export const toldBy = ({ peer, kafka, http }: Hello): Partial<ReplicaFacts> => ({
+  ...(peer && { peer, http: http ?? null }),
+  kafka,
+});
 
 /** As shard 0 holds it. */
 export const quorumBytes = (quorums: QuorumDescription): Uint8Array =>

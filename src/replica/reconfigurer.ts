@@ -3,7 +3,7 @@ import type { ReplicaPlan, ReplicasCommand } from '../machine/index.js';
 import { type Configuration, configurationOf, isFullQuorum, quorumDescription } from '../paxos/index.js';
 import { codec } from '../kernel/index.js';
 import type { Coordinator } from './coordinator.js';
-import { isMember } from './membership.js';
+import { isMember, toldBy } from './membership.js';
 import type { Peers } from './peers.js';
 import type { ShardHost } from './shard-host.js';
 
@@ -64,10 +64,12 @@ export class Reconfigurer {
   #noteDisks({ number, replicas, phase }: ReplicaPlan): void {
     const { door, peers } = this.#options;
     if (phase !== 'preparing' || !door.serves(FACTS)) return;
-    for (const { id, incarnation } of replicas) {
+    for (const planned of replicas) {
+      const { id, incarnation } = planned;
       const hello = peers.isUp(id) ? peers.met.get(id) : undefined;
       if (incarnation !== '' || hello === undefined || isMember(hello)) continue;
-      this.#report(`met ${id}`, { kind: 'replicas.met', number, id, incarnation: hello.incarnation });
+      const replica = { ...planned, ...toldBy(hello), incarnation: hello.incarnation };
+      this.#report(`met ${id}`, { kind: 'replicas.met', number, replica });
     }
   }
 

@@ -1,6 +1,6 @@
 /** From what an operator asks for to a plan for the replicas, or the reason against it. */
 
-import type { Address, ReplicaId } from '../kernel/index.js';
+import { type Address, addressText, type ReplicaId } from '../kernel/index.js';
 import type { ReplicaFacts, ReplicaSet } from '../machine/index.js';
 import { isFullQuorum, type QuorumDescription, quorumProblem, quorumSystem } from '../paxos/index.js';
 import { quorumBytes } from './membership.js';
@@ -31,6 +31,8 @@ export interface PlanFacts {
   readonly quorums: QuorumDescription;
   /** Those that have a link now (and the one that asks), with the disks that they have. */
   readonly up: ReadonlyMap<ReplicaId, string>;
+  /** Where they say that they are reached. Replicas of earlier versions do not. */
+  readonly told: ReadonlyMap<ReplicaId, Partial<ReplicaFacts>>;
   /** Those of them that have a vote, and all that is chosen. */
   readonly caughtUp: ReadonlySet<ReplicaId>;
   readonly removed: readonly { readonly id: ReplicaId; readonly incarnation: string }[];
@@ -48,8 +50,8 @@ export function planChange(change: ReplicaChange, facts: PlanFacts): PlannedChan
   const replicas = [
     ...facts.current
       .filter(({ id }) => !remove.includes(id))
-      .map((each) => (replace.includes(each.id) ? replaced(each, facts) : each)),
-    ...add.map((each) => ({ ...each, incarnation: facts.up.get(each.id) ?? '' })),
+      .map((each) => (replace.includes(each.id) ? asFound(each, facts) : each)),
+    ...add.map((each) => asFound(each, facts)),
   ].sort((a, b) => a.id - b.id);
   const ids = replicas.map(({ id }) => id);
   if (ids.length === 0) return { problem: 'no replica would be left' };
@@ -70,13 +72,15 @@ export function planChange(change: ReplicaChange, facts: PlanFacts): PlannedChan
   return {
     target: { replicas, quorums: quorumBytes(quorums) },
     what,
-    notes: notesOf(replicas, quorums, facts),
+    notes: [...notesOf(replicas, quorums, facts), ...elsewhere(add, replicas)],
   };
 }
 
-const replaced = (each: ReplicaFacts, { up }: PlanFacts): ReplicaFacts => ({
-  ...each,
-  incarnation: up.get(each.id) ?? '',
+/** What a replica says of itself counts; one that is not up is taken as it is named until it is met. */
+const asFound = (named: NewReplica, { up, told }: PlanFacts): ReplicaFacts => ({
+  ...named,
+  ...told.get(named.id),
+  incarnation: up.get(named.id) ?? '',
 });
 
 function problemOf(
@@ -155,3 +159,11 @@ function notesOf(
     notes.push('with two replicas no failure is survived');
   return notes;
 }
+
+/** Replicas that say of themselves other addresses than the operator. */
+const elsewhere = (named: readonly NewReplica[], replicas: readonly ReplicaFacts[]): readonly string[] =>
+  named.flatMap(({ id, peer }) => {
+    const told = replicas.find((each) => each.id === id)!.peer;
+    if (addressText(told) === addressText(peer)) return [];
+    return `replica ${id} says that the others reach it at ${addressText(told)}: that counts, and not ${addressText(peer)}`;
+  });

@@ -3,7 +3,7 @@ import type { ReplicaFacts } from '../machine/index.js';
 import { quorumDescription, quorumSystem } from '../paxos/index.js';
 import type { Coordinator } from './coordinator.js';
 import type { Members } from './members.js';
-import { disksOf, quorumBytes } from './membership.js';
+import { disksOf, quorumBytes, toldBy } from './membership.js';
 import type { Planned, ReplicaOptions, ReplicasStatus } from './options.js';
 import type { OwnDisk } from './own-disk.js';
 import type { Peers } from './peers.js';
@@ -114,7 +114,12 @@ export class Roster {
 
   plan(change: ReplicaChange, hosts: readonly ShardHost[]): Planned {
     const { view, current, quorums, up, voters } = this.status(hosts);
-    const planned = planChange(change, { current, quorums, up, caughtUp: voters, removed: view.removed });
+    const { peers } = this.#around;
+    const told = new Map([...peers.up].map((id) => [id, toldBy(peers.met.get(id)!)]));
+    const planned = planChange(change, {
+      ...{ current, quorums, up, told },
+      ...{ caughtUp: voters, removed: view.removed },
+    });
     if ('problem' in planned) return planned;
     const { target, what, notes } = planned;
     const name = quorumSystem(

@@ -18,6 +18,7 @@ function facts(count: number, up: readonly ReplicaId[], more: Partial<PlanFacts>
     current: current.map((id) => ({ ...place(id), incarnation: disk(id) })),
     quorums: { kind: 'majority' },
     up: new Map(up.map((id) => [id, disk(id)])),
+    told: new Map(),
     caughtUp: new Set(up),
     removed: [],
     ...more,
@@ -96,6 +97,18 @@ describe('a change of the replicas', () => {
       'disk-1',
       'disk-2',
       'another',
+    ]);
+  });
+
+  it('takes where a replica is reached from the replica itself, and says where that differs', () => {
+    const itself = { peer: { host: 'elsewhere', port: 1 }, kafka: { host: 'elsewhere', port: 2 }, http: null };
+    const told = new Map([[replicaId(4), itself]]);
+    const up = new Map(ids(1, 2, 3, 4).map((id) => [id, disk(id)]));
+    const planned = planChange(add(4), facts(3, ids(1, 2, 3), { up, told }));
+    if ('problem' in planned) throw new Error(planned.problem);
+    expect(planned.target.replicas.at(-1)).toEqual({ id: 4, ...itself, incarnation: 'disk-4' });
+    expect(planned.notes).toEqual([
+      'replica 4 says that the others reach it at elsewhere:1: that counts, and not q4:9192',
     ]);
   });
 });
