@@ -101,7 +101,11 @@ describe('a change of the replicas', () => {
   });
 
   it('takes where a replica is reached from the replica itself, and says where that differs', () => {
-    const itself = { peer: { host: 'elsewhere', port: 1 }, kafka: { host: 'elsewhere', port: 2 }, http: null };
+    const itself = {
+      peer: { host: 'elsewhere', port: 1 },
+      kafka: { host: 'elsewhere', port: 2 },
+      http: null,
+    };
     const told = new Map([[replicaId(4), itself]]);
     const up = new Map(ids(1, 2, 3, 4).map((id) => [id, disk(id)]));
     const planned = planChange(add(4), facts(3, ids(1, 2, 3), { up, told }));
