@@ -159,6 +159,7 @@ function brokerSettings(settings: Settings): BrokerSettings {
     commitOwnership: settings.commitOwnership,
     membersMoveMs: settings.membersMoveMs,
     heartbeatHoldMs: settings.heartbeatHoldMs,
+    disconnectGraceMs: settings.disconnectGraceMs,
     topicPartitionsDefault: autoCreatePartitions,
     autoCreateTopics: { enabled: autoCreateTopics, partitions: autoCreatePartitions },
   };

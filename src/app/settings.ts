@@ -360,6 +360,13 @@ export const SETTINGS = {
     help: 'The heartbeat of a member whose group is steady is answered when there is news, and after this long, or a sixth of its session, at the latest. Only for clients that do not wait for the answer: Java, librdkafka, franz-go, quorate/worker. 0: all are answered at once.',
   }),
 
+  disconnectGraceMs: integer({
+    unit: 'ms',
+    min: 0,
+    max: 60_000,
+    preset: 3_000,
+    help: 'A dynamic member whose connection ends without a leave, and that is not back within this time, is removed without waiting for its session: others take over from a process that died. 0: only sessions count. More where clients need longer to connect again.',
+  }),
   handOverMs: integer({
     unit: 'ms',
     min: 0,

@@ -362,12 +362,12 @@ export class Connection implements ExchangeOwner, Worker {
     for (let exchange = this.#head; exchange !== null; exchange = exchange.next) exchange.abandon();
     this.#head = null;
     this.#tail = null;
-    this.#inFlight = 0;
     this.#inFlightBytes = 0;
     this.#waiting = [];
     this.#host.turns.forget(this);
     this.#runClosing(this.#closing.size);
     this.#socket.destroy();
     this.#host.closed(this, cause, detail);
+    this.#inFlight = 0;
   }
 }

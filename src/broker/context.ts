@@ -8,6 +8,7 @@ import type { DrainRequests } from './drain-requests.js';
 import type { Exchange } from './exchange.js';
 import type { ParkedTable } from './parked.js';
 import type { BrokerSettings } from './settings.js';
+import type { Speakers } from './speakers.js';
 import type { TopicCreation } from './topic-creation.js';
 
 /** News that answers a parked request. */
@@ -27,6 +28,7 @@ export interface BrokerContext {
   readonly parked: ParkedTable<AwaitedNews>;
   readonly creation: TopicCreation;
   readonly drains: DrainRequests;
+  readonly speakers: Speakers;
   /** For work in slices. */
   readonly clock: Pick<Clock, 'monotonic' | 'endOfTurn'>;
 }

@@ -10,9 +10,10 @@ import {
 } from '../wire/index.js';
 import type { Parked } from './parked.js';
 import { NOT_COORDINATOR } from './refusals.js';
+import type { SpeakingConnection } from './speakers.js';
 
 /** What an exchange needs of the connection it belongs to. */
-export interface ExchangeOwner {
+export interface ExchangeOwner extends SpeakingConnection {
   /** The client's own name for itself, of its newest request; '' when it gives none. */
   readonly clientId: string;
   /**

@@ -8,6 +8,7 @@ import {
   type Work,
 } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
+import type { GroupNews } from '../machine/index.js';
 import { apiNamed } from '../wire/index.js';
 import { ClusterFacts } from './cluster-facts.js';
 import { type AddressesTold, Connection, type ConnectionHost, peerOf, SharedWriter } from './connection.js';
@@ -19,6 +20,7 @@ import { heartbeatsHear, heldKey } from './held-heartbeats.js';
 import { type Listener, tcpListener } from './listener.js';
 import { ParkedTable } from './parked.js';
 import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
+import { Speakers } from './speakers.js';
 import { TopicCreation } from './topic-creation.js';
 import { Turns } from './turns.js';
 
@@ -70,6 +72,8 @@ const STOP_POLL_MS = 10;
 const SWEEP_MS_MAX = 5_000;
 /** Characters. */
 const CLIENT_ID_LOGGED_MAX = 100;
+/** The client, its process, or the network between. */
+const BY_CLIENT: readonly CloseCause[] = ['client', 'socket-error'];
 const QUIET: readonly CloseCause[] = ['client', 'socket-error', 'stopping'];
 
 /** Those idle longest come last; the ones that never sent a request behind all others. */
@@ -110,6 +114,7 @@ class TcpBroker implements Broker, ConnectionHost {
       parked: new ParkedTable<AwaitedNews>(this.#clock, () => coordinator.now()),
       creation: new TopicCreation(coordinator, facts, this.settings),
       drains: new DrainRequests(() => coordinator.now()),
+      speakers: new Speakers(coordinator, this.#clock, this.settings.disconnectGraceMs),
       clock: this.#clock,
     };
     const { host, port, log, further = [] } = options;
@@ -216,6 +221,10 @@ class TcpBroker implements Broker, ConnectionHost {
 
   #news(news: { readonly kind: string; readonly group?: GroupId }): void {
     heartbeatsHear(news, this.#context);
+    if (news.kind === 'member-left') {
+      const { group, memberId } = news as Extract<GroupNews, { kind: 'member-left' }>;
+      this.#context.speakers.left(group, memberId);
+    }
     if (news.kind !== 'join-answer' && news.kind !== 'sync-answer') return;
     const awaited = news as AwaitedNews;
     this.#context.parked.news(awaitedKey(awaited.kind, awaited.group, awaited.memberId), awaited);
@@ -255,6 +264,8 @@ class TcpBroker implements Broker, ConnectionHost {
   closed(connection: Connection, cause: CloseCause, detail: string): void {
     this.#connections.delete(connection);
     this.counters.closed(cause);
+    if (BY_CLIENT.includes(cause)) this.#context.speakers.ended(connection);
+    else this.#context.speakers.dropped(connection);
     if (QUIET.includes(cause)) return;
     const { peer, clientId } = connection;
     // What a client calls itself may be long, and may have line breaks.

@@ -27,6 +27,11 @@ export interface BrokerSettings {
    * of clients that do not wait for the answer. 0: all are answered at once. Milliseconds.
    */
   readonly heartbeatHoldMs: number;
+  /**
+   * A dynamic member whose connection ended without a leave is removed when it is not back within this, and others of its group are
+   * there. 0: only its session ends it. Milliseconds.
+   */
+  readonly disconnectGraceMs: number;
   /** The longest time an empty Fetch is held, whatever the client asks for. Milliseconds. */
   readonly fetchHoldMsMax: number;
   /** Whose commit of a partition is taken: its owner's alone, or as in Kafka that of any member. */
@@ -48,6 +53,7 @@ export const DEFAULT_BROKER_SETTINGS: BrokerSettings = {
   membersMoveMs: 6_000,
   stopGraceMs: 5_000,
   heartbeatHoldMs: 3_000,
+  disconnectGraceMs: 3_000,
   fetchHoldMsMax: 300_000,
   commitOwnership: 'owner',
   topicPartitionsMax: 10_000,

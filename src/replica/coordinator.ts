@@ -99,6 +99,8 @@ export interface Coordinator {
   heard(group: GroupId, member: MemberId): boolean;
   /** A member was heard: its session starts again. Leader only; ignored elsewhere. */
   touch(group: GroupId, member: MemberId, by?: 'commit'): void;
+  /** The session of a member is over: it is removed, unless it is heard before. Leader only; ignored elsewhere. */
+  endSession(group: GroupId, member: MemberId): void;
   /** UUID v4. */
   uuid(): string;
   /** News of applied commands, in log order, on every replica; `serving` tells whether this replica leads. Returns the unsubscriber. */

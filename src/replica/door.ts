@@ -157,6 +157,9 @@ export abstract class ReplicaDoor implements Coordinator {
   peek(shard: ShardId): MachineView {
     return this.hosts[shard]?.machine ?? this.#blank;
   }
+  endSession(group: GroupId, member: MemberId): void {
+    this.hosts[this.shardOf(group)]?.endSession(group, member);
+  }
   heard(group: GroupId, member: MemberId): boolean {
     return this.hosts[this.shardOf(group)]?.heard(group, member) ?? false;
   }

@@ -46,6 +46,9 @@ export class GroupTimers {
     this.#onlyCommitted.clear();
   }
 
+  endSession(group: GroupId, member: MemberId, now: MonotonicMs): void {
+    this.#deadlines.end(timerKey(group, { kind: 'session', member }), now);
+  }
   heard(group: GroupId, member: MemberId): boolean {
     const key = timerKey(group, { kind: 'session', member });
     return this.#deadlines.wasTouched(key) && !this.#onlyCommitted.has(key);

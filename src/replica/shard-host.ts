@@ -199,7 +199,6 @@ export class ShardHost {
     this.#elections.died(peer, this.#leadership.leader);
     this.step({ kind: 'peerDied', peer });
   }
-
   receive(from: ReplicaId, message: Message): void {
     if (message.kind === 'takeOver') this.#elections.handedOver();
     this.step({ kind: 'message', from, message });
@@ -212,10 +211,12 @@ export class ShardHost {
       if (!this.#timers.endsInParts(due, this.#machine, now)) this.#expire(due);
   }
 
+  endSession(group: GroupId, member: MemberId): void {
+    this.#timers.endSession(group, member, this.#around.clock.monotonic());
+  }
   heard(group: GroupId, member: MemberId): boolean {
     return this.#timers.heard(group, member);
   }
-
   touch(group: GroupId, member: MemberId, by?: 'commit'): void {
     this.#timers.touch(group, member, this.#around.clock.monotonic(), by);
   }

@@ -39,6 +39,8 @@ const BOUNDS = {
 /** What a right wall clock says when a world begins. Milliseconds. */
 export const WALL_STARTS_AT = 1_700_000_000_000;
 /** How long a process that stops in order waits for others to lead. */
+/** A third of the sessions of a world. Milliseconds. */
+const DISCONNECT_GRACE_MS = 400;
 const HAND_OVER_MS = 2_000;
 /** What comes from the process itself: its timers, and what its disk has done. */
 const OWN = 'own';
@@ -195,7 +197,10 @@ export class SimulatedProcess implements BrokerPort {
       return Promise.resolve(address);
     };
     const listener = { listen, close: () => undefined };
-    this.#broker = createBroker({ ...address, coordinator, log, clock, listener });
+    this.#broker = createBroker({
+      ...{ ...address, coordinator, log, clock, listener },
+      settings: { disconnectGraceMs: DISCONNECT_GRACE_MS },
+    });
     await this.#broker.start();
   }
 

@@ -53,6 +53,8 @@ export interface Synced extends Answered {
   readonly kind: 'synced';
   readonly attempt: number;
   readonly assigned: readonly (TopicPartition & { readonly token: bigint | null })[];
+  /** How long the coordinator waits for a member whose connection has ended. Milliseconds; 0: for its session. */
+  readonly graceMs?: number;
 }
 export interface Beat extends Answered {
   readonly kind: 'beat';

@@ -73,6 +73,9 @@ export class WorkerMachine {
   #syncing: Extract<Effect, { kind: 'sync' }> | undefined;
   #retryAt = Number.POSITIVE_INFINITY;
   #heardAt = Number.NEGATIVE_INFINITY;
+  /** Since when the connections to the coordinator are gone, and it may count the grace. */
+  #brokenAt = Number.POSITIVE_INFINITY;
+  #graceMs = Number.POSITIVE_INFINITY;
   #heartbeatAt = Number.POSITIVE_INFINITY;
   #isBeating = false;
   #missedBeats = 0;
@@ -105,7 +108,11 @@ export class WorkerMachine {
   }
   /** Everything owned is lost at this time, unless the coordinator answers before. */
   get sessionEndsAt(): number {
-    return this.#heardAt + this.#settings.sessionTimeoutMs * (1 - this.#settings.clockDriftRatio);
+    const { sessionTimeoutMs, clockDriftRatio } = this.#settings;
+    return Math.min(
+      this.#heardAt + sessionTimeoutMs * (1 - clockDriftRatio),
+      this.#brokenAt + this.#graceMs * (1 - clockDriftRatio),
+    );
   }
   /** A `tick` is needed then, at the latest. */
   get wakeAt(): number {
@@ -117,6 +124,11 @@ export class WorkerMachine {
   /** Another thread has heard from the coordinator, to a request that left then. */
   heard(sentAt: number): void {
     this.#heardAt = Math.max(this.#heardAt, sentAt);
+    if (sentAt > this.#brokenAt) this.#brokenAt = Number.POSITIVE_INFINITY;
+  }
+  /** A request failed, and with it all connections: the coordinator may see that no earlier than now. */
+  #failedRequest({ code: failure }: { readonly code: number }): void {
+    if (failure === UNREACHABLE) this.#brokenAt = Math.min(this.#brokenAt, this.#now);
   }
 
   step(input: Input, now: number): readonly Effect[] {
@@ -137,8 +149,10 @@ export class WorkerMachine {
       case 'tick':
         return;
       case 'joined':
+        this.#failedRequest(input);
         return this.#phase === 'joining' && input.attempt === this.#attempt ? this.#joined(input) : undefined;
       case 'synced':
+        this.#failedRequest(input);
         return this.#phase === 'syncing' && input.attempt === this.#attempt ? this.#synced(input) : undefined;
       case 'not-assigned':
         if (this.#phase !== 'syncing' || input.attempt !== this.#attempt) return;
@@ -163,7 +177,11 @@ export class WorkerMachine {
 
   #timers(): void {
     if (this.#leases.hasAny && this.#now >= this.sessionEndsAt)
-      this.#lose('nothing was heard from the coordinator for a session timeout');
+      this.#lose(
+        this.#now < this.#heardAt + this.#settings.sessionTimeoutMs * (1 - this.#settings.clockDriftRatio)
+          ? 'its connection to the coordinator was lost, and none was made in time'
+          : 'nothing was heard from the coordinator for a session timeout',
+      );
     this.#leases.drain(this.#now);
     if (this.#now >= this.#retryAt) {
       this.#retryAt = Number.POSITIVE_INFINITY;
@@ -253,6 +271,7 @@ export class WorkerMachine {
         return this.#retry('SyncGroup', answer.code, answer.detail);
     }
     this.heard(answer.sentAt);
+    this.#graceMs = answer.graceMs === undefined || answer.graceMs === 0 ? Infinity : answer.graceMs;
     this.#failures = 0;
     this.#phase = 'stable';
     this.#syncing = undefined;
@@ -272,6 +291,7 @@ export class WorkerMachine {
 
   #beat(answer: Beat): void {
     this.#isBeating = false;
+    this.#failedRequest(answer);
     // From when it left: the coordinator may have held it, and is not to miss the next one for as long again.
     this.#heartbeatAt = Math.max(this.#now, answer.sentAt + this.#settings.heartbeatIntervalMs);
     if (answer.memberId !== this.#memberId || answer.generation !== this.#generation || !this.#beats())

@@ -82,14 +82,15 @@ export class MembershipRequests {
       return { kind: 'not-assigned', attempt, detail: (error as Error).message };
     }
     return this.#timed<Synced>({ kind: 'synced', attempt, assigned: [] }, async () => {
-      const { errorCode, assignment, fenceTokens } = await this.#client.sync(
+      const { errorCode, assignment, fenceTokens, disconnectGraceMs } = await this.#client.sync(
         { memberId, generation },
         { type: CONSUMER, name: protocolName },
         assignments,
         this.#options.rebalanceTimeoutMs + GRACE_MS,
       );
       if (errorCode !== 0) return { code: errorCode };
-      return { code: 0, assigned: withTokens(decodeAssignment(assignment), fenceTokens) };
+      const assigned = withTokens(decodeAssignment(assignment), fenceTokens);
+      return { code: 0, assigned, graceMs: disconnectGraceMs };
     });
   }
 

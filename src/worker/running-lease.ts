@@ -164,9 +164,7 @@ export class RunningLease implements Lease {
     if (this.#context.now() < this.deadline) return;
     throw new NotOwnedError(
       this.scope,
-      this.#end === 'revoked'
-        ? 'its drain is over'
-        : 'nothing was heard from the coordinator for a session timeout',
+      this.#end === 'revoked' ? 'its drain is over' : 'nothing was heard from the coordinator in time',
     );
   }
 

@@ -9,6 +9,8 @@ interface Times {
 const retryMs = ({ sessionMs }: Times): number => Math.min(5_000, sessionMs / 3) + 1_000;
 /** The next leaders of the replicas serve. Milliseconds. */
 const ELECTED_MS = 2_000;
+/** `disconnectGraceMs`, as it is set. Milliseconds. */
+const GRACE_MS = 3_000;
 /** The round of a rebalance: requests of tens of milliseconds. */
 const ROUND_MS = 500;
 
@@ -16,7 +18,9 @@ const ROUND_MS = 500;
 export const IDLE_MS_MAX = {
   /** A worker leaves, or one that was away comes back and takes its part in two rounds. */
   cleanLeave: ({ heartbeatMs }: Times): number => 2 * (heartbeatMs + ROUND_MS),
-  /** kill -9, SIGSTOP. */
+  /** kill -9: its connections end. */
+  killed: (): number => GRACE_MS + 1_000,
+  /** SIGSTOP, or a machine that is gone. */
   silence: (times: Times): number => times.sessionMs + times.heartbeatMs + ROUND_MS,
   /** From when replicas, or the network, are back. */
   comeback: (times: Times): number => ELECTED_MS + retryMs(times) + 2 * (times.heartbeatMs + ROUND_MS),

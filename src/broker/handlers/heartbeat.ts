@@ -14,11 +14,12 @@ import { instanceOf } from './membership.js';
  * (docs/clients.md#held-heartbeats).
  */
 export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
-  const { coordinator, drains } = context;
+  const { coordinator, drains, speakers } = context;
   if (request.groupId === '') return exchange.answer(heartbeatReply(errorCode('INVALID_GROUP_ID'), false));
   const group = groupId(request.groupId);
   const shard = coordinator.shardOf(group);
   const member = memberId(request.memberId);
+  const dynamic = request.groupInstanceId === null;
   const question = {
     group,
     generation: generation(request.generationId),
@@ -28,6 +29,7 @@ export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
   if (coordinator.serves(shard) && coordinator.leaseHolds(shard)) {
     const { error, renew, steadyForMs = 0 } = coordinator.peek(shard).groups.heartbeat(question);
     if (renew) coordinator.touch(group, member);
+    if (renew && dynamic) speakers.spoke(group, member, exchange.owner);
     const drain = drains.counts(group, member);
     const forMs = drain ? 0 : holdMs(exchange, steadyForMs, context);
     if (forMs === 0)
@@ -45,6 +47,7 @@ export const heartbeat: Handler<'Heartbeat'> = (request, exchange, context) => {
       ({ groups }) => {
         const { error, renew } = groups.heartbeat(question);
         if (renew) coordinator.touch(group, member);
+        if (renew && dynamic) speakers.spoke(group, member, exchange.owner);
         answer(errorCode(error));
       },
       answer,

@@ -45,7 +45,10 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
     return exchange.answer(joinError(errorCode('POLICY_VIOLATION'), request.memberId));
   const shard = coordinator.shardOf(group);
   const { clientId, clientHost } = exchange.owner;
-  if (request.memberId !== '') exchange.owner.takeBack(issuedKey(group, asMemberId(request.memberId)));
+  if (request.memberId !== '') {
+    exchange.owner.takeBack(issuedKey(group, asMemberId(request.memberId)));
+    context.speakers.returned(group, asMemberId(request.memberId));
+  }
   const refused = (code: number): void => exchange.answer(joinError(code, request.memberId));
   coordinator.submit(
     shard,
@@ -81,6 +84,8 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
           exchange.whenAbandoned(() => removeUnheard(context, group, member));
         if (reply.kind === 'join' && reply.answer.error === 'MEMBER_ID_REQUIRED')
           exchange.owner.whenClosed(issuedKey(group, member), () => forgetIssued(context, group, member));
+        const taken = reply.kind === 'join-parked' || reply.answer.error === 'NONE';
+        if (taken && request.groupInstanceId === null) context.speakers.spoke(group, member, exchange.owner);
         if (reply.kind === 'join') {
           if (reply.answer.error === 'NONE') coordinator.touch(group, reply.answer.memberId);
           return exchange.answer(joinReply(reply.answer));
@@ -156,6 +161,7 @@ function isResuming(
 
 export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
+  const { disconnectGraceMs } = context.settings;
   const refused = (code: number): void => exchange.answer(syncError(code));
   // Kafka: KIP-559. From v5 on both must be there, whatever the group.
   if (exchange.version >= 5 && (request.protocolType === null || request.protocolName === null))
@@ -183,8 +189,15 @@ export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {
       'membership',
       ['sync', 'sync-parked'],
       (reply) => {
+        const taken = reply.kind === 'sync-parked' || reply.answer.error === 'NONE';
+        if (taken && request.groupInstanceId === null)
+          context.speakers.spoke(group, asMemberId(request.memberId), exchange.owner);
         const answer = (to: MemberId, sync: SyncAnswer): void =>
-          exchange.answer({ ...syncReply(sync), ...fenceTokens(coordinator, group, to, sync) });
+          exchange.answer({
+            ...syncReply(sync),
+            ...fenceTokens(coordinator, group, to, sync),
+            ...(sync.error === 'NONE' && request.groupInstanceId === null && { disconnectGraceMs }),
+          });
         if (reply.kind === 'sync') return answer(asMemberId(request.memberId), reply.answer);
         park(context, exchange, 'sync', shard, awaitedKey('sync-answer', group, reply.memberId), (how) => {
           if (how.kind === 'news' && how.news.kind === 'sync-answer') answer(reply.memberId, how.news.answer);

@@ -130,6 +130,7 @@ function commit(
         // Kafka: validateOffsetCommit. Who commits is alive.
         if (request.generationIdOrMemberEpoch >= 0)
           coordinator.touch(group, memberId(request.memberId), 'commit');
+        context.speakers.returned(group, memberId(request.memberId));
         answer((index) => errorCode(errors[index] ?? 'NONE'));
       },
       refused,

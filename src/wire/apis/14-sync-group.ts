@@ -3,6 +3,7 @@ import { array, bytes, field, int16, int32, int64, nullable, string, struct } fr
 
 /** Far from those that Kafka counts up from 0: a field of Quorate alone. Clients skip tags that they do not know (KIP-482). */
 const QUORATE_TOKENS = 0x5155;
+const QUORATE_GRACE = 0x5156;
 
 /**
  * SyncGroup (key 14).
@@ -10,7 +11,8 @@ const QUORATE_TOKENS = 0x5155;
  * The leader hands in the assignment, every member fetches its share.
  *
  * v1 throttle time; v2 same bytes; v3 static members (KIP-345); v4 flexible; v5 protocol type and name, checked against the
- * group's (KIP-559). From v4 on Quorate adds the fence tokens of the partitions in the assignment.
+ * group's (KIP-559). From v4 on Quorate adds the fence tokens of the partitions in the assignment, and how long it waits for a dynamic
+ * member whose connection has ended (milliseconds; 0: for its session).
  */
 export const syncGroup = api({
   key: 14,
@@ -41,5 +43,6 @@ export const syncGroup = api({
       ),
       { since: 4, tag: QUORATE_TOKENS, default: [] },
     ),
+    disconnectGraceMs: field(int32, { since: 4, tag: QUORATE_GRACE, default: 0 }),
   },
 });

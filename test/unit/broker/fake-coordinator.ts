@@ -161,6 +161,10 @@ export class FakeCoordinator implements Coordinator {
   }
   /** Members not heard since a take-over, as `group/member`. */
   readonly unheard = new Set<string>();
+  readonly sessionsEnded: string[] = [];
+  endSession(group: GroupId, member: MemberId): void {
+    this.sessionsEnded.push(`${group}/${member}`);
+  }
   heard(group: GroupId, member: MemberId): boolean {
     return !this.unheard.has(`${group}/${member}`);
   }

@@ -63,6 +63,18 @@ describe('docs/clients.md', () => {
     expect(responses[0]).toMatchObject({ topic: id, partitions: [{ errorCode: 0 }] });
   });
 
+  it('#held-heartbeats: holds the heartbeat of a client that says that it beats in the background, and of no other', async () => {
+    const { client, clock, coordinator } = await bench();
+    coordinator.onHeartbeat = () => ({ error: 'NONE', renew: true, steadyForMs: 45_000 });
+    const [kafkajs, java] = [await client(), await client()];
+    await java.call(18, 3, { clientSoftwareName: 'apache-kafka-java', clientSoftwareVersion: '4.0' });
+    expect((await kafkajs.call(12, 3, heartbeatOf('billing'))).errorCode).toBe(0);
+    const held = java.call(12, 4, heartbeatOf('billing'));
+    expect(await java.silent(held)).toBe(true);
+    clock.advance(3_000);
+    expect((await held).errorCode).toBe(0);
+  });
+
   it('#held-fetches: holds an empty Fetch for max_wait_ms', async () => {
     const { coordinator, clock, client } = await bench();
     coordinator.addTopic('tenants', 1);

@@ -371,8 +371,8 @@ const BROKER: readonly Mutant[] = [
   mutant(
     'broker/handlers/heartbeat',
     'a heartbeat under the lease renews nothing',
-    '    if (renew) coordinator.touch(group, member);\n    const drain',
-    '    const drain',
+    '    if (renew) coordinator.touch(group, member);\n    if',
+    '    if',
   ),
   mutant(
     'broker/handlers/offsets',
@@ -632,8 +632,8 @@ const WORKER: readonly Mutant[] = [
   mutant(
     'worker/machine',
     'a worker trusts its session for too long',
-    'return this.#heardAt + this.#settings.sessionTimeoutMs * (1 - this.#settings.clockDriftRatio);',
-    'return this.#heardAt + 2 * this.#settings.sessionTimeoutMs;',
+    'this.#heardAt + sessionTimeoutMs * (1 - clockDriftRatio),',
+    'this.#heardAt + 2 * sessionTimeoutMs,',
   ),
   mutant(
     'worker/machine',
