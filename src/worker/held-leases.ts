@@ -17,6 +17,10 @@ export class HeldLeases {
   readonly #byId = new Map<number, Entry>();
   /** Assigned, and not opened yet: a lease of before has to settle. */
   readonly #wanted = new Map<string, Wanted>();
+  /** Asked for after each of thousands of handlers that settle: nothing is counted anew. */
+  readonly #counts: Record<Entry['state'], number> = { owned: 0, revoked: 0, over: 0 };
+  /** No drain is over before. */
+  #drainUntil = Number.POSITIVE_INFINITY;
   #nextId = 1;
 
   constructor(effect: (effect: Effect) => void) {
@@ -25,21 +29,14 @@ export class HeldLeases {
 
   /** Some may be written for: owned, or draining. */
   get hasAny(): boolean {
-    return this.#some((state) => state !== 'over');
+    return this.#counts.owned + this.#counts.revoked > 0;
   }
   get isDraining(): boolean {
-    return this.#some((state) => state === 'revoked');
+    return this.#counts.revoked > 0;
   }
-  /** When the first drain is over. */
+  /** When the first drain is over, or before. */
   get drainUntil(): number {
-    let first = Number.POSITIVE_INFINITY;
-    for (const { state, drainUntil } of this.#byKey.values())
-      if (state === 'revoked') first = Math.min(first, drainUntil);
-    return first;
-  }
-  #some(test: (state: Entry['state']) => boolean): boolean {
-    for (const { state } of this.#byKey.values()) if (test(state)) return true;
-    return false;
+    return this.isDraining ? this.#drainUntil : Number.POSITIVE_INFINITY;
   }
 
   /** Those that may be written for: nobody else may get them now. */
@@ -85,6 +82,7 @@ export class HeldLeases {
       const entry: Entry = { ...wanted, id: this.#nextId++, memberId, state: 'owned', drainUntil: 0 };
       this.#byKey.set(key, entry);
       this.#byId.set(entry.id, entry);
+      this.#counts.owned++;
       const { state: _state, drainUntil: _drainUntil, ...held } = entry;
       leases.push(held);
     }
@@ -95,6 +93,7 @@ export class HeldLeases {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
     this.#byId.delete(id);
+    this.#counts[entry.state]--;
     this.#byKey.delete(keyOf(entry));
   }
 
@@ -116,23 +115,33 @@ export class HeldLeases {
 
   /** Those whose drain is over are lost. */
   drain(now: number): void {
+    if (now < this.drainUntil) return;
     const late = [...this.#byKey.values()].filter(
       ({ state, drainUntil }) => state === 'revoked' && now >= drainUntil,
     );
     for (const { id } of late) this.#effect({ kind: 'overdue', id });
     this.#lose(late, 'its handler did not settle before the end of the drain');
+    this.#drainUntil = Number.POSITIVE_INFINITY;
+    for (const { state, drainUntil } of this.#byKey.values())
+      if (state === 'revoked') this.#drainUntil = Math.min(this.#drainUntil, drainUntil);
   }
 
   #revoke(entries: readonly Entry[], drainUntil: number, why: string): void {
     for (const entry of entries) {
-      entry.state = 'revoked';
+      this.#becomes(entry, 'revoked');
       entry.drainUntil = drainUntil;
+      this.#drainUntil = Math.min(this.#drainUntil, drainUntil);
     }
     this.#end(entries, 'revoked', why);
   }
   #lose(entries: readonly Entry[], why: string): void {
-    for (const entry of entries) entry.state = 'over';
+    for (const entry of entries) this.#becomes(entry, 'over');
     this.#end(entries, 'lost', why);
+  }
+  #becomes(entry: Entry, state: Entry['state']): void {
+    this.#counts[entry.state]--;
+    entry.state = state;
+    this.#counts[state]++;
   }
   #end(entries: readonly Entry[], end: 'revoked' | 'lost', why: string): void {
     if (entries.length > 0) this.#effect({ kind: 'end', ids: entries.map(({ id }) => id), end, why });
