@@ -2,7 +2,13 @@ import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type ShardId, shardId } from '../kernel/index.js';
 import { BALLOT_ZERO, ballotsEqual, decodeRecord, formatBallot } from '../paxos/index.js';
-import { type LogRecord, readStoppedShard, recordsByShard, type StoppedShard } from '../replica/index.js';
+import {
+  disksOf,
+  type LogRecord,
+  readStoppedShard,
+  recordsByShard,
+  type StoppedShard,
+} from '../replica/index.js';
 import {
   DataDirectoryError,
   type FileSystem,
@@ -64,10 +70,8 @@ export async function checkDirectory(
 
 function verdictOf({ condition, identity }: StoppedDisk, refused: boolean): CheckJson['verdict'] {
   if (refused) return 'refused';
-  const another =
-    identity !== undefined &&
-    identity.formedWith[identity.replicaId] !== undefined &&
-    identity.formedWith[identity.replicaId] !== identity.incarnation;
+  const known = identity === undefined ? undefined : disksOf(identity)[identity.replicaId];
+  const another = known !== undefined && known !== identity?.incarnation;
   return condition.kind === 'corrupt' || another ? 'damaged' : 'sound';
 }
 
@@ -116,8 +120,8 @@ const stateOf = ({ machine, promised, ...slots }: StoppedShard): NonNullable<Sha
 
 function identityOf({ identity }: StoppedDisk): IdentityJson | null {
   if (identity === undefined) return null;
-  const { clusterId, replicaId, shards, incarnation, agreement = {}, formedWith, positions = {} } = identity;
-  const peers = Object.entries(formedWith)
+  const { clusterId, replicaId, shards, incarnation, agreement = {}, positions = {} } = identity;
+  const peers = Object.entries(disksOf(identity))
     .filter(([id]) => Number(id) !== replicaId)
     .map(([id, theirs]) => ({ id: Number(id), incarnation: theirs, position: positions[id] ?? null }));
   return { clusterId, replicaId, shards, incarnation, agreement, peers };

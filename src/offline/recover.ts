@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { type Slot, shardId } from '../kernel/index.js';
-import { readStoppedShard, recordsByShard, type StoppedShard } from '../replica/index.js';
+import { disksOf, readStoppedShard, recordsByShard, type StoppedShard } from '../replica/index.js';
 import { DataDirectoryError, readStoppedDisk, type StoppedDisk } from '../storage/index.js';
 import { type Backup } from './backup-reader.js';
 import { BackupWriter } from './backup-writer.js';
@@ -37,7 +37,7 @@ export interface SurvivingShardJson {
 /** Looks at the directory of a survivor. Throws OfflineError when it cannot be taken for everything that it acknowledged. */
 export async function survivor(directory: string): Promise<SurvivorJson> {
   const disk = await diskOf(directory);
-  const { clusterId, replicaId, formedWith, positions = {} } = disk.identity;
+  const { clusterId, replicaId, positions = {} } = disk.identity;
   const shards: SurvivingShardJson[] = [];
   for await (const read of shardsOf(disk)) shards.push(surviving(read));
   const last = disk.segments.at(-1);
@@ -47,7 +47,7 @@ export async function survivor(directory: string): Promise<SurvivorJson> {
     replicaId,
     lastWriteAt: new Date(last === undefined ? 0 : statSync(last.path).mtimeMs).toISOString(),
     position: disk.position,
-    others: Object.keys(formedWith)
+    others: Object.keys(disksOf(disk.identity))
       .map(Number)
       .filter((id) => id !== replicaId)
       .map((id) => ({ id, position: positions[id] ?? null })),

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { disksOf, numberOf } from '../replica/index.js';
 import type { StoppedDisk } from '../storage/index.js';
 import type { StartJson } from './shapes.js';
 
@@ -18,8 +19,9 @@ function standingOn({ identity, condition, segments }: StoppedDisk): Pick<StartJ
       why: `${what} The replica takes part when it has met all others; it follows without a vote if they remember another disk of it.`,
     };
   }
-  const { replicaId: self, formedWith, incarnation } = identity;
-  const known = formedWith[self];
+  const { replicaId: self, incarnation } = identity;
+  const [disks, number] = [disksOf(identity), numberOf(identity)];
+  const known = disks[self];
   if (condition.kind === 'corrupt' && known !== undefined)
     return {
       does: 'learns',
@@ -28,20 +30,28 @@ function standingOn({ identity, condition, segments }: StoppedDisk): Pick<StartJ
   if (known !== undefined && known !== incarnation)
     return {
       does: 'learns',
-      why: `The cluster was formed with another disk of this replica (${known}): an earlier start found damage, or a peer remembered more. It follows the others and does not vote.`,
+      why: `${number > 0 ? `Since change ${number} of the replicas another disk of this replica has its vote` : 'The cluster was formed with another disk of this replica'} (${known}): an earlier start found damage, a peer remembered more, or it was replaced. It follows the others and does not vote.`,
+    };
+  if (known === undefined && Object.keys(disks).length > 0)
+    return {
+      does: 'learns',
+      why:
+        number > 0
+          ? `It has no vote in the cluster since change ${number} of the replicas.`
+          : 'The cluster was formed without it: it follows the others until a plan gives it a vote.',
     };
   if (known === undefined)
     return {
       does: 'forms',
       why: 'The cluster has not formed yet: the replica takes part when it has met all others.',
     };
-  const others = Object.keys(formedWith).length - 1;
+  const others = Object.keys(disks).length - 1;
   return {
     does: 'votes',
     why:
       others === 0
         ? 'It is the only replica of its cluster.'
-        : `It votes when it has met a quorum of replicas ${Object.keys(formedWith).join(', ')}, and none of them remembers more of this disk than it holds.`,
+        : `It votes when it has met a quorum of replicas ${Object.keys(disks).join(', ')}, and none of them remembers more of this disk than it holds.`,
   };
 }
 

@@ -3,7 +3,7 @@ import type { ReplicaFacts } from '../machine/index.js';
 import { quorumDescription, quorumSystem } from '../paxos/index.js';
 import type { Coordinator } from './coordinator.js';
 import type { Members } from './members.js';
-import { disksOf, quorumBytes, toldBy } from './membership.js';
+import { disksOf, isMember, quorumBytes, toldBy } from './membership.js';
 import type { Planned, ReplicaOptions, ReplicasStatus } from './options.js';
 import type { OwnDisk } from './own-disk.js';
 import type { Peers } from './peers.js';
@@ -59,13 +59,14 @@ export class Roster {
     const { options, members, peers, disk } = this.#around;
     const { self, log, clock } = options;
     const membership = members.toKeep(disk.identity)!;
+    const voted = isMember(disk.identity);
     peers.membersChanged();
     disk.membersChanged(membership);
     const { number, disks } = membership;
     log.info(
       `the cluster has replicas ${members.ids.join(', ')} since change ${number} (${members.quorums.name})`,
     );
-    if (disks[self] !== disk.identity.incarnation)
+    if (voted && disks[self] !== disk.identity.incarnation)
       log.warn('this replica has no vote in the cluster any more: stop it, and remove its data directory');
     clock.after(LET_GO_AFTER_MS, () => {
       members.letGo();

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { DiskCondition, DiskIdentity, LogRecord } from '../replica/index.js';
+import { type DiskCondition, type DiskIdentity, isMember, type LogRecord } from '../replica/index.js';
 import { DataDirectoryError, readIdentity } from './directory.js';
 import type { FileSystem } from './file-system.js';
 import { readSegment, recordsOf, type ScannedSegment, scanSegment } from './scan.js';
@@ -27,11 +27,11 @@ export function examine(fileSystem: FileSystem, directory: string): Examined {
   const identity = readIdentity(fileSystem, directory);
   const examined = examineSegments(fileSystem, directory, identity?.incarnation);
   if (examined.condition.kind === 'corrupt' || identity === undefined) return { identity, ...examined };
-  // Pair: FileStorage.saveIdentity writes a group before it writes that this replica has formed its cluster.
-  const votes = identity.formedWith[identity.replicaId] === identity.incarnation;
+  // Pair: FileStorage.saveIdentity writes a group before it writes that this replica has a vote in its cluster.
+  const votes = isMember(identity);
   const empty = examined.found.every(({ header, end }) => end.sequence === header.firstSequence);
   if (!votes || !empty) return { identity, ...examined };
-  const detail = 'the log of a replica that has formed its cluster holds nothing';
+  const detail = 'the log of a replica that votes in its cluster holds nothing';
   const file = join(directory, segmentName(1));
   return { identity, ...examined, condition: { kind: 'corrupt', file, offset: 0, detail } };
 }

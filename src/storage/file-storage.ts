@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ShardId, Slot } from '../kernel/index.js';
-import type {
-  DiskCondition,
-  DiskIdentity,
-  DiskRoom,
-  LogRecord,
-  OpenedStorage,
-  Storage,
+import {
+  type DiskCondition,
+  type DiskIdentity,
+  type DiskRoom,
+  isMember,
+  type LogRecord,
+  type OpenedStorage,
+  type Storage,
 } from '../replica/index.js';
 import { prepareDirectory, refuseUnfinished, writeIdentity } from './directory.js';
 import { assertOwner, type DirectoryLock, lockDirectory } from './directory-lock.js';
@@ -209,8 +210,8 @@ class FileStorage implements Storage {
     return saved;
   }
   async #saveIdentity(identity: DiskIdentity): Promise<void> {
-    // Pair: `examine` takes an empty log of a replica that has formed its cluster for a lost one.
-    if (identity.formedWith[identity.replicaId] === identity.incarnation && this.#log.empty)
+    // Pair: `examine` takes an empty log of a replica that has a vote in its cluster for a lost one.
+    if (isMember(identity) && this.#log.empty)
       await new Promise<void>((written) => this.#log.append([], true, written));
     assertOwner(this.#lock, this.#directory);
     this.#roomKeeper.withLastReserve(() => writeIdentity(this.#fileSystem, this.#directory, identity));

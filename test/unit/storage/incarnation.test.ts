@@ -7,6 +7,7 @@ import type { DiskIdentity, OpenedStorage } from '../../../src/replica/index.js'
 import { HEADER_BYTES } from '../../../src/storage/format.js';
 import { type FileSystem, nodeFileSystem, openFileStorage } from '../../../src/storage/index.js';
 
+import { patchIdentity } from '../../harness/data-directory.js';
 const LOG = 'log-0000000001.wal';
 
 let directory: string;
@@ -80,6 +81,28 @@ describe('a disk that has lost what it acknowledged', () => {
       }
     },
   );
+
+  it('is another one as well when it came to its vote by a later change of the replicas', async () => {
+    const { incarnation } = await formed(2);
+    const opened = await open();
+    const address = { host: 'localhost', port: 1 };
+    const replicas = [{ id: replicaId(1), incarnation, peer: address, kafka: address, http: null }];
+    const membership = {
+      number: 1,
+      disks: { 1: incarnation },
+      replicas,
+      quorums: { kind: 'majority' } as const,
+    };
+    await opened.storage.saveIdentity({ ...opened.identity!, membership });
+    await opened.storage.close();
+    // The cluster was formed with another disk of this replica.
+    patchIdentity(directory, (identity) => ({ ...identity, formedWith: { 1: 'lost' } }));
+    expect((await startTwice()).second.condition.kind).toBe('intact');
+    damages['no log']!();
+    const { first, second } = await startTwice();
+    expect(first.condition.kind).toBe('corrupt');
+    expect(second.identity!.incarnation).not.toBe(incarnation);
+  });
 
   it('is renamed durably before its log is touched', async () => {
     await formed(2);
