@@ -49,7 +49,7 @@ export class Conduct {
   look(station: Station, process: SimulatedProcess): void {
     const status = process.replica!.status();
     const { id, odd, damaged } = station;
-    if (station.forgot && status.standing === 'voter')
+    if (station.forgot && status.standing === 'voter' && !wasReplaced(process.replica!))
       this.#seen('who-forgot-does-not-vote', `replica ${id} votes, and its disk has forgotten`);
     if (odd.replicas !== undefined && !damaged && status.shards.length > 0)
       this.#seen(
@@ -141,7 +141,9 @@ export class Conduct {
     const frame = decodeFrame(bytes);
     if (frame.kind !== 'paxos') return;
     for (const { message } of frame.messages)
-      if (message.kind === 'promise' || ('votes' in message && message.votes))
+      // In a later configuration its new disk may have the vote.
+      if (message.configuration > 1) continue;
+      else if (message.kind === 'promise' || ('votes' in message && message.votes))
         this.#seen(
           'who-forgot-does-not-vote',
           `replica ${id} sends a vote (${message.kind}), and its disk has forgotten`,
@@ -184,6 +186,10 @@ export class Conduct {
     }
   }
 }
+
+/** Its new disk got the vote of the one that has forgotten. */
+const wasReplaced = (replica: Replica): boolean =>
+  replica.status().shards.every(({ configuration }) => configuration.number > 1);
 
 function identityOn(disk: SimulatedDisk): DiskIdentity | undefined {
   const bytes = disk.durable('/data/identity.json');

@@ -1,6 +1,5 @@
 import type { Random, ShardId } from '../kernel/index.js';
-import { compareBallots } from '../paxos/index.js';
-import type { History, ToldOthers } from './history.js';
+import { forgotPromise, type History, type ToldOthers } from './history.js';
 import { type FoundShard, type Owed, rehearseCrash, rehearseDamage } from './rehearsal.js';
 import { type Setup, stream } from './setup.js';
 import type { Station } from './strike.js';
@@ -53,9 +52,10 @@ export class CrashRehearsals {
 }
 
 function lacks(told: ReadonlyMap<ShardId, ToldOthers>, found: readonly FoundShard[]): string | undefined {
-  for (const [shard, { ballot, through }] of told) {
+  for (const [shard, before] of told) {
+    const { ballot, through } = before;
     const own = found[shard]!;
-    if (compareBallots(own.ballot, ballot) < 0)
+    if (forgotPromise(before, own))
       return `in shard ${shard} it had promised ${JSON.stringify(ballot)}, and knows ${JSON.stringify(own.ballot)}`;
     if (own.through < through)
       return `in shard ${shard} it had accepted through slot ${through}, and has them through ${own.through}`;

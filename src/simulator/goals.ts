@@ -28,6 +28,7 @@ const GOALS: readonly string[] = [
   'a crash was rehearsed',
   'a stray client asked',
   'what a majority knew was forgotten by one of it',
+  'a lost disk was replaced',
   'a port was taken',
   'a process was back at once',
   'a start did not end',

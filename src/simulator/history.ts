@@ -1,5 +1,5 @@
 import type { Generation, GroupId, MemberId, ReplicaId, ShardId, Slot, TopicName } from '../kernel/index.js';
-import type { Ballot } from '../paxos/index.js';
+import { type Ballot, compareBallots } from '../paxos/index.js';
 import type { DiskCondition } from '../replica/index.js';
 
 /** A write or read of the record of one space, in the time of the world. */
@@ -80,9 +80,16 @@ export interface MemberAct {
 
 /** The highest ballot that a replica has promised or accepted, and through which slot it has accepted. */
 export interface ToldOthers {
+  /** Of its shard: the ballots of another configuration say nothing in this one. */
+  readonly configuration: number;
   readonly ballot: Ballot;
   readonly through: number;
 }
+
+/** In a later configuration nothing was promised yet. */
+export const forgotPromise = (told: ToldOthers, found: ToldOthers): boolean =>
+  found.configuration < told.configuration ||
+  (found.configuration === told.configuration && compareBallots(found.ballot, told.ballot) < 0);
 
 /** What a replica had told others, and what it knows after its next start. It votes. */
 export interface PromiseKept {

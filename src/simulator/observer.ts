@@ -138,8 +138,12 @@ export class Observer {
       if (ids.length > 1) this.#history.leases.push({ at: this.#time.now, shard, holders: ids });
   }
 
-  #leaseCounted({ id, odd }: Station, { shard, promised }: ReplicaStatus['shards'][number]): void {
-    this.quorums?.leaseHolds(shard, id, promised, odd.leaseMs ?? this.#setup.leaseMs);
+  #leaseCounted(
+    { id, odd }: Station,
+    { shard, configuration, promised }: ReplicaStatus['shards'][number],
+  ): void {
+    const at = { configuration: configuration.number, ballot: promised };
+    this.quorums?.leaseHolds(shard, id, at, odd.leaseMs ?? this.#setup.leaseMs);
   }
 
   /** A process dies. */
@@ -251,10 +255,11 @@ export class Observer {
     this.#told.delete(id);
     const { standing, shards } = replica.status();
     if (standing !== 'voter') return;
-    for (const { shard, promised, lastSlot, appliedThrough } of shards) {
+    for (const { shard, configuration, promised, lastSlot, appliedThrough } of shards) {
       const before = told.get(shard);
       if (before === undefined) continue;
-      const found = { ballot: promised, through: Math.max(lastSlot, appliedThrough) };
+      const through = Math.max(lastSlot, appliedThrough);
+      const found = { configuration: configuration.number, ballot: promised, through };
       this.#history.promises.push({ replica: id, shard, told: before, found });
     }
     this.#trace.reached('promises were compared after a restart');
@@ -296,11 +301,13 @@ function withSent(
     if (frame.kind !== 'paxos') continue;
     for (const { shard, message } of frame.messages) {
       if (message.kind !== 'promise' && message.kind !== 'accepted') continue;
-      const { ballot } = message;
+      const { configuration, ballot } = message;
       const through = message.kind === 'accepted' && !message.gap ? message.through : 0;
-      const before = told.get(shard) ?? { ballot, through };
+      const before = told.get(shard) ?? { configuration, ballot, through };
+      const isLater = configuration > before.configuration;
       told.set(shard, {
-        ballot: maxBallot(before.ballot, ballot),
+        configuration: Math.max(configuration, before.configuration),
+        ballot: isLater ? ballot : maxBallot(before.ballot, ballot),
         through: Math.max(before.through, through),
       });
     }

@@ -4,6 +4,12 @@ import { decodeFrame } from '../replica/index.js';
 import type { History } from './history.js';
 import type { VirtualTime } from './virtual-time.js';
 
+/** Ballots of two configurations have nothing to do with each other. */
+interface OfTerm {
+  readonly configuration: number;
+  readonly ballot: Ballot;
+}
+
 /** What the peers of one leader have told it in its ballot. */
 interface Term {
   /** It has led: what is chosen from then on it has counted itself. */
@@ -33,8 +39,8 @@ export class QuorumWatch {
     this.#history = history;
   }
 
-  #term(shard: ShardId, ballot: Ballot): Term {
-    const key = `${shard}/${formatBallot(ballot)}`;
+  #term(shard: ShardId, { configuration, ballot }: OfTerm): Term {
+    const key = `${shard}/${configuration}/${formatBallot(ballot)}`;
     const found = this.#terms.get(key);
     if (found !== undefined) return found;
     const term = { leads: false, promised: new Set<ReplicaId>(), accepted: new Map(), followed: new Map() };
@@ -53,8 +59,9 @@ export class QuorumWatch {
     this.#chosen.set(shard, Math.max(through, this.#chosen.get(shard) ?? 0));
   }
 
-  #leads(shard: ShardId, leader: ReplicaId, { ballot, chosenThrough }: OfLeader): void {
-    const term = this.#term(shard, ballot);
+  #leads(shard: ShardId, leader: ReplicaId, message: OfLeader): void {
+    const { ballot, chosenThrough } = message;
+    const term = this.#term(shard, message);
     const where = { at: this.#time.now, shard, leader, ballot: formatBallot(ballot) };
     if (!term.leads) {
       term.leads = true;
@@ -78,7 +85,7 @@ export class QuorumWatch {
   heard(from: ReplicaId, to: ReplicaId, bytes: Uint8Array): void {
     for (const { shard, message } of messagesOf(bytes)) {
       if (!('ballot' in message) || message.ballot.replica !== to) continue;
-      const term = (): Term => this.#term(shard, message.ballot);
+      const term = (): Term => this.#term(shard, message);
       if (message.kind === 'promise' && message.last) term().promised.add(from);
       else if (message.kind === 'accepted' && !message.gap && message.votes)
         accepts(term(), from, message.through);
@@ -90,13 +97,13 @@ export class QuorumWatch {
   }
 
   /** A leader holds a lease of `leaseMs` at the most. */
-  leaseHolds(shard: ShardId, leader: ReplicaId, ballot: Ballot, leaseMs: number): void {
+  leaseHolds(shard: ShardId, leader: ReplicaId, of: OfTerm, leaseMs: number): void {
     const at = this.#time.now;
-    const recent = [...this.#term(shard, ballot).followed].filter(([, heardAt]) => heardAt >= at - leaseMs);
+    const recent = [...this.#term(shard, of).followed].filter(([, heardAt]) => heardAt >= at - leaseMs);
     const ids = new Set([leader, ...recent.map(([id]) => id)]);
     if (!this.#quorums.isAcceptQuorum(ids))
       this.#history.quorums.push({
-        ...{ at, shard, leader, ballot: formatBallot(ballot) },
+        ...{ at, shard, leader, ballot: formatBallot(of.ballot) },
         ...{ what: 'holds a lease', with: [...ids] },
       });
   }

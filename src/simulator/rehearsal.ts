@@ -14,6 +14,7 @@ import { type DiskImage, SimulatedDisk } from './disk.js';
 
 /** What a start finds of a shard: the highest ballot, and through which slot it has values or a snapshot. */
 export interface FoundShard {
+  readonly configuration: number;
   readonly ballot: Ballot;
   readonly through: number;
 }
@@ -119,8 +120,12 @@ async function startOf({ storage, records, snapshots }: OpenedStorage, shards: n
     for (const record of decoded) order.add(record);
     const core = createPaxos(CORE, { records: decoded, snapshotThrough: through }, NOW);
     core.checkInvariants();
-    const { promised, lastSlot, appliedThrough } = core.status(NOW);
-    found.push({ ballot: promised, through: Math.max(lastSlot, appliedThrough) });
+    const { configuration, promised, lastSlot, appliedThrough } = core.status(NOW);
+    found.push({
+      configuration: configuration.number,
+      ballot: promised,
+      through: Math.max(lastSlot, appliedThrough),
+    });
   }
   const promised = { kind: 'promised', ballot: found[0]!.ballot } as const;
   return { found, again: { shard: shardId(0), ...encodeRecord(promised) } };

@@ -25,6 +25,8 @@ export interface Setup {
   readonly cooperative?: boolean;
   /** Clients that ask any broker for what only the coordinator of a group may do. */
   readonly strays?: boolean;
+  /** An operator gives a disk that was put in the place of a lost one its vote. */
+  readonly replaces?: boolean;
   /** How often a leader looks for offsets past their retention. */
   readonly retentionSweepMs: number;
   /** A client fills a record space with this, so that a snapshot is many chunks. Bytes a record; 0: nobody does. */
@@ -104,6 +106,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
             ...drawQuorums(seed),
           },
           strays: stream(seed, 'strays').chance(0.4),
+          replaces: stream(seed, 'replaces').chance(0.5),
         };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),

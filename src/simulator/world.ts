@@ -21,6 +21,7 @@ import { Member } from './members.js';
 import { SimulatedNetwork } from './network.js';
 import { Observer } from './observer.js';
 import { messagesOf } from './message-watch.js';
+import { operator } from './operator.js';
 import { SimulatedProcess } from './process.js';
 import { recordWriter } from './record-writers.js';
 import { SdkWorker } from './sdk-worker.js';
@@ -105,6 +106,10 @@ export class World {
     const violated = (): boolean => this.#violation !== undefined;
     for (const station of this.stations) this.start(station);
     this.#startClients();
+    const running = (): Replica[] | undefined => (this.#healed ? undefined : this.#running());
+    const { time, trace } = this;
+    const random = stream(this.#setup.seed, 'operator');
+    if (this.#setup.replaces === true) operator({ time, trace, random, running });
     this.#lookAgain();
     await this.time.runThrough(FAULTS_FROM_MS, violated);
     const { seed, faultsMs } = this.#setup;

@@ -1,5 +1,4 @@
-import { compareBallots } from '../../paxos/index.js';
-import type { History } from '../history.js';
+import { forgotPromise, type History } from '../history.js';
 
 /**
  * What a replica says it has promised or accepted is durable: as long as it votes it knows that after a crash, whatever has
@@ -8,7 +7,7 @@ import type { History } from '../history.js';
 export function promisesSurviveCrashes({ promises }: History): string | undefined {
   for (const { replica, shard, told, found } of promises) {
     const where = `replica ${replica} votes in shard ${shard}, and`;
-    if (compareBallots(found.ballot, told.ballot) < 0)
+    if (forgotPromise(told, found))
       return `${where} had promised ${JSON.stringify(told.ballot)}; after its restart it knows ${JSON.stringify(found.ballot)}`;
     if (found.through < told.through)
       return `${where} had accepted through slot ${told.through}; after its restart it has them through ${found.through}`;
