@@ -12,6 +12,12 @@ export interface SceneContext {
   readonly machine: Machine;
   /** Another system to measure beside, where one was named. */
   readonly peer: PeerOptions | undefined;
+  readonly steady: SteadyOptions;
+}
+
+export interface SteadyOptions {
+  readonly minutes: number;
+  readonly idleGroups: number;
 }
 
 export interface Measured extends LoadResult {
@@ -40,7 +46,7 @@ export interface Meters {
   diskBytes(): number;
 }
 
-const metersOf = ({ replicas }: Cluster): Meters => ({
+export const metersOf = ({ replicas }: Cluster): Meters => ({
   cpuMicros: () => replicas.reduce((sum, { child }) => sum + child.cpuMicros(), 0),
   diskBytes: () => replicas.reduce((sum, { child }) => sum + child.diskBytesWritten(), 0),
 });

@@ -3,7 +3,7 @@ import { cpuMicrosOf } from '../../test/harness/child.js';
 import { type Address, KafkaConnection } from '../../test/harness/connection.js';
 import { GroupClient } from '../../test/harness/group-client.js';
 import { GroupMember } from '../../test/harness/group-member.js';
-import { eventually, sleep } from '../../test/harness/waiting.js';
+import { eventually, median, sleep } from '../../test/harness/waiting.js';
 import type { LoadTarget } from '../load.js';
 import type { Figure } from '../report.js';
 import { type Job, loadOn, type Meters, type SceneContext, startCluster } from './load.js';
@@ -46,8 +46,18 @@ const TARGETS: Readonly<Record<string, NonNullable<Figure['target']>>> = {
   '100 members: join to stable ms': { kind: 'at most', value: 1 },
 };
 
+/** What Quorate should reach whatever the other system does. */
+const OWN_TARGETS: Readonly<Record<string, NonNullable<Figure['target']>>> = {
+  'commits, 256 connections: longest ms': { kind: 'at most', value: 100 },
+  'commits, 4 connections x 16: rate /s': { kind: 'at least', value: 45_000 },
+  '100 members: first join to stable ms': { kind: 'at most', value: 300 },
+};
+/** So much longer than the other system's, which does not sync, one commit may take. In fdatasyncs. */
+const SYNCS_ALLOWED = 0.7;
+
 /** Quorate and another system side by side: both warm, in turn, medians and spread of all rounds. */
-export async function benchPeers({ report, peer }: SceneContext): Promise<void> {
+export async function benchPeers(context: SceneContext): Promise<void> {
+  const { report, peer } = context;
   if (peer === undefined) throw new Error('no other system is named');
   const cluster = await startCluster();
   try {
@@ -72,7 +82,7 @@ export async function benchPeers({ report, peer }: SceneContext): Promise<void> 
         // Each round begins with the other one.
         for (const i of round % 2 === 0 ? [0, 1] : [1, 0])
           samples[i]!.push(await comparison.run(systems[i]!, round));
-      tell(report, comparison.name, samples[0]!, samples[1]!);
+      tell(context, comparison.name, samples[0]!, samples[1]!);
     }
   } finally {
     await cluster.close();
@@ -80,7 +90,7 @@ export async function benchPeers({ report, peer }: SceneContext): Promise<void> 
 }
 
 function tell(
-  report: SceneContext['report'],
+  { report, machine: { fdatasyncMs } }: SceneContext,
   name: string,
   ours: readonly Sample[],
   theirs: readonly Sample[],
@@ -88,13 +98,21 @@ function tell(
   for (const what of Object.keys(ours[0]!)) {
     const of = (samples: readonly Sample[]): number[] => samples.map((sample) => sample[what]!);
     const label = `${name}: ${what}`;
+    const short = label.slice(0, label.lastIndexOf(' '));
+    const unit = what.split(' ').at(-1)!;
     report.versus({
-      name: label.slice(0, label.lastIndexOf(' ')),
-      unit: what.split(' ').at(-1)!,
+      name: short,
+      unit,
       ours: of(ours),
       theirs: of(theirs),
       target: TARGETS[label],
     });
+    const own =
+      label === 'commits, one in flight: p50 ms'
+        ? ({ kind: 'at most', value: median(of(theirs)) + SYNCS_ALLOWED * fdatasyncMs } as const)
+        : OWN_TARGETS[label];
+    if (own !== undefined)
+      report.add({ name: `${short}, Quorate's`, value: median(of(ours)), unit, target: own });
   }
 }
 
