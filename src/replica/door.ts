@@ -31,6 +31,7 @@ import type {
   SnapshotOutcome,
 } from './coordinator.js';
 import type { Forwarding } from './forwarding.js';
+import { DEFAULT_LIMITS, type Held, type Limits } from './limits.js';
 import { Listeners } from './listeners.js';
 import { Measures, type ReplicaMeasures } from './measures.js';
 import { Members } from './members.js';
@@ -52,6 +53,7 @@ export abstract class ReplicaDoor implements Coordinator {
   protected readonly measuring: Measures;
   /** One for each shard, by its number; none until the cluster has formed. */
   protected hosts: readonly ShardHost[] = [];
+  protected readonly limits: Limits;
   readonly #options: ReplicaOptions;
   /** Used in place of the machines until the cluster has formed. */
   readonly #blank: MachineView;
@@ -62,6 +64,7 @@ export abstract class ReplicaDoor implements Coordinator {
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
+    this.limits = options.limits ?? DEFAULT_LIMITS;
     this.clusterId = options.clusterId;
     this.self = options.self;
     this.shards = options.shards;
@@ -77,6 +80,23 @@ export abstract class ReplicaDoor implements Coordinator {
 
   measures(): ReplicaMeasures {
     return this.measuring.read();
+  }
+
+  held(): readonly Held[] {
+    const { windowEntriesMax, queuedEntriesMax } = this.#options.paxos;
+    const { forwarded, readsElsewhere, readsHere } = this.limits;
+    return [
+      { what: 'forwarded commands', amount: this.forwarding.waiting, most: forwarded },
+      { what: 'reads for leaders elsewhere', amount: this.remoteReads.waiting, most: readsElsewhere },
+      ...this.hosts.flatMap(({ shard, waiting }) => [
+        { what: `reads of shard ${shard}`, amount: waiting.reads, most: readsHere },
+        {
+          what: `commands of shard ${shard}`,
+          amount: waiting.proposals,
+          most: windowEntriesMax + queuedEntriesMax,
+        },
+      ]),
+    ];
   }
 
   brokers(): readonly BrokerAddress[] {

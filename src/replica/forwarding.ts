@@ -9,6 +9,7 @@ import {
 import { type Command, decodeCommand, encodeCommand, type Reply, type ReplyTo } from '../machine/index.js';
 import type { ForwardableCommand, Outcome } from './coordinator.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
+import { DEFAULT_LIMITS } from './limits.js';
 
 /** How long a forwarded command may wait for a leader, and then for its answer. Milliseconds. */
 const FORWARD_TIMEOUT_MS = 5_000;
@@ -41,13 +42,24 @@ export class Forwarding {
   readonly #waiting = new Map<number, Waiting>();
   readonly #firstRequest: number;
   readonly #featureLevel: number | undefined;
+  readonly #most: number;
   #requests = 0;
 
   /** `run`: a random number of this process, below 2^32. An answer to an earlier process of this replica is no answer to us. */
-  constructor(port: ForwardingPort, run: number, featureLevel?: number) {
+  constructor(
+    port: ForwardingPort,
+    run: number,
+    featureLevel?: number,
+    most: number = DEFAULT_LIMITS.forwarded,
+  ) {
     this.#port = port;
+    this.#most = most;
     this.#featureLevel = featureLevel;
     this.#firstRequest = run * REQUESTS_PER_RUN;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Throws, before anything is kept, when the command cannot be encoded: that is the caller's own request. */
@@ -56,7 +68,7 @@ export class Forwarding {
     command: C,
     done: (outcome: Outcome<ReplyTo<C>>) => void,
   ): void {
-    if (this.#waiting.size >= 1_000) return done({ kind: 'overloaded' });
+    if (this.#waiting.size >= this.#most) return done({ kind: 'overloaded' });
     const payload = encodeCommand({ at: wallMs(0), command });
     const request = this.#firstRequest + (this.#requests++ % REQUESTS_PER_RUN);
     const deadline = monotonicMs(this.#port.now() + FORWARD_TIMEOUT_MS);

@@ -3,6 +3,7 @@ import type { GroupSettings, ReplicaFacts, ReplicasCommand, ReplicasView } from 
 import type { PaxosOptions, PaxosStatus, QuorumDescription, QuorumSystem } from '../paxos/index.js';
 import type { Coordinator, SnapshotOutcome } from './coordinator.js';
 import type { Standing } from './formation.js';
+import type { Held, Limits } from './limits.js';
 import type { ReplicaMeasures } from './measures.js';
 import type { ReplicaChange } from './replica-plans.js';
 import type { Clock, DiskRoom, Entropy, OpenedStorage, Transport } from './ports.js';
@@ -42,6 +43,8 @@ export interface ReplicaOptions {
   readonly groupSettings: GroupSettings;
   /** Offsets and groups past their retention are looked for this often. Milliseconds. */
   readonly retentionSweepMs: number;
+  /** DEFAULT_LIMITS where it is left out. */
+  readonly limits?: Limits | undefined;
   /** The log may grow by this much before snapshots are taken and its older part dropped. Bytes. */
   readonly compactionBytes: number;
   readonly storage: OpenedStorage;
@@ -136,6 +139,8 @@ export interface Replica extends Coordinator {
   /** The whole state of a shard, with all that was acknowledged before the call, at any replica. */
   snapshotAnywhere(shard: ShardId, done: (outcome: SnapshotOutcome) => void): void;
   measures(): ReplicaMeasures;
+  /** What it holds now of all that is limited. */
+  held(): readonly Held[];
   replicas(): ReplicasStatus;
   /** By what is applied and known here. */
   planReplicas(change: ReplicaChange): Planned;

@@ -2,10 +2,10 @@ import { type MonotonicMs, monotonicMs, type ReplicaId, type ShardId, type Slot 
 import type { MachineView } from '../machine/index.js';
 import type { ReadOutcome } from './coordinator.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
+import { DEFAULT_LIMITS } from './limits.js';
 
 /** How long a read may wait for a leader, for its answer, and until this replica has applied as much. Milliseconds. */
 const READ_TIMEOUT_MS = 2_000;
-const WAITING_MAX = 10_000;
 /** Requests of one process are numbered within this; the number of the process stands above it. */
 const REQUESTS_PER_RUN = 2 ** 20;
 /** The first feature level that answers. */
@@ -44,17 +44,23 @@ export class RemoteReads {
   /** The question under way, by shard. */
   readonly #underWay = new Map<ShardId, { readonly request: number; readonly to: ReplicaId }>();
   readonly #firstRequest: number;
+  readonly #most: number;
   #requests = 0;
 
   /** `run`: as for Forwarding. */
-  constructor(port: ReadPort, run: number) {
+  constructor(port: ReadPort, run: number, most: number = DEFAULT_LIMITS.readsElsewhere) {
     this.#port = port;
+    this.#most = most;
     this.#firstRequest = run * REQUESTS_PER_RUN;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   read(shard: ShardId, done: ReadDone): void {
     if (this.#port.serves(shard)) return this.#port.read(shard, done);
-    if (this.#waiting.size >= WAITING_MAX) return done({ kind: 'overloaded' });
+    if (this.#waiting.size >= this.#most) return done({ kind: 'overloaded' });
     const deadline = monotonicMs(this.#port.now() + READ_TIMEOUT_MS);
     this.#waiting.add({ shard, deadline, done, asked: undefined, through: undefined });
     this.#ask(shard);

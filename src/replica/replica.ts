@@ -109,8 +109,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
       send: (to, frame) => this.peers.isUp(to) && options.transport.send(to, frame, 'normal'),
     };
     const run = options.entropy.seed();
-    this.forwarding = new Forwarding(port, run, options.featureLevel);
-    this.remoteReads = new RemoteReads(port, run);
+    this.forwarding = new Forwarding(port, run, options.featureLevel, this.limits.forwarded);
+    this.remoteReads = new RemoteReads(port, run, this.limits.readsElsewhere);
     this.#notices = new NoticePump(this);
     this.#retention = new RetentionSweep(this, this.#clock, this.#work);
     this.#clocks = new PeerClocks(options, this.peers, this.members);
@@ -190,7 +190,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       const shard = shardId(index);
       return new ShardHost(
         {
-          ...{ shard, shards: this.shards, featureLevel },
+          ...{ shard, shards: this.shards, featureLevel, readsMax: this.limits.readsHere },
           paxos: {
             ...paxos,
             earlierLeaseMs: this.#disk.identity.earlierLeaseMs ?? 0,

@@ -38,14 +38,15 @@ import {
   type PaxosStatus,
   type PersistId,
   type ProposalId,
-  type ReadId,
   type Send,
 } from '../paxos/index.js';
 import { applyEntry, begunOf } from './apply-entry.js';
 import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { type DueTimer, GroupTimers } from './group-timers.js';
 import { DIVERGED, HashAudit } from './hash-audit.js';
+import { DEFAULT_LIMITS } from './limits.js';
 import { ElectionWatch, type Measures } from './measures.js';
+import { ParkedReads } from './parked-reads.js';
 import type { Clock, LogRecord, Storage } from './ports.js';
 import { readRecords, ShardLog } from './shard-log.js';
 import { ShardTime } from './shard-time.js';
@@ -76,6 +77,8 @@ interface ShardHostOptions {
   readonly shard: ShardId;
   readonly shards: number;
   readonly featureLevel?: number | undefined;
+  /** How many reads may wait for a quorum. */
+  readonly readsMax?: number | undefined;
   readonly paxos: PaxosOptions;
 }
 
@@ -107,7 +110,7 @@ export class ShardHost {
   readonly #time: ShardTime;
   readonly #elections = new ElectionWatch();
   readonly #proposed = new Map<ProposalId, { readonly done: ProposalDone; readonly at: MonotonicMs }>();
-  readonly #readDone = new Map<ReadId, (outcome: ReadOutcome) => void>();
+  readonly #reads: ParkedReads;
   #queued: { id: ProposalId; payload: Uint8Array }[] = [];
   #nextId = 1;
   readonly #work: Effect[] = [];
@@ -117,6 +120,7 @@ export class ShardHost {
   constructor(options: ShardHostOptions, found: FoundOnDisk, around: ShardSurroundings) {
     this.shard = options.shard;
     this.#options = options;
+    this.#reads = new ParkedReads(options.readsMax ?? DEFAULT_LIMITS.readsHere);
     this.#around = around;
     const { shard } = options;
     this.#machine =
@@ -144,6 +148,10 @@ export class ShardHost {
   }
   status(): PaxosStatus {
     return this.#paxos.status(this.#around.clock.monotonic());
+  }
+  /** Who waits for an answer. */
+  get waiting(): { readonly proposals: number; readonly reads: number } {
+    return { proposals: this.#proposed.size, reads: this.#reads.size };
   }
   /** What stands on a command that is proposed now. */
   stamp(): WallMs {
@@ -186,8 +194,7 @@ export class ShardHost {
     if (!this.#leadership.serving) return done(this.#notLeader());
     if (this.leaseHolds()) return done({ kind: 'ok', view: this.#machine });
     const id = this.#nextId++;
-    this.#readDone.set(id, done);
-    this.step({ kind: 'read', id });
+    if (this.#reads.park(id, done)) this.step({ kind: 'read', id });
   }
 
   /** Ends the configuration behind what was proposed so far. Whether it did is seen in the status: nobody is told. */
@@ -302,9 +309,9 @@ export class ShardHost {
         return;
       }
       case 'readReady':
-        return this.#readsEnd(effect.ids, { kind: 'ok', view: this.#machine });
+        return this.#reads.end(effect.ids, { kind: 'ok', view: this.#machine });
       case 'readsFailed':
-        return this.#readsEnd(effect.ids, this.#notLeader());
+        return this.#reads.end(effect.ids, this.#notLeader());
       case 'leadership':
         return this.#leadershipChanged(effect.leadership);
       case 'snapshotNeeded':
@@ -359,14 +366,6 @@ export class ShardHost {
     this.#proposed.delete(id);
     if (outcome.kind === 'ok') this.#around.measures.committed(proposed.at, outcome.reply);
     proposed.done(outcome);
-  }
-
-  #readsEnd(ids: readonly ReadId[], outcome: ReadOutcome): void {
-    for (const id of ids) {
-      const done = this.#readDone.get(id);
-      this.#readDone.delete(id);
-      done?.(outcome);
-    }
   }
 
   #leadershipChanged(after: Leadership): void {

@@ -58,7 +58,8 @@ export class SnapshotInstaller {
     const restored = next.value;
     storage.writeSnapshot(host.shard, through, inPieces(bytes), () => {
       this.#ended(host, through);
-      host.install(restored);
+      if (host.install(restored))
+        log.info(`shard ${host.shard} has the state at slot ${through} from a snapshot of a peer`);
     });
   }
 

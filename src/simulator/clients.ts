@@ -266,7 +266,7 @@ const HOARDED = 12;
 const HOARDED_EVERY_MS = 250;
 
 /** `partitions`: so many get the same offset. */
-function commitOf({ group, topic }: Commits, offset: number, partitions: number): CommitCommand {
+export function commitOf({ group, topic }: Commits, offset: number, partitions: number): CommitCommand {
   const metadata = 'x'.repeat(offset % 300);
   return {
     kind: 'group.commit',

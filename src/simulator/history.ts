@@ -213,7 +213,8 @@ export type Witness =
   | 'applied-only-grows'
   | 'one-clock-moves-no-time'
   | 'who-hears-nobody-leads-nothing'
-  | 'disks-are-remembered';
+  | 'disks-are-remembered'
+  | 'what-waits-is-limited';
 
 /** What clients and the world saw of a run. */
 export interface History {

@@ -30,6 +30,8 @@ interface Link {
   open: boolean;
   readonly nodes: readonly [Node, Node];
   readonly pipes: readonly [Pipe, Pipe];
+  /** Those that have heard of it: who was stopped meanwhile sends nothing over it before. */
+  readonly known: Set<ReplicaId>;
 }
 /** What is as urgent stays in order; what is more urgent may overtake. */
 interface Pipe {
@@ -151,7 +153,7 @@ export class SimulatedNetwork {
       if (first === undefined || second === undefined || this.#links.get(pair(a, b))?.open === true) return;
       if (this.#cut.has(way(a, b)) || this.#cut.has(way(b, a))) return;
       if (this.#refused(first, second) || this.#refused(second, first)) return this.#turnAway(first, second);
-      const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()] };
+      const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()], known: new Set() };
       this.#links.set(pair(a, b), link);
       const hellos = [first.hello(), second.hello()] as const;
       this.#introduce(link, 0, (to) => to.handler.onUp(first.id, hellos[0]));
@@ -163,7 +165,10 @@ export class SimulatedNetwork {
   #introduce(link: Link, side: 0 | 1, deliver: (to: Node) => void): void {
     const [own, other] = side === 0 ? link.nodes : [link.nodes[1], link.nodes[0]];
     own.lost.delete(other.id);
-    this.#carry(link, side, 256, 'droppable', deliver);
+    this.#carry(link, side, 256, 'droppable', (to) => {
+      link.known.add(to.id);
+      deliver(to);
+    });
     const { arrivesAt } = link.pipes[side];
     arrivesAt.normal = arrivesAt.bulk = arrivesAt.droppable;
   }
@@ -217,7 +222,7 @@ export class SimulatedNetwork {
 
   #send(from: ReplicaId, to: ReplicaId, bytes: Buffer, urgency: Urgency): boolean {
     const link = this.#links.get(pair(from, to));
-    if (link === undefined || !link.open) return false;
+    if (link?.open !== true || !link.known.has(from)) return false;
     const side = link.nodes[0].id === from ? 0 : 1;
     const { droppable, normal, bulk } = link.pipes[side].queuedBytes;
     const queued = urgency === 'droppable' ? droppable : droppable + normal + bulk;

@@ -4,6 +4,7 @@ import { maxBallot, quorumSystem } from '../paxos/index.js';
 import { decodeFrame, type OpenedStorage, type Replica, type ReplicaStatus } from '../replica/index.js';
 import { Conduct } from './conduct.js';
 import { CrashRehearsals } from './crash-rehearsals.js';
+import { noteTooMuch } from './flooder.js';
 import type { History, ToldOthers } from './history.js';
 import { MEMBERS_GROUP } from './members.js';
 import type { SimulatedProcess } from './process.js';
@@ -85,6 +86,7 @@ export class Observer {
     this.#each((station, process) => {
       this.#logSize(station, process);
       this.#stalled(station, process);
+      noteTooMuch(process.replica!, this.#time, this.#history);
       if (all) this.conduct.look(station, process);
       const { recorder } = this.#trace;
       if (recorder !== undefined) recorder.looked(process.id, shardsSeen(process.replica!.status().shards));

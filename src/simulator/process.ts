@@ -36,6 +36,10 @@ const BOUNDS = {
   retainedEntries: 16,
 } as const;
 
+/** So little that a burst of clients reaches it. */
+const TIGHT_BOUNDS = { windowEntriesMax: 8, queuedEntriesMax: 16 } as const;
+const TIGHT_LIMITS = { forwarded: 20, readsElsewhere: 20, readsHere: 20 } as const;
+
 /** What a right wall clock says when a world begins. Milliseconds. */
 export const WALL_STARTS_AT = 1_700_000_000_000;
 /** How long a process that stops in order waits for others to lead. */
@@ -168,7 +172,14 @@ export class SimulatedProcess implements BrokerPort {
       replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: KAFKA_PORT + peer } })),
       quorums: quorumSystem(quorumsFor(ids, setup), ids),
       http: undefined,
-      paxos: { ...BOUNDS, electionTimeoutMs, heartbeatIntervalMs, leaseMs },
+      limits: setup.tight === true ? TIGHT_LIMITS : undefined,
+      paxos: {
+        ...BOUNDS,
+        ...(setup.tight === true ? TIGHT_BOUNDS : {}),
+        electionTimeoutMs,
+        heartbeatIntervalMs,
+        leaseMs,
+      },
       groupSettings: DEFAULT_GROUP_SETTINGS,
       retentionSweepMs: setup.retentionSweepMs,
       compactionBytes,
@@ -319,7 +330,10 @@ export class SimulatedProcess implements BrokerPort {
 
   #log(time: VirtualTime): Log {
     const say = (message: string): void => {
-      if (this.#alive) this.#around.trace.note(time.now, `${this.id}: ${message}`);
+      if (!this.#alive) return;
+      this.#around.trace.note(time.now, `${this.id}: ${message}`);
+      if (message.endsWith('from a snapshot of a peer'))
+        this.#around.trace.reached('a snapshot of a peer was installed');
     };
     return { debug: say, info: say, warn: say, error: say };
   }

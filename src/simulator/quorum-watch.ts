@@ -50,7 +50,11 @@ export class QuorumWatch {
 
   /** A message leaves a replica. */
   sent(from: ReplicaId, bytes: Uint8Array): void {
-    for (const { shard, message } of messagesOf(bytes)) {
+    const frame = decodeFrame(bytes);
+    // Who takes a snapshot knows what its sender has applied, and what is cut off has been chosen.
+    if (frame.kind === 'snapshotChunk') this.#known(frame.shard, frame.through);
+    if (frame.kind === 'snapshotOffer') this.#known(frame.shard, frame.logBegins - 1);
+    for (const { shard, message } of messagesOf(frame)) {
       if (leadsWith(from, message)) this.#leads(shard, from, message);
       if ('chosenThrough' in message) this.#known(shard, message.chosenThrough);
     }
@@ -83,14 +87,15 @@ export class QuorumWatch {
 
   /** A message reaches a replica. */
   heard(from: ReplicaId, to: ReplicaId, bytes: Uint8Array): void {
-    for (const { shard, message } of messagesOf(bytes)) {
+    for (const { shard, message } of messagesOf(decodeFrame(bytes))) {
       if (!('ballot' in message) || message.ballot.replica !== to) continue;
       const term = (): Term => this.#term(shard, message);
       if (message.kind === 'promise' && message.last) term().promised.add(from);
       else if (message.kind === 'accepted' && !message.gap && message.votes)
         accepts(term(), from, message.through);
-      else if (message.kind === 'heartbeatReply' && message.follows && message.votes) {
-        term().followed.set(from, this.#time.now);
+      else if (message.kind === 'heartbeatReply' && message.votes) {
+        if (message.follows) term().followed.set(from, this.#time.now);
+        // What it has accepted it has, whether it would do so again or not.
         accepts(term(), from, message.matched);
       }
     }
@@ -113,13 +118,13 @@ function accepts({ accepted }: Term, from: ReplicaId, through: number): void {
   accepted.set(from, Math.max(through, accepted.get(from) ?? 0));
 }
 
+type Frame = ReturnType<typeof decodeFrame>;
 type OfLeader = Extract<Message, { kind: 'accept' | 'heartbeat' }>;
 
 const leadsWith = (from: ReplicaId, message: Message): message is OfLeader =>
   (message.kind === 'accept' || (message.kind === 'heartbeat' && message.leads)) &&
   message.ballot.replica === from;
 
-function messagesOf(bytes: Uint8Array): readonly { readonly shard: ShardId; readonly message: Message }[] {
-  const frame = decodeFrame(bytes);
+function messagesOf(frame: Frame): readonly { readonly shard: ShardId; readonly message: Message }[] {
   return frame.kind === 'paxos' ? frame.messages : [];
 }

@@ -31,6 +31,8 @@ export interface Setup {
   readonly retentionSweepMs: number;
   /** A client fills a record space with this, so that a snapshot is many chunks. Bytes a record; 0: nobody does. */
   readonly bulkBytes: number;
+  /** Whether little may wait in a replica, and somebody asks for more at once. */
+  readonly tight?: boolean;
   /** Whether crashes are rehearsed on copies of the disks, which costs as much as the world itself. */
   readonly rehearses?: boolean;
   /** What one replica stays when all others have healed. */
@@ -107,6 +109,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
           },
           strays: stream(seed, 'strays').chance(0.4),
           replaces: stream(seed, 'replaces').chance(0.5),
+          tight: stream(seed, 'tight').chance(0.15),
         };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),

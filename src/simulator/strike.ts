@@ -57,6 +57,8 @@ export interface FaultyWorld {
   /** There was a moment at which all ran the present version. */
   readonly allUpgraded: boolean;
   readonly shards: number;
+  /** A log is cut when it has grown by so much. */
+  readonly compactionBytes: number;
   /** A crash; `noticed`: the peers hear of it at once. It comes back after a while, or after `backAfterMs`. */
   kill(station: Station, noticed: boolean, backAfterMs?: number): void;
   /** A restart by an operator: `inOrder` as after SIGTERM, otherwise a crash. */

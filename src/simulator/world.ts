@@ -12,6 +12,7 @@ import {
 } from './clients.js';
 import { SimulatedDisk } from './disk.js';
 import { inTrouble } from './disk-trouble.js';
+import { flooder } from './flooder.js';
 import { FaultPlan } from './faults/index.js';
 import { FencedStore } from './fenced-store.js';
 import { hasSeenWrong, type History, newHistory } from './history.js';
@@ -54,6 +55,7 @@ export class World {
   readonly electionTimeoutMs: number;
   readonly olderLevel: number | undefined;
   readonly shards: number;
+  readonly compactionBytes: number;
   readonly #setup: Setup;
   /** Draws when who restarts. */
   readonly #random: Random;
@@ -71,6 +73,7 @@ export class World {
     this.electionTimeoutMs = setup.electionTimeoutMs;
     this.olderLevel = setup.olderLevel;
     this.shards = setup.shards;
+    this.compactionBytes = setup.compactionBytes;
     const { seed } = setup;
     this.#random = stream(seed, 'lives');
     this.network = new SimulatedNetwork(this.time, stream(seed, 'network'), this.trace);
@@ -147,7 +150,6 @@ export class World {
       last: this.trace.last,
     };
   }
-
   #tried(): number {
     return this.history.commits.reduce((sum, { tried }) => sum + tried, 0);
   }
@@ -178,6 +180,7 @@ export class World {
     if (this.#setup.strays === true) kafkaCommitter(around('committer-2'), 'committer-2', true);
     passerBy(around('passer-by'), 'passer-by');
     if (bulkBytes > 0) hoarder(around('hoarder'), bulkBytes);
+    if (this.#setup.tight === true) flooder(around('flooder'));
     for (let index = 0; index < 4; index++) {
       const space = `space-${index % 2}`;
       recordWriter(around(`writer-${index}`), `writer-${index}`, space, this.#tokensOf(space));
@@ -209,7 +212,6 @@ export class World {
     this.#tokens.set(space, found);
     return found;
   }
-
   #processes(): SimulatedProcess[] {
     return this.stations.flatMap(({ process }) => (process?.alive === true ? process : []));
   }
@@ -274,7 +276,6 @@ export class World {
       this.kill(station, true, backAfterMs);
     });
   }
-
   #ended(station: Station, process: SimulatedProcess, reason: string): void {
     this.#observer.died(station, process);
     process.die();
@@ -338,7 +339,6 @@ export class World {
     station.odd = {};
     this.kill(station, true);
   }
-
   #upgradedAtLast(station: Station): void {
     if (station.level === FEATURE_LEVEL || !(station.tooOld || this.#setup.endsUpgraded === true)) return;
     station.level = FEATURE_LEVEL;

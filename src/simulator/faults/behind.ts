@@ -1,14 +1,20 @@
-import { shardId } from '../../kernel/index.js';
+import { groupId, type Random, shardId, topicName } from '../../kernel/index.js';
+import { commitOf } from '../clients.js';
 import type { Fault, Station, Strike } from '../strike.js';
 import { cutBothWays, mendBothWays } from './network.js';
 
 /** How often it is looked whether the others have cut what the lagging one lacks, and how many times. */
 const LOOK_EVERY_MS = 100;
 const LOOKS_MAX = 30;
+/** Between two looks the others get so many commits, each with so much text that some of them are a log that is cut; and no more in all. */
+const COMMITS_A_LOOK = 6;
+const SHARE_OF_A_LOG = 12;
+const COMMITS_MAX = 60;
+const TEXT_BYTES_MAX = 4_000;
 
 export const BEHIND_FAULTS = {
   /**
-   * One is cut off until the others have cut the log that it lacks, and comes back with a slow disk: it must take their
+   * One is cut off while the others are given so much that they cut the log that it lacks, and comes back with a slow disk: it must take their
    * snapshots while its own go on, and dies meanwhile, or not.
    */
   fallsBehind: (strike) => {
@@ -17,7 +23,9 @@ export const BEHIND_FAULTS = {
     const others = strike.others(station);
     strike.note('one fell behind', station);
     cutBothWays(strike, station, others);
+    const fill = filler(strike.world.compactionBytes, random);
     const looks = (left: number): void => {
+      fill(others);
       if (left > 0 && !lacksWhatIsCut(station, others))
         return strike.after(LOOK_EVERY_MS, () => looks(left - 1));
       if (left > 0) strike.note('one lacked what the others had cut', station);
@@ -53,6 +61,25 @@ export const BEHIND_FAULTS = {
     });
   },
 } satisfies Record<string, Fault>;
+
+/** Commits for whoever leads the shard of one group. */
+function filler(compactionBytes: number, random: Random): (leaders: readonly Station[]) => void {
+  const group = groupId(`bulk-${random.below(1_000)}`);
+  const commits = { group, topic: topicName('work'), tried: 0, acknowledged: 0 };
+  const text = 'x'.repeat(Math.min(TEXT_BYTES_MAX, compactionBytes / SHARE_OF_A_LOG));
+  return (leaders) => {
+    const leader = leaders.find(({ process }) => process?.replica?.serves(process.replica.shardOf(group)));
+    const { process } = leader ?? {};
+    process?.inProcess(() => {
+      const replica = process.replica!;
+      for (let count = 0; count < COMMITS_A_LOOK && commits.tried < COMMITS_MAX; count++) {
+        const command = commitOf(commits, ++commits.tried, 1);
+        const offsets = command.offsets.map((each) => ({ ...each, metadata: text }));
+        replica.submit(replica.shardOf(group), { ...command, offsets }, () => undefined);
+      }
+    }, group);
+  };
+}
 
 /** Whether of some shard the others hold only what comes behind the end of its log. */
 function lacksWhatIsCut({ process }: Station, others: Strike['world']['stations']): boolean {

@@ -33,6 +33,7 @@ import { whoDisagreesIsKeptOut } from './who-disagrees-is-kept-out.js';
 import { aVoterRemembersItsPeers } from './a-voter-remembers-its-peers.js';
 import { appliedOnlyGrows } from './applied-only-grows.js';
 import { whoHearsNobodyLeadsNothing } from './who-hears-nobody-leads-nothing.js';
+import { whatWaitsIsLimited } from './what-waits-is-limited.js';
 import { disksAreRemembered } from './disks-are-remembered.js';
 import { zombiesAreRefused } from './zombies-are-refused.js';
 
@@ -71,6 +72,7 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'applied-only-grows': appliedOnlyGrows,
   'who-hears-nobody-leads-nothing': whoHearsNobodyLeadsNothing,
   'disks-are-remembered': disksAreRemembered,
+  'what-waits-is-limited': whatWaitsIsLimited,
   'zombies-are-refused': zombiesAreRefused,
   'no-replica-ends-without-a-cause': noReplicaEndsWithoutACause,
   'a-healed-cluster-serves': aHealedClusterServes,

@@ -354,6 +354,30 @@ const TRANSPORT: readonly Mutant[] = [
     '',
   ),
   mutant(
+    'replica/forwarding',
+    'any number of forwarded commands waits',
+    'if (this.#waiting.size >= this.#most)',
+    'if (this.#most < 0)',
+  ),
+  mutant(
+    'replica/remote-reads',
+    'any number of reads waits for a leader elsewhere',
+    'if (this.#waiting.size >= this.#most)',
+    'if (this.#most < 0)',
+  ),
+  mutant(
+    'replica/parked-reads',
+    'any number of reads waits for a quorum',
+    'if (this.#done.size >= this.#most)',
+    'if (this.#most < 0)',
+  ),
+  mutant(
+    'paxos/leader',
+    'a leader queues all that it is asked',
+    'leader.queue.length >= s.options.queuedEntriesMax ||',
+    '',
+  ),
+  mutant(
     'replica/outbox',
     'a full bundle is forgotten',
     'this.#transport.send(peer, bundle.take(), urgency);',
@@ -672,7 +696,7 @@ const SEAMS: readonly Mutant[] = [
   mutant(
     'replica/snapshot-installer',
     'a snapshot of a peer is taken before it is written',
-    '    storage.writeSnapshot(host.shard, through, inPieces(bytes), () => {\n      this.#ended(host, through);\n      host.install(restored);\n    });',
+    '    storage.writeSnapshot(host.shard, through, inPieces(bytes), () => {\n      this.#ended(host, through);\n      if (host.install(restored))\n        log.info(`shard ${host.shard} has the state at slot ${through} from a snapshot of a peer`);\n    });',
     '    host.install(restored);\n    storage.writeSnapshot(host.shard, through, inPieces(bytes), () => this.#ended(host, through));',
   ),
   mutant(
