@@ -7,8 +7,14 @@ import { runsThreeReplicas } from './app/up.js';
 import { createProgram } from './cli/index.js';
 
 /** The `quorate` command: the CLI's own commands, `up`, and `start`, which alone needs the whole application, and Nest with it. */
+let printing = false;
 const program = createProgram({
-  print: (text) => void process.stdout.write(`${text}\n`),
+  print: (text) => {
+    // Its reader may have had enough, as `head` does.
+    if (!printing) process.stdout.on('error', () => process.exit());
+    printing = true;
+    process.stdout.write(`${text}\n`);
+  },
   fail: (message, code) => {
     process.stderr.write(`quorate: ${message}\n`);
     process.exitCode = code;

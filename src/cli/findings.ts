@@ -24,6 +24,8 @@ const WRITES_MIN = 10;
 const NEARLY_FULL_SHARE = 0.1;
 /** As in the alert QuorateLoopStalls. */
 const STALLED_SHARE = 0.02;
+/** One stall soon after a start is no reason to look. Milliseconds. */
+const STALLED_MS_MIN = 2_000;
 
 /** What was heard when every replica was asked. */
 export interface Heard {
@@ -315,7 +317,7 @@ function clocks(answered: readonly StatusJson[]): readonly Finding[] {
 
 function stalls({ replica, uptimeMs, loopStalls }: StatusJson): readonly Finding[] {
   const total = loopStalls.reduce((sum, { ms }) => sum + ms, 0);
-  if (total <= STALLED_SHARE * uptimeMs) return [];
+  if (total <= Math.max(STALLED_MS_MIN, STALLED_SHARE * uptimeMs)) return [];
   const causes = loopStalls
     .toSorted((a, b) => b.ms - a.ms)
     .map(({ cause, count: times, ms }) => `${cause} ${times} times, ${duration(Math.round(ms))}`);

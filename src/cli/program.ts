@@ -3,6 +3,7 @@ import { askOver, type CliSurroundings } from './ask.js';
 import { addBackup } from './backup.js';
 import { addCheck } from './check.js';
 import { addCompletion } from './completion.js';
+import { addDump } from './dump.js';
 import { addDoctor } from './doctor.js';
 import { addGroups } from './groups.js';
 import { addOffsets } from './offsets.js';
@@ -31,6 +32,7 @@ export function createProgram(around: CliSurroundings): Command {
   addRestore(program, around);
   addRecover(program, around);
   addCheck(program, around);
+  addDump(program, around);
   addCompletion(program, ask, around.print);
   return program;
 }

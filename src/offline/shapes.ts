@@ -89,3 +89,55 @@ export interface ShardStateJson {
   /** Of what was applied, as replicas compare it. */
   readonly hash: number;
 }
+
+/** What a slot holds. */
+export type DumpEntryJson =
+  | { readonly kind: 'noop' }
+  | { readonly kind: 'seal'; readonly next: object }
+  | {
+      readonly kind: 'command';
+      /** As the leader stamped it. */
+      readonly at: string;
+      readonly command: { readonly kind: string } & Readonly<Record<string, unknown>>;
+    };
+
+/** One line of `quorate dump --json`. */
+export type DumpJson =
+  | {
+      readonly kind: 'identity';
+      readonly clusterId: string;
+      readonly replicaId: number;
+      readonly shards: number;
+      readonly incarnation: string;
+    }
+  | {
+      readonly kind: 'snapshot-file';
+      readonly shard: number;
+      readonly through: number;
+      readonly file: string;
+    }
+  | { readonly kind: 'segment'; readonly file: string; readonly firstRecord: number; readonly bytes: number }
+  | { readonly kind: 'promised'; readonly shard: number; readonly ballot: string }
+  | { readonly kind: 'chosen' | 'snapshot'; readonly shard: number; readonly through: number }
+  | {
+      readonly kind: 'configuration';
+      readonly shard: number;
+      readonly since: number;
+      readonly configuration: object;
+    }
+  | {
+      readonly kind: 'accepted';
+      readonly shard: number;
+      readonly slot: number;
+      readonly ballot: string;
+      readonly entry: DumpEntryJson;
+    }
+  /** `slot`: null when the whole record cannot be read. */
+  | {
+      readonly kind: 'unreadable';
+      readonly shard: number;
+      readonly slot: number | null;
+      readonly why: string;
+    }
+  | { readonly kind: 'damage'; readonly file: string; readonly offset: number; readonly detail: string }
+  | { readonly kind: 'torn-tail'; readonly bytes: number };

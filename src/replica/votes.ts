@@ -54,6 +54,7 @@ export class VoteWatch {
   readonly #log: Log;
   #max: { readonly of: QuorumSystem; readonly failures: number } | undefined;
   #told = '';
+  #level: number | undefined;
 
   constructor({ self, log }: ReplicaOptions, peers: Peers, members: Members) {
     this.#self = self;
@@ -89,6 +90,7 @@ export class VoteWatch {
 
   /** Once a second. */
   look(standing: Standing['kind'], hosts: readonly ShardHost[]): void {
+    if (hosts.length > 0) this.#tellLevel();
     if (!hosts.some(({ leadership }) => leadership.serving)) return;
     const { peers, failuresTolerated: left } = this.of(standing, hosts);
     const lost = peers.flatMap(({ id, up, votes }) =>
@@ -107,5 +109,22 @@ export class VoteWatch {
             : `${text}: no quorum is left`,
         { failuresTolerated: left },
       );
+  }
+  /** What is used changes when every replica knows more, and when one that knows less takes part. */
+  #tellLevel(): void {
+    const before = this.#level;
+    const { featureLevel: now } = this.#peers;
+    this.#level = now;
+    if (before === undefined || before === now) return;
+    if (now > before)
+      this.#log.info(
+        `every replica knows feature level ${now} (docs/compatibility.md): what came since level ${before} is used from now on, and from then on a ` +
+          'version that does not know it ends at its start',
+        { featureLevel: now },
+      );
+    else
+      this.#log.info(`a replica knows no more than feature level ${now}: nothing that came later is used`, {
+        featureLevel: now,
+      });
   }
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -211,6 +212,21 @@ describe('quorate doctor and status, on a cluster in a bad state', () => {
       });
       const status = (await (await fetch(`${cluster.replica(1).http}/status`)).json()) as StatusJson;
       expect(status).toMatchObject({ failuresTolerated: -1, needed: [] });
+    },
+    WITHIN_MS,
+  );
+
+  it(
+    'a reader that has had enough ends a dump, and is no error',
+    async () => {
+      await cluster.replica(1).child.stop();
+      const { dataDir } = cluster.replica(1);
+      const { status, stdout, stderr } = spawnSync(
+        'sh',
+        ['-c', `"${process.execPath}" dist/bin.js dump "${dataDir}" | head -1`],
+        { cwd: ROOT, encoding: 'utf8' },
+      );
+      expect([status, stdout, stderr]).toEqual([0, expect.stringMatching(/^replica 1 of cluster /), '']);
     },
     WITHIN_MS,
   );

@@ -221,6 +221,11 @@ describe('what doctor finds', () => {
     ]);
   });
 
+  it('no stall of a replica that has just started', () => {
+    const young = well(1, { uptimeMs: 5_000, loopStalls: [{ cause: 'machine', count: 1, ms: 300 }] });
+    expect(told(heard(young, well(2), well(3)))).toEqual([]);
+  });
+
   it('replicas of different clusters, and nothing else then', () => {
     expect(told(heard(well(1), well(2, { clusterId: 'another', standing: 'learner' })))).toEqual([
       expect.stringMatching(/^critical: The URLs lead to different clusters: .*replica 2 is of another/),
