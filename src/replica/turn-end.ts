@@ -9,7 +9,7 @@ export class TurnEnd {
   readonly #clock: Pick<Clock, 'endOfTurn'>;
   readonly #guard: (action: () => void) => void;
   readonly #outbox: Outbox;
-  readonly #touched = new Set<ShardHost>();
+  readonly #touched = new Set<Pick<ShardHost, 'endTurn'>>();
   #scheduled = false;
 
   constructor(clock: Pick<Clock, 'endOfTurn'>, transport: Transport, guard: (action: () => void) => void) {
@@ -23,7 +23,7 @@ export class TurnEnd {
     this.#schedule();
   }
 
-  touch(host: ShardHost): void {
+  touch(host: Pick<ShardHost, 'endTurn'>): void {
     this.#touched.add(host);
     this.#schedule();
   }
@@ -34,8 +34,11 @@ export class TurnEnd {
     this.#clock.endOfTurn(() => {
       this.#scheduled = false;
       this.#guard(() => {
-        for (const host of this.#touched) host.endTurn();
-        this.#touched.clear();
+        for (const host of this.#touched) {
+          // First: what ends its turn may give it more to do.
+          this.#touched.delete(host);
+          host.endTurn();
+        }
         this.#outbox.flush();
       });
     });
