@@ -222,6 +222,14 @@ export const DIFFERENCES: readonly Difference[] = [
     explains: ({ api, path }) => api === 'SyncGroup' && path.startsWith('fenceTokens'),
   },
   {
+    id: 'disconnect grace',
+    kafka: 'A dynamic member whose connection ends without a leave keeps its place for its session.',
+    quorate:
+      'It keeps its place for `disconnectGraceMs`, which a tagged field of SyncGroup tells clients that ask for it.',
+    why: 'The partitions of a process that died move in seconds. Who is back in time, and static members, keep theirs.',
+    explains: ({ api, path }) => api === 'SyncGroup' && path === 'disconnectGraceMs',
+  },
+  {
     id: 'draining',
     kafka: 'A broker cannot ask a member to leave.',
     quorate: 'A tagged field of Heartbeat does, while an operator asks for it (`quorate groups drain`).',
