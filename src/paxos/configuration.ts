@@ -31,14 +31,18 @@ export interface PaxosConfiguration {
   readonly members?: readonly Member[];
 }
 
-export function sameConfiguration(a: Configuration, b: Configuration): boolean {
+export const sameConfiguration = (a: Configuration, b: Configuration): boolean =>
+  a.number === b.number && sameDeciders(configurationOf(a), configurationOf(b));
+
+/** The same disks decide by the same quorums. What no seal named is the same as nothing. */
+export function sameDeciders(a: PaxosConfiguration, b: PaxosConfiguration): boolean {
   const alike = (member: Member, i: number): boolean =>
-    member.id === b.members[i]?.id && member.incarnation === b.members[i].incarnation;
+    member.id === b.members?.[i]?.id && member.incarnation === b.members[i].incarnation;
   return (
-    a.number === b.number &&
-    a.members.length === b.members.length &&
+    a.members !== undefined &&
+    a.members.length === b.members?.length &&
     a.members.every(alike) &&
-    configurationOf(a).quorums.name === configurationOf(b).quorums.name
+    a.quorums.name === b.quorums.name
   );
 }
 

@@ -15,6 +15,6 @@ export {
   readMessage,
   writeMessage,
 } from './codec.js';
-export { configurationOf } from './configuration.js';
+export { configurationOf, sameDeciders } from './configuration.js';
 export { createPaxos } from './core.js';
 export { RecordOrder } from './record-order.js';

@@ -1,6 +1,12 @@
 import { type Log, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
 import type { ReplicaPlan, ReplicasCommand } from '../machine/index.js';
-import { type Configuration, configurationOf, isFullQuorum, quorumDescription } from '../paxos/index.js';
+import {
+  type Configuration,
+  configurationOf,
+  isFullQuorum,
+  quorumDescription,
+  sameDeciders,
+} from '../paxos/index.js';
 import { codec } from '../kernel/index.js';
 import type { Coordinator } from './coordinator.js';
 import { isMember, toldBy } from './membership.js';
@@ -84,7 +90,9 @@ export class Reconfigurer {
       return;
     }
     if (sealed.includes(shard)) return;
-    if (!isPlanned(host.status().configuration, plan)) return this.#seal(host, plan);
+    const { configuration } = host.status();
+    if (!sameDeciders(configuration, configurationOf(nextOf(configuration.number, plan))))
+      return this.#seal(host, plan);
     // A leader that was deposed does not know it; a read does.
     host.read(({ kind }) => {
       if (kind === 'ok') this.#report(`sealed ${shard}`, { kind: 'replicas.sealed', number, shard });
@@ -173,20 +181,3 @@ const nextOf = (number: number, { replicas, quorums }: ReplicaPlan): Configurati
   members: replicas.map(({ id, incarnation }) => ({ id, incarnation })),
   quorums: codec.decode(quorumDescription, quorums),
 });
-
-/** Whether the replicas of the plan decide in the shard already. */
-function isPlanned(
-  { number, members, quorums }: ReturnType<ShardHost['status']>['configuration'],
-  plan: ReplicaPlan,
-): boolean {
-  const next = configurationOf(nextOf(number, plan));
-  return (
-    members !== undefined &&
-    members.length === next.members!.length &&
-    members.every(
-      ({ id, incarnation }, i) =>
-        id === next.members![i]!.id && incarnation === next.members![i]!.incarnation,
-    ) &&
-    quorums.name === next.quorums.name
-  );
-}

@@ -108,11 +108,12 @@ export class WorkerMachine {
   }
   /** Everything owned is lost at this time, unless the coordinator answers before. */
   get sessionEndsAt(): number {
+    return Math.min(this.#silentFrom, this.#brokenAt + this.#graceMs * (1 - this.#settings.clockDriftRatio));
+  }
+  /** When a session has passed since the coordinator was heard. */
+  get #silentFrom(): number {
     const { sessionTimeoutMs, clockDriftRatio } = this.#settings;
-    return Math.min(
-      this.#heardAt + sessionTimeoutMs * (1 - clockDriftRatio),
-      this.#brokenAt + this.#graceMs * (1 - clockDriftRatio),
-    );
+    return this.#heardAt + sessionTimeoutMs * (1 - clockDriftRatio);
   }
   /** A `tick` is needed then, at the latest. */
   get wakeAt(): number {
@@ -178,7 +179,7 @@ export class WorkerMachine {
   #timers(): void {
     if (this.#leases.hasAny && this.#now >= this.sessionEndsAt)
       this.#lose(
-        this.#now < this.#heardAt + this.#settings.sessionTimeoutMs * (1 - this.#settings.clockDriftRatio)
+        this.#now < this.#silentFrom
           ? 'its connection to the coordinator was lost, and none was made in time'
           : 'nothing was heard from the coordinator for a session timeout',
       );

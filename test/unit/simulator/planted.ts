@@ -656,8 +656,8 @@ const WORKER: readonly Mutant[] = [
   mutant(
     'worker/machine',
     'a worker trusts its session for too long',
-    'this.#heardAt + sessionTimeoutMs * (1 - clockDriftRatio),',
-    'this.#heardAt + 2 * sessionTimeoutMs,',
+    'return this.#heardAt + sessionTimeoutMs * (1 - clockDriftRatio);',
+    'return this.#heardAt + 2 * sessionTimeoutMs;',
   ),
   mutant(
     'worker/machine',
