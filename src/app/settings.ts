@@ -355,7 +355,8 @@ export const SETTINGS = {
   heartbeatHoldMs: integer({
     unit: 'ms',
     min: 0,
-    max: 60_000,
+    // Clients time out: quorate/worker at twice as much.
+    max: 3_000,
     preset: 3_000,
     help: 'The heartbeat of a member whose group is steady is answered when there is news, and after this long, or a sixth of its session, at the latest. Only for clients that do not wait for the answer: Java, librdkafka, franz-go, quorate/worker. 0: all are answered at once.',
   }),

@@ -6,6 +6,7 @@ import { checkSettings, ConfigurationError, loadSettings, settingsPage } from '.
 import { addressesOf } from '../../../src/app/addresses.js';
 import { environmentName, SETTING_NAMES, SETTINGS } from '../../../src/app/settings.js';
 import type { Setting } from '../../../src/app/setting-kinds.js';
+import { type CheckedOptions, heartbeatTimeoutMs } from '../../../src/worker/options.js';
 import { ROOT } from '../../harness/cluster.js';
 
 const GIVEN = {
@@ -179,4 +180,14 @@ describe('the quorums', () => {
       /^quorums is "most" \(from QUORATE_QUORUMS\): give /,
     );
   });
+});
+
+it('a heartbeat is never held for longer than half of what a worker waits for its answer', () => {
+  const [session, request] = [600_000, 1_000];
+  const waits = heartbeatTimeoutMs({
+    ...{ brokers: ['127.0.0.1:9092'], group: 'g', topics: ['t'], onPartition: () => Promise.resolve() },
+    ...{ sessionTimeoutMs: session, requestTimeoutMs: request },
+  } as unknown as CheckedOptions);
+  expect(problemsOf({ ...GIVEN, heartbeatHoldMs: waits / 2 })).toEqual([]);
+  expect(problemsOf({ ...GIVEN, heartbeatHoldMs: waits / 2 + 1 })).toHaveLength(1);
 });
