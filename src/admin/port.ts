@@ -33,6 +33,9 @@ export type LoopStalls = readonly {
   readonly ms: number;
 }[];
 
+/** How long work held the event loop without giving it back, by what it was. Seconds. */
+export type LoopHeld = readonly (HistogramReading & { readonly cause: StallCause })[];
+
 export interface DiskSpace {
   /** What this process may still write. */
   readonly freeBytes: number;
@@ -49,6 +52,7 @@ export interface AdminSource {
   readiness(): Readiness;
   status(): ReplicaStatus;
   stalls(): LoopStalls;
+  loopHeld(): LoopHeld;
   /** How late the event loop was, looked at every 50 ms. Seconds. */
   loopDelay(): HistogramReading;
   measures(): ReplicaMeasures;

@@ -16,6 +16,7 @@ import type {
   AddressesJson,
   AdminSource,
   DiskSpace,
+  LoopHeld,
   LoopStalls,
   Readiness,
   TopicOutcome,
@@ -65,13 +66,13 @@ export class ReplicaAdminSource implements AdminSource {
   readonly #settings: Settings;
   readonly #replica: Replica;
   readonly #broker: Broker;
-  readonly #node: Pick<AdminSource, 'readiness' | 'stalls' | 'loopDelay'>;
+  readonly #node: Pick<AdminSource, 'readiness' | 'stalls' | 'loopHeld' | 'loopDelay'>;
 
   constructor(
     settings: Settings,
     replica: Replica,
     broker: Broker,
-    node: Pick<AdminSource, 'readiness' | 'stalls' | 'loopDelay'>,
+    node: Pick<AdminSource, 'readiness' | 'stalls' | 'loopHeld' | 'loopDelay'>,
   ) {
     this.#settings = settings;
     this.#replica = replica;
@@ -90,6 +91,9 @@ export class ReplicaAdminSource implements AdminSource {
   }
   stalls(): LoopStalls {
     return this.#node.stalls();
+  }
+  loopHeld(): LoopHeld {
+    return this.#node.loopHeld();
   }
   loopDelay(): HistogramReading {
     return this.#node.loopDelay();

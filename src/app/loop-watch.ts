@@ -1,6 +1,6 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import { DURATION_BOUNDS, Histogram, type Log, type Work, type WorkKind } from '../kernel/index.js';
-import type { LoopStalls, StallCause } from '../admin/index.js';
+import type { LoopHeld, LoopStalls, StallCause } from '../admin/index.js';
 
 /** A loop that is late by more than this has stalled. Milliseconds. */
 const STALL_MS = 100;
@@ -8,12 +8,23 @@ const LOOK_EVERY_MS = 50;
 /** Stalls are logged this far apart; those between are counted. Milliseconds. */
 const LOGGED_EVERY_MS = 10_000;
 
-const KINDS: readonly WorkKind[] = ['requests', 'messages', 'apply', 'snapshot', 'sweep', 'upkeep'];
+/** A piece of work that took so long is judged when the collections in it are known. Milliseconds. */
+const LONG_MS = 5;
+
+const KINDS: readonly WorkKind[] = [
+  ...(['requests', 'decode', 'lists', 'messages', 'apply'] as const),
+  ...(['snapshot-cut', 'snapshot-write', 'snapshot-load', 'compaction', 'sweep', 'upkeep'] as const),
+];
 const IN_WORDS: Readonly<Record<StallCause, string>> = {
   requests: 'requests of clients',
+  decode: 'reading a large request of a client',
+  lists: 'a list that a client asked for',
   messages: 'messages of replicas',
   apply: 'applying commands',
-  snapshot: 'a snapshot',
+  'snapshot-cut': 'the cut of a snapshot',
+  'snapshot-write': 'writing a snapshot',
+  'snapshot-load': 'loading a snapshot',
+  compaction: 'shortening the log',
   sweep: 'the retention sweep',
   upkeep: 'timers and the log',
   gc: 'garbage collection',
@@ -28,31 +39,50 @@ interface Clocks {
   readonly cpuMs: () => number;
 }
 
-interface Stall {
+/** A piece of work that held the loop. */
+interface Piece {
+  readonly cause: WorkKind;
+  readonly fromMs: number;
+  readonly ms: number;
+}
+/** What happened between two looks. */
+interface Stretch {
   readonly fromMs: number;
   readonly toMs: number;
   readonly lateMs: number;
   readonly cpuMs: number;
   readonly spent: Readonly<Record<WorkKind, number>>;
+  /** The long ones. */
+  readonly pieces: readonly Piece[];
+}
+interface Collection {
+  readonly fromMs: number;
+  readonly ms: number;
 }
 
 const nothing = (): Record<WorkKind, number> =>
   Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Record<WorkKind, number>;
 
-/** Watches the event loop of this process: how often it stalled for more than 100 ms, for how long, and what ran meanwhile. */
+/** Watches the event loop of this process: what held it and for how long, and how often it stalled for more than 100 ms. */
 export class LoopWatch {
   readonly #log: Log;
   readonly #clocks: Clocks;
   #spent = nothing();
   #kind: WorkKind | undefined;
   #since = 0;
+  /** Of the piece of work that runs. */
+  readonly #inPiece = nothing();
+  /** There was other work inside it. */
+  #mixed = false;
+  #pieces: Piece[] = [];
   #lookedAt = 0;
   #cpuAt = 0;
   /** Judged at the next look: collections are told a turn later. */
-  #stall: Stall | undefined;
-  #collections: { readonly fromMs: number; readonly ms: number }[] = [];
+  #stretch: Stretch | undefined;
+  #collections: Collection[] = [];
   /** How late each look was. Seconds. */
   readonly delay = new Histogram(DURATION_BOUNDS);
+  readonly #held = new Map<StallCause, Histogram>();
   readonly #counted = new Map<StallCause, { count: number; ms: number }>();
   #loggedAt = -Infinity;
   #unlogged = 0;
@@ -60,6 +90,8 @@ export class LoopWatch {
   constructor(log: Log, clocks: Clocks) {
     this.#log = log;
     this.#clocks = clocks;
+    for (const cause of [...KINDS, 'gc', 'machine', 'other'] as const)
+      this.#held.set(cause, new Histogram(DURATION_BOUNDS));
   }
 
   /** From here on: what came before, a start say, is no stall. */
@@ -67,27 +99,53 @@ export class LoopWatch {
     this.#lookedAt = this.#clocks.nowMs();
     this.#cpuAt = this.#clocks.cpuMs();
     this.#spent = nothing();
+    this.#pieces = [];
   }
 
   /** Runs it, and remembers for how long. */
   readonly work: Work = (kind, run) => {
     const outer = this.#kind;
-    this.#enter(kind);
+    const from = this.#enter(kind);
     try {
       return run();
     } finally {
-      this.#enter(outer);
+      const to = this.#enter(outer);
+      if (outer === undefined) this.#pieceEnded(kind, from, to - from);
+      else this.#mixed = true;
     }
   };
 
-  #enter(kind: WorkKind | undefined): void {
+  /** From now on it is this that runs. */
+  #enter(kind: WorkKind | undefined): number {
     const now = this.#clocks.nowMs();
-    if (this.#kind !== undefined) this.#spent[this.#kind] += now - this.#since;
+    if (this.#kind !== undefined) {
+      this.#spent[this.#kind] += now - this.#since;
+      this.#inPiece[this.#kind] += now - this.#since;
+    }
     this.#kind = kind;
     this.#since = now;
+    return now;
+  }
+
+  /** It counts for what took most of it. */
+  #pieceEnded(outermost: WorkKind, fromMs: number, ms: number): void {
+    const cause = this.#mixed ? this.#mostOf(outermost) : outermost;
+    this.#inPiece[outermost] = 0;
+    if (ms < LONG_MS) this.#held.get(cause)!.observe(ms / 1_000);
+    else this.#pieces.push({ cause, fromMs, ms });
+  }
+
+  #mostOf(outermost: WorkKind): WorkKind {
+    const inPiece = this.#inPiece;
+    let most = outermost;
+    for (const kind of KINDS) if (inPiece[kind] > inPiece[most]) most = kind;
+    for (const kind of KINDS) inPiece[kind] = 0;
+    this.#mixed = false;
+    return most;
   }
 
   collected(fromMs: number, ms: number): void {
+    this.#held.get('gc')!.observe(ms / 1_000);
     this.#collections.push({ fromMs, ms });
   }
 
@@ -95,30 +153,42 @@ export class LoopWatch {
   look(): void {
     const now = this.#clocks.nowMs();
     const cpu = this.#clocks.cpuMs();
-    if (this.#stall !== undefined) this.#judge(this.#stall);
-    this.#stall = undefined;
+    if (this.#stretch !== undefined) this.#judge(this.#stretch);
+    this.#stretch = undefined;
     this.#collections = this.#collections.filter(({ fromMs }) => fromMs >= this.#lookedAt);
     const lateMs = now - this.#lookedAt - LOOK_EVERY_MS;
     this.delay.observe(Math.max(0, lateMs) / 1_000);
-    if (lateMs > STALL_MS)
-      this.#stall = {
-        fromMs: this.#lookedAt,
-        toMs: now,
-        lateMs,
-        cpuMs: cpu - this.#cpuAt,
-        spent: this.#spent,
+    if (lateMs > STALL_MS || this.#pieces.length > 0)
+      this.#stretch = {
+        ...{ fromMs: this.#lookedAt, toMs: now, lateMs, cpuMs: cpu - this.#cpuAt },
+        ...{ spent: this.#spent, pieces: this.#pieces },
       };
     this.#spent = nothing();
+    this.#pieces = [];
     this.#lookedAt = now;
     this.#cpuAt = cpu;
   }
 
-  #judge(stall: Stall): void {
-    const collections = this.#collections.filter(
-      ({ fromMs }) => fromMs >= stall.fromMs && fromMs < stall.toMs,
-    );
-    const gcMs = collections.reduce((sum, { ms }) => sum + ms, 0);
-    const cause = causeOf(stall, gcMs);
+  #judge(stretch: Stretch): void {
+    const { pieces, cpuMs, lateMs } = stretch;
+    const working = pieces.reduce((sum, { ms }) => sum + ms, 0);
+    for (const { cause, fromMs, ms } of pieces)
+      // Neither counts what it did not do: collections are pieces of their own.
+      if (cpuMs < working / 2) this.#held.get('machine')!.observe(ms / 1_000);
+      else this.#held.get(cause)!.observe((ms - this.#collectedWithin(fromMs, fromMs + ms)) / 1_000);
+    if (lateMs > STALL_MS) this.#stalled(stretch);
+  }
+  #collectedWithin(fromMs: number, toMs: number): number {
+    let sum = 0;
+    for (const each of this.#collections) if (each.fromMs >= fromMs && each.fromMs < toMs) sum += each.ms;
+    return sum;
+  }
+
+  #stalled(stall: Stretch): void {
+    const cause = causeOf(stall, this.#collectedWithin(stall.fromMs, stall.toMs));
+    // Nothing else tells of what no part of the replica did.
+    if ((cause === 'machine' || cause === 'other') && stall.pieces.length === 0)
+      this.#held.get(cause)!.observe(stall.lateMs / 1_000);
     const counted = this.#counted.get(cause) ?? { count: 0, ms: 0 };
     this.#counted.set(cause, { count: counted.count + 1, ms: counted.ms + stall.lateMs });
     if (stall.toMs - this.#loggedAt < LOGGED_EVERY_MS) {
@@ -138,10 +208,14 @@ export class LoopWatch {
   stalls(): LoopStalls {
     return [...this.#counted].map(([cause, { count, ms }]) => ({ cause, count, ms }));
   }
+  /** How long work held the loop without giving it back, by what it was. Seconds. */
+  held(): LoopHeld {
+    return [...this.#held].map(([cause, histogram]) => ({ cause, ...histogram.read() }));
+  }
 }
 
 /** What took half of it or more. */
-function causeOf({ lateMs, cpuMs, spent }: Stall, gcMs: number): StallCause {
+function causeOf({ lateMs, cpuMs, spent }: Stretch, gcMs: number): StallCause {
   if (cpuMs < lateMs / 2) return 'machine';
   if (gcMs >= lateMs / 2) return 'gc';
   return KINDS.find((kind) => spent[kind] >= lateMs / 2) ?? 'other';

@@ -45,6 +45,7 @@ export class ReplicaNode {
     this.admin = new ReplicaAdminSource(settings, replica, broker, {
       readiness: () => this.#readiness(),
       stalls: () => loop.stalls(),
+      loopHeld: () => loop.held(),
       loopDelay: () => loop.delay.read(),
     });
   }

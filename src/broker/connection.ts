@@ -39,6 +39,8 @@ export type AddressesTold = ReadonlyMap<number, Address>;
 
 /** Metadata, OffsetFetch, DescribeGroups, ListGroups: a short request for an answer as long as the cluster is large. */
 const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
+/** Reading a request that is larger is told apart when it holds the loop. */
+const LARGE_REQUEST_BYTES = 64 * 1024;
 const JOIN_GROUP = 11;
 /** JoinGroup, Heartbeat, SyncGroup, ConsumerGroupHeartbeat: a member asks its coordinator. */
 const OF_MEMBERS: ReadonlySet<number> = new Set([JOIN_GROUP, 12, 14, 68]);
@@ -246,7 +248,9 @@ export class Connection implements ExchangeOwner, Worker {
       return this.close('unsupported', `asked for ${what}, which is not spoken here`);
     }
     const exchange = this.open(api, header.apiVersion, header.correlationId, frame.length);
-    this.#host.dispatch(exchange, frame, header.bodyOffset);
+    const held = LONG_ANSWERS.has(api.key) ? 'lists' : frame.length > LARGE_REQUEST_BYTES ? 'decode' : null;
+    if (held === null) this.#host.dispatch(exchange, frame, header.bodyOffset);
+    else this.#host.turns.work(held, () => this.#host.dispatch(exchange, frame, header.bodyOffset));
   }
   #malformed(error: WireError): void {
     this.close('malformed', error.message);
@@ -308,7 +312,7 @@ export class Connection implements ExchangeOwner, Worker {
     let head: Exchange | null = this.#head;
     try {
       for (; head?.ready === true; head = head.next) {
-        if (head.write(writer, (shard) => this.#host.leaseHolds(shard))) counters.leaseLost++;
+        if (this.#write(head, writer)) counters.leaseLost++;
         if (OF_MEMBERS.has(head.api.key)) this.#answeredMember(head);
         this.#inFlight--;
         this.#inFlightBytes -= head.requestBytes;
@@ -322,6 +326,12 @@ export class Connection implements ExchangeOwner, Worker {
     this.#send(writer, shared);
     if (this.#closed) return;
     if (this.#waiting.length > 0 || this.#paused || this.unread > UNREAD_PAUSE_BYTES) this.#pump();
+  }
+
+  /** True when the lease was lost and a refusal went in its place. */
+  #write(exchange: Exchange, writer: WireWriter): boolean {
+    const write = (): boolean => exchange.write(writer, (shard) => this.#host.leaseHolds(shard));
+    return LONG_ANSWERS.has(exchange.api.key) ? this.#host.turns.work('lists', write) : write();
   }
 
   #send(writer: WireWriter, shared: SharedWriter): void {

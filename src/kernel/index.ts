@@ -8,8 +8,8 @@ export * as codec from './codec.js';
 export type { Codec } from './codec.js';
 export type { Log, LogFacts } from './log.js';
 export { LimitedLog } from './limited-log.js';
-export { begun, chunkWasRead, finished, SNAPSHOT_CHUNK_BYTES, type Steps, stepwise } from './iterate.js';
-export { unwatched, type Work, type WorkKind } from './work.js';
+export { begun, chunkWasRead, finished, SNAPSHOT_CHUNK_BYTES, type Steps } from './iterate.js';
+export { snapshotPieces, unwatched, type Work, type WorkKind } from './work.js';
 export { countingSuspends } from './suspend.js';
 export { type Address, addressOf, addressText } from './address.js';
 export {

@@ -1,13 +1,25 @@
+import { begun, stepwise } from './iterate.js';
+
 /** What a replica does on the event loop, as far as it is told apart when the loop stalls. */
 export type WorkKind =
   /** Reading requests of clients and writing their answers. */
   | 'requests'
+  /** Reading one that is large. */
+  | 'decode'
+  /** What clients ask of many at once, groups or offsets: gathering it, and writing it. */
+  | 'lists'
   /** Messages of other replicas. */
   | 'messages'
   /** Commands that were chosen. */
   | 'apply'
-  /** Writing a snapshot of a shard, or reading one. */
-  | 'snapshot'
+  /** Taking the state of a shard at one moment. */
+  | 'snapshot-cut'
+  /** Making the bytes of a snapshot. */
+  | 'snapshot-write'
+  /** Making the state of a shard from one. */
+  | 'snapshot-load'
+  /** Gathering what the log begins with when it is shortened. */
+  | 'compaction'
   /** The search for what is past its retention. */
   | 'sweep'
   /** Timers, proposals, and what the disk has written. */
@@ -18,3 +30,14 @@ export type Work = <T>(kind: WorkKind, run: () => T) => T;
 
 /** Nobody watches. */
 export const unwatched: Work = (_kind, run) => run();
+
+/** The pieces of a snapshot, the first of which is its cut. */
+export const snapshotPieces = <T>(pieces: Iterable<T>, work: Work): IterableIterator<T> => {
+  let kind: WorkKind = 'snapshot-cut';
+  const rest = stepwise(pieces, (next) => {
+    const piece = work(kind, next);
+    kind = 'snapshot-write';
+    return piece;
+  });
+  return begun(rest);
+};

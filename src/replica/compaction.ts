@@ -1,4 +1,4 @@
-import { begun, type Log, type Slot, stepwise, unwatched, type Work } from '../kernel/index.js';
+import { type Log, type Slot, snapshotPieces, unwatched, type Work } from '../kernel/index.js';
 import type { DiskRoom, LogRecord, Storage } from './ports.js';
 import type { ShardHost } from './shard-host.js';
 
@@ -69,7 +69,7 @@ export class Compaction {
     const through = host.machine.appliedThrough;
     if (through === 0) return next();
     // The state of this moment, in pieces: the log goes on meanwhile.
-    const chunks = begun(stepwise(host.machine.snapshot(), (piece) => this.#work('snapshot', piece)));
+    const chunks = snapshotPieces(host.machine.snapshot(), this.#work);
     this.#storage.writeSnapshot(host.shard, through, chunks, () => {
       host.step({ kind: 'snapshotTaken', through, keepFrom: this.#keepFrom(host) });
       next();
@@ -78,7 +78,8 @@ export class Compaction {
 
   #rebase(hosts: readonly ShardHost[]): void {
     // What every shard holds at one moment: accepted values that no snapshot covers are there without a gap.
-    const records = (): readonly LogRecord[] => hosts.flatMap((host) => host.hardState());
+    const records = (): readonly LogRecord[] =>
+      this.#work('compaction', () => hosts.flatMap((host) => host.hardState()));
     this.#storage.rebase(records, () => {
       this.#floorBytes = this.#storage.logBytes();
       this.#running = false;

@@ -1,5 +1,4 @@
 import {
-  begun,
   crc32c,
   type GroupId,
   type MemberId,
@@ -7,7 +6,7 @@ import {
   type ReplicaId,
   type ShardId,
   shardId,
-  stepwise,
+  snapshotPieces,
   unwatched,
 } from '../kernel/index.js';
 import {
@@ -169,7 +168,7 @@ export abstract class ReplicaDoor implements Coordinator {
         return done(outcome.kind === 'ok' ? { kind: 'not-leader', leader: undefined } : outcome);
       const { work = unwatched } = this.#options;
       // The state of this moment: the shard goes on while it is read.
-      const chunks = begun(stepwise(machine.snapshot(), (piece) => work('snapshot', piece)));
+      const chunks = snapshotPieces(machine.snapshot(), work);
       done({ kind: 'ok', through: machine.appliedThrough, chunks });
     });
   }

@@ -49,7 +49,7 @@ export class SnapshotInstaller {
   #step(host: ShardHost, whole: WholeSnapshot, steps: Steps<Machine>): void {
     const { through, bytes } = whole;
     const { storage, clock, log, work, guard } = this.#options;
-    const next = softly(log, 'a snapshot that a peer sent', () => work('snapshot', () => steps.next()));
+    const next = softly(log, 'a snapshot that a peer sent', () => work('snapshot-load', () => steps.next()));
     if (next === undefined) return this.#ended(host, through);
     if (next.done !== true) {
       clock.after(0, () => guard(() => this.#step(host, whole, steps)));

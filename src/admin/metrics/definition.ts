@@ -13,7 +13,16 @@ export type Metric =
       readonly labels: readonly string[];
       readonly read: (scrape: Scrape) => readonly Sample[];
     })
-  | (Named & { readonly kind: 'histogram'; readonly read: (scrape: Scrape) => HistogramReading });
+  | (Named & {
+      readonly kind: 'histogram';
+      readonly labels: readonly string[];
+      readonly read: (scrape: Scrape) => readonly Distribution[];
+    });
+
+/** What was observed of one series. */
+export interface Distribution extends HistogramReading {
+  readonly labels?: Readonly<Record<string, string | number>>;
+}
 
 /** { a: 1 } -> a sample with { [label]: 'a' } for each. */
 export const byLabel = (label: string, counts: Readonly<Record<string, number>>): readonly Sample[] =>

@@ -111,20 +111,22 @@ export const OF_REPLICA: readonly Metric[] = [
   {
     name: 'quorate_disk_write_seconds',
     kind: 'histogram',
+    labels: [],
     help: 'From a write that must be durable until it is: the wait for the sync before it, the write and its own sync.',
-    read: ({ measures }) => measures.diskWrite,
+    read: ({ measures }) => [measures.diskWrite],
   },
   {
     name: 'quorate_loop_delay_seconds',
     kind: 'histogram',
+    labels: [],
     help: 'How late the event loop was, looked at every 50 ms.',
-    read: ({ source }) => source.loopDelay(),
+    read: ({ source }) => [source.loopDelay()],
   },
   {
     name: 'quorate_loop_stalls_total',
     kind: 'counter',
     labels: ['cause'],
-    help: 'Stalls of the event loop of more than 100 ms, by what held it: requests, messages, apply, snapshot, sweep, upkeep (timers, the log), gc, machine (the process did not run: it was stopped, or the machine had no CPU for it), other.',
+    help: 'Stalls of the event loop of more than 100 ms, by what held it: the causes of quorate_loop_held_seconds, of which many may have come together.',
     read: ({ stalls }) => stalls.map(({ cause, count }) => ({ labels: { cause }, value: count })),
   },
   {
@@ -133,6 +135,13 @@ export const OF_REPLICA: readonly Metric[] = [
     labels: ['cause'],
     help: 'How long these took together.',
     read: ({ stalls }) => stalls.map(({ cause, ms }) => ({ labels: { cause }, value: ms / 1_000 })),
+  },
+  {
+    name: 'quorate_loop_held_seconds',
+    kind: 'histogram',
+    labels: ['cause'],
+    help: 'How long something held the event loop without giving it back: requests, decode (of a request above 64 KiB), lists (of groups, offsets or topics, for a client), messages (of replicas), apply, snapshot-cut, snapshot-write, snapshot-load, compaction (of the log), sweep (for what is past its retention), upkeep (timers, the log), gc, machine (the process did not run: it was stopped, or the machine had no CPU for it); other (HTTP, and what runs beside the replica) from 100 ms on.',
+    read: ({ source }) => source.loopHeld().map(({ cause, ...held }) => ({ ...held, labels: { cause } })),
   },
   {
     name: 'quorate_memory_bytes',

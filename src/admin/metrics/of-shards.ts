@@ -70,14 +70,16 @@ export const OF_SHARDS: readonly Metric[] = [
   {
     name: 'quorate_commit_seconds',
     kind: 'histogram',
+    labels: [],
     help: 'From a command that a leader takes until it is chosen and applied there: what its client waits for beside the network.',
-    read: ({ measures }) => measures.commit,
+    read: ({ measures }) => [measures.commit],
   },
   {
     name: 'quorate_apply_seconds',
     kind: 'histogram',
+    labels: [],
     help: 'To apply the commands that were chosen at once.',
-    read: ({ measures }) => measures.apply,
+    read: ({ measures }) => [measures.apply],
   },
   {
     name: 'quorate_groups',
@@ -110,8 +112,9 @@ export const OF_SHARDS: readonly Metric[] = [
   {
     name: 'quorate_rebalance_seconds',
     kind: 'histogram',
+    labels: [],
     help: 'From the call to stop until the members got their assignment; rebalances that another one overtook are left out.',
-    read: ({ measures }) => measures.rebalance,
+    read: ({ measures }) => [measures.rebalance],
   },
   {
     name: 'quorate_members_left_total',

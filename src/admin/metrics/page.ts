@@ -34,9 +34,8 @@ ${table(OF_BROKER)}
 
 function table(metrics: readonly Metric[]): string {
   const rows = metrics.map((metric) => {
-    const labels = metric.kind === 'histogram' ? [] : metric.labels;
     const help = metric.help.replaceAll(/quorate_[a-z_]+/g, (name) => `\`${name}\``);
-    return `| \`${metric.name}\` | ${metric.kind} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`;
+    return `| \`${metric.name}\` | ${metric.kind} | ${metric.labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`;
   });
   return `| metric | type | labels | meaning |\n|---|---|---|---|\n${rows.join('\n')}`;
 }

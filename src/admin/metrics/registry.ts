@@ -1,7 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { HistogramReading } from '../../kernel/index.js';
 import type { AdminSource } from '../port.js';
-import type { Metric } from './definition.js';
+import type { Distribution, Metric } from './definition.js';
 import { OF_BROKER } from './of-broker.js';
 import { OF_REPLICA } from './of-replica.js';
 import { OF_SHARDS } from './of-shards.js';
@@ -60,11 +59,11 @@ export class ReplicaMetrics {
 /** A histogram whose buckets are counted elsewhere, without a look at labels for each observation. */
 class KeptHistogram extends Histogram {
   readonly #named: { readonly name: string; readonly help: string };
-  readonly #read: () => HistogramReading;
+  readonly #read: () => readonly Distribution[];
 
   constructor(
     options: { readonly name: string; readonly help: string; readonly registers: Registry[] },
-    read: () => HistogramReading,
+    read: () => readonly Distribution[],
   ) {
     super(options);
     this.#named = { name: options.name, help: options.help };
@@ -74,18 +73,19 @@ class KeptHistogram extends Histogram {
   /** What the registry asks each histogram for. */
   getForPromString(): Promise<object> {
     const { name } = this.#named;
-    const { bounds, through, count, sum } = this.#read();
-    const bucket = (le: number | string, value: number): object => ({
-      labels: { le },
-      value,
-      metricName: `${name}_bucket`,
+    const values = this.#read().flatMap(({ labels = {}, bounds, through, count, sum }) => {
+      const part = (suffix: string, value: number, le?: number | string): object => ({
+        labels: le === undefined ? labels : { ...labels, le },
+        value,
+        metricName: `${name}_${suffix}`,
+      });
+      return [
+        ...bounds.map((bound, place) => part('bucket', through[place]!, bound)),
+        part('bucket', count, '+Inf'),
+        part('sum', sum),
+        part('count', count),
+      ];
     });
-    const values = [
-      ...bounds.map((bound, place) => bucket(bound, through[place]!)),
-      bucket('+Inf', count),
-      { labels: {}, value: sum, metricName: `${name}_sum` },
-      { labels: {}, value: count, metricName: `${name}_count` },
-    ];
     return Promise.resolve({ ...this.#named, type: 'histogram', aggregator: 'sum', values });
   }
 }

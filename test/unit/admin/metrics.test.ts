@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { type AdminSource, metricsPage } from '../../../src/admin/index.js';
 import { METRICS, ReplicaMetrics } from '../../../src/admin/metrics/registry.js';
@@ -25,6 +26,7 @@ function sourceOf(replica: Replica): AdminSource {
     diskSpace: () => ({ freeBytes: 25, totalBytes: 100 }),
     stalls: () => [{ cause: 'gc', count: 2, ms: 350 }],
     loopDelay: () => delay.read(),
+    loopHeld: () => [{ cause: 'gc', ...delay.read() }],
     measures: () => replica.measures(),
     view: (shard) => replica.peek(shard),
     serves: (shard) => replica.serves(shard),
@@ -41,17 +43,33 @@ const valueOf = (text: string, series: string): number =>
       ?.slice(series.length + 1),
   );
 
+/** Series that are not as their table says: the name, and each label of it (a histogram has `le` beside). */
+const strangeSeries = (text: string): readonly string[] =>
+  text.split('\n').filter((line) => {
+    if (line === '' || line.startsWith('#')) return false;
+    const [, name = '', labels = ''] = /^(\w+)(?:\{(.*)\})? \S+$/.exec(line) ?? [];
+    const found = [...labels.matchAll(/(\w+)="[^"]*"/g)]
+      .map(([, label]) => label)
+      .filter((each) => each !== 'le');
+    return !METRICS.some(
+      (metric) =>
+        (metric.kind === 'histogram' ? name.replace(/_(bucket|sum|count)$/, '') : name) === metric.name &&
+        isDeepStrictEqual([...found].sort(), [...metric.labels].sort()),
+    );
+  });
+
 it('docs/metrics.md is what the tables say (npm run docs:metrics writes it)', () => {
   expect(readFileSync(join(ROOT, 'docs/metrics.md'), 'utf8')).toBe(metricsPage());
 });
 
 it.each(METRICS.map((metric) => [metric.name, metric] as const))(
   '%s has a name by the conventions of Prometheus, and says what it means',
-  (name, { kind, help }) => {
+  (name, { kind, help, labels }) => {
     expect(name.endsWith('_total')).toBe(kind === 'counter');
     if (kind === 'histogram') expect(name).toMatch(/_seconds$/);
     expect(name).not.toMatch(/_(ms|millis|kb|count|bucket|sum)(_|$)/);
     expect(help).toMatch(/[.]$/);
+    for (const label of labels) expect(label).toMatch(/^[a-z]+$/);
   },
 );
 
@@ -69,6 +87,7 @@ describe('the metrics of a replica', () => {
     const metrics = new ReplicaMetrics(sourceOf(led));
     const before = await metrics.text();
     for (const { name, kind } of METRICS) expect(before.split(`# TYPE ${name} ${kind}\n`)).toHaveLength(2);
+    expect(strangeSeries(before)).toEqual([]);
     for (let offset = 1; offset <= 20; offset++)
       led.submit(led.shardOf(GROUP), commit(offset), () => undefined);
     await cluster.time.advance(500);

@@ -104,6 +104,58 @@ describe('the watch of the loop', () => {
     expect(watch.stalls()).toEqual([{ cause: 'other', count: 1, ms: 180 }]);
   });
 
+  describe('tells how long the loop was held', () => {
+    /** [times, milliseconds together] by cause, of those that held it. */
+    const held = (): Readonly<Record<string, readonly [number, number]>> =>
+      Object.fromEntries(
+        watch
+          .held()
+          .filter(({ count }) => count > 0)
+          .map(({ cause, count, sum }) => [cause, [count, Math.round(sum * 1_000)]]),
+      );
+
+    it('each piece for itself, by what took most of it', () => {
+      watch.work('messages', () => {
+        watch.work('apply', () => busy(1));
+        busy(2);
+      });
+      watch.work('upkeep', () => {
+        busy(2);
+        watch.work('apply', () => busy(10));
+        watch.work('apply', () => busy(10));
+      });
+      watch.work('messages', () => busy(1));
+      inTime();
+      inTime();
+      expect(held()).toEqual({ messages: [2, 4], apply: [1, 22] });
+    });
+
+    it('a collection for itself, and the work around it without it', () => {
+      watch.work('snapshot-cut', () => busy(30));
+      watch.look();
+      watch.collected(10, 25);
+      inTime();
+      expect(held()).toEqual({ 'snapshot-cut': [1, 5], gc: [1, 25] });
+    });
+
+    it('and blames no work for CPU that the process did not get', () => {
+      watch.work('apply', () => {
+        now += 40;
+        cpu += 2;
+      });
+      watch.look();
+      inTime();
+      expect(held()).toEqual({ machine: [1, 40] });
+    });
+
+    it('of what no part of the replica did, when it stalls', () => {
+      busy(250);
+      watch.look();
+      inTime();
+      expect(held()).toEqual({ other: [1, 200] });
+    });
+  });
+
   it('logs the first stall and then one line in ten seconds, which says how many were left out', () => {
     for (let i = 0; i < 60; i++) {
       watch.work('sweep', () => busy(230));
@@ -124,7 +176,7 @@ describe('the loop of a process', () => {
     const end = watchLoop(watch);
     try {
       await sleep(50);
-      watch.work('snapshot', () => {
+      watch.work('snapshot-load', () => {
         // CPU time, not wall-clock time: beside other load it takes longer.
         const { user } = process.cpuUsage();
         while (process.cpuUsage().user - user < 400_000);
@@ -134,6 +186,6 @@ describe('the loop of a process', () => {
       end();
     }
     // Where the machine is too busy to give this process half of its time, that is what held it.
-    expect(['snapshot', 'machine']).toContain(watch.stalls()[0]!.cause);
+    expect(['snapshot-load', 'machine']).toContain(watch.stalls()[0]!.cause);
   });
 });

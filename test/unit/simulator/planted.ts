@@ -224,8 +224,8 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/compaction',
     'a compaction leaves out what one shard has promised and accepted',
-    'hosts.flatMap((host) => host.hardState());',
-    'hosts.slice(1).flatMap((host) => host.hardState());',
+    'hosts.flatMap((host) => host.hardState())',
+    'hosts.slice(1).flatMap((host) => host.hardState())',
   ),
   mutant(
     'replica/compaction',
