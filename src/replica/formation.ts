@@ -1,6 +1,6 @@
 import type { ReplicaId, ShardId } from '../kernel/index.js';
-import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
-import { disksOf, numberOf } from './membership.js';
+import { isFullQuorum, quorumSystem, type QuorumSystem } from '../paxos/index.js';
+import { disksOf, idsOf, numberOf } from './membership.js';
 import type { DiskIdentity, Hello } from './ports.js';
 
 /**
@@ -10,7 +10,8 @@ import type { DiskIdentity, Hello } from './ports.js';
  * - after a restart, a quorum of each kind must be met before a vote: its peers know whether the disk is an older copy, that has
  *   forgotten what it promised (to a prepare quorum) or accepted (in an accept quorum), see disk-positions.ts;
  * - from then on each remembers all incarnations, and a replica whose disk is another one is told so by its peers;
- * - which disks vote changes with the replicas of the cluster: of two who remember, the one counts that knows of more changes.
+ * - which disks vote, and by which quorums, changes with the replicas of the cluster: of those who remember, the one counts that
+ *   knows of the most changes.
  */
 export type Standing =
   /** Too few replicas have been met yet (all for a new cluster, else a quorum): nothing is promised until then. */
@@ -43,20 +44,48 @@ export function standing(
       return { kind: 'learner', reportedBy, expected };
   }
   const remembered = own[self];
-  const missing = replicas.filter((id) => id !== self && !met.has(id));
   if (Object.keys(own).length > 0) {
     if (remembered !== identity.incarnation)
       return { kind: 'learner', reportedBy: self, expected: remembered };
-    return isFullQuorum(quorums, new Set([self, ...met.keys()]))
+    const now = decidersNow(identity, { replicas, quorums }, met.values());
+    return isFullQuorum(now.quorums, new Set([self, ...met.keys()]))
       ? { kind: 'voter', formedWith: identity.formedWith }
-      : { kind: 'forming', missing };
+      : { kind: 'forming', missing: now.replicas.filter((id) => id !== self && !met.has(id)) };
   }
+  const missing = replicas.filter((id) => id !== self && !met.has(id));
   // What a restored disk calls chosen, the others must hold, too: a quorum of disks without it would choose anew.
   const foreign = replicas.filter((id) => met.has(id) && met.get(id)!.restoredFrom !== identity.restoredFrom);
   if (missing.length + foreign.length > 0) return { kind: 'forming', missing: [...missing, ...foreign] };
   const formedWith: Record<string, string> = { [self]: identity.incarnation };
   for (const [id, hello] of met) formedWith[id] = hello.incarnation;
   return { kind: 'voter', formedWith };
+}
+
+interface Deciders {
+  readonly replicas: readonly ReplicaId[];
+  readonly quorums: Quorums;
+}
+
+/** As who knows of the most changes has them: every shard decides so, and those of before may all be gone. */
+function decidersNow(
+  identity: DiskIdentity,
+  own: Deciders,
+  met: Iterable<Pick<Hello, 'membership' | 'formedWith'>>,
+): Deciders {
+  let newest: Pick<Hello, 'membership' | 'formedWith'> = identity;
+  for (const hello of met) if (numberOf(hello) > numberOf(newest)) newest = hello;
+  const { membership } = newest;
+  if (newest === identity || membership === undefined) return own;
+  const replicas = idsOf(membership.disks);
+  const all = (ids: ReadonlySet<ReplicaId>): boolean => replicas.every((id) => ids.has(id));
+  return {
+    replicas,
+    // An earlier version does not say how they decide.
+    quorums:
+      membership.quorums === undefined
+        ? { isPrepareQuorum: all, isAcceptQuorum: all }
+        : quorumSystem(membership.quorums, replicas),
+  };
 }
 
 /**

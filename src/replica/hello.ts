@@ -23,7 +23,9 @@ export function helloOf(
     incarnation,
     formedWith,
     ...(founded && { founded }),
-    ...(membership && { membership: { number: membership.number, disks: membership.disks } }),
+    ...(membership && {
+      membership: { number: membership.number, disks: membership.disks, quorums: membership.quorums },
+    }),
     ...(restoredFrom !== undefined && { restoredFrom }),
     ...(agreement && { agreement }),
     featureLevel,

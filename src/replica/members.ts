@@ -1,4 +1,4 @@
-import { codec, type ReplicaId } from '../kernel/index.js';
+import { type Address, addressText, codec, type ReplicaId } from '../kernel/index.js';
 import type { ReplicaFacts, ReplicaSet, ReplicasView } from '../machine/index.js';
 import {
   type PaxosConfiguration,
@@ -7,12 +7,9 @@ import {
   type QuorumSystem,
   quorumSystem,
 } from '../paxos/index.js';
-import { disksOf, numberOf } from './membership.js';
+import { disksOf, idsOf, isMember, numberOf } from './membership.js';
 import type { ReplicaAddress, ReplicaOptions } from './options.js';
 import type { DiskIdentity, Hello, KeptMembership, PeerAddresses } from './ports.js';
-
-const idsOf = (disks: Readonly<Record<string, string>>): readonly ReplicaId[] =>
-  Object.keys(disks).map((id) => Number(id) as ReplicaId);
 
 const membershipOf = (number: number, { replicas, quorums }: ReplicaSet): KeptMembership => ({
   number,
@@ -33,6 +30,8 @@ export class Members {
   #seen: ReplicasView | undefined;
   /** Removed a moment ago: they keep their links until they have learned it. */
   #leaving: readonly ReplicaAddress[] = [];
+  /** Replicas of the cluster that called this one, and where they say that they are reached: until shard 0 says it. */
+  readonly #callers = new Map<ReplicaId, Address>();
 
   constructor(options: Pick<ReplicaOptions, 'self' | 'replicas' | 'quorums'>) {
     this.#options = options;
@@ -112,6 +111,7 @@ export class Members {
     // Where this one is reached its own settings say, today's.
     const own = set.find(({ id }) => id === self);
     this.#number = number;
+    this.#callers.clear();
     this.#current = replicas.map((each) => (each.id === self && own ? own : addressFacts(each)));
     this.#quorums = quorumSystem(quorums, this.ids);
   }
@@ -140,6 +140,21 @@ export class Members {
     return membershipOf(view.number, view.current);
   }
 
+  /**
+   * A replica of the cluster called and got no link. Where a plan names this one as new, or it was down while others changed, those
+   * that it knows of may all be gone. False: that is not so, or it is no news.
+   */
+  calledBy(hello: Hello, identity: DiskIdentity): boolean {
+    const { replicaId: id, peer } = hello;
+    const isNew = !isMember(identity) && disksOf(hello)[this.#options.self] === undefined;
+    const knowsMore = numberOf(hello) > Math.max(this.#number, numberOf(identity));
+    if (!isMember(hello) || peer === undefined || !(isNew || knowsMore)) return false;
+    const known = this.#callers.get(id);
+    if (known !== undefined && addressText(known) === addressText(peer)) return false;
+    this.#callers.set(id, peer);
+    return true;
+  }
+
   /** Which links there are to be: also with replicas that are to come. */
   links(): readonly PeerAddresses[] {
     const { self, replicas } = this.#options;
@@ -157,6 +172,7 @@ export class Members {
     // Who decides nothing here yet calls whom its settings name.
     if (!this.ids.includes(self))
       for (const { id } of replicas) if (id !== self && !addresses.has(id)) addresses.set(id, []);
+    for (const [id, peer] of this.#callers) addresses.set(id, [...(addresses.get(id) ?? []), peer]);
     return [...addresses].map(([id, all]) => ({ id, addresses: all }));
   }
 

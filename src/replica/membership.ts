@@ -1,6 +1,6 @@
 /** Which disks have a vote, by what a disk or a peer says. */
 
-import { codec, type ReplicaId } from '../kernel/index.js';
+import { codec, replicaId, type ReplicaId } from '../kernel/index.js';
 import type { ReplicaFacts } from '../machine/index.js';
 import { quorumDescription, type QuorumDescription } from '../paxos/index.js';
 import type { Hello, Membership } from './ports.js';
@@ -16,6 +16,8 @@ export const numberOf = ({ membership }: Says): number => membership?.number ?? 
 /** The disks that have a vote, as far as it knows. Empty: it belongs to no cluster yet. By replica id. */
 export const disksOf = ({ membership, formedWith }: Says): Readonly<Record<string, string>> =>
   membership?.disks ?? formedWith;
+export const idsOf = (disks: Readonly<Record<string, string>>): readonly ReplicaId[] =>
+  Object.keys(disks).map((id) => replicaId(Number(id)));
 /** It belongs to a cluster, with a vote. */
 export const isMember = (
   of: Says & { readonly replicaId: ReplicaId; readonly incarnation: string },

@@ -43,6 +43,8 @@ export interface Membership {
   /** Above 0. */
   readonly number: number;
   readonly disks: Readonly<Record<string, string>>;
+  /** Absent in a Hello of an earlier version. */
+  readonly quorums?: QuorumDescription;
 }
 
 /** The same with what a start needs to know of it. */

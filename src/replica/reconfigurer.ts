@@ -17,7 +17,7 @@ const FACTS = shardId(0);
 /** A replica that said nothing for longer has not caught up. Milliseconds. */
 const SILENT_MS = 3_000;
 
-type Door = Pick<Coordinator, 'serves' | 'peek' | 'submit' | 'submitAnywhere'>;
+type Door = Pick<Coordinator, 'serves' | 'peek' | 'readAnywhere' | 'submitAnywhere'>;
 
 interface ReconfigurerOptions {
   readonly self: ReplicaId;
@@ -33,7 +33,7 @@ interface ReconfigurerOptions {
  */
 export class Reconfigurer {
   readonly #options: ReconfigurerOptions;
-  /** Reports that have no answer yet. */
+  /** Reports and questions that have no answer yet. */
   readonly #underWay = new Set<string>();
   /** How far a shard was at the last look: who has that now is less than one look behind. */
   readonly #marks = new Map<ShardId, Slot>();
@@ -159,13 +159,37 @@ export class Reconfigurer {
         return host.step({ kind: 'transfer', to: stays });
       }
     }
-    host.reconfigure(nextOf(configuration.number, plan));
+    this.#sealIfCurrent(host, plan, configuration.number);
+  }
+
+  /**
+   * What this replica knows of shard 0 may be old: it may have led nothing for long, and the shard may have been sealed for this
+   * plan, and for later ones. So shard 0 is asked. While it says that this plan seals and that this shard has not said so yet, no
+   * later plan can have begun; and a seal ends the configuration that was looked at before, or none.
+   */
+  #sealIfCurrent(host: ShardHost, { number }: ReplicaPlan, before: number): void {
+    const { shard } = host;
+    const end = this.#begin(`seal ${shard} for ${number}`);
+    if (end === undefined) return;
+    this.#options.door.readAnywhere(FACTS, (outcome) => {
+      end();
+      if (outcome.kind !== 'ok') return;
+      const { plan } = outcome.view.replicas;
+      if (plan?.number !== number || plan.phase !== 'sealing' || plan.sealed.includes(shard)) return;
+      if (host.status().configuration.number === before) host.reconfigure(nextOf(before, plan));
+    });
   }
 
   #report(what: string, command: ReplicasCommand): void {
-    if (this.#underWay.has(what)) return;
+    const end = this.#begin(`${what} for ${command.number}`);
+    if (end !== undefined) this.#options.door.submitAnywhere(FACTS, command, end);
+  }
+
+  /** Undefined while it is under way. */
+  #begin(what: string): (() => void) | undefined {
+    if (this.#underWay.has(what)) return undefined;
     this.#underWay.add(what);
-    this.#options.door.submitAnywhere(FACTS, command, () => this.#underWay.delete(what));
+    return () => this.#underWay.delete(what);
   }
 
   #tell({ number, what }: ReplicaPlan): void {

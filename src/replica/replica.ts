@@ -142,7 +142,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
       onDied: (peer) => this.#guard(() => this.#peerDied(peer)),
-      onRefused: (hello) => this.#guard(() => this.#disk.refused(hello)),
+      onRefused: (hello) => this.#guard(() => this.#refused(hello)),
       onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes), 'messages'),
       refuses: (hello) => this.members.refuses(hello),
     });
@@ -292,6 +292,11 @@ class LocalReplica extends ReplicaDoor implements Replica {
     if (!this.#disk.leaving && !this.peers.isLeaving(peer))
       this.#options.log.warn(`the process of replica ${peer} has ended`);
     for (const host of this.hosts) host.peerDied(peer);
+  }
+
+  #refused(hello: Hello): void {
+    this.#disk.refused(hello);
+    if (this.members.calledBy(hello, this.#disk.identity)) this.#roster.linksChanged();
   }
 
   #receive(from: ReplicaId, bytes: Uint8Array): void {

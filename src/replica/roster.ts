@@ -17,7 +17,7 @@ const LET_GO_AFTER_MS = 5_000;
 
 interface RosterOptions {
   readonly options: ReplicaOptions;
-  readonly door: Pick<Coordinator, 'serves' | 'peek' | 'submit' | 'submitAnywhere'>;
+  readonly door: Pick<Coordinator, 'serves' | 'peek' | 'readAnywhere' | 'submitAnywhere'>;
   readonly members: Members;
   readonly peers: Peers;
   readonly disk: OwnDisk;

@@ -76,7 +76,10 @@ function isHello(value: unknown): value is Hello {
     isTexts(formedWith) &&
     (founded === undefined || isRecord(founded)) &&
     (membership === undefined ||
-      (isRecord(membership) && Number.isInteger(membership['number']) && isTexts(membership['disks']))) &&
+      (isRecord(membership) &&
+        Number.isInteger(membership['number']) &&
+        isTexts(membership['disks']) &&
+        (membership['quorums'] === undefined || isRecord(membership['quorums'])))) &&
     (peer === undefined || isAddress(peer)) &&
     (agreement === undefined || isTexts(agreement)) &&
     (restoredFrom === undefined || typeof restoredFrom === 'string') &&

@@ -179,7 +179,11 @@ export class SimulatedNetwork {
           peers: caller.peers,
           refuses: (hello) => caller.handler.refuses(hello),
         });
-      if (reason !== undefined) return void this.refusals.push(reason);
+      if (reason !== undefined) {
+        this.refusals.push(reason);
+        called.handler.onRefused(from);
+        return caller.handler.onRefused(to);
+      }
       this.#linked.add(key(a, b)).add(key(b, a));
       caller.handler.onUp(to.replicaId, to);
       called.handler.onUp(from.replicaId, from);
@@ -311,7 +315,11 @@ export class SimulatedCluster {
       self: id,
       clusterId: 'simulated-cluster-0000',
       shards: this.#options.shards ?? 2,
-      replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: 9000 + peer } })),
+      replicas: ids.map((peer) => ({
+        id: peer,
+        peer: { host: 'simulated', port: 7000 + peer },
+        kafka: { host: 'simulated', port: 9000 + peer },
+      })),
       quorums: quorumSystem(own.quorums ?? this.#options.quorums ?? { kind: 'majority' }, ids),
       http: undefined,
       paxos: { ...PAXOS_SETTINGS, ...own.paxos },

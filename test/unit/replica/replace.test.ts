@@ -179,3 +179,49 @@ it('one is removed and another added at once; before it was met the plan can be 
   expect(await commits(cluster, 20)).toBeGreaterThan(15);
   expect(cluster.fatal).toEqual([]);
 });
+
+/** Starts replicas on empty disks: the settings of each name the first three, and itself. */
+async function startNew(cluster: SimulatedCluster, ids: readonly (typeof ONE)[]): Promise<void> {
+  for (const id of ids) {
+    cluster.disks.set(id, blankDisk());
+    await cluster.start(id, { ids: [ONE, TWO, THREE, id] });
+  }
+  await cluster.time.advance(1_000);
+}
+
+it('a new replica whose settings name only replicas that are gone is called by those that a plan adds it to', async () => {
+  const cluster = new SimulatedCluster();
+  await cluster.startAll();
+  const [SIX, SEVEN] = [replicaId(6), replicaId(7)];
+  await startNew(cluster, [FOUR, FIVE, SIX]);
+  expect(await change(cluster, { add: [FOUR, FIVE, SIX].map(place), remove: [ONE, TWO, THREE] })).toBe(
+    'NONE',
+  );
+  await cluster.time.advance(8_000);
+  for (const id of [ONE, TWO, THREE]) cluster.kill(id);
+  await startNew(cluster, [SEVEN]);
+  expect(await change(cluster, { add: [place(SEVEN)] }, cluster.replicas.get(FOUR))).toBe('NONE');
+  await cluster.time.advance(8_000);
+  const ended = { view: { number: 2, plan: null } };
+  for (const id of [FOUR, SEVEN]) expect(cluster.replicas.get(id)!.replicas()).toMatchObject(ended);
+  expect(cluster.replicas.get(SEVEN)!.status().standing).toBe('voter');
+});
+
+it('a replica that was down while all whom it knew were removed comes back and votes', async () => {
+  const cluster = new SimulatedCluster();
+  await cluster.startAll();
+  cluster.kill(THREE);
+  await startNew(cluster, [FOUR, FIVE]);
+  expect(await change(cluster, { add: [FOUR, FIVE].map(place) })).toBe('NONE');
+  await cluster.time.advance(6_000);
+  expect(await change(cluster, { remove: [ONE, TWO] })).toBe('NONE');
+  await cluster.time.advance(10_000);
+  for (const id of [ONE, TWO]) cluster.kill(id);
+  await cluster.start(THREE);
+  await cluster.time.advance(6_000);
+  expect(cluster.replicas.get(THREE)!.status().standing).toBe('voter');
+  cluster.kill(FOUR);
+  await cluster.time.advance(3_000);
+  expect(await commits(cluster, 20)).toBeGreaterThan(15);
+  expect(cluster.fatal).toEqual([]);
+});

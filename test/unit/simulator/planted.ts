@@ -243,7 +243,7 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/formation',
     'a replica votes before it has met a quorum',
-    'return isFullQuorum(quorums, new Set([self, ...met.keys()]))',
+    'return isFullQuorum(now.quorums, new Set([self, ...met.keys()]))',
     'return true',
   ),
   mutant(
