@@ -136,6 +136,10 @@ export class Connection implements ExchangeOwner, Worker {
   get inFlight(): number {
     return this.#inFlight;
   }
+  /** Of the requests under way, those that are parked included. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
   /** Whether it is idle and may go when others want to connect. */
   isSpare(now: number): boolean {
     const afterMs = this.spoke ? SPARE_AFTER_MS : SPARE_UNUSED_AFTER_MS;
@@ -313,6 +317,7 @@ export class Connection implements ExchangeOwner, Worker {
     try {
       for (; head?.ready === true; head = head.next) {
         if (this.#write(head, writer)) counters.leaseLost++;
+        if (head.errorSaid !== 0) counters.errorAnswer(head.api.key, head.errorSaid);
         if (OF_MEMBERS.has(head.api.key)) this.#answeredMember(head);
         this.#inFlight--;
         this.#inFlightBytes -= head.requestBytes;

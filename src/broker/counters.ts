@@ -1,4 +1,4 @@
-import { API_KEYS, type ApiKey, APIS } from '../wire/index.js';
+import { API_KEYS, type ApiKey, APIS, errorByCode } from '../wire/index.js';
 import type { Refusal } from '../replica/index.js';
 import type { ParkedKind } from './parked.js';
 
@@ -20,6 +20,8 @@ export interface BrokerCounters {
   /** By the name of the API. */
   readonly requests: Readonly<Record<string, number>>;
   readonly refusals: Readonly<Record<Refusal['kind'], number>>;
+  /** Answers with an error that left, by the name of the API and of the error. */
+  readonly errors: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Answers that turned into NOT_COORDINATOR because the lease had run out when they were to leave. */
   readonly leaseLost: number;
   readonly connectionsOpen: number;
@@ -29,7 +31,18 @@ export interface BrokerCounters {
   readonly bytesOut: number;
   readonly writes: number;
   readonly parked: Readonly<Record<ParkedKind, number>>;
+  /** Connections with a request that waits for time on the loop. */
+  readonly starved: number;
+  /** Requests under way, and answers that clients have not taken. */
+  readonly requestBytes: number;
+  readonly answerBytes: number;
 }
+
+/** What the counters themselves hold. */
+type Counted = Omit<
+  BrokerCounters,
+  'connectionsOpen' | 'parked' | 'starved' | 'requestBytes' | 'answerBytes'
+>;
 
 export class Counters {
   readonly #requests = new Float64Array(Math.max(...API_KEYS) + 1);
@@ -38,6 +51,8 @@ export class Counters {
     overloaded: 0,
     'outcome-unknown': 0,
   };
+  /** By API key and error code. */
+  readonly #errors = new Map<number, number>();
   readonly #closed: Record<CloseCause, number> = {
     client: 0,
     'socket-error': 0,
@@ -62,16 +77,21 @@ export class Counters {
   refusal(kind: Refusal['kind']): void {
     this.#refusals[kind]++;
   }
+  errorAnswer(key: ApiKey, code: number): void {
+    const counted = (key << 16) | (code & 0xffff);
+    this.#errors.set(counted, (this.#errors.get(counted) ?? 0) + 1);
+  }
   closed(cause: CloseCause): void {
     this.#closed[cause]++;
   }
 
-  snapshot(now: Pick<BrokerCounters, 'connectionsOpen' | 'parked'>): BrokerCounters {
+  snapshot(now: Omit<BrokerCounters, keyof Counted>): BrokerCounters {
     const requests = Object.fromEntries(API_KEYS.map((key) => [APIS[key].name, this.#requests[key]!]));
     const { leaseLost, connectionsOpened, bytesIn, bytesOut, writes } = this;
     return {
       requests,
       refusals: { ...this.#refusals },
+      errors: this.#errorsByName(),
       leaseLost,
       connectionsOpened,
       connectionsClosed: { ...this.#closed },
@@ -80,5 +100,15 @@ export class Counters {
       writes,
       ...now,
     };
+  }
+
+  #errorsByName(): BrokerCounters['errors'] {
+    const byName: Record<string, Record<string, number>> = {};
+    for (const [counted, count] of this.#errors) {
+      const { name } = APIS[(counted >> 16) as ApiKey];
+      const code = (counted << 16) >> 16;
+      (byName[name] ??= {})[errorByCode(code)?.name ?? String(code)] = count;
+    }
+    return byName;
   }
 }

@@ -39,6 +39,13 @@ export interface ExchangeOwner extends SpeakingConnection {
   closeSilently(why: string): void;
 }
 
+interface MayHaveErrors {
+  readonly errorCode?: number;
+  readonly topics?: readonly {
+    readonly partitions?: readonly { readonly errorCode?: number }[] | null;
+  }[];
+}
+
 /** The shards from whose applied state an answer was read under the lease. */
 export type Leased = ShardId | readonly ShardId[];
 
@@ -55,8 +62,8 @@ export class Exchange<N extends ApiName = ApiName> {
   #parked: Parked | null = null;
   #abandoned = false;
   #whenAbandoned: (() => void) | null = null;
-  /** The answer that left says that this replica coordinates the group no more. */
-  saidElsewhere = false;
+  /** The error that the answer which left says, the first one where it has several; 0 for none. */
+  errorSaid = 0;
 
   constructor(
     readonly owner: ExchangeOwner,
@@ -126,11 +133,22 @@ export class Exchange<N extends ApiName = ApiName> {
     this.encode(writer, this.#refused!());
     return true;
   }
+  get saidElsewhere(): boolean {
+    return this.errorSaid === NOT_COORDINATOR;
+  }
   encode(writer: WireWriter, reply: ReplyOf<N>): void {
-    this.saidElsewhere = (reply as { readonly errorCode?: number }).errorCode === NOT_COORDINATOR;
+    this.errorSaid = errorIn(reply as MayHaveErrors);
     // An API and its replies belong together; the compiler cannot follow that through the union.
     writeResponseFrame(writer, this.api as unknown as Api, this, reply);
   }
+}
+
+/** Of the answer as a whole, or the first one of a partition. */
+function errorIn({ errorCode, topics }: MayHaveErrors): number {
+  if (errorCode !== undefined || topics === undefined) return errorCode ?? 0;
+  for (const topic of topics)
+    for (const { errorCode: code = 0 } of topic.partitions ?? []) if (code !== 0) return code;
+  return 0;
 }
 
 function holds(leased: Leased, leaseHolds: (shard: ShardId) => boolean): boolean {

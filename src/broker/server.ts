@@ -216,7 +216,15 @@ class TcpBroker implements Broker, ConnectionHost {
 
   snapshot(): BrokerCounters {
     const parked = this.#context.parked.counts();
-    return this.counters.snapshot({ connectionsOpen: this.#connections.size, parked });
+    let requestBytes = 0;
+    let answerBytes = 0;
+    for (const { inFlightBytes, unread } of this.#connections) {
+      requestBytes += inFlightBytes;
+      answerBytes += unread;
+    }
+    const { size: connectionsOpen } = this.#connections;
+    const { starved } = this.turns;
+    return this.counters.snapshot({ connectionsOpen, parked, starved, requestBytes, answerBytes });
   }
 
   #news(news: { readonly kind: string; readonly group?: GroupId }): void {

@@ -56,6 +56,10 @@ export class Turns {
     this.#touched.push(worker);
     this.#openTurn();
   }
+  /** How many wait for a turn that has time. */
+  get starved(): number {
+    return this.#starved.size;
+  }
   forget(worker: Worker): void {
     this.#starved.delete(worker);
   }

@@ -108,6 +108,7 @@ class Core implements Paxos {
       promised: s.hard.promised,
       firstSlot: s.hard.log.firstSlot,
       lastSlot: s.hard.log.lastSlot,
+      logMemoryBytes: s.hard.log.bytes,
       chosenThrough: s.chosenThrough,
       appliedThrough: s.appliedThrough,
       queued: leader?.queue.length ?? 0,

@@ -23,6 +23,12 @@ export class EntryPage {
     this.#bytes = Buffer.allocUnsafeSlow(bytes);
   }
 
+  /** Its memory. */
+  get bytes(): number {
+    return (
+      this.#bytes.length + this.#starts.byteLength + this.#lengths.byteLength + this.#ballotOf.byteLength
+    );
+  }
   get count(): number {
     return this.#count;
   }

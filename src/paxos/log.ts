@@ -20,6 +20,12 @@ export function entriesBytes(entries: readonly Entry[]): number {
   return bytes;
 }
 
+/** The slot that a page begins with. */
+interface Placed {
+  readonly from: number;
+  readonly page: EntryPage;
+}
+
 /**
  * What an acceptor has accepted: one value a slot, without gaps, from `firstSlot` on. Slots before it are in a snapshot.
  * An acceptor only takes values that continue its log, so a gap cannot arise (the leader sends again from where it ends).
@@ -27,7 +33,8 @@ export function entriesBytes(entries: readonly Entry[]): number {
  */
 export class AcceptedLog {
   /** Each with the slot that it begins with; the first may begin before `firstSlot`. */
-  #pages: { readonly from: number; readonly page: EntryPage }[] = [];
+  #pages: Placed[] = [];
+  #bytes = 0;
   #firstSlot: Slot = slot(1);
   #lastSlot: Slot = NO_SLOT;
   #seal: Slot | undefined;
@@ -39,6 +46,11 @@ export class AcceptedLog {
   }
   get lastSlot(): Slot {
     return this.#lastSlot;
+  }
+
+  /** Its memory. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Where the seal stands that closes the present configuration: the last slot, if at all. */
@@ -53,7 +65,7 @@ export class AcceptedLog {
   }
 
   /** The page of a slot that is held. The newest are asked for most. */
-  #pageOf(position: Slot): { readonly from: number; readonly page: EntryPage } {
+  #pageOf(position: Slot): Placed {
     const newest = this.#pages.at(-1)!;
     if (position >= newest.from) return newest;
     let [low, high] = [0, this.#pages.length - 1];
@@ -101,6 +113,7 @@ export class AcceptedLog {
     const bytes = Math.min(PAGE_BYTES_MIN * 2 ** this.#pages.length, PAGE_BYTES_MAX);
     const page = new EntryPage(Math.max(bytes, entryBytes(entry)));
     this.#pages.push({ from: position, page });
+    this.#bytes += page.bytes;
     return page;
   }
 
@@ -118,7 +131,7 @@ export class AcceptedLog {
   #truncateBehind(position: Slot): void {
     if (position >= this.#lastSlot) return;
     this.#lastSlot = slot(Math.max(position, this.#firstSlot - 1));
-    this.#pages = this.#pages.filter(({ from }) => from <= this.#lastSlot);
+    this.#keepPages(this.#pages.filter(({ from }) => from <= this.#lastSlot));
     const newest = this.#pages.at(-1);
     newest?.page.truncate(this.#lastSlot - newest.from + 1);
   }
@@ -145,11 +158,14 @@ export class AcceptedLog {
     this.#closed = this.#closed.filter((position) => position >= from);
     if (from > this.#lastSlot) {
       this.#lastSlot = slot(from - 1);
-      this.#pages = [];
-      return;
+      return this.#keepPages([]);
     }
     const kept = this.#pages.findIndex(({ from: start, page }) => start + page.count > from);
-    if (kept > 0) this.#pages.splice(0, kept);
+    if (kept > 0) this.#keepPages(this.#pages.slice(kept));
+  }
+  #keepPages(pages: readonly Placed[]): void {
+    this.#pages = [...pages];
+    this.#bytes = pages.reduce((sum, { page }) => sum + page.bytes, 0);
   }
 
   /** The records that bring these slots back: runs of equal ballots together, and each configuration behind its seal. */

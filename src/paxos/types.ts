@@ -195,6 +195,8 @@ export interface PaxosStatus {
   readonly promised: Ballot;
   readonly firstSlot: Slot;
   readonly lastSlot: Slot;
+  /** The memory of the log. */
+  readonly logMemoryBytes: number;
   readonly chosenThrough: Slot;
   readonly appliedThrough: Slot;
   readonly queued: number;

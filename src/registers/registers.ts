@@ -87,6 +87,12 @@ export class ShardRegisters implements Registers {
     return count;
   }
 
+  get recordBytes(): number {
+    let bytes = 0;
+    for (const space of this.spaces.values()) bytes += space.recordBytes;
+    return bytes;
+  }
+
   fingerprint(command: RegisterCommand, previous: number): number {
     const space = this.spaces.get(command.space);
     let crc = crc32cWord(space?.records.size ?? 0, previous);

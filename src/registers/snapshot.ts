@@ -83,7 +83,7 @@ export function* restoringRegisters(reader: ByteReader): Steps<Registers> {
     for (const [scope, seal] of sealsCodec.read(reader)) space.seals.set(scope, seal);
     const records = reader.varint();
     for (let j = 0; j < records; j++) {
-      space.records.set(reader.string(), recordCodec.read(reader));
+      space.keep(reader.string(), recordCodec.read(reader));
       if (stepEnds()) yield;
     }
     spaces.set(name, space);

@@ -29,14 +29,35 @@ export interface Tombstone {
 /** So many deleted records are remembered one by one; older ones raise the floor of their space instead. */
 const TOMBSTONES_MAX = 1_000;
 
+/** What a record takes beside its characters, and each of its fields: about, by measuring. Bytes. */
+const RECORD_BYTES = 300;
+const FIELD_BYTES = 40;
+
 /** One space. Maps keep the order of insertion, which is the same on every replica. */
 export class Space {
-  readonly records = new Map<string, StoredRecord>();
+  readonly #records = new Map<string, StoredRecord>();
+  #recordBytes = 0;
   /** Oldest first. */
   readonly tombstones = new Map<string, Tombstone>();
   readonly seals = new Map<string, Seal>();
   /** New records begin above it. */
   versionFloor = 0;
+
+  get records(): ReadonlyMap<string, StoredRecord> {
+    return this.#records;
+  }
+  /** About the memory of all records. */
+  get recordBytes(): number {
+    return this.#recordBytes;
+  }
+  /** The record from now on; undefined: there is none. */
+  keep(id: string, record: StoredRecord | undefined): void {
+    const before = this.#records.get(id);
+    if (before !== undefined) this.#recordBytes -= bytesOf(id, before);
+    if (record === undefined) return void this.#records.delete(id);
+    this.#recordBytes += bytesOf(id, record);
+    this.#records.set(id, record);
+  }
 
   write(operations: readonly RecordOperation[], atomic: boolean): readonly RecordOutcome[] {
     const undo: (() => void)[] = [];
@@ -71,11 +92,11 @@ export class Space {
   #put(id: string, record: StoredRecord, undo: (() => void)[]): void {
     this.#remember(id, undo);
     this.tombstones.delete(id);
-    this.records.set(id, record);
+    this.keep(id, record);
   }
   #bury(id: string, tombstone: Tombstone, undo: (() => void)[]): void {
     this.#remember(id, undo);
-    this.records.delete(id);
+    this.keep(id, undefined);
     this.tombstones.delete(id);
     this.tombstones.set(id, tombstone);
   }
@@ -84,9 +105,9 @@ export class Space {
     const record = this.records.get(id);
     const tombstone = this.tombstones.get(id);
     undo.push(() => {
-      this.records.delete(id);
+      this.keep(id, undefined);
       this.tombstones.delete(id);
-      if (record !== undefined) this.records.set(id, record);
+      this.keep(id, record);
       if (tombstone !== undefined) this.tombstones.set(id, tombstone);
     });
   }
@@ -107,6 +128,12 @@ export class Space {
     if (next !== undefined) this.seals.set(fence.scope, next);
     return sealInDigits(outcome);
   }
+}
+
+function bytesOf(id: string, { fields }: StoredRecord): number {
+  let bytes = RECORD_BYTES + id.length;
+  for (const [name, json] of fields) bytes += FIELD_BYTES + name.length + json.length;
+  return bytes;
 }
 
 const stateOf = (stored: StoredRecord | Tombstone | undefined): RecordState | undefined =>

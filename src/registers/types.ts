@@ -81,6 +81,8 @@ export interface RegistersView {
   /** The token a scope was sealed with. */
   fenceOf(space: string, scope: string): bigint | null;
   readonly recordCount: number;
+  /** About the memory of all records, counted as they are written. */
+  readonly recordBytes: number;
 }
 
 /** The records of one shard: all their hard state, and the one way to change it. Deterministic. */

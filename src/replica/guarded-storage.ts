@@ -27,6 +27,7 @@ export function guardedStorage(opened: OpenedStorage, guard: (action: () => void
     rebase: (records, done) => storage.rebase(records, guarded(done)),
     room: () => storage.room(),
     logBytes: () => storage.logBytes(),
+    ...(storage.writeSeconds && { writeSeconds: () => storage.writeSeconds!() }),
     position: () => {
       const now = storage.position();
       assert(now >= position, `the position of the disk grows from ${position}, not to ${now}`);

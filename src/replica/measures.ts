@@ -22,6 +22,8 @@ export type ElectionCause = 'start' | 'hand-over' | 'leader-died' | 'leader-sile
 export interface ReplicaMeasures {
   /** From a write that must be durable until it is. */
   readonly diskWrite: HistogramReading;
+  /** The call of the operating system that makes it durable. */
+  readonly fsync: HistogramReading;
   /** From a command until it is chosen and applied here. */
   readonly commit: HistogramReading;
   /** To apply what was chosen at once. */
@@ -33,6 +35,8 @@ export interface ReplicaMeasures {
   readonly rebalances: Readonly<Record<RebalanceCause, number>>;
   readonly departures: Readonly<Record<LeaveCause, number>>;
   readonly refusedWrites: Readonly<Record<RefusedWrite, number>>;
+  /** Offsets past their retention that a leader had removed. */
+  readonly expiredOffsets: number;
 }
 
 /** Milliseconds. */
@@ -76,6 +80,9 @@ export class Measures {
     'not-found': 0,
   };
 
+  #expiredOffsets = 0;
+  #fsync: () => HistogramReading | undefined = () => undefined;
+
   /** Two readings, the older one of the half minute before. */
   #diskWriteBefore: readonly [HistogramReading, HistogramReading];
   #diskWriteReadAt: MonotonicMs;
@@ -100,6 +107,7 @@ export class Measures {
 
   /** The same storage; how long its writes take is noted. */
   over(storage: Storage): Storage {
+    this.#fsync = () => storage.writeSeconds?.();
     return {
       ...storage,
       append: (records, sync, done) => {
@@ -118,6 +126,9 @@ export class Measures {
     if (reply.kind === 'seal' && reply.outcome.kind === 'stale-epoch') this.#refusedWrites['stale-epoch']++;
     if (reply.kind !== 'records') return;
     for (const { kind } of reply.outcomes) if (isRefused(kind)) this.#refusedWrites[kind]++;
+  }
+  expired(offsets: number): void {
+    this.#expiredOffsets += offsets;
   }
   applied(from: number): void {
     this.#apply.observe(this.#secondsSince(from));
@@ -144,6 +155,7 @@ export class Measures {
   read(): ReplicaMeasures {
     return {
       diskWrite: this.#diskWrite.read(),
+      fsync: this.#fsync() ?? new Histogram(DURATION_BOUNDS).read(),
       commit: this.#commit.read(),
       apply: this.#apply.read(),
       rebalance: this.#rebalance.read(),
@@ -151,6 +163,7 @@ export class Measures {
       rebalances: { ...this.#rebalances },
       departures: { ...this.#departures },
       refusedWrites: { ...this.#refusedWrites },
+      expiredOffsets: this.#expiredOffsets,
     };
   }
 }

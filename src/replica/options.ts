@@ -96,12 +96,20 @@ export interface ReplicaStatus extends Votes {
   readonly diskWritesLately: HistogramReading;
   /** Why there is no link with a peer, as far as it is known. */
   readonly linkProblems: readonly { readonly id: ReplicaId; readonly reason: string }[];
+  /** What waits to be sent to each peer. */
+  readonly peerQueues: readonly { readonly id: ReplicaId; readonly bytes: number }[];
+  /** What waits for leaders elsewhere, or for one to be known. */
+  readonly waiting: { readonly commands: number; readonly reads: number };
   readonly shards: readonly (PaxosStatus & {
     readonly shard: ShardId;
     readonly hash: number;
     readonly groups: number;
     readonly members: number;
     readonly offsets: number;
+    /** About the memory of its records. */
+    readonly recordBytes: number;
+    /** Reads that wait until a quorum says who leads. */
+    readonly readsWaiting: number;
   })[];
 }
 

@@ -1,4 +1,12 @@
-import type { Address, MonotonicMs, ReplicaId, ShardId, Slot, WallMs } from '../kernel/index.js';
+import type {
+  Address,
+  HistogramReading,
+  MonotonicMs,
+  ReplicaId,
+  ShardId,
+  Slot,
+  WallMs,
+} from '../kernel/index.js';
 import type { ReplicaFacts } from '../machine/index.js';
 import type { QuorumDescription } from '../paxos/index.js';
 import type { Agreement } from './agreement.js';
@@ -114,6 +122,8 @@ export interface Storage {
   room(): DiskRoom;
   /** Bytes of log on disk that a restart would read. */
   logBytes(): number;
+  /** How long durable writes took, from the call of the operating system to its end. Seconds. */
+  writeSeconds?(): HistogramReading;
   /** How far this disk has come: grows with every record that is on disk, and never goes down, not by `releaseBefore` either. */
   position(): number;
   saveIdentity(identity: DiskIdentity): Promise<void>;
@@ -200,5 +210,7 @@ export interface Transport {
   setPeers(peers: readonly PeerAddresses[]): void;
   /** Why a peer has no link, for people; undefined when it has one, and when nothing is known. */
   problemWith?(peer: ReplicaId): string | undefined;
+  /** Bytes for a peer that the operating system has not taken yet. */
+  queuedBytes?(peer: ReplicaId): number;
   close(): Promise<void>;
 }

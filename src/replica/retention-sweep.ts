@@ -26,10 +26,18 @@ export class RetentionSweep {
   readonly #coordinator: Coordinator;
   readonly #work: Work;
   readonly #clock: Pick<Clock, 'endOfTurn'>;
+  readonly #removed: (offsets: number) => void;
   readonly #underWay = new Set<ShardId>();
 
-  constructor(coordinator: Coordinator, clock: Pick<Clock, 'endOfTurn'>, work: Work = unwatched) {
+  /** `removed`: told how many offsets were removed. */
+  constructor(
+    coordinator: Coordinator,
+    clock: Pick<Clock, 'endOfTurn'>,
+    work: Work = unwatched,
+    removed: (offsets: number) => void = () => undefined,
+  ) {
     this.#work = work;
+    this.#removed = removed;
     this.#coordinator = coordinator;
     this.#clock = clock;
   }
@@ -75,6 +83,7 @@ export class RetentionSweep {
     this.#coordinator.submit(shard, { kind: 'group.expireThese', offsetsRetentionMs, groups }, ({ kind }) => {
       // Refused: the next sweep, or the next leader, finds them again.
       if (kind !== 'ok') return void this.#underWay.delete(shard);
+      this.#removed(groups.reduce((sum, { topics }) => sum + offsetsOf(topics), 0));
       this.#later(() => this.#slice(shard, search, new Map(), 0));
     });
   }
@@ -83,6 +92,9 @@ export class RetentionSweep {
     this.#clock.endOfTurn(() => this.#work('sweep', slice));
   }
 }
+
+const offsetsOf = (topics: readonly { readonly partitions: readonly number[] }[]): number =>
+  topics.reduce((sum, { partitions }) => sum + partitions.length, 0);
 
 function name(named: Named, { group, topic, partition }: Expirable): void {
   let byTopic = named.get(group);

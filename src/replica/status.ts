@@ -10,7 +10,13 @@ export const shardStatus = (host: ShardHost): ReplicaStatus['shards'][number] =>
   groups: host.machine.groups.groupCount,
   members: host.machine.groups.memberCount,
   offsets: host.machine.groups.offsetCount,
+  recordBytes: host.machine.registers.recordBytes,
+  readsWaiting: host.waiting.reads,
 });
+
+/** What waits to be sent to each peer. */
+export const peerQueues = (peers: Peers, transport: Transport): ReplicaStatus['peerQueues'] =>
+  peers.status().map(({ id }) => ({ id, bytes: transport.queuedBytes?.(id) ?? 0 }));
 
 /** Why peers have no link, of those of which it is known. */
 export function linkProblems(peers: Peers, transport: Transport): ReplicaStatus['linkProblems'] {

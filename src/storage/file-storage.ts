@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { ShardId, Slot } from '../kernel/index.js';
+import type { HistogramReading, ShardId, Slot } from '../kernel/index.js';
 import {
   type DiskCondition,
   type DiskIdentity,
@@ -28,6 +28,8 @@ export interface FileStorageOptions {
   readonly fileSystem?: FileSystem;
   /** Calls back at the end of this turn of the loop. */
   readonly soon?: (run: () => void) => void;
+  /** Milliseconds, from any point; only measured with. */
+  readonly now?: () => number;
   /** Makes sure that the directory can be used, and that nobody else uses it. */
   readonly claimDirectory?: (directory: string) => DirectoryLock | Promise<DirectoryLock>;
   /** The directory is being filled (fillDirectory). */
@@ -57,6 +59,7 @@ function open(options: FileStorageOptions, lock: DirectoryLock): OpenedStorage {
       zeroAheadBytes: options.zeroAheadBytes ?? 1024 * 1024,
       fileSystem,
       soon,
+      now: options.now ?? (() => performance.now()),
       incarnation,
       mayWrite: () => lock.holds(),
     };
@@ -196,6 +199,9 @@ class FileStorage implements Storage {
   }
   room(): DiskRoom {
     return this.#roomKeeper.room();
+  }
+  writeSeconds(): HistogramReading {
+    return this.#log.writeSeconds.read();
   }
   logBytes(): number {
     return this.#log.bytes();

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { assert } from '../kernel/index.js';
+import { assert, DURATION_BOUNDS, Histogram } from '../kernel/index.js';
 import type { LogRecord } from '../replica/index.js';
 import { takenOver } from './directory-lock.js';
 import { type FileSystem, syncDirectory, writeFully, writeFullySync } from './file-system.js';
@@ -27,6 +27,8 @@ export interface LogOptions {
   readonly soon: (run: () => void) => void;
   /** Asked before each group: false when another process has taken the directory over. */
   readonly mayWrite: () => boolean;
+  /** Milliseconds, from any point. */
+  readonly now: () => number;
   /** Of this disk; written into the header of each segment. */
   readonly incarnation: string;
 }
@@ -60,6 +62,7 @@ export class WriteAheadLog {
   /** Chain and sequence behind the last record of the group being gathered. */
   #tail: { readonly chain: number; readonly sequence: number } | undefined;
   #waiting: (() => void)[] = [];
+  readonly writeSeconds = new Histogram(DURATION_BOUNDS);
   #wanted = false;
   #scheduled = false;
   #writing = false;
@@ -236,10 +239,12 @@ export class WriteAheadLog {
   }
 
   #toDisk(bytes: Buffer, at: number, waiting: readonly (() => void)[]): void {
-    const { fileSystem } = this.#options;
+    const { fileSystem, now } = this.#options;
+    const from = now();
     writeWholeSectors(fileSystem, this.#file, bytes, at, (error) => {
       if (error !== null) return this.#fail('write', error);
       this.#writing = false;
+      this.writeSeconds.observe((now() - from) / 1_000);
       this.#durable = this.#end.sequence;
       this.#zeroAhead();
       if (this.#wanted && !this.#scheduled) this.#writeGroup();

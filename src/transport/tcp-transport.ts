@@ -281,6 +281,9 @@ class TcpTransport implements Transport {
     });
   }
 
+  queuedBytes(peer: ReplicaId): number {
+    return this.#links.get(peer)?.queued ?? 0;
+  }
   problemWith(peer: ReplicaId): string | undefined {
     return this.#problems.get(peer);
   }

@@ -20,6 +20,17 @@ export const OF_BROKER: readonly Metric[] = [
     read: (scrape) => scrape.ofBroker('refusals', 'reason'),
   },
   {
+    name: 'quorate_error_answers_total',
+    kind: 'counter',
+    labels: ['api', 'error'],
+    help: "Answers with an error, by Kafka's names for API and error: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID and FENCED_INSTANCE_ID are what a zombie is told. Of an answer with several errors the first one counts.",
+    read: (scrape) =>
+      scrape.ofBroker('errors', 'both').map(({ labels, value }) => {
+        const [api, ...error] = String(labels?.['both']).split('_');
+        return { labels: { api: api!, error: error.join('_') }, value };
+      }),
+  },
+  {
     name: 'quorate_lease_lost_answers_total',
     kind: 'counter',
     labels: [],
@@ -32,6 +43,13 @@ export const OF_BROKER: readonly Metric[] = [
     labels: ['kind'],
     help: 'Requests that wait for something to happen: join and sync (a rebalance), fetch (records, of which there are none).',
     read: (scrape) => scrape.ofBroker('parked', 'kind'),
+  },
+  {
+    name: 'quorate_starved_connections',
+    kind: 'gauge',
+    labels: [],
+    help: 'Connections with a request that waits for its share of the event loop.',
+    read: one('starved'),
   },
   {
     name: 'quorate_connections',

@@ -1,5 +1,13 @@
 import { byLabel, type Metric } from './definition.js';
 
+/** As measured, beside what is in the log. A member of Java's client; its own metadata and assignment are 100 bytes of it. */
+const GROUP_BYTES = 2_700;
+const MEMBER_BYTES = 1_200;
+const OFFSET_BYTES = 23;
+
+const sum = <T>(all: readonly T[], value: (each: T) => number): number =>
+  all.reduce((total, each) => total + value(each), 0);
+
 /** The replica, its peers, its disk and its process. */
 export const OF_REPLICA: readonly Metric[] = [
   {
@@ -66,6 +74,14 @@ export const OF_REPLICA: readonly Metric[] = [
     read: ({ status }) => [{ value: status.failuresToleratedMax }],
   },
   {
+    name: 'quorate_peer_queue_bytes',
+    kind: 'gauge',
+    labels: ['replica'],
+    help: 'Bytes for another replica that the operating system has not taken yet.',
+    read: ({ status }) =>
+      status.peerQueues.map(({ id, bytes }) => ({ labels: { replica: id }, value: bytes })),
+  },
+  {
     name: 'quorate_clock_ahead_seconds',
     kind: 'gauge',
     labels: ['replica'],
@@ -116,6 +132,13 @@ export const OF_REPLICA: readonly Metric[] = [
     read: ({ measures }) => [measures.diskWrite],
   },
   {
+    name: 'quorate_fsync_seconds',
+    kind: 'histogram',
+    labels: [],
+    help: 'What the operating system takes to write a part of the log durably (one call: O_DSYNC); quorate_disk_write_seconds has the wait before it, too.',
+    read: ({ measures }) => [measures.fsync],
+  },
+  {
     name: 'quorate_loop_delay_seconds',
     kind: 'histogram',
     labels: [],
@@ -127,21 +150,21 @@ export const OF_REPLICA: readonly Metric[] = [
     kind: 'counter',
     labels: ['cause'],
     help: 'Stalls of the event loop of more than 100 ms, by what held it: the causes of quorate_loop_held_seconds, of which many may have come together.',
-    read: ({ stalls }) => stalls.map(({ cause, count }) => ({ labels: { cause }, value: count })),
+    read: (scrape) => scrape.perStallCause(({ count }) => count),
   },
   {
     name: 'quorate_loop_stalled_seconds_total',
     kind: 'counter',
     labels: ['cause'],
     help: 'How long these took together.',
-    read: ({ stalls }) => stalls.map(({ cause, ms }) => ({ labels: { cause }, value: ms / 1_000 })),
+    read: (scrape) => scrape.perStallCause(({ ms }) => ms / 1_000),
   },
   {
     name: 'quorate_loop_held_seconds',
     kind: 'histogram',
     labels: ['cause'],
     help: 'How long something held the event loop without giving it back: requests, decode (of a request above 64 KiB), lists (of groups, offsets or topics, for a client), messages (of replicas), apply, snapshot-cut, snapshot-write, snapshot-load, compaction (of the log), sweep (for what is past its retention), upkeep (timers, the log), gc, machine (the process did not run: it was stopped, or the machine had no CPU for it); other (HTTP, and what runs beside the replica) from 100 ms on.',
-    read: ({ source }) => source.loopHeld().map(({ cause, ...held }) => ({ ...held, labels: { cause } })),
+    read: ({ held }) => held.map(({ cause, ...each }) => ({ ...each, labels: { cause } })),
   },
   {
     name: 'quorate_memory_bytes',
@@ -155,6 +178,22 @@ export const OF_REPLICA: readonly Metric[] = [
         heap_used: memory.heapUsed,
         external: memory.external,
         array_buffers: memory.arrayBuffers,
+      }),
+  },
+  {
+    name: 'quorate_held_bytes',
+    kind: 'gauge',
+    labels: ['part'],
+    help: `Memory by what it is for. Counted: log (what of the log is in memory), peers (messages that wait for other replicas), requests (those under way, parked ones included), answers (not taken by clients yet). Reckoned: groups (${GROUP_BYTES} bytes each, and ${MEMBER_BYTES} a member), offsets (${OFFSET_BYTES} bytes each), records (300 bytes each, 40 a field, and their characters).`,
+    read: ({ status: { shards, peerQueues }, broker }) =>
+      byLabel('part', {
+        log: sum(shards, ({ logMemoryBytes }) => logMemoryBytes),
+        groups: sum(shards, ({ groups, members }) => groups * GROUP_BYTES + members * MEMBER_BYTES),
+        offsets: sum(shards, ({ offsets }) => offsets * OFFSET_BYTES),
+        records: sum(shards, ({ recordBytes }) => recordBytes),
+        peers: sum(peerQueues, ({ bytes }) => bytes),
+        requests: broker['requestBytes'] ?? 0,
+        answers: broker['answerBytes'] ?? 0,
       }),
   },
   {

@@ -68,6 +68,18 @@ export const OF_SHARDS: readonly Metric[] = [
     read: (scrape) => scrape.perShard(({ queued }) => queued),
   },
   {
+    name: 'quorate_waiting_requests',
+    kind: 'gauge',
+    labels: ['queue'],
+    help: 'What waits: reads (of shards led here, until a quorum says who leads), commands-elsewhere and reads-elsewhere (for the leader of their shard, or until one is known).',
+    read: ({ status: { shards, waiting } }) =>
+      byLabel('queue', {
+        reads: shards.reduce((sum, { readsWaiting }) => sum + readsWaiting, 0),
+        'commands-elsewhere': waiting.commands,
+        'reads-elsewhere': waiting.reads,
+      }),
+  },
+  {
     name: 'quorate_commit_seconds',
     kind: 'histogram',
     labels: [],
@@ -122,6 +134,13 @@ export const OF_SHARDS: readonly Metric[] = [
     labels: ['cause'],
     help: 'Members that left groups led here: left, session-expired, missed-rebalance, missed-sync, replaced, removed, unanswered.',
     read: ({ measures }) => byLabel('cause', measures.departures),
+  },
+  {
+    name: 'quorate_retention_removed_offsets_total',
+    kind: 'counter',
+    labels: [],
+    help: 'Offsets of groups led here that were past their retention and were removed.',
+    read: ({ measures }) => [{ value: measures.expiredOffsets }],
   },
   {
     name: 'quorate_refused_writes_total',

@@ -13,6 +13,7 @@ export class Scrape {
   readonly lags: ReturnType<typeof groupLags>;
   readonly measures: ReturnType<AdminSource['measures']>;
   readonly stalls: ReturnType<AdminSource['stalls']>;
+  readonly held: ReturnType<AdminSource['loopHeld']>;
   readonly disk: ReturnType<AdminSource['diskSpace']>;
   readonly broker: Readonly<Record<string, number>>;
   readonly memory = process.memoryUsage();
@@ -29,6 +30,7 @@ export class Scrape {
     this.lags = groupLags(source);
     this.measures = source.measures();
     this.stalls = source.stalls();
+    this.held = source.loopHeld();
     // A disk that hangs may hang this question, too.
     this.disk = this.status.diskStalls ? undefined : source.diskSpace();
     this.broker = source.brokerCounters();
@@ -47,6 +49,14 @@ export class Scrape {
 
   perShard(value: (shard: Scrape['status']['shards'][number]) => number): readonly Sample[] {
     return this.status.shards.map((shard) => ({ labels: { shard: shard.shard }, value: value(shard) }));
+  }
+
+  /** Of each cause that there is: a counter that begins when something happens hides its first time. */
+  perStallCause(value: (stall: Scrape['stalls'][number]) => number): readonly Sample[] {
+    return this.held.map(({ cause }) => {
+      const stall = this.stalls.find((each) => each.cause === cause);
+      return { labels: { cause }, value: stall === undefined ? 0 : value(stall) };
+    });
   }
 
   /** The counters of the broker that begin so: `requests_JoinGroup` -> { api: 'JoinGroup' }. */

@@ -30,7 +30,10 @@ function sourceOf(replica: Replica): AdminSource {
     measures: () => replica.measures(),
     view: (shard) => replica.peek(shard),
     serves: (shard) => replica.serves(shard),
-    brokerCounters: () => ({ requests_JoinGroup: 3, parked_join: 1, connectionsOpen: 4, bytesIn: 5 }),
+    brokerCounters: () => ({
+      ...{ requests_JoinGroup: 3, parked_join: 1, connectionsOpen: 4, bytesIn: 5, answerBytes: 77 },
+      errors_OffsetCommit_ILLEGAL_GENERATION: 6,
+    }),
   };
   return source as AdminSource;
 }
@@ -103,6 +106,14 @@ describe('the metrics of a replica', () => {
     expect(valueOf(after, 'quorate_standing{standing="voter"}')).toBe(1);
     expect(valueOf(after, 'quorate_requests_total{api="JoinGroup"}')).toBe(3);
     expect(valueOf(after, 'quorate_parked_requests{kind="join"}')).toBe(1);
+    expect(valueOf(after, 'quorate_error_answers_total{api="OffsetCommit",error="ILLEGAL_GENERATION"}')).toBe(
+      6,
+    );
+    const held = (part: string): number => valueOf(after, `quorate_held_bytes{part="${part}"}`);
+    expect(held('log')).toBeGreaterThan(0);
+    expect([held('records'), held('peers'), held('answers')]).toEqual([0, 0, 77]);
+    // One group with one offset.
+    expect([held('groups'), held('offsets')]).toEqual([2_700, 23]);
     expect(valueOf(after, 'quorate_loop_stalled_seconds_total{cause="gc"}')).toBe(0.35);
     expect(
       ['0.01', '0.1', '+Inf'].map((le) => valueOf(after, `quorate_loop_delay_seconds_bucket{le="${le}"}`)),

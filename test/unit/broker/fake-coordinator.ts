@@ -227,7 +227,13 @@ export class FakeCoordinator implements Coordinator {
       },
       ends: this.ends,
       replicas: { number: 0, current: null, plan: null, lastNumber: 0, removed: [] },
-      registers: { get: () => undefined, list: () => [], fenceOf: () => null, recordCount: 0 },
+      registers: {
+        get: () => undefined,
+        list: () => [],
+        fenceOf: () => null,
+        recordCount: 0,
+        recordBytes: 0,
+      },
       groups: {
         heartbeat: (question) => {
           this.heartbeats.push(question);

@@ -239,5 +239,10 @@ describe('the accepted log over its pages', () => {
     // 14 MB of payload. As objects it was 100 MB and more.
     expect(bytes).toBeLessThan(40_000_000);
     expect(log.lastSlot).toBe(200_000);
+    // What it says of itself is what it takes; what is trimmed takes nothing.
+    expect(log.bytes).toBeGreaterThan(14_000_000);
+    expect(log.bytes).toBeLessThan(25_000_000);
+    log.trimBefore(slot(190_000));
+    expect(log.bytes).toBeLessThan(2_000_000);
   });
 });

@@ -187,6 +187,10 @@ describe('records', () => {
         }
         if (random.below(10) === 0) one = restoreRegisters(new ByteReader(bytesOf(one)));
         expect(bytesOf(one).equals(bytesOf(other))).toBe(true);
+        // Counted as they change, and counted anew.
+        const anew = restoreRegisters(new ByteReader(bytesOf(other)));
+        expect(other.recordBytes).toBe(anew.recordBytes);
+        expect(other.recordBytes > 0).toBe(other.recordCount > 0);
       }
     }
   });

@@ -6,6 +6,7 @@ import {
   shardId,
   slot,
   topicName,
+  unwatched,
   wallMs,
 } from '../../../src/kernel/index.js';
 import {
@@ -24,6 +25,8 @@ const RETENTION_MS = 60_000;
 
 /** One shard that is led here, and a loop that turns when it is told to. */
 class Shard {
+  /** Offsets that the sweep says that it removed. */
+  removed = 0;
   readonly machine: Machine = createMachine({ shard: SHARD, shards: 1 });
   readonly sweep: RetentionSweep;
   readonly proposed: Extract<Command, { kind: 'group.expireThese' }>[] = [];
@@ -48,9 +51,12 @@ class Shard {
         done({ kind: 'ok', reply: { kind: 'done' } as ReplyTo<C> });
       },
     };
-    this.sweep = new RetentionSweep(coordinator as unknown as Coordinator, {
-      endOfTurn: (callback) => this.#ends.push(callback),
-    });
+    this.sweep = new RetentionSweep(
+      coordinator as unknown as Coordinator,
+      { endOfTurn: (callback) => this.#ends.push(callback) },
+      unwatched,
+      (offsets) => (this.removed += offsets),
+    );
   }
   apply(command: Command): void {
     this.machine.apply(slot(++this.#slot), encodeCommand({ at: wallMs(this.now), command }));
@@ -95,6 +101,7 @@ describe('the sweep of retention', () => {
     while (shard.turn());
     expect(Array.from(shard.machine.groups.list(), ({ group }) => group)).toEqual(['fresh']);
     expect(shard.machine.groups.offsetCount).toBe(2);
+    expect(shard.removed).toBe(3);
     expect(shard.proposed).toHaveLength(1);
   });
 

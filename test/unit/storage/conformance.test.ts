@@ -41,6 +41,22 @@ const texts = (opened: OpenedStorage): string[] =>
   );
 const text = (number: number, shard = 0): string => `${shard}/${1 + (number % 100)}/r${number}`;
 
+it('a file storage says how long its durable writes take', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'quorate-storage-'));
+  let now = 0;
+  try {
+    const { storage } = await openFileStorage({ directory, now: () => (now += 250) });
+    await append(storage, [record(1)]);
+    expect(storage.writeSeconds!()).toMatchObject({ count: 1, sum: 0.25 });
+    await append(storage, [record(2)]);
+    await append(storage, [record(3)]);
+    expect(storage.writeSeconds!()).toMatchObject({ count: 3, sum: 0.75 });
+    await storage.close();
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
 describe.each(Object.entries(subjects))('%s storage', (_name, subject) => {
   let used: Subject | undefined;
   const fresh = (): Subject => (used = subject());
