@@ -1,5 +1,4 @@
 import { statfsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import {
   addressText,
   type GroupId,
@@ -48,17 +47,15 @@ import type {
 import { sharedSettings, settingsAdvice } from './fitting-settings.js';
 import { addressesOf, httpUrl, httpUrlsAt } from './addresses.js';
 import { openFilesMax } from './descriptors.js';
+import { PACKAGE_VERSION } from './package-version.js';
 import type { Settings } from './settings.js';
-
-/** Of this file in src and in dist alike. */
-const PACKAGE = createRequire(import.meta.url)('../../package.json') as { readonly version: string };
 
 /** What the HTTP side asks of one replica. */
 export class ReplicaAdminSource implements AdminSource {
   readonly self: ReplicaId;
   readonly clusterId: string;
   readonly shards: number;
-  readonly version = PACKAGE.version;
+  readonly version = PACKAGE_VERSION;
   readonly defaultPartitions: number;
   readonly offsetMetadataBytesMax: number;
   readonly #madeAt = performance.now();

@@ -24,6 +24,7 @@ import {
   ownEntry,
 } from './addresses.js';
 import { connectionLimits, openFilesMax } from './descriptors.js';
+import { requestSpans } from './request-spans.js';
 import type { Settings } from './settings.js';
 
 /** What a replica runs on. */
@@ -108,6 +109,7 @@ export async function assemble(
     })),
     log,
     work,
+    tracer: settings.tracing ? requestSpans(self) : undefined,
   });
   return { replica, broker };
 }

@@ -323,6 +323,11 @@ export const SETTINGS = {
     help: 'Topics the cluster takes. Beyond, none is made: POLICY_VIOLATION. Some more may be, when many are asked for at once.',
   }),
 
+  tracing: flag({
+    preset: false,
+    help: 'Make spans of OpenTelemetry for commits, joins and syncs (docs/operations.md#traces). The process must have registered a tracer provider.',
+  }),
+
   frameBytesMax: integer({
     unit: 'bytes',
     min: 64 * KIB,

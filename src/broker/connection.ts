@@ -318,6 +318,7 @@ export class Connection implements ExchangeOwner, Worker {
       for (; head?.ready === true; head = head.next) {
         if (this.#write(head, writer)) counters.leaseLost++;
         if (head.errorSaid !== 0) counters.errorAnswer(head.api.key, head.errorSaid);
+        head.trace?.answered(head.errorSaid);
         if (OF_MEMBERS.has(head.api.key)) this.#answeredMember(head);
         this.#inFlight--;
         this.#inFlightBytes -= head.requestBytes;

@@ -7,6 +7,7 @@ import type { Counters } from './counters.js';
 import type { DrainRequests } from './drain-requests.js';
 import type { Exchange } from './exchange.js';
 import type { ParkedTable } from './parked.js';
+import type { RequestTracer } from './request-tracer.js';
 import type { BrokerSettings } from './settings.js';
 import type { Speakers } from './speakers.js';
 import type { TopicCreation } from './topic-creation.js';
@@ -29,6 +30,7 @@ export interface BrokerContext {
   readonly creation: TopicCreation;
   readonly drains: DrainRequests;
   readonly speakers: Speakers;
+  readonly tracer: RequestTracer | undefined;
   /** For work in slices. */
   readonly clock: Pick<Clock, 'monotonic' | 'endOfTurn'>;
 }

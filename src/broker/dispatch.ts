@@ -50,6 +50,7 @@ export function dispatch(
   context: BrokerContext,
 ): void {
   const { api, version } = exchange;
+  exchange.trace = context.tracer?.begin(api.name);
   const itemsMax = requestItemsMax(api.name, context.coordinator.groupSettings.groupSizeMax);
   const request = api.decodeRequest(new WireReader(frame, bodyOffset, itemsMax), version);
   context.counters.request(api.key);

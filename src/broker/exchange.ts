@@ -10,6 +10,7 @@ import {
 } from '../wire/index.js';
 import type { Parked } from './parked.js';
 import { NOT_COORDINATOR } from './refusals.js';
+import type { RequestTrace } from './request-tracer.js';
 import type { SpeakingConnection } from './speakers.js';
 
 /** What an exchange needs of the connection it belongs to. */
@@ -62,6 +63,7 @@ export class Exchange<N extends ApiName = ApiName> {
   #parked: Parked | null = null;
   #abandoned = false;
   #whenAbandoned: (() => void) | null = null;
+  trace: RequestTrace | undefined = undefined;
   /** The error that the answer which left says, the first one where it has several; 0 for none. */
   errorSaid = 0;
 
@@ -113,6 +115,7 @@ export class Exchange<N extends ApiName = ApiName> {
   }
   abandon(): void {
     this.#abandoned = true;
+    this.trace?.answered(undefined);
     this.#parked?.cancel();
     this.#parked = null;
     this.#whenAbandoned?.();

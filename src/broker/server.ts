@@ -19,6 +19,7 @@ import { DrainRequests } from './drain-requests.js';
 import { heartbeatsHear, heldKey } from './held-heartbeats.js';
 import { type Listener, tcpListener } from './listener.js';
 import { ParkedTable } from './parked.js';
+import type { RequestTracer } from './request-tracer.js';
 import { type BrokerSettings, DEFAULT_BROKER_SETTINGS } from './settings.js';
 import { Speakers } from './speakers.js';
 import { TopicCreation } from './topic-creation.js';
@@ -36,6 +37,8 @@ interface BrokerOptions {
   /** Told what runs on the loop; nobody when it is left out. */
   readonly work?: Work;
   readonly settings?: Partial<BrokerSettings>;
+  /** Told what becomes of requests; nobody when it is left out. */
+  readonly tracer?: RequestTracer | undefined;
   /** For tests; the machine's clock otherwise. Must tell the same time as `coordinator.now()`. */
   readonly clock?: Clock;
   /** Where connections come from; TCP at `host` and `port` otherwise. */
@@ -116,6 +119,7 @@ class TcpBroker implements Broker, ConnectionHost {
       drains: new DrainRequests(() => coordinator.now()),
       speakers: new Speakers(coordinator, this.#clock, this.settings.disconnectGraceMs),
       clock: this.#clock,
+      tracer: options.tracer,
     };
     const { host, port, log, further = [] } = options;
     this.#listeners = [

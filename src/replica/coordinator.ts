@@ -11,6 +11,7 @@ import type {
   ReplyTo,
   TopicCommand,
 } from '../machine/index.js';
+import type { CommandTrace } from './command-traces.js';
 
 /** Why a command or read was not done. */
 export type Refusal =
@@ -77,7 +78,12 @@ export interface Coordinator {
   /** Local clock, for deadlines of parked requests. */
   now(): MonotonicMs;
   /** Proposes a command at this replica; `done` gets the machine's reply once it is chosen and applied. */
-  submit<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<ReplyTo<C>>) => void): void;
+  submit<C extends Command>(
+    shard: ShardId,
+    command: C,
+    done: (outcome: Outcome<ReplyTo<C>>) => void,
+    trace?: CommandTrace,
+  ): void;
   /** At whichever replica leads the shard, forwarded over the peer link when that is another one. */
   submitAnywhere<C extends ForwardableCommand>(
     shard: ShardId,

@@ -18,6 +18,7 @@ import {
   type Reply,
   type ReplyTo,
 } from '../machine/index.js';
+import type { CommandTrace } from './command-traces.js';
 import type {
   BrokerAddress,
   Coordinator,
@@ -124,11 +125,16 @@ export abstract class ReplicaDoor implements Coordinator {
     return this.#options.clock.monotonic();
   }
 
-  submit<C extends Command>(shard: ShardId, command: C, done: (outcome: Outcome<ReplyTo<C>>) => void): void {
+  submit<C extends Command>(
+    shard: ShardId,
+    command: C,
+    done: (outcome: Outcome<ReplyTo<C>>) => void,
+    trace?: CommandTrace,
+  ): void {
     const host = this.hosts[shard];
     if (host === undefined || !this.running) return done({ kind: 'not-leader', leader: undefined });
     // The machine answers a command with the reply of its kind (Machine.apply), which a map by id cannot say.
-    host.submit(command, done as (outcome: Outcome<Reply>) => void);
+    host.submit(command, done as (outcome: Outcome<Reply>) => void, trace);
   }
 
   submitAnywhere<C extends ForwardableCommand>(

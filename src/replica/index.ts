@@ -2,6 +2,7 @@ export { agreementFound, differences } from './agreement.js';
 export { identityProblem } from './identity.js';
 export { disksOf, isMember, numberOf } from './membership.js';
 export type * from './ports.js';
+export type { CommandStage, CommandTrace } from './command-traces.js';
 export type * from './coordinator.js';
 export type { PaxosSettings, Planned, Replica, ReplicasStatus, ReplicaStatus } from './options.js';
 export type { NewReplica, ReplicaChange } from './replica-plans.js';

@@ -29,7 +29,7 @@ import { recover, type Recovered } from './recovery.js';
 import { Roster } from './roster.js';
 import { RetentionSweep } from './retention-sweep.js';
 import { ShardHost, type ShardSurroundings } from './shard-host.js';
-import { linkProblems, peerQueues, shardStatus } from './status.js';
+import { linksStatus, shardStatus } from './status.js';
 import { TurnEnd } from './turn-end.js';
 import { VoteWatch } from './votes.js';
 import { softly } from './softly.js';
@@ -112,9 +112,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.forwarding = new Forwarding(port, run, options.featureLevel, this.limits.forwarded);
     this.remoteReads = new RemoteReads(port, run, this.limits.readsElsewhere);
     this.#notices = new NoticePump(this);
-    this.#retention = new RetentionSweep(this, this.#clock, this.#work, (offsets) =>
-      this.measuring.expired(offsets),
-    );
+    this.#retention = new RetentionSweep(this, this.#clock, this.#work, this.measuring);
     this.#clocks = new PeerClocks(options, this.peers, this.members);
     this.#votes = new VoteWatch(options, this.peers, this.members);
     this.#disk = new OwnDisk({
@@ -394,8 +392,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       logBytes: this.#storage.logBytes(),
       ...this.#diskWatch.status(),
       ...{ diskRoom: this.#storage.room(), diskWritesLately: this.measuring.diskWritesLately() },
-      linkProblems: linkProblems(this.peers, this.#options.transport),
-      peerQueues: peerQueues(this.peers, this.#options.transport),
+      ...linksStatus(this.peers, this.#options.transport),
       waiting: { commands: this.forwarding.waiting, reads: this.remoteReads.waiting },
       shards: this.hosts.map(shardStatus),
     };

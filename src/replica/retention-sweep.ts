@@ -8,6 +8,7 @@ import {
 } from '../kernel/index.js';
 import type { Expirable, MachineView } from '../machine/index.js';
 import type { Coordinator } from './coordinator.js';
+import type { Measures } from './measures.js';
 import type { Clock } from './ports.js';
 import type { ShardHost } from './shard-host.js';
 
@@ -26,18 +27,17 @@ export class RetentionSweep {
   readonly #coordinator: Coordinator;
   readonly #work: Work;
   readonly #clock: Pick<Clock, 'endOfTurn'>;
-  readonly #removed: (offsets: number) => void;
+  readonly #measures: Pick<Measures, 'expired'> | undefined;
   readonly #underWay = new Set<ShardId>();
 
-  /** `removed`: told how many offsets were removed. */
   constructor(
     coordinator: Coordinator,
     clock: Pick<Clock, 'endOfTurn'>,
     work: Work = unwatched,
-    removed: (offsets: number) => void = () => undefined,
+    measures: Pick<Measures, 'expired'> | undefined = undefined,
   ) {
     this.#work = work;
-    this.#removed = removed;
+    this.#measures = measures;
     this.#coordinator = coordinator;
     this.#clock = clock;
   }
@@ -83,7 +83,7 @@ export class RetentionSweep {
     this.#coordinator.submit(shard, { kind: 'group.expireThese', offsetsRetentionMs, groups }, ({ kind }) => {
       // Refused: the next sweep, or the next leader, finds them again.
       if (kind !== 'ok') return void this.#underWay.delete(shard);
-      this.#removed(groups.reduce((sum, { topics }) => sum + offsetsOf(topics), 0));
+      this.#measures?.expired(groups.reduce((sum, { topics }) => sum + offsetsOf(topics), 0));
       this.#later(() => this.#slice(shard, search, new Map(), 0));
     });
   }

@@ -11,7 +11,6 @@ import {
   slot,
   type Steps,
   type WallMs,
-  type Work,
 } from '../kernel/index.js';
 import {
   type Applied,
@@ -20,7 +19,6 @@ import {
   encodeCommand,
   type GroupCommand,
   type Machine,
-  type News,
   type Reply,
   restoreMachine,
   restoringMachine,
@@ -41,37 +39,19 @@ import {
   type Send,
 } from '../paxos/index.js';
 import { applyEntry, begunOf } from './apply-entry.js';
+import { type CommandTrace, CommandTraces } from './command-traces.js';
 import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { type DueTimer, GroupTimers } from './group-timers.js';
 import { DIVERGED, HashAudit } from './hash-audit.js';
 import { DEFAULT_LIMITS } from './limits.js';
-import { ElectionWatch, type Measures } from './measures.js';
+import { ElectionWatch } from './measures.js';
 import { ParkedReads } from './parked-reads.js';
-import type { Clock, LogRecord, Storage } from './ports.js';
+import type { LogRecord } from './ports.js';
 import { readRecords, ShardLog } from './shard-log.js';
+import type { SurroundingsOf } from './shard-surroundings.js';
 import { ShardTime } from './shard-time.js';
 
-/** What a shard needs from the replica that hosts it. */
-export interface ShardSurroundings {
-  readonly clock: Clock;
-  readonly storage: Storage;
-  readonly work: Work;
-  readonly measures: Measures;
-  send(shard: ShardId, send: Send): void;
-  /** Something is queued for the end of this turn. */
-  touchTurn(host: ShardHost): void;
-  /** What the clocks of the cluster agree on; undefined while that is not known. */
-  agreedTime(): WallMs | undefined;
-  /** Whether every replica could apply it. */
-  allKnow(command: Command): boolean;
-  applied(host: ShardHost, news: readonly News[]): void;
-  leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void;
-  snapshotNeeded(host: ShardHost, to: ReplicaId): void;
-  audit(host: ShardHost, slot: Slot, hash: number): void;
-  /** A peer holds another state, and it is open which of the two is right. */
-  differs(reason: string): void;
-  fatal(reason: string): void;
-}
+export type ShardSurroundings = SurroundingsOf<ShardHost>;
 
 interface ShardHostOptions {
   readonly shard: ShardId;
@@ -109,6 +89,7 @@ export class ShardHost {
   readonly #timers: GroupTimers;
   readonly #time: ShardTime;
   readonly #elections = new ElectionWatch();
+  readonly #traces = new CommandTraces();
   readonly #proposed = new Map<ProposalId, { readonly done: ProposalDone; readonly at: MonotonicMs }>();
   readonly #reads: ParkedReads;
   #queued: { id: ProposalId; payload: Uint8Array }[] = [];
@@ -171,13 +152,14 @@ export class ShardHost {
     return this.#log.checked(this.#paxos.hardState());
   }
 
-  submit(command: Command, done: ProposalDone): void {
+  submit(command: Command, done: ProposalDone, trace?: CommandTrace): void {
     if (!this.#leadership.serving) return done(this.#notLeader());
     if (!this.#around.allKnow(command) || this.#around.storage.room() !== 'enough')
       return done({ kind: 'overloaded' });
     const payload = encodeCommand({ at: this.#time.stamp(), command });
     const id = this.#nextId++;
     this.#proposed.set(id, { done, at: this.#around.clock.monotonic() });
+    if (trace !== undefined) this.#traces.begin(id, payload, trace);
     this.#queued.push({ id, payload });
     this.#around.touchTurn(this);
   }
@@ -187,6 +169,7 @@ export class ShardHost {
     if (this.#queued.length === 0) return;
     const proposals = this.#queued;
     this.#queued = [];
+    this.#traces.proposed(proposals);
     this.step({ kind: 'propose', proposals });
   }
 
@@ -325,16 +308,19 @@ export class ShardHost {
 
   #persist(effect: Extract<Effect, { kind: 'persist' }>): void {
     if (!effect.sync) return this.#log.append(effect.records, false);
+    this.#traces.writing(effect.id, effect.records);
     this.#log.append(effect.records, true, () => this.#persisted(effect.id, effect.then));
   }
 
   #persisted(id: PersistId, then: readonly Send[]): void {
     for (const send of then) this.#around.send(this.shard, send);
+    this.#traces.durable(id);
     this.step({ kind: 'persisted', id });
     this.#around.touchTurn(this);
   }
 
   #chosen({ firstSlot, entries, proposals }: Extract<Effect, { kind: 'chosen' }>): void {
+    this.#traces.chosen(proposals);
     const from = this.#around.clock.monotonic();
     let at = firstSlot;
     for (let i = 0; i < entries.length; i++, at = (at + 1) as Slot) {
@@ -364,6 +350,7 @@ export class ShardHost {
     const proposed = this.#proposed.get(id);
     if (proposed === undefined) return;
     this.#proposed.delete(id);
+    this.#traces.ended(id, outcome.kind === 'ok');
     if (outcome.kind === 'ok') this.#around.measures.committed(proposed.at, outcome.reply);
     proposed.done(outcome);
   }

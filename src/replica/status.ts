@@ -14,14 +14,14 @@ export const shardStatus = (host: ShardHost): ReplicaStatus['shards'][number] =>
   readsWaiting: host.waiting.reads,
 });
 
-/** What waits to be sent to each peer. */
-export const peerQueues = (peers: Peers, transport: Transport): ReplicaStatus['peerQueues'] =>
-  peers.status().map(({ id }) => ({ id, bytes: transport.queuedBytes?.(id) ?? 0 }));
-
-/** Why peers have no link, of those of which it is known. */
-export function linkProblems(peers: Peers, transport: Transport): ReplicaStatus['linkProblems'] {
-  return peers.status().flatMap(({ id, up }) => {
+/** What waits to be sent to each peer, and why peers have no link, of those of which it is known. */
+export const linksStatus = (
+  peers: Peers,
+  transport: Transport,
+): Pick<ReplicaStatus, 'linkProblems' | 'peerQueues'> => ({
+  peerQueues: peers.status().map(({ id }) => ({ id, bytes: transport.queuedBytes?.(id) ?? 0 })),
+  linkProblems: peers.status().flatMap(({ id, up }) => {
     const reason = up ? undefined : transport.problemWith?.(id);
     return reason === undefined ? [] : [{ id, reason }];
-  });
-}
+  }),
+});

@@ -33,23 +33,22 @@ export const instanceOf = (name: string | null): InstanceId | null =>
 export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
   const { coordinator } = context;
   const { sessionTimeoutMsMin, sessionTimeoutMsMax } = coordinator.groupSettings;
+  const refused = (code: number): void => exchange.answer(joinError(code, request.memberId));
   // Kafka: in this order, before anything about the group is known.
-  if (request.groupId === '' || !fitsString(request.groupId))
-    return exchange.answer(joinError(errorCode('INVALID_GROUP_ID'), request.memberId));
+  if (request.groupId === '' || !fitsString(request.groupId)) return refused(errorCode('INVALID_GROUP_ID'));
   if (request.sessionTimeoutMs < sessionTimeoutMsMin || request.sessionTimeoutMs > sessionTimeoutMsMax)
-    return exchange.answer(joinError(errorCode('INVALID_SESSION_TIMEOUT'), request.memberId));
-  if (request.protocols.length > PROTOCOLS_MAX)
-    return exchange.answer(joinError(errorCode('INVALID_REQUEST'), request.memberId));
+    return refused(errorCode('INVALID_SESSION_TIMEOUT'));
+  if (request.protocols.length > PROTOCOLS_MAX) return refused(errorCode('INVALID_REQUEST'));
   const group = groupId(request.groupId);
   if (request.memberId === '' && context.facts.takesNoMore(group))
-    return exchange.answer(joinError(errorCode('POLICY_VIOLATION'), request.memberId));
+    return refused(errorCode('POLICY_VIOLATION'));
   const shard = coordinator.shardOf(group);
   const { clientId, clientHost } = exchange.owner;
   if (request.memberId !== '') {
     exchange.owner.takeBack(issuedKey(group, asMemberId(request.memberId)));
     context.speakers.returned(group, asMemberId(request.memberId));
   }
-  const refused = (code: number): void => exchange.answer(joinError(code, request.memberId));
+  exchange.trace?.about(group, shard);
   coordinator.submit(
     shard,
     {
@@ -98,6 +97,7 @@ export const joinGroup: Handler<'JoinGroup'> = (request, exchange, context) => {
       },
       refused,
     ),
+    exchange.trace,
   );
 };
 
@@ -169,6 +169,7 @@ export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {
   if (request.groupId === '') return refused(errorCode('INVALID_GROUP_ID'));
   const group = groupId(request.groupId);
   const shard = coordinator.shardOf(group);
+  exchange.trace?.about(group, shard, request.generationId);
   coordinator.submit(
     shard,
     {
@@ -206,6 +207,7 @@ export const syncGroup: Handler<'SyncGroup'> = (request, exchange, context) => {
       },
       refused,
     ),
+    exchange.trace,
   );
 };
 
@@ -223,6 +225,7 @@ function park(
 ): void {
   // Applied here after the lead was lost: the news will be told by another replica.
   if (!context.coordinator.serves(shard)) return released({ kind: 'coordinator-lost' });
+  exchange.trace?.parked();
   exchange.parkedAs(context.parked.park({ kind, shard, key, released }));
 }
 

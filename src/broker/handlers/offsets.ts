@@ -108,6 +108,7 @@ function commit(
   if (offsets.length === 0) return answer(() => 0);
   if (request.generationIdOrMemberEpoch < 0 && facts.takesNoMore(group))
     return refused(errorCode('POLICY_VIOLATION'));
+  exchange.trace?.about(group, coordinator.shardOf(group), request.generationIdOrMemberEpoch);
   coordinator.submit(
     coordinator.shardOf(group),
     {
@@ -135,6 +136,7 @@ function commit(
       },
       refused,
     ),
+    exchange.trace,
   );
 }
 

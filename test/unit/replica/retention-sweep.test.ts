@@ -55,7 +55,7 @@ class Shard {
       coordinator as unknown as Coordinator,
       { endOfTurn: (callback) => this.#ends.push(callback) },
       unwatched,
-      (offsets) => (this.removed += offsets),
+      { expired: (offsets) => void (this.removed += offsets) },
     );
   }
   apply(command: Command): void {
