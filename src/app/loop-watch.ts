@@ -51,7 +51,8 @@ interface Stretch {
   readonly toMs: number;
   readonly lateMs: number;
   readonly cpuMs: number;
-  readonly spent: Readonly<Record<WorkKind, number>>;
+  /** By place. */
+  readonly spent: Float64Array;
   /** The long ones. */
   readonly pieces: readonly Piece[];
 }
@@ -60,18 +61,22 @@ interface Collection {
   readonly ms: number;
 }
 
-const nothing = (): Record<WorkKind, number> =>
-  Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Record<WorkKind, number>;
+const CAUSES: readonly StallCause[] = [...KINDS, 'gc', 'machine', 'other'];
+/** Numbers by kind are kept by place in this list: looking a property up by its name costs more than the clock. */
+const PLACES: ReadonlyMap<StallCause, number> = new Map(CAUSES.map((cause, place) => [cause, place]));
+const placeOf = (cause: StallCause): number => PLACES.get(cause)!;
+const NONE = -1;
 
 /** Watches the event loop of this process: what held it and for how long, and how often it stalled for more than 100 ms. */
 export class LoopWatch {
   readonly #log: Log;
   readonly #clocks: Clocks;
-  #spent = nothing();
-  #kind: WorkKind | undefined;
+  #spent = new Float64Array(KINDS.length);
+  /** Of what runs. */
+  #place = NONE;
   #since = 0;
   /** Of the piece of work that runs. */
-  readonly #inPiece = nothing();
+  readonly #inPiece = new Float64Array(KINDS.length);
   /** There was other work inside it. */
   #mixed = false;
   #pieces: Piece[] = [];
@@ -82,7 +87,7 @@ export class LoopWatch {
   #collections: Collection[] = [];
   /** How late each look was. Seconds. */
   readonly delay = new Histogram(DURATION_BOUNDS);
-  readonly #held = new Map<StallCause, Histogram>();
+  readonly #held = CAUSES.map(() => new Histogram(DURATION_BOUNDS));
   readonly #counted = new Map<StallCause, { count: number; ms: number }>();
   #loggedAt = -Infinity;
   #unlogged = 0;
@@ -90,62 +95,57 @@ export class LoopWatch {
   constructor(log: Log, clocks: Clocks) {
     this.#log = log;
     this.#clocks = clocks;
-    for (const cause of [...KINDS, 'gc', 'machine', 'other'] as const)
-      this.#held.set(cause, new Histogram(DURATION_BOUNDS));
   }
 
   /** From here on: what came before, a start say, is no stall. */
   begin(): void {
     this.#lookedAt = this.#clocks.nowMs();
     this.#cpuAt = this.#clocks.cpuMs();
-    this.#spent = nothing();
+    this.#spent = new Float64Array(KINDS.length);
     this.#pieces = [];
   }
 
   /** Runs it, and remembers for how long. */
   readonly work: Work = (kind, run) => {
-    const outer = this.#kind;
-    const from = this.#enter(kind);
+    const outer = this.#place;
+    const place = placeOf(kind);
+    const from = this.#enter(place);
     try {
       return run();
     } finally {
       const to = this.#enter(outer);
-      if (outer === undefined) this.#pieceEnded(kind, from, to - from);
+      if (outer === NONE) this.#pieceEnded(place, from, to - from);
       else this.#mixed = true;
     }
   };
 
   /** From now on it is this that runs. */
-  #enter(kind: WorkKind | undefined): number {
+  #enter(place: number): number {
     const now = this.#clocks.nowMs();
-    if (this.#kind !== undefined) {
-      this.#spent[this.#kind] += now - this.#since;
-      this.#inPiece[this.#kind] += now - this.#since;
+    if (this.#place !== NONE) {
+      this.#spent[this.#place]! += now - this.#since;
+      this.#inPiece[this.#place]! += now - this.#since;
     }
-    this.#kind = kind;
+    this.#place = place;
     this.#since = now;
     return now;
   }
 
   /** It counts for what took most of it. */
-  #pieceEnded(outermost: WorkKind, fromMs: number, ms: number): void {
-    const cause = this.#mixed ? this.#mostOf(outermost) : outermost;
-    this.#inPiece[outermost] = 0;
-    if (ms < LONG_MS) this.#held.get(cause)!.observe(ms / 1_000);
-    else this.#pieces.push({ cause, fromMs, ms });
-  }
-
-  #mostOf(outermost: WorkKind): WorkKind {
+  #pieceEnded(outermost: number, fromMs: number, ms: number): void {
     const inPiece = this.#inPiece;
-    let most = outermost;
-    for (const kind of KINDS) if (inPiece[kind] > inPiece[most]) most = kind;
-    for (const kind of KINDS) inPiece[kind] = 0;
-    this.#mixed = false;
-    return most;
+    let place = outermost;
+    if (this.#mixed) {
+      for (let i = 0; i < inPiece.length; i++) if (inPiece[i]! > inPiece[place]!) place = i;
+      inPiece.fill(0);
+      this.#mixed = false;
+    } else inPiece[outermost] = 0;
+    if (ms < LONG_MS) this.#held[place]!.observe(ms / 1_000);
+    else this.#pieces.push({ cause: KINDS[place]!, fromMs, ms });
   }
 
   collected(fromMs: number, ms: number): void {
-    this.#held.get('gc')!.observe(ms / 1_000);
+    this.#observe('gc', ms);
     this.#collections.push({ fromMs, ms });
   }
 
@@ -163,7 +163,7 @@ export class LoopWatch {
         ...{ fromMs: this.#lookedAt, toMs: now, lateMs, cpuMs: cpu - this.#cpuAt },
         ...{ spent: this.#spent, pieces: this.#pieces },
       };
-    this.#spent = nothing();
+    this.#spent = new Float64Array(KINDS.length);
     this.#pieces = [];
     this.#lookedAt = now;
     this.#cpuAt = cpu;
@@ -174,9 +174,12 @@ export class LoopWatch {
     const working = pieces.reduce((sum, { ms }) => sum + ms, 0);
     for (const { cause, fromMs, ms } of pieces)
       // Neither counts what it did not do: collections are pieces of their own.
-      if (cpuMs < working / 2) this.#held.get('machine')!.observe(ms / 1_000);
-      else this.#held.get(cause)!.observe((ms - this.#collectedWithin(fromMs, fromMs + ms)) / 1_000);
+      if (cpuMs < working / 2) this.#observe('machine', ms);
+      else this.#observe(cause, ms - this.#collectedWithin(fromMs, fromMs + ms));
     if (lateMs > STALL_MS) this.#stalled(stretch);
+  }
+  #observe(cause: StallCause, ms: number): void {
+    this.#held[placeOf(cause)]!.observe(Math.max(0, ms) / 1_000);
   }
   #collectedWithin(fromMs: number, toMs: number): number {
     let sum = 0;
@@ -188,7 +191,7 @@ export class LoopWatch {
     const cause = causeOf(stall, this.#collectedWithin(stall.fromMs, stall.toMs));
     // Nothing else tells of what no part of the replica did.
     if ((cause === 'machine' || cause === 'other') && stall.pieces.length === 0)
-      this.#held.get(cause)!.observe(stall.lateMs / 1_000);
+      this.#observe(cause, stall.lateMs);
     const counted = this.#counted.get(cause) ?? { count: 0, ms: 0 };
     this.#counted.set(cause, { count: counted.count + 1, ms: counted.ms + stall.lateMs });
     if (stall.toMs - this.#loggedAt < LOGGED_EVERY_MS) {
@@ -210,7 +213,7 @@ export class LoopWatch {
   }
   /** How long work held the loop without giving it back, by what it was. Seconds. */
   held(): LoopHeld {
-    return [...this.#held].map(([cause, histogram]) => ({ cause, ...histogram.read() }));
+    return CAUSES.map((cause, place) => ({ cause, ...this.#held[place]!.read() }));
   }
 }
 
@@ -218,7 +221,7 @@ export class LoopWatch {
 function causeOf({ lateMs, cpuMs, spent }: Stretch, gcMs: number): StallCause {
   if (cpuMs < lateMs / 2) return 'machine';
   if (gcMs >= lateMs / 2) return 'gc';
-  return KINDS.find((kind) => spent[kind] >= lateMs / 2) ?? 'other';
+  return KINDS.find((_, place) => spent[place]! >= lateMs / 2) ?? 'other';
 }
 
 export const PROCESS_CLOCKS: Clocks = {
