@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type Address, addressText, type ShardId } from '../kernel/index.js';
+import { type Address, addressText, type ShardId, type WorkKind } from '../kernel/index.js';
 import type { BrokerAddress } from '../replica/index.js';
 import {
   type ApiByName,
@@ -21,7 +21,7 @@ import type { Turns, Worker } from './turns.js';
 export interface ConnectionHost {
   readonly settings: BrokerSettings;
   readonly counters: Counters;
-  leaseHolds(shard: ShardId): boolean;
+  readonly leaseHolds: (shard: ShardId) => boolean;
   /** Hands a request to its handler. Throws WireError when its bytes are not what its version says. */
   dispatch(exchange: Exchange, frame: Buffer, bodyOffset: number): void;
   /** A request of a key or version that is not spoken here. True when it was answered (Kafka: ApiVersions only). */
@@ -252,9 +252,14 @@ export class Connection implements ExchangeOwner, Worker {
       return this.close('unsupported', `asked for ${what}, which is not spoken here`);
     }
     const exchange = this.open(api, header.apiVersion, header.correlationId, frame.length);
-    const held = LONG_ANSWERS.has(api.key) ? 'lists' : frame.length > LARGE_REQUEST_BYTES ? 'decode' : null;
-    if (held === null) this.#host.dispatch(exchange, frame, header.bodyOffset);
-    else this.#host.turns.work(held, () => this.#host.dispatch(exchange, frame, header.bodyOffset));
+    if (LONG_ANSWERS.has(api.key)) this.#dispatchAs('lists', exchange, frame, header.bodyOffset);
+    else if (frame.length > LARGE_REQUEST_BYTES)
+      this.#dispatchAs('decode', exchange, frame, header.bodyOffset);
+    else this.#host.dispatch(exchange, frame, header.bodyOffset);
+  }
+  /** Apart from its caller, which makes no closure for all the others. */
+  #dispatchAs(kind: WorkKind, exchange: Exchange, frame: Buffer, bodyOffset: number): void {
+    this.#host.turns.work(kind, () => this.#host.dispatch(exchange, frame, bodyOffset));
   }
   #malformed(error: WireError): void {
     this.close('malformed', error.message);
@@ -336,8 +341,12 @@ export class Connection implements ExchangeOwner, Worker {
 
   /** True when the lease was lost and a refusal went in its place. */
   #write(exchange: Exchange, writer: WireWriter): boolean {
-    const write = (): boolean => exchange.write(writer, (shard) => this.#host.leaseHolds(shard));
-    return LONG_ANSWERS.has(exchange.api.key) ? this.#host.turns.work('lists', write) : write();
+    return LONG_ANSWERS.has(exchange.api.key)
+      ? this.#writeList(exchange, writer)
+      : exchange.write(writer, this.#host.leaseHolds);
+  }
+  #writeList(exchange: Exchange, writer: WireWriter): boolean {
+    return this.#host.turns.work('lists', () => exchange.write(writer, this.#host.leaseHolds));
   }
 
   #send(writer: WireWriter, shared: SharedWriter): void {

@@ -5,6 +5,7 @@ import {
   LimitedLog,
   type Log,
   type MemberId,
+  type ShardId,
   type Work,
 } from '../kernel/index.js';
 import { type Clock, type Coordinator, systemClock } from '../replica/index.js';
@@ -269,9 +270,7 @@ class TcpBroker implements Broker, ConnectionHost {
     connection.open(API_VERSIONS, 0, header.correlationId, 0).answer(UNKNOWN_API_VERSIONS);
     return true;
   }
-  leaseHolds(shard: Parameters<Coordinator['leaseHolds']>[0]): boolean {
-    return this.#options.coordinator.leaseHolds(shard);
-  }
+  readonly leaseHolds = (shard: ShardId): boolean => this.#options.coordinator.leaseHolds(shard);
 
   closed(connection: Connection, cause: CloseCause, detail: string): void {
     this.#connections.delete(connection);
