@@ -66,9 +66,10 @@ export function peerDied(s: State, id: ReplicaId, now: MonotonicMs): void {
 
 /** Asks at once how far the peer has come, instead of waiting until it is missed: its answer says what to send again. */
 export function peerUp(s: State, id: ReplicaId, now: MonotonicMs): void {
-  const peer = s.peers.get(id);
+  const peer = s.sender(id, now);
   if (peer === undefined) return;
   if (s.catchUp?.from === id) s.catchUp = undefined;
+  if (!s.peers.has(id)) return;
   if (s.role.kind !== 'leader') return;
   peer.resends = 0;
   peer.progressAt = undefined;

@@ -14,13 +14,11 @@ export function beginRound(s: State, now: MonotonicMs): void {
   if (role.kind === 'leader') openRound(s, role, now);
   const leads = role.kind === 'leader' && hearsQuorum(role, now);
   const ballot = role.kind === 'leader' ? s.hard.promised : s.durablePromise;
-  s.broadcast({
-    kind: 'heartbeat',
-    round: s.round,
-    ballot,
-    leads,
-    chosenThrough: s.chosenThrough,
-  });
+  const { chosenThrough } = s;
+  const message = s.broadcast({ kind: 'heartbeat', round: s.round, ballot, leads, chosenThrough });
+  // The others of its configuration may all be gone. Who knows of a later one answers, and has what was chosen since.
+  if (!s.member || s.leader() === undefined)
+    for (const to of s.outsiders.keys()) s.effects.push({ kind: 'send', to, message });
 }
 
 function openRound(s: State, leader: Leader, now: MonotonicMs): void {

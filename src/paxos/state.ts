@@ -188,11 +188,16 @@ export class State {
     this.priority = priorityAmong?.(this.configuration.replicas) ?? priority;
   }
 
-  /** Who sent a message: of the configuration, or not. Undefined when too many who are not have spoken. */
+  /** Who sent a message, or has a link: of the configuration, or not. Undefined: this one itself. */
   sender(id: ReplicaId, now: MonotonicMs): Peer | undefined {
     const known = this.peers.get(id) ?? this.outsiders.get(id);
     if (known !== undefined || id === this.options.self) return known;
-    if (this.outsiders.size >= OUTSIDERS_MAX) return undefined;
+    // Of too many, those that were removed say nothing any more.
+    if (this.outsiders.size >= OUTSIDERS_MAX) {
+      const all = [...this.outsiders.values()];
+      const silent = all.reduce((a, b) => ((a.heardAt ?? -Infinity) <= (b.heardAt ?? -Infinity) ? a : b));
+      this.outsiders.delete(silent.id);
+    }
     const outsider = newPeer(id, now);
     this.outsiders.set(id, outsider);
     return outsider;
@@ -257,9 +262,11 @@ export class State {
     this.effects.push({ kind: 'send', to, message: this.stamped(body) });
   }
 
-  broadcast(body: MessageBody): void {
+  /** To the others of the configuration. */
+  broadcast(body: MessageBody): Message {
     const message = this.stamped(body);
     for (const to of this.peers.keys()) this.effects.push({ kind: 'send', to, message });
+    return message;
   }
 
   /** Records, and what they make true. A hint of what is chosen rides along. */

@@ -1,4 +1,5 @@
 export { agreementFound, differences } from './agreement.js';
+export { begunOf } from './apply-entry.js';
 export { identityProblem } from './identity.js';
 export { disksOf, isMember, numberOf } from './membership.js';
 export type * from './ports.js';

@@ -30,8 +30,11 @@ export class Members {
   #seen: ReplicasView | undefined;
   /** Removed a moment ago: they keep their links until they have learned it. */
   #leaving: readonly ReplicaAddress[] = [];
-  /** Replicas of the cluster that called this one, and where they say that they are reached: until shard 0 says it. */
-  readonly #callers = new Map<ReplicaId, Address>();
+  /**
+   * Replicas of the cluster that know of more changes than this one, with the number of the last: links with them stay, whoever
+   * decided when what this one learns at the moment was chosen.
+   */
+  readonly #ahead = new Map<ReplicaId, { readonly number: number; readonly peer: Address | undefined }>();
 
   constructor(options: Pick<ReplicaOptions, 'self' | 'replicas' | 'quorums'>) {
     this.#options = options;
@@ -111,7 +114,7 @@ export class Members {
     // Where this one is reached its own settings say, today's.
     const own = set.find(({ id }) => id === self);
     this.#number = number;
-    this.#callers.clear();
+    for (const [id, ahead] of this.#ahead) if (ahead.number <= number) this.#ahead.delete(id);
     this.#current = replicas.map((each) => (each.id === self && own ? own : addressFacts(each)));
     this.#quorums = quorumSystem(quorums, this.ids);
   }
@@ -140,18 +143,26 @@ export class Members {
     return membershipOf(view.number, view.current);
   }
 
+  /** A replica has a link. */
+  met(hello: Hello): void {
+    const { replicaId: id, peer } = hello;
+    const number = numberOf(hello);
+    if (isMember(hello) && number > this.#number) this.#ahead.set(id, { number, peer });
+  }
+
   /**
    * A replica of the cluster called and got no link. Where a plan names this one as new, or it was down while others changed, those
    * that it knows of may all be gone. False: that is not so, or it is no news.
    */
   calledBy(hello: Hello, identity: DiskIdentity): boolean {
     const { replicaId: id, peer } = hello;
+    const number = numberOf(hello);
     const isNew = !isMember(identity) && disksOf(hello)[this.#options.self] === undefined;
-    const knowsMore = numberOf(hello) > Math.max(this.#number, numberOf(identity));
-    if (!isMember(hello) || peer === undefined || !(isNew || knowsMore)) return false;
-    const known = this.#callers.get(id);
-    if (known !== undefined && addressText(known) === addressText(peer)) return false;
-    this.#callers.set(id, peer);
+    if (!isMember(hello) || peer === undefined || (!isNew && number <= numberOf(identity))) return false;
+    const known = this.#ahead.get(id);
+    if (number < this.#number || (known?.peer !== undefined && addressText(known.peer) === addressText(peer)))
+      return false;
+    this.#ahead.set(id, { number, peer });
     return true;
   }
 
@@ -172,7 +183,8 @@ export class Members {
     // Who decides nothing here yet calls whom its settings name.
     if (!this.ids.includes(self))
       for (const { id } of replicas) if (id !== self && !addresses.has(id)) addresses.set(id, []);
-    for (const [id, peer] of this.#callers) addresses.set(id, [...(addresses.get(id) ?? []), peer]);
+    for (const [id, { peer }] of this.#ahead)
+      addresses.set(id, [...(addresses.get(id) ?? []), ...(peer === undefined ? [] : [peer])]);
     return [...addresses].map(([id, all]) => ({ id, addresses: all }));
   }
 

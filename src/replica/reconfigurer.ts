@@ -1,4 +1,4 @@
-import { type Log, type ReplicaId, type ShardId, shardId, type Slot } from '../kernel/index.js';
+import { type Log, type ReplicaId, type ShardId, shardId, type Slot, slot } from '../kernel/index.js';
 import type { ReplicaPlan, ReplicasCommand } from '../machine/index.js';
 import {
   type Configuration,
@@ -62,8 +62,15 @@ export class Reconfigurer {
 
   /** Once a second: what is chosen by now, the new replicas should have at the next look. */
   mark(hosts: readonly ShardHost[]): void {
-    if (this.#options.door.peek(FACTS).replicas.plan === null) return this.#marks.clear();
-    for (const host of hosts) this.#marks.set(host.shard, host.status().chosenThrough);
+    this.#marks.clear();
+    if (this.#options.door.peek(FACTS).replicas.plan === null) return;
+    for (const host of hosts) {
+      const { leadership, chosenThrough, peers } = host.status();
+      // Who hears no leader may lack most of it, and may lead at the next look.
+      if (leadership.leader === undefined) continue;
+      const known = peers.map((peer) => peer.chosenThrough);
+      this.#marks.set(host.shard, slot(Math.max(chosenThrough, ...known)));
+    }
   }
 
   /** The leader of shard 0 has a link to a new replica: from its first word the plan knows its disk. */

@@ -142,7 +142,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       onUp: (peer, hello) => this.#guard(() => this.#peerUp(peer, hello)),
       onDown: (peer, reason) => this.#guard(() => this.#peerDown(peer, reason)),
       onDied: (peer) => this.#guard(() => this.#peerDied(peer)),
-      onRefused: (hello) => this.#guard(() => this.#refused(hello)),
+      onRefused: (hello) => this.#guard(() => this.#roster.refused(hello)),
       onMessage: (peer, bytes) => this.#guard(() => this.#receive(peer, bytes), 'messages'),
       refuses: (hello) => this.members.refuses(hello),
     });
@@ -205,6 +205,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
         around,
       );
     });
+    for (const host of this.hosts) for (const peer of this.peers.up) host.step({ kind: 'peerUp', peer });
     for (const host of this.hosts) host.tick();
     this.#roster.note(this.hosts);
   }
@@ -271,6 +272,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   #peerUp(peer: ReplicaId, hello: Hello): void {
     const isNew = this.peers.linkUp(peer, hello);
+    this.members.met(hello);
     this.#disk.met(peer, hello, this.hosts.length > 0);
     this.#clocks.ask();
     this.#firstVote.reconsider();
@@ -292,11 +294,6 @@ class LocalReplica extends ReplicaDoor implements Replica {
     if (!this.#disk.leaving && !this.peers.isLeaving(peer))
       this.#options.log.warn(`the process of replica ${peer} has ended`);
     for (const host of this.hosts) host.peerDied(peer);
-  }
-
-  #refused(hello: Hello): void {
-    this.#disk.refused(hello);
-    if (this.members.calledBy(hello, this.#disk.identity)) this.#roster.linksChanged();
   }
 
   #receive(from: ReplicaId, bytes: Uint8Array): void {

@@ -7,6 +7,7 @@ import { disksOf, isMember, quorumBytes, toldBy } from './membership.js';
 import type { Planned, ReplicaOptions, ReplicasStatus } from './options.js';
 import type { OwnDisk } from './own-disk.js';
 import type { Peers } from './peers.js';
+import type { Hello } from './ports.js';
 import { Reconfigurer } from './reconfigurer.js';
 import { planChange, type ReplicaChange } from './replica-plans.js';
 import type { ShardHost } from './shard-host.js';
@@ -72,6 +73,13 @@ export class Roster {
       members.letGo();
       this.linksChanged();
     });
+  }
+
+  /** A replica of the cluster got no link. */
+  refused(hello: Hello): void {
+    const { members, disk } = this.#around;
+    disk.refused(hello);
+    if (members.calledBy(hello, disk.identity)) this.linksChanged();
   }
 
   linksChanged(): void {

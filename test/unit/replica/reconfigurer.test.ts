@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { replicaId, shardId, slot } from '../../../src/kernel/index.js';
+import { replicaId, type ReplicaId, shardId, slot } from '../../../src/kernel/index.js';
 import { NO_CHANGES, type ReplicaPlan, type ReplicasView } from '../../../src/machine/replica-plan.js';
 import type { Configuration } from '../../../src/paxos/index.js';
 import type { ReadOutcome } from '../../../src/replica/index.js';
@@ -20,16 +20,21 @@ const planOf = (number: number, ids: readonly number[]): ReplicaPlan => ({
 });
 const viewOf = (plan: ReplicaPlan | null): ReplicasView => ({ ...NO_CHANGES, plan, lastNumber: 9 });
 
-/** Replica 1 leads shard 1 in configuration 4 of replicas 1, 2 and 3. `known`: of shard 0 here; `true`: where it is led. */
-function looking(known: ReplicasView, now: () => ReplicasView) {
+/** Replica 1 in configuration 4 of replicas 1, 2 and 3 of shard 1. `known`: what it knows of shard 0. */
+function around(known: ReplicasView) {
   const sealed: Configuration[] = [];
+  const ready: number[] = [];
+  const leadership: { serving: boolean; leader: ReplicaId | undefined } = {
+    serving: true,
+    leader: replicaId(1),
+  };
   let number = 4;
   const peer = (id: number) => ({ id: replicaId(id), chosenThrough: slot(10), heardMsAgo: 5 });
   const host = {
     shard: SHARD,
-    leadership: { serving: true },
+    leadership,
     status: () => ({
-      ...{ chosenThrough: slot(10), peers: [2, 3].map(peer), learners: [4, 5].map(peer) },
+      ...{ leadership, chosenThrough: slot(10), peers: [2, 3].map(peer), learners: [4, 5].map(peer) },
       configuration: {
         ...{ number, replicas: [1, 2, 3].map(replicaId), quorums: { name: 'majority of 3' } },
         members: [1, 2, 3].map((id) => ({ id: replicaId(id), incarnation: `disk ${id}` })),
@@ -49,14 +54,37 @@ function looking(known: ReplicasView, now: () => ReplicasView) {
       serves: () => false,
       peek: () => ({ replicas: known }) as never,
       readAnywhere: (_shard, done) => asked.push(done),
-      submitAnywhere: () => undefined,
+      submitAnywhere: (_shard, command) => {
+        if (command.kind === 'replicas.ready') ready.push(command.shard);
+      },
     },
   });
+  return { reconfigurer, host, sealed, ready, asked, leadership, sealElsewhere: () => number++ };
+}
+
+/** It leads, and looks. `now`: what shard 0 is where it is led. */
+function looking(known: ReplicasView, now: () => ReplicasView) {
+  const { reconfigurer, host, sealed, asked, sealElsewhere } = around(known);
   reconfigurer.mark([host]);
   reconfigurer.look([host]);
   const answer = (): void =>
     asked.splice(0).forEach((done) => done({ kind: 'ok', view: { replicas: now() } as never }));
-  return { sealed, asked, answer, sealElsewhere: () => number++ };
+  return { sealed, asked, answer, sealElsewhere };
+}
+
+function preparing() {
+  const { reconfigurer, host, ready, leadership } = around(
+    viewOf({ ...FIVE, phase: 'preparing', ready: [0] }),
+  );
+  return {
+    ready,
+    leads: (serving: boolean) => {
+      leadership.serving = serving;
+      leadership.leader = serving ? replicaId(1) : undefined;
+    },
+    look: () => reconfigurer.look([host]),
+    mark: () => reconfigurer.mark([host]),
+  };
 }
 
 const [FIVE, THREE] = [planOf(6, [1, 2, 3, 4, 5]), planOf(7, [1, 2, 3])];
@@ -85,4 +113,16 @@ it('a leader does not seal a later configuration than the one that it looked at'
   sealElsewhere();
   answer();
   expect(sealed).toEqual([]);
+});
+
+it('what a replica knew while it heard no leader says nothing about who has caught up', () => {
+  const { ready, leads, look, mark } = preparing();
+  leads(false);
+  mark();
+  leads(true);
+  look();
+  expect(ready).toEqual([]);
+  mark();
+  look();
+  expect(ready).toEqual([SHARD]);
 });

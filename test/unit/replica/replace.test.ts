@@ -225,3 +225,39 @@ it('a replica that was down while all whom it knew were removed comes back and v
   expect(await commits(cluster, 20)).toBeGreaterThan(15);
   expect(cluster.fatal).toEqual([]);
 });
+
+it('a new replica whose links break while it learns how others decided, who are gone, goes on where it was', async () => {
+  const cluster = new SimulatedCluster();
+  await cluster.startAll();
+  const [SIX, SEVEN, EIGHT, NINE, TEN] = [6, 7, 8, 9, 10].map(replicaId) as [typeof ONE, ...(typeof ONE)[]];
+  const sets = [
+    [ONE, TWO, THREE],
+    [FOUR, FIVE, SIX],
+    [SEVEN!, EIGHT!, NINE!],
+  ];
+  for (const [index, next] of sets.slice(1).entries()) {
+    const before = sets[index]!;
+    await startNew(cluster, next);
+    await commits(cluster, 5);
+    const moved = { add: next.map(place), remove: before };
+    expect(await change(cluster, moved, cluster.replicas.get(before[0]!))).toBe('NONE');
+    await cluster.time.advance(8_000);
+    for (const id of before) cluster.kill(id);
+  }
+  const now = sets[2]!;
+  expect(await change(cluster, { add: [place(TEN!)] }, cluster.replicas.get(now[0]!))).toBe('NONE');
+  await startNew(cluster, []);
+  cluster.disks.set(TEN!, blankDisk());
+  const ten = await cluster.start(TEN!, { ids: [ONE, TWO, THREE, TEN!] });
+  const isMidway = (): boolean =>
+    ten.status().shards.some(({ configuration: { number } }) => number > 1 && number < 3);
+  for (let steps = 0; steps < 200_000 && !isMidway(); steps++) await cluster.time.advance(0.05);
+  expect(isMidway()).toBe(true);
+  for (const id of now) cluster.network.cut(id, TEN!);
+  await cluster.time.advance(1_000);
+  expect(isMidway()).toBe(true);
+  cluster.network.heal();
+  await cluster.time.advance(12_000);
+  expect(cluster.replicas.get(now[0]!)!.replicas()).toMatchObject({ view: { number: 3, plan: null } });
+  expect(ten.status().standing).toBe('voter');
+}, 60_000);
