@@ -2,13 +2,15 @@ import { monotonicMs, type Random, replicaId, shardId, type Slot } from '../kern
 import { restoreMachine } from '../machine/index.js';
 import {
   type Ballot,
+  type Begun,
   createPaxos,
   decodeRecord,
   encodeRecord,
+  type PaxosStatus,
   quorumSystem,
   RecordOrder,
 } from '../paxos/index.js';
-import type { LogRecord, OpenedStorage } from '../replica/index.js';
+import { begunOf, type LogRecord, type OpenedStorage } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import { type DiskImage, SimulatedDisk } from './disk.js';
 
@@ -110,15 +112,16 @@ interface Started {
 async function startOf({ storage, records, snapshots }: OpenedStorage, shards: number): Promise<Started> {
   const all = [...records];
   const found: FoundShard[] = [];
+  let last: PaxosStatus | undefined;
   for (let index = 0; index < shards; index++) {
     const shard = shardId(index);
     const through = (snapshots.get(shard) ?? 0) as Slot;
-    await readSnapshot(storage, shard, shards);
+    const begun = await readSnapshot(storage, shard, shards);
     const own = all.filter((record) => record.shard === shard);
     const decoded = own.map(({ type, payload }) => decodeRecord(type, Buffer.from(payload)));
     const order = new RecordOrder(shard, through);
     for (const record of decoded) order.add(record);
-    const core = createPaxos(CORE, { records: decoded, snapshotThrough: through }, NOW);
+    const core = createPaxos(CORE, { records: decoded, snapshotThrough: through, begun }, NOW);
     core.checkInvariants();
     const { configuration, promised, lastSlot, appliedThrough } = core.status(NOW);
     found.push({
@@ -126,8 +129,11 @@ async function startOf({ storage, records, snapshots }: OpenedStorage, shards: n
       ballot: promised,
       through: Math.max(lastSlot, appliedThrough),
     });
+    // Of the configuration that the log is in: the one of a snapshot must be written first.
+    if (index === 0)
+      last = createPaxos(CORE, { records: decoded, snapshotThrough: through }, NOW).status(NOW);
   }
-  const promised = { kind: 'promised', ballot: found[0]!.ballot } as const;
+  const promised = { kind: 'promised', ballot: last!.promised } as const;
   return { found, again: { shard: shardId(0), ...encodeRecord(promised) } };
 }
 
@@ -135,14 +141,16 @@ async function readSnapshot(
   storage: OpenedStorage['storage'],
   shard: ReturnType<typeof shardId>,
   shards: number,
-): Promise<void> {
+): Promise<Begun | undefined> {
   const snapshot = await storage.readSnapshot(shard);
-  if (snapshot === undefined) return;
+  if (snapshot === undefined) return undefined;
   const parts: Uint8Array[] = [];
   for await (const part of snapshot.chunks) parts.push(Buffer.from(part));
-  const { appliedThrough } = restoreMachine({ shard, shards }, Buffer.concat(parts));
+  const machine = restoreMachine({ shard, shards }, Buffer.concat(parts));
+  const { appliedThrough } = machine;
   if (appliedThrough !== snapshot.through)
     throw new Error(`a snapshot of slot ${appliedThrough} counts as one of ${snapshot.through}`);
+  return begunOf(machine);
 }
 
 const NOW = monotonicMs(0);
