@@ -264,6 +264,7 @@ export function status(source: AdminSource, pid: number, through?: number): Stat
     peers: replica.peers.map((peer) => ({
       ...peer,
       problem: replica.linkProblems.find(({ id }) => id === peer.id)?.reason ?? null,
+      protocol: replica.protocols.find(({ id }) => id === peer.id)?.version ?? null,
     })),
     quorums: replica.quorums,
     failuresTolerated: replica.failuresTolerated,

@@ -239,6 +239,8 @@ export interface StatusJson {
     readonly votes: boolean;
     /** Why it has no link, for people; null when it has one or nothing is known. */
     readonly problem: string | null;
+    /** The version of the replicas' protocol that the link speaks; null without a link. */
+    readonly protocol: number | null;
   }[];
   /** The quorum system, for people: `majority of 3`. */
   readonly quorums: string;

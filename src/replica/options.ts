@@ -100,6 +100,8 @@ export interface ReplicaStatus extends Votes {
   readonly peerQueues: readonly { readonly id: ReplicaId; readonly bytes: number }[];
   /** What waits for leaders elsewhere, or for one to be known. */
   readonly waiting: { readonly commands: number; readonly reads: number };
+  /** The version of the replicas' protocol that each link speaks, of the peers that have one. */
+  readonly protocols: readonly { readonly id: ReplicaId; readonly version: number }[];
   readonly shards: readonly (PaxosStatus & {
     readonly shard: ShardId;
     readonly hash: number;

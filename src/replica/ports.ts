@@ -212,5 +212,7 @@ export interface Transport {
   problemWith?(peer: ReplicaId): string | undefined;
   /** Bytes for a peer that the operating system has not taken yet. */
   queuedBytes?(peer: ReplicaId): number;
+  /** Which version of the replicas' protocol the link with a peer speaks; undefined without a link. */
+  protocolWith?(peer: ReplicaId): number | undefined;
   close(): Promise<void>;
 }

@@ -14,14 +14,18 @@ export const shardStatus = (host: ShardHost): ReplicaStatus['shards'][number] =>
   readsWaiting: host.waiting.reads,
 });
 
-/** What waits to be sent to each peer, and why peers have no link, of those of which it is known. */
+/** What waits to be sent to each peer, which version of the protocol its link speaks, and why peers have no link, of those of which it is known. */
 export const linksStatus = (
   peers: Peers,
   transport: Transport,
-): Pick<ReplicaStatus, 'linkProblems' | 'peerQueues'> => ({
+): Pick<ReplicaStatus, 'linkProblems' | 'peerQueues' | 'protocols'> => ({
   peerQueues: peers.status().map(({ id }) => ({ id, bytes: transport.queuedBytes?.(id) ?? 0 })),
   linkProblems: peers.status().flatMap(({ id, up }) => {
     const reason = up ? undefined : transport.problemWith?.(id);
     return reason === undefined ? [] : [{ id, reason }];
+  }),
+  protocols: peers.status().flatMap(({ id, up }) => {
+    const version = up ? transport.protocolWith?.(id) : undefined;
+    return version === undefined ? [] : [{ id, version }];
   }),
 });

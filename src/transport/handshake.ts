@@ -1,44 +1,77 @@
-import { ByteReader, ByteWriter, MalformedBytesError, type ReplicaId, replicaId } from '../kernel/index.js';
+import {
+  assert,
+  ByteReader,
+  ByteWriter,
+  MalformedBytesError,
+  type ReplicaId,
+  replicaId,
+} from '../kernel/index.js';
+import {
+  commonProtocol,
+  isProtocolRange,
+  type ProtocolRange,
+  PROTOCOLS,
+  protocolsText,
+} from './protocols.js';
 import { agreementFound, differences, disksOf, type Hello, isMember, numberOf } from '../replica/index.js';
 
 /**
  * The first frame from either end: the sender's id and the id that it wants to reach. A later hello frame updates it.
- * The fields before the JSON never move, so that any two versions can refuse each other with a clear reason.
+ * The fields before the JSON never move, so that any two versions can refuse each other with a clear reason. The version there
+ * is the lowest that the sender speaks: a build that speaks one version only reads this number. The JSON says the highest.
  */
-const PROTOCOL_VERSION = 1;
 const MAGIC = 0x514f_5245;
 
 export interface Introduction {
-  readonly version: number;
+  /** What the sender speaks. */
+  readonly protocols: ProtocolRange;
   readonly self: ReplicaId;
   /** The replica that the sender wants to reach. */
   readonly target: number;
-  /** Undefined when the version is not ours: its encoding is unknown here. */
+  /** Undefined when it cannot be read and no version is common: its encoding is unknown here. */
   readonly hello: Hello | undefined;
 }
 
-export function encodeIntroduction(target: ReplicaId, hello: Hello): Buffer {
+export function encodeIntroduction(target: ReplicaId, hello: Hello, protocols = PROTOCOLS): Buffer {
   const w = new ByteWriter(512);
   w.u32(MAGIC);
-  w.u32(PROTOCOL_VERSION);
+  w.u32(protocols.min);
   w.i32(hello.replicaId);
   w.i32(target);
-  w.string(JSON.stringify(hello));
+  // Who speaks one version only does not say so: that is what the number in front says.
+  w.string(JSON.stringify(protocols.max === protocols.min ? hello : { ...hello, protocols }));
   return w.view();
 }
 
-/** Throws MalformedBytesError when the bytes are not an introduction. */
-export function decodeIntroduction(bytes: Uint8Array): Introduction {
+/** Throws MalformedBytesError when the bytes are not an introduction. `own`: what this end speaks. */
+export function decodeIntroduction(bytes: Uint8Array, own = PROTOCOLS): Introduction {
   const r = new ByteReader(bytes);
   if (r.u32() !== MAGIC) throw new MalformedBytesError('an introduction with a wrong magic number');
-  const version = r.u32();
+  const min = r.u32();
   const self = replicaId(r.i32());
   const target = r.i32();
-  if (version !== PROTOCOL_VERSION) return { version, self, target, hello: undefined };
-  const hello = parsed(r.string());
-  if (!isHello(hello) || hello.replicaId !== self)
-    throw new MalformedBytesError('an introduction that does not say who it is from');
-  return { version, self, target, hello };
+  const alone = { min, max: min };
+  try {
+    const said = parsed(r.string());
+    const protocols = rangeOf(said, alone);
+    if (!isHello(said) || said.replicaId !== self)
+      throw new MalformedBytesError('an introduction that does not say who it is from');
+    return { protocols, self, target, hello: said };
+  } catch (error) {
+    // A later version may say it in another way. With a common one it is a mistake.
+    if (commonProtocol(own, alone) !== undefined || !(error instanceof MalformedBytesError)) throw error;
+    return { protocols: alone, self, target, hello: undefined };
+  }
+}
+
+function rangeOf(said: unknown, alone: ProtocolRange): ProtocolRange {
+  if (!isRecord(said) || said['protocols'] === undefined) return alone;
+  const { protocols } = said;
+  if (!isProtocolRange(protocols) || protocols.min !== alone.min)
+    throw new MalformedBytesError(
+      `an introduction that says that it speaks ${JSON.stringify(protocols)} and ${protocolsText(alone)}`,
+    );
+  return { min: protocols.min, max: protocols.max };
 }
 
 function parsed(text: string): unknown {
@@ -105,6 +138,8 @@ export interface Expectation {
   /** The replica that this end called; undefined when it was called. */
   readonly called: ReplicaId | undefined;
   readonly peers: { has(id: ReplicaId): boolean };
+  /** What this end speaks. */
+  readonly protocols?: ProtocolRange | undefined;
   /** What the replica itself has against the other one. */
   readonly refuses?: (hello: Hello) => string | undefined;
 }
@@ -118,10 +153,11 @@ export const ONLY_ASKED = 'of two replicas the one with the higher id calls';
  */
 export function refusal(own: Hello, theirs: Introduction, expectation: Expectation): string | undefined {
   const { hello } = theirs;
-  const { called, peers } = expectation;
+  const { called, peers, protocols = PROTOCOLS } = expectation;
   const [us, them] = [`replica ${own.replicaId}`, `replica ${theirs.self}`];
-  if (hello === undefined)
-    return `${them} speaks version ${theirs.version} of the replicas' protocol, ${us} version ${PROTOCOL_VERSION}: upgrade the older of the two`;
+  if (commonProtocol(protocols, theirs.protocols) === undefined)
+    return strangers({ name: us, protocols }, { name: them, protocols: theirs.protocols });
+  assert(hello !== undefined, 'what speaks a common version of the protocol can be read');
   if (hello.clusterId !== own.clusterId)
     return `${them} belongs to cluster ${hello.clusterId}, ${us} to cluster ${own.clusterId}: correct the peers' addresses or the cluster id`;
   if (theirs.self === own.replicaId)
@@ -142,6 +178,19 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
     return `${them} has ${hello.shards} shards, ${us} has ${own.shards}: start both with the number that the cluster was first started with`;
   if (called === undefined && theirs.self < own.replicaId) return `${them} called ${us}, and ${ONLY_ASKED}`;
   return undefined;
+}
+
+interface Speaker {
+  readonly name: string;
+  readonly protocols: ProtocolRange;
+}
+/** No version is common. */
+function strangers(us: Speaker, them: Speaker): string {
+  const [older, newer] = us.protocols.max < them.protocols.min ? [us, them] : [them, us];
+  return (
+    `${them.name} speaks ${protocolsText(them.protocols)} of the replicas' protocol, ${us.name} ${protocolsText(us.protocols)}: ` +
+    `upgrade ${older.name} to a build that speaks version ${newer.protocols.min}`
+  );
 }
 
 /** Before a cluster has formed, all its replicas begin empty, or with the same backup. */

@@ -1,2 +1,3 @@
 export { decodeIntroduction, encodeIntroduction, refusal } from './handshake.js';
 export { createTcpTransport, type TcpTransportOptions } from './tcp-transport.js';
+export { commonProtocol, type ProtocolRange, PROTOCOLS } from './protocols.js';

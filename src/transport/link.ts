@@ -9,6 +9,7 @@ import {
   type Introduction,
   refusal,
 } from './handshake.js';
+import { commonProtocol, type ProtocolRange, PROTOCOLS } from './protocols.js';
 import { SendQueue, type Urgency } from './send-queue.js';
 
 export interface LinkOptions {
@@ -18,6 +19,8 @@ export interface LinkOptions {
   readonly handshakeTimeoutMs: number;
   /** The link ends when no whole frame arrives for this long. An idle peer sends `alive` frames. */
   readonly silenceMs: number;
+  /** What this build speaks; PROTOCOLS by default. */
+  readonly protocols?: ProtocolRange | undefined;
 }
 
 /** Which end refused the link. */
@@ -30,6 +33,8 @@ export interface LinkEvents {
   onMessage(peer: ReplicaId, message: Buffer): void;
   /** This end refuses a replica that says that it is of the same cluster. */
   onRefused(hello: Hello, reason: string): void;
+  /** No version of the protocol is common with a replica of this id. */
+  onStranger(self: ReplicaId, reason: string): void;
   /** Refused or broken. Once. */
   onEnd(link: Link, reason: string, refused: Refused | undefined): void;
 }
@@ -64,6 +69,7 @@ export class Link {
   #writing = false;
   #introduced = false;
   #peer: ReplicaId | undefined;
+  #protocol: number | undefined;
   #ended = false;
 
   /** The caller introduces itself at once. The called end answers after it has accepted the caller. */
@@ -92,6 +98,13 @@ export class Link {
   get peer(): ReplicaId | undefined {
     return this.#peer;
   }
+  /** The version that both ends speak; undefined before the introduction. */
+  get protocol(): number | undefined {
+    return this.#protocol;
+  }
+  get #protocols(): ProtocolRange {
+    return this.#options.protocols ?? PROTOCOLS;
+  }
 
   /** Sends the introduction again, if it was sent before. */
   helloChanged(): void {
@@ -99,7 +112,7 @@ export class Link {
   }
   #introduce(target: ReplicaId): void {
     this.#introduced = true;
-    this.#queue(FRAME.hello, encodeIntroduction(target, this.#hello()));
+    this.#queue(FRAME.hello, encodeIntroduction(target, this.#hello(), this.#protocols));
   }
 
   /** Bytes that the operating system has not taken yet. */
@@ -159,7 +172,7 @@ export class Link {
     const body = payload.subarray(1);
     switch (payload[0]) {
       case FRAME.hello:
-        return this.#onIntroduction(decodeIntroduction(body));
+        return this.#onIntroduction(decodeIntroduction(body, this.#protocols));
       case FRAME.message:
         if (this.#peer === undefined) throw new FramingError('a message before the introduction');
         return this.#events.onMessage(this.#peer, body);
@@ -175,13 +188,17 @@ export class Link {
   #onIntroduction(introduction: Introduction): void {
     const { self, hello } = introduction;
     const own = this.#hello();
-    const reason = refusal(own, introduction, this.#expectation);
-    if (reason !== undefined && hello?.clusterId === own.clusterId) this.#events.onRefused(hello, reason);
+    const reason = refusal(own, introduction, { ...this.#expectation, protocols: this.#protocols });
+    const protocol = commonProtocol(this.#protocols, introduction.protocols);
+    if (protocol === undefined) this.#events.onStranger(self, reason!);
+    else if (reason !== undefined && hello?.clusterId === own.clusterId)
+      this.#events.onRefused(hello, reason);
     if (reason !== undefined || hello === undefined) return this.#refuse(reason ?? '');
     if (this.#peer !== undefined && self !== this.#peer) throw new FramingError(`a hello of replica ${self}`);
     if (this.#peer !== undefined) return this.#events.onHello(self, hello);
     clearTimeout(this.#handshakeTimer);
     this.#peer = self;
+    this.#protocol = protocol;
     this.#reader.frameBytesMax = this.#options.frameBytesMax;
     if (!this.#introduced) this.#introduce(self);
     this.#silenceTimer = setInterval(() => this.#checkSilence(), this.#options.silenceMs / SILENCE_CHECKS);

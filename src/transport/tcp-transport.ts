@@ -72,6 +72,7 @@ class TcpTransport implements Transport {
       queueBytesMax: options.queueBytesMax ?? 64 * 1024 * 1024,
       handshakeTimeoutMs: options.handshakeTimeoutMs ?? 3_000,
       silenceMs: options.silenceMs ?? 10_000,
+      protocols: options.protocols,
     };
   }
 
@@ -220,6 +221,7 @@ class TcpTransport implements Transport {
         if (!reason.endsWith(ONLY_ASKED)) this.#problem(hello.replicaId, reason);
         this.#handler!.onRefused(hello);
       },
+      onStranger: (peer, reason) => this.#problem(peer, reason),
       onEnd: (link, reason, refused) => {
         this.#ended(link, reason);
         const isWrong = !reason.endsWith(ONLY_ASKED);
@@ -286,6 +288,9 @@ class TcpTransport implements Transport {
   }
   problemWith(peer: ReplicaId): string | undefined {
     return this.#problems.get(peer);
+  }
+  protocolWith(peer: ReplicaId): number | undefined {
+    return this.#links.get(peer)?.protocol;
   }
   #problem(peer: ReplicaId, reason: string): void {
     if (this.#peers.has(peer) && !this.#links.has(peer)) this.#problems.set(peer, reason);

@@ -10,6 +10,7 @@ import {
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from '../../src/machine/index.js';
 import { type QuorumDescription, quorumSystem } from '../../src/paxos/index.js';
 import { refusal } from '../../src/transport/handshake.js';
+import { PROTOCOLS } from '../../src/transport/protocols.js';
 import {
   type Clock,
   createReplica,
@@ -227,7 +228,7 @@ export class SimulatedNetwork {
 }
 
 const introduction = (hello: Hello, target: ReplicaId) => ({
-  version: 1,
+  protocols: PROTOCOLS,
   self: hello.replicaId,
   target,
   hello,

@@ -20,7 +20,7 @@ function well(replica: number, change: Partial<StatusJson> = {}): StatusJson {
     reasons: [],
     standing: 'voter',
     addresses: { kafka: '127.0.0.1:9092', http: null, peers: '127.0.0.1:9192' },
-    peers: others.map((id) => ({ id, up: true, votes: true, problem: null })),
+    peers: others.map((id) => ({ id, up: true, votes: true, problem: null, protocol: null })),
     quorums: 'majority of 3',
     failuresTolerated: 1,
     failuresToleratedMax: 1,
@@ -72,6 +72,7 @@ const without = (id: number, problem: string | null = null): Partial<StatusJson>
     up: each !== id,
     votes: each !== id,
     problem: each === id ? problem : null,
+    protocol: each === id ? null : 1,
   }));
 
 describe('what doctor finds', () => {
@@ -105,7 +106,7 @@ describe('what doctor finds', () => {
 
   it('a quorum that is gone is the first of all', () => {
     const alone = well(1, {
-      peers: [2, 3].map((id) => ({ id, up: false, votes: false, problem: null })),
+      peers: [2, 3].map((id) => ({ id, up: false, votes: false, problem: null, protocol: null })),
       failuresTolerated: -1,
       ready: false,
       reasons: ['no leader is known for shard 0, 1, 2'],
@@ -118,7 +119,7 @@ describe('what doctor finds', () => {
   it('a minority that is cut off does not speak for the cluster', () => {
     const [one, two] = all();
     const cut = well(3, {
-      peers: [1, 2].map((id) => ({ id, up: false, votes: false, problem: null })),
+      peers: [1, 2].map((id) => ({ id, up: false, votes: false, problem: null, protocol: null })),
       failuresTolerated: -1,
       shards: well(3).shards.map((shard) => ({ ...shard, serving: false, leader: null })),
     });

@@ -84,7 +84,7 @@ describe('a replica that is called', () => {
     [
       'a later version whose hello cannot be read here',
       rawIntroduction({ ...good, version: 2, json: '\u0000?' }),
-      /replica 2 speaks version 2 of the replicas' protocol, replica 1 version 1: upgrade the older of the two/,
+      /replica 2 speaks version 2 of the replicas' protocol, replica 1 version 1: upgrade replica 1 to a build that speaks version 2/,
     ],
     ['a hello that is null', rawIntroduction({ ...good, json: 'null' }), NOT_OURS],
     ['a hello without fields', rawIntroduction({ ...good, json: '{}' }), NOT_OURS],
@@ -169,7 +169,7 @@ describe('a replica that calls', () => {
     [
       'an older version',
       rawIntroduction({ ...good, self: 1, target: 2, version: 0 }),
-      /replica 1 speaks version 0 of the replicas' protocol, replica 2 version 1: upgrade/,
+      /replica 1 speaks version 0 of the replicas' protocol, replica 2 version 1: upgrade replica 1 to a build that speaks version 1/,
     ],
     [
       'another replica',
