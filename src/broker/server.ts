@@ -84,6 +84,14 @@ const QUIET: readonly CloseCause[] = ['client', 'socket-error', 'stopping'];
 const byIdleTime = (a: Connection, b: Connection): number =>
   Number(b.spoke) - Number(a.spoke) || b.lastActiveMs - a.lastActiveMs;
 
+/** What waits for a time is work for clients; what goes on at the end of a turn is a long list. */
+const watchedClock = (clock: Clock, work: Work): Clock => ({
+  monotonic: () => clock.monotonic(),
+  wall: () => clock.wall(),
+  after: (delayMs, callback) => clock.after(delayMs, () => work('requests', callback)),
+  endOfTurn: (callback) => clock.endOfTurn(() => work('lists', callback)),
+});
+
 class TcpBroker implements Broker, ConnectionHost {
   readonly settings: BrokerSettings;
   readonly counters = new Counters();
@@ -109,17 +117,18 @@ class TcpBroker implements Broker, ConnectionHost {
     this.#clock = options.clock ?? systemClock;
     this.turns = new Turns(this.#clock, options.work);
     this.settings = { ...DEFAULT_BROKER_SETTINGS, ...options.settings };
+    const clock = watchedClock(this.#clock, this.turns.work);
     const facts = new ClusterFacts(coordinator);
     this.#context = {
       coordinator,
       settings: this.settings,
       counters: this.counters,
       facts,
-      parked: new ParkedTable<AwaitedNews>(this.#clock, () => coordinator.now()),
+      parked: new ParkedTable<AwaitedNews>(clock, () => coordinator.now()),
       creation: new TopicCreation(coordinator, facts, this.settings),
       drains: new DrainRequests(() => coordinator.now()),
-      speakers: new Speakers(coordinator, this.#clock, this.settings.disconnectGraceMs),
-      clock: this.#clock,
+      speakers: new Speakers(coordinator, clock, this.settings.disconnectGraceMs),
+      clock,
       tracer: options.tracer,
     };
     const { host, port, log, further = [] } = options;

@@ -107,33 +107,29 @@ export const listGroups: Handler<'ListGroups'> = (request, exchange, context) =>
   const served = shards.filter((shard) => coordinator.serves(shard));
   const lost = shards.find((shard) => !coordinator.serves(shard) && !facts.settledElsewhere(shard));
   if (lost !== undefined) return unknown(LISTED_NOWHERE[whoLeads(lost, coordinator)]);
+  const views: MachineView[] = [];
   let open = served.length;
-  let refused = false;
-  const finish = (): void => {
-    if (refused) return unknown(LISTED_NOWHERE.nobody);
-    exchange.answer({ errorCode: 0, groups });
+  // One list after the other: those of all shards side by side would hold the loop for a slice of each.
+  const finish = (): void =>
+    views.length < served.length
+      ? unknown(LISTED_NOWHERE.nobody)
+      : inSlices(context.clock, summariesIn(views), collect, () => exchange.answer({ errorCode: 0, groups }));
+  const heard = (): void => {
+    if (--open === 0) finish();
   };
   if (open === 0) return finish();
   for (const shard of served) {
-    const heard = (): void => {
-      if (--open === 0) finish();
+    const listed = (view: MachineView): void => {
+      views.push(view);
+      heard();
     };
-    coordinator.read(
-      shard,
-      settleRead(
-        context,
-        'read',
-        (view) => {
-          inSlices(context.clock, view.groups.list(), collect, heard);
-        },
-        () => {
-          refused = true;
-          heard();
-        },
-      ),
-    );
+    coordinator.read(shard, settleRead(context, 'read', listed, heard));
   }
 };
+
+function* summariesIn(views: readonly MachineView[]): Iterable<GroupSummary> {
+  for (const { groups } of views) yield* groups.list();
+}
 
 /** 14: this replica leads the shard and does not serve it yet. 15: who leads it is not known, or has just changed. */
 const LISTED_NOWHERE = {

@@ -1,5 +1,6 @@
 import { afterEach } from '@jest/globals';
 import { type Broker, type BrokerSettings, createBroker } from '../../../src/broker/index.js';
+import { unwatched, type Work } from '../../../src/kernel/index.js';
 import { TestClient } from './client.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeCoordinator } from './fake-coordinator.js';
@@ -23,7 +24,7 @@ afterEach(async () => {
 });
 
 /** A broker over a fake replica, on a real port, gone when the test ends. */
-export async function bench(settings: Partial<BrokerSettings> = {}): Promise<Bench> {
+export async function bench(settings: Partial<BrokerSettings> = {}, work: Work = unwatched): Promise<Bench> {
   const clock = new FakeClock();
   const coordinator = new FakeCoordinator(clock);
   const log: string[] = [];
@@ -32,6 +33,7 @@ export async function bench(settings: Partial<BrokerSettings> = {}): Promise<Ben
     port: 0,
     coordinator,
     clock,
+    work,
     settings: { stopGraceMs: 0, membersMoveMs: 0, ...settings },
     log: logTo((_level, line) => log.push(line)),
   });
