@@ -228,7 +228,6 @@ export class ShardGroups implements Groups {
   }
 
   // ---- GroupsView ----
-
   heartbeat(question: HeartbeatQuestion): HeartbeatAnswer {
     const group = this.#group(question.group);
     return group === undefined ? { error: 'UNKNOWN_MEMBER_ID', renew: false } : heartbeat(group, question);
@@ -236,6 +235,9 @@ export class ShardGroups implements Groups {
 
   committed(id: GroupId, topic: TopicName, partition: number): CommittedOffset | undefined {
     return this.#group(id)?.offsets.get(topic, partition);
+  }
+  committedCount(id: GroupId): number {
+    return this.#group(id)?.offsets.count ?? 0;
   }
   committedAll(id: GroupId): readonly CommittedOffset[] {
     return [...(this.#group(id)?.offsets.all() ?? [])];

@@ -1,3 +1,4 @@
+import { LAG_LIMITS } from '../lag.js';
 import { byLabel, type Metric } from './definition.js';
 import { GROUPS_MAX } from './scrape.js';
 
@@ -181,7 +182,7 @@ export const OF_SHARDS: readonly Metric[] = [
     name: 'quorate_group_lag_left_out',
     kind: 'gauge',
     labels: [],
-    help: 'Groups without quorate_group_lag: a scrape looks at 20,000 offsets.',
+    help: `Groups with offsets and without quorate_group_lag: a scrape looks at ${LAG_LIMITS.groups} groups and ${LAG_LIMITS.offsets} offsets of whole groups, and tells ${LAG_LIMITS.lags} lags.`,
     read: ({ lags }) => [{ value: lags.leftOut }],
   },
 ];

@@ -92,6 +92,8 @@ export interface GroupsView {
   committed(group: GroupId, topic: TopicName, partition: number): CommittedOffset | undefined;
   /** All of a group's offsets. Empty for an unknown group. */
   committedAll(group: GroupId): readonly CommittedOffset[];
+  /** How many those are. */
+  committedCount(group: GroupId): number;
   /**
    * The highest offsets that groups have committed for the named partitions of topics, by topic and partition; none where no
    * group has one. All partitions of one request at once: each group is looked at once, not once for each of them.

@@ -244,6 +244,7 @@ export class FakeCoordinator implements Coordinator {
         furthest: () => new Map(),
         missing: () => [],
         committedAll: (group) => this.offsets.get(group) ?? [],
+        committedCount: (group) => this.offsets.get(group)?.length ?? 0,
         list: () => [
           ...mine<GroupSummary>(this.descriptions),
           ...mine([...this.offsets.keys()].map((group) => simpleGroup(group))),
