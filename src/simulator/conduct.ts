@@ -1,6 +1,5 @@
 import { type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
 import type { Machine } from '../machine/index.js';
-import { quorumSystem } from '../paxos/index.js';
 import { decodeFrame, type DiskIdentity, type Replica, type ReplicaStatus } from '../replica/index.js';
 import type { SimulatedDisk } from './disk.js';
 import type { History, Witness } from './history.js';
@@ -40,6 +39,14 @@ export class Conduct {
     this.#stations = stations;
   }
 
+  get #changes(): boolean {
+    return this.#setup.changes === true;
+  }
+  /** Those that formed the cluster. */
+  get #founders(): readonly Station[] {
+    return this.#stations.slice(0, this.#setup.replicas);
+  }
+
   #seen(witness: Witness, what: string): void {
     if (!this.#history.witnessed.has(witness))
       this.#history.witnessed.set(witness, `at ${this.#time.now} ms ${what}`);
@@ -51,7 +58,7 @@ export class Conduct {
     const { id, odd, damaged } = station;
     if (station.forgot && status.standing === 'voter' && !wasReplaced(process.replica!))
       this.#seen('who-forgot-does-not-vote', `replica ${id} votes, and its disk has forgotten`);
-    if (odd.replicas !== undefined && !damaged && status.shards.length > 0)
+    if (odd.replicas !== undefined && !damaged && status.shards.length > 0 && !this.#changes)
       this.#seen(
         'who-disagrees-is-kept-out',
         `replica ${id} serves with a list of ${odd.replicas} replicas, and its disk belongs to ${this.#stations.length}`,
@@ -81,6 +88,7 @@ export class Conduct {
   /** A minority of wrong wall clocks moves no time. */
   #clock({ replica }: SimulatedProcess): void {
     const { shards, quorums, olderLevel } = this.#setup;
+    if (this.#changes) return;
     const wrong = this.#stations.filter(({ wallJumped }) => wallJumped).length;
     if (quorums !== undefined || olderLevel !== undefined || 2 * wrong >= this.#stations.length) return;
     for (let shard = 0; shard < shards; shard++) {
@@ -97,15 +105,14 @@ export class Conduct {
 
   /** Who leads hears an accept quorum, or gives up. */
   #hears(process: SimulatedProcess, { self, shards }: ReplicaStatus): void {
-    const { electionTimeoutMs, heartbeatIntervalMs, quorums } = this.#setup;
+    const { electionTimeoutMs, heartbeatIntervalMs } = this.#setup;
     const silentMs = UNHEARD_ELECTIONS * electionTimeoutMs + 3 * heartbeatIntervalMs + UNHEARD_MS;
     if (!this.#runsFor(process, silentMs)) return;
-    for (const { shard, leadership, peers } of shards) {
+    for (const { shard, leadership, peers, configuration } of shards) {
       if (leadership.role !== 'leader') continue;
       const heard = peers.filter(({ heardMsAgo = Infinity }) => heardMsAgo <= silentMs);
       const ids = new Set([self, ...heard.map(({ id }) => id)]);
-      const all = this.#stations.map(({ id }) => id);
-      if (!quorumSystem(quorums ?? { kind: 'majority' }, all).isAcceptQuorum(ids))
+      if (!configuration.quorums.isAcceptQuorum(ids))
         this.#seen(
           'who-hears-nobody-leads-nothing',
           `replica ${self} leads shard ${shard}, and has heard only ${[...ids].join(', ')} for ${silentMs} ms`,
@@ -117,7 +124,7 @@ export class Conduct {
   speaks({ id, odd, disk }: Station, replica: Replica): void {
     if (replica.status().standing !== 'voter' || odd.replicas !== undefined) return;
     const { formedWith = {} } = identityOn(disk) ?? {};
-    const lacking = this.#stations.filter((station) => formedWith[station.id] === undefined);
+    const lacking = this.#founders.filter((station) => formedWith[station.id] === undefined);
     if (lacking.length > 0)
       this.#seen(
         'a-voter-remembers-its-peers',
@@ -168,7 +175,7 @@ export class Conduct {
         process.replica?.status().standing === 'voter' &&
         this.#runsFor(process, REMEMBERED_MS),
     );
-    if (this.#setup.olderLevel !== undefined) return;
+    if (this.#setup.olderLevel !== undefined || this.#changes) return;
     const { at = Infinity, positions: then } = this.#healed ?? {};
     const isLate = this.#time.now - at > REMEMBERED_LATE_MS;
     for (const { id, disk } of settled) {

@@ -12,6 +12,8 @@ import type { VirtualTime } from './virtual-time.js';
 const SERVED_WITHIN_MS = 5_000;
 const HEALED_ELECTIONS = 4;
 const SAMPLE_EVERY_MS = 100;
+/** How long a plan may take until it ends: it learns of new replicas, seals, and is looked at once a second. */
+const PLANNED_WITHIN_MS = 20_000;
 const LEFT_BEHIND_MS = 750;
 /** How long what a replica lacks may take to reach it, beside four elections. */
 const LEVEL_WITHIN_MS = 3_000;
@@ -43,6 +45,7 @@ export class HealedCluster {
   /** Every client must be served: a commit of each committer, an access to each record, a stable group. */
   async watch(): Promise<void> {
     const { time, history, violated } = this.#options;
+    if (this.#options.setup.changes === true && !(await this.#untilPlanned())) return;
     const healedAt = time.now;
     const marks = history.commits.map(({ acknowledged }) => acknowledged);
     const spaces = this.#spacesServed(0);
@@ -66,6 +69,27 @@ export class HealedCluster {
     await this.#quietly();
     await this.#untilLevel();
     this.#compareStates();
+  }
+
+  /** A plan for the replicas ends, or says why it cannot and is called off. */
+  async #untilPlanned(): Promise<boolean> {
+    const { time, history, core, violated } = this.#options;
+    const end = time.now + PLANNED_WITHIN_MS + 4 * this.#elections();
+    const open = (): string | undefined => {
+      for (const replica of core()) {
+        const { view, waits } = replica.replicas();
+        if (view.plan === null) continue;
+        const { number, what, phase } = view.plan;
+        return `plan ${number} (${what}) is ${phase} at replica ${replica.self}, and waits for: ${[...waits.values()].join('; ')}`;
+      }
+      return undefined;
+    };
+    while (time.now < end && open() !== undefined && !violated()) await this.#pass(SAMPLE_EVERY_MS);
+    const left = open();
+    if (left !== undefined) history.stuck.push(`after all had healed ${left}`);
+    // Leaders come home, and clients find them.
+    else await this.#pass(SERVED_WITHIN_MS);
+    return left === undefined;
   }
 
   #pass(ms: number): Promise<void> {
@@ -184,6 +208,8 @@ export class HealedCluster {
     const { history, core, setup } = this.#options;
     const { shards } = setup;
     for (const replica of core()) {
+      // Of one that does not open its shards the verdict says so.
+      if (replica.status().shards.length === 0) continue;
       for (let index = 0; index < shards; index++) {
         const shard = shardId(index);
         // What a replica shows of a shard is its machine.

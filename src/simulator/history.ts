@@ -214,7 +214,11 @@ export type Witness =
   | 'one-clock-moves-no-time'
   | 'who-hears-nobody-leads-nothing'
   | 'disks-are-remembered'
-  | 'what-waits-is-limited';
+  | 'what-waits-is-limited'
+  | 'configurations-agree'
+  | 'ready-means-caught-up'
+  | 'shards-follow-the-plan'
+  | 'who-was-removed-does-not-vote';
 
 /** What clients and the world saw of a run. */
 export interface History {

@@ -5,6 +5,7 @@ import type { VirtualTime } from './virtual-time.js';
 
 /** The port that clients are told of the first replica is one above. */
 export const KAFKA_PORT = 9_000;
+export const PEER_PORT = 7_000;
 const CONNECTS_IN_MS = 0.5;
 
 interface Line {

@@ -26,6 +26,8 @@ const { values } = parseArgs({
     twice: { type: 'boolean', default: false },
     /** Worlds of 3 replicas, 8 shards, 30 s and about 200 operations. */
     reference: { type: 'boolean', default: false },
+    /** Worlds in which an operator changes the replicas. */
+    changes: { type: 'boolean', default: false },
     /** As many worlds of the reference as drawn ones: what each kind costs. */
     speed: { type: 'boolean', default: false },
     workers: { type: 'string' },
@@ -40,6 +42,7 @@ const SEEDS = 200;
 
 const asked: Asked = {
   reference: values.reference,
+  changes: values.changes,
   only: values.only === undefined ? undefined : values.only.split(',').filter(Boolean).map(Number),
 };
 if (values.worker !== undefined) await runShare(JSON.parse(values.worker) as Share);

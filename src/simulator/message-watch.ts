@@ -14,6 +14,7 @@ export function messagesOf(
     if (station.forgot) conduct.sentByWhoForgot(id, bytes);
     if (isMixed) observer.sent(id, bytes);
     quorums?.sent(id, bytes);
+    observer.sentIn(station, bytes);
   };
   if (quorums === undefined && !isMixed) return { sends };
   return {

@@ -1,5 +1,5 @@
 import type { Random, ReplicaId } from '../kernel/index.js';
-import type { Hello, Transport, TransportHandler } from '../replica/index.js';
+import type { Hello, PeerAddresses, Transport, TransportHandler } from '../replica/index.js';
 import { decodeIntroduction, encodeIntroduction, refusal } from '../transport/index.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -23,7 +23,10 @@ interface Node {
   readonly inProcess: (run: () => void, source: string) => void;
   /** Peers that had a link, whose fate is open. */
   readonly lost: Set<ReplicaId>;
+  readonly peers: Peers;
 }
+/** Whom a replica wants links with, and whether it knows where they are. */
+type Peers = Map<ReplicaId, boolean>;
 
 /** One connection between two processes. What is under way when it ends is lost. */
 interface Link {
@@ -70,15 +73,17 @@ export class SimulatedNetwork {
     this.#trace = trace;
   }
 
-  /** The transport of one process. `mayAct` is false once it is dead. */
+  /** The transport of one process. `named`: whom its settings name. `mayAct` is false once it is dead. */
   transport(
     id: ReplicaId,
+    named: readonly ReplicaId[],
     mayAct: (what: string) => boolean,
     inProcess: (run: () => void, source: string) => void,
   ): Transport {
+    const peers: Peers = new Map(named.map((peer) => [peer, true]));
     return {
       start: (hello, handler) => {
-        this.#nodes.set(id, { id, hello, handler, inProcess, lost: new Set() });
+        this.#nodes.set(id, { id, hello, handler, inProcess, lost: new Set(), peers });
         this.#off.delete(id);
         for (const other of this.#nodes.values()) if (other.id !== id) this.#connect(id, other.id);
         return Promise.resolve();
@@ -96,12 +101,26 @@ export class SimulatedNetwork {
           this.#carry(link, side, 256, 'droppable', (to) => to.handler.onUp(id, hello));
         }
       },
-      setPeers: () => undefined,
+      setPeers: (all) => this.#setPeers(id, peers, named, all),
       close: () => {
         this.gone(id, true);
         return Promise.resolve();
       },
     };
+  }
+
+  #setPeers(id: ReplicaId, peers: Peers, named: readonly ReplicaId[], all: readonly PeerAddresses[]): void {
+    const before = new Map(peers);
+    peers.clear();
+    for (const { id: peer, addresses } of all) peers.set(peer, addresses.length > 0 || named.includes(peer));
+    if (this.#nodes.get(id)?.peers !== peers) return;
+    for (const [peer, isCalled] of peers)
+      if (before.get(peer) !== isCalled && this.#links.get(pair(id, peer))?.open !== true)
+        this.#connect(id, peer);
+    for (const peer of before.keys()) {
+      const link = peers.has(peer) ? undefined : this.#links.get(pair(id, peer));
+      if (link !== undefined) this.#time.after(0, () => this.#end(link));
+    }
   }
 
   /** The process is gone. `noticed`: its system closes the links, as it does when only the process ends. */
@@ -152,7 +171,12 @@ export class SimulatedNetwork {
       const [first, second] = [this.#nodes.get(a), this.#nodes.get(b)];
       if (first === undefined || second === undefined || this.#links.get(pair(a, b))?.open === true) return;
       if (this.#cut.has(way(a, b)) || this.#cut.has(way(b, a))) return;
-      if (this.#refused(first, second) || this.#refused(second, first)) return this.#turnAway(first, second);
+      const [lower, higher] = first.id < second.id ? [first, second] : [second, first];
+      const isCalled = higher.peers.get(lower.id) === true;
+      if (!isCalled && lower.peers.get(higher.id) !== true) return;
+      // One with a lower id only asks, and its call is refused.
+      const refused = this.#refused(first, second) || this.#refused(second, first);
+      if (refused || !isCalled) return this.#turnAway(first, second);
       const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()], known: new Set() };
       this.#links.set(pair(a, b), link);
       const hellos = [first.hello(), second.hello()] as const;
@@ -190,7 +214,10 @@ export class SimulatedNetwork {
   #refused(own: Node, other: Node): boolean {
     const theirs = decodeIntroduction(encodeIntroduction(own.id, other.hello()));
     const called = own.id > other.id ? other.id : undefined;
-    const reason = refusal(own.hello(), theirs, { called, peers: new Set([other.id]) });
+    const reason = refusal(own.hello(), theirs, {
+      ...{ called, peers: own.peers },
+      refuses: (hello) => own.handler.refuses(hello),
+    });
     if (reason !== undefined) this.#trace.reached('replicas that disagree did not talk');
     return reason !== undefined;
   }

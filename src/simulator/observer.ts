@@ -8,6 +8,7 @@ import { noteTooMuch } from './flooder.js';
 import type { History, ToldOthers } from './history.js';
 import { MEMBERS_GROUP } from './members.js';
 import type { SimulatedProcess } from './process.js';
+import { PlanWatch } from './plan-watch.js';
 import { QuorumWatch } from './quorum-watch.js';
 import { watchReads } from './read-watch.js';
 import { shardsSeen } from './recorder.js';
@@ -48,6 +49,8 @@ export class Observer {
   readonly #highest = new Map<ShardId, number>();
   readonly #rehearsals: CrashRehearsals;
   readonly conduct: Conduct;
+  /** Where an operator changes the replicas. */
+  readonly #plans: PlanWatch | undefined;
   /** In some worlds: it costs a decoding of each message. */
   readonly quorums: QuorumWatch | undefined;
 
@@ -60,8 +63,13 @@ export class Observer {
     this.#rehearsals = new CrashRehearsals(setup, time, trace, history);
     this.conduct = new Conduct(setup, time, history, stations);
     const { quorums, seed } = setup;
-    const ids = stations.map(({ id }) => id);
-    if (quorums !== undefined || stream(seed, 'quorum watch').chance(QUORUMS_WATCHED))
+    const ids = stations.slice(0, setup.replicas).map(({ id }) => id);
+    if (setup.changes === true) this.#plans = new PlanWatch(setup.shards, time, trace, history);
+    if (
+      quorums !== undefined ||
+      setup.changes === true ||
+      stream(seed, 'quorum watch').chance(QUORUMS_WATCHED)
+    )
       this.quorums = new QuorumWatch(quorumSystem(quorums ?? { kind: 'majority' }, ids), time, history);
   }
 
@@ -88,9 +96,12 @@ export class Observer {
       this.#stalled(station, process);
       noteTooMuch(process.replica!, this.#time, this.#history);
       if (all) this.conduct.look(station, process);
+      this.#plans?.applied(station, process.replica!);
+      if (all) this.#plans?.status(process.replica!.status());
       const { recorder } = this.#trace;
       if (recorder !== undefined) recorder.looked(process.id, shardsSeen(process.replica!.status().shards));
     });
+    if (this.#plans !== undefined) this.#each((_, { replica }) => this.#plans!.look(replica!));
   }
 
   /** What one replica has applied of a shard, and whom its machine shows as owners. */
@@ -151,6 +162,7 @@ export class Observer {
   /** A process dies. */
   died(station: Station, process: SimulatedProcess): void {
     station.reached = process.position() ?? station.reached;
+    if (process.replica !== undefined) this.#plans?.applied(station, process.replica);
     this.#told.set(process.id, withSent(this.#told.get(process.id), process));
     this.#owed(station);
   }
@@ -217,9 +229,21 @@ export class Observer {
     return level <= knows;
   }
 
+  /** A message leaves a replica where an operator changes them. */
+  sentIn({ id, incarnation }: Station, bytes: Uint8Array): void {
+    if (this.#plans === undefined || incarnation === undefined) return;
+    const what = this.quorums?.votesOutside(id, incarnation, bytes);
+    if (what !== undefined) this.#plans.witness('who-was-removed-does-not-vote', what);
+  }
+
   /** The world ends. `core`: those of which nothing is wrong any more. */
   ends(core: readonly ReplicaId[]): void {
     this.conduct.ends(core);
+    const members: Replica[] = [];
+    this.#each(({ id }, { replica }) => {
+      if (core.includes(id)) members.push(replica!);
+    });
+    this.#plans?.endsWith(members);
     this.#each(({ id, damaged }, { replica }) => {
       if (core.includes(id) && !damaged && replica!.status().standing !== 'voter')
         this.#history.unfit.push(id);
@@ -306,12 +330,13 @@ function withSent(
       const { configuration, ballot } = message;
       const through = message.kind === 'accepted' && !message.gap ? message.through : 0;
       const before = told.get(shard) ?? { configuration, ballot, through };
-      const isLater = configuration > before.configuration;
-      told.set(shard, {
-        configuration: Math.max(configuration, before.configuration),
-        ballot: isLater ? ballot : maxBallot(before.ballot, ballot),
-        through: Math.max(before.through, through),
-      });
+      const ballots =
+        configuration > before.configuration
+          ? { configuration, ballot }
+          : configuration < before.configuration
+            ? before
+            : { configuration, ballot: maxBallot(before.ballot, ballot) };
+      told.set(shard, { ...ballots, through: Math.max(before.through, through) });
     }
   }
   return told;

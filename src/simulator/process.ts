@@ -1,13 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Broker, createBroker } from '../broker/index.js';
-import {
-  countingSuspends,
-  type Log,
-  monotonicMs,
-  type ReplicaId,
-  replicaId,
-  wallMs,
-} from '../kernel/index.js';
+import { countingSuspends, type Log, monotonicMs, type ReplicaId, wallMs } from '../kernel/index.js';
 import { DEFAULT_GROUP_SETTINGS } from '../machine/index.js';
 import { type QuorumDescription, quorumProblem, quorumSystem } from '../paxos/index.js';
 import {
@@ -19,7 +12,7 @@ import {
   type Transport,
 } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
-import { KAFKA_PORT } from './kafka-carrier.js';
+import { KAFKA_PORT, PEER_PORT } from './kafka-carrier.js';
 import type { BrokerPort } from './kafka-client.js';
 import { KeptEvents } from './kept-events.js';
 import { seededUuid, type Setup } from './setup.js';
@@ -135,10 +128,9 @@ export class SimulatedProcess implements BrokerPort {
 
   /** Rejects when the replica refuses to start. */
   async start(): Promise<void> {
-    const { time, random, disk, setup } = this.#around;
+    const { time, random, disk, setup, named: ids } = this.#around;
     const { shards, compactionBytes, segmentBytes } = setup;
     const { electionTimeoutMs, heartbeatIntervalMs, leaseMs } = setup;
-    const ids = Array.from({ length: setup.replicas }, (_, index) => replicaId(index + 1));
     const effect = (what: string): void => {
       if (!this.mayAct(what)) throw new Dead(`before ${what}`);
       this.#around.beforeEffect(what);
@@ -169,7 +161,10 @@ export class SimulatedProcess implements BrokerPort {
       self: this.id,
       clusterId: 'simulated-cluster-0000',
       shards,
-      replicas: ids.map((peer) => ({ id: peer, kafka: { host: 'simulated', port: KAFKA_PORT + peer } })),
+      replicas: ids.map((peer) => ({
+        ...{ id: peer, peer: { host: 'simulated', port: PEER_PORT + peer } },
+        kafka: { host: 'simulated', port: KAFKA_PORT + peer },
+      })),
       quorums: quorumSystem(quorumsFor(ids, setup), ids),
       http: undefined,
       limits: setup.tight === true ? TIGHT_LIMITS : undefined,
@@ -234,9 +229,10 @@ export class SimulatedProcess implements BrokerPort {
   }
 
   #transport(): Transport {
-    const { network, listen, sends, hears } = this.#around;
+    const { network, listen, sends, hears, named } = this.#around;
     const transport = network.transport(
       this.id,
+      named,
       (what) => this.mayAct(what),
       (run, source) => this.inProcess(run, source),
     );

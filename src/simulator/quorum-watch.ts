@@ -1,5 +1,12 @@
 import type { ReplicaId, ShardId } from '../kernel/index.js';
-import { type Ballot, formatBallot, type Message, type QuorumSystem } from '../paxos/index.js';
+import {
+  type Ballot,
+  type Configuration,
+  formatBallot,
+  type Message,
+  type QuorumSystem,
+  quorumSystem,
+} from '../paxos/index.js';
 import { decodeFrame } from '../replica/index.js';
 import type { History } from './history.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -26,7 +33,12 @@ interface Term {
  * small, or of the wrong kind, shows at once, and not only when two of them do not meet.
  */
 export class QuorumWatch {
-  readonly #quorums: QuorumSystem;
+  readonly #founding: QuorumSystem;
+  /** Of the configurations that came later. */
+  readonly #later = new Map<
+    string,
+    { readonly quorums: QuorumSystem; readonly disks: ReadonlyMap<ReplicaId, string> }
+  >();
   readonly #time: VirtualTime;
   readonly #history: History;
   readonly #terms = new Map<string, Term>();
@@ -34,7 +46,7 @@ export class QuorumWatch {
   readonly #chosen = new Map<ShardId, number>();
 
   constructor(quorums: QuorumSystem, time: VirtualTime, history: History) {
-    this.#quorums = quorums;
+    this.#founding = quorums;
     this.#time = time;
     this.#history = history;
   }
@@ -48,6 +60,18 @@ export class QuorumWatch {
     return term;
   }
 
+  /** Undefined: of a seal that left no replica, which is chosen by its leader alone. */
+  #quorums(shard: ShardId, configuration: number): QuorumSystem | undefined {
+    return configuration === 1 ? this.#founding : this.#later.get(`${shard}/${configuration}`)?.quorums;
+  }
+
+  /** A seal leaves its leader: by a later one nothing is decided before. */
+  #sealed(shard: ShardId, { members, quorums, number }: Configuration): void {
+    const ids = members.map(({ id }) => id);
+    const disks = new Map(members.map(({ id, incarnation }) => [id, incarnation]));
+    this.#later.set(`${shard}/${number}`, { quorums: quorumSystem(quorums, ids), disks });
+  }
+
   /** A message leaves a replica. */
   sent(from: ReplicaId, bytes: Uint8Array): void {
     const frame = decodeFrame(bytes);
@@ -55,6 +79,8 @@ export class QuorumWatch {
     if (frame.kind === 'snapshotChunk') this.#known(frame.shard, frame.through);
     if (frame.kind === 'snapshotOffer') this.#known(frame.shard, frame.logBegins - 1);
     for (const { shard, message } of messagesOf(frame)) {
+      if (message.kind === 'accept')
+        for (const entry of message.entries) if (entry.kind === 'seal') this.#sealed(shard, entry.next);
       if (leadsWith(from, message)) this.#leads(shard, from, message);
       if ('chosenThrough' in message) this.#known(shard, message.chosenThrough);
     }
@@ -70,14 +96,14 @@ export class QuorumWatch {
     if (!term.leads) {
       term.leads = true;
       const promised = new Set([leader, ...term.promised]);
-      if (!this.#quorums.isPrepareQuorum(promised))
+      if (this.#quorums(shard, message.configuration)?.isPrepareQuorum(promised) === false)
         this.#history.quorums.push({ ...where, what: 'leads', with: [...promised] });
       return;
     }
     if (chosenThrough <= (this.#chosen.get(shard) ?? 0)) return;
     const accepted = [...term.accepted].filter(([, through]) => through >= chosenThrough);
     const ids = new Set([leader, ...accepted.map(([id]) => id)]);
-    if (!this.#quorums.isAcceptQuorum(ids))
+    if (this.#quorums(shard, message.configuration)?.isAcceptQuorum(ids) === false)
       this.#history.quorums.push({
         ...where,
         what: `takes slot ${chosenThrough} for chosen`,
@@ -101,12 +127,23 @@ export class QuorumWatch {
     }
   }
 
+  /** What says that a vote is given in a configuration that does not name who says it, with that disk. */
+  votesOutside(id: ReplicaId, incarnation: string | undefined, bytes: Uint8Array): string | undefined {
+    for (const { shard, message } of messagesOf(decodeFrame(bytes))) {
+      const votes = message.kind === 'promise' || ('votes' in message && message.votes);
+      const later = votes ? this.#later.get(`${shard}/${message.configuration}`) : undefined;
+      if (later !== undefined && later.disks.get(id) !== incarnation)
+        return `replica ${id} votes (${message.kind}) in configuration ${message.configuration} of shard ${shard}, which does not name its disk`;
+    }
+    return undefined;
+  }
+
   /** A leader holds a lease of `leaseMs` at the most. */
   leaseHolds(shard: ShardId, leader: ReplicaId, of: OfTerm, leaseMs: number): void {
     const at = this.#time.now;
     const recent = [...this.#term(shard, of).followed].filter(([, heardAt]) => heardAt >= at - leaseMs);
     const ids = new Set([leader, ...recent.map(([id]) => id)]);
-    if (!this.#quorums.isAcceptQuorum(ids))
+    if (this.#quorums(shard, of.configuration)?.isAcceptQuorum(ids) === false)
       this.#history.quorums.push({
         ...{ at, shard, leader, ballot: formatBallot(of.ballot) },
         ...{ what: 'holds a lease', with: [...ids] },

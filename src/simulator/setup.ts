@@ -27,6 +27,8 @@ export interface Setup {
   readonly strays?: boolean;
   /** An operator gives a disk that was put in the place of a lost one its vote. */
   readonly replaces?: boolean;
+  /** An operator adds and removes replicas, and chooses other quorums, again and again. */
+  readonly changes?: boolean;
   /** How often a leader looks for offsets past their retention. */
   readonly retentionSweepMs: number;
   /** A client fills a record space with this, so that a snapshot is many chunks. Bytes a record; 0: nobody does. */
@@ -50,6 +52,8 @@ export interface Setup {
 export interface Asked {
   /** The world whose speed is published: 3 replicas, 8 shards, 30 s, 200 operations. */
   readonly reference?: boolean | undefined;
+  /** An operator changes the replicas in every world. */
+  readonly changes?: boolean | undefined;
   /** The places of the faults that strike; all by default. */
   readonly only?: readonly number[] | undefined;
 }
@@ -102,20 +106,38 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
       : {
           ...{
             ...drawn,
-            ...drawVersions(seed),
+            ...(asked.changes === true ? {} : drawVersions(seed)),
             ...drawWorkers(seed),
             ...drawCrowd(seed),
-            ...drawQuorums(seed),
+            ...(asked.changes === true ? {} : drawQuorums(seed)),
           },
           strays: stream(seed, 'strays').chance(0.4),
           replaces: stream(seed, 'replaces').chance(0.5),
           tight: stream(seed, 'tight').chance(0.15),
+          ...drawChanges(seed, asked),
         };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),
     ...('olderLevel' in setup ? drawUpgrade(seed, setup) : []),
   ].sort((a, b) => a.atMs - b.atMs);
   return { ...setup, faults: planned.filter((_, place) => asked.only?.includes(place) !== false) };
+}
+
+/**
+ * In one world of nine an operator changes the replicas. Each change takes some seconds; and all that take part heal at last, so
+ * that the last one can end.
+ */
+function drawChanges(
+  seed: number,
+  asked: Asked,
+): Partial<Pick<Setup, 'changes' | 'replaces' | 'replicas' | 'faultsMs' | 'paceMs' | 'staysBad'>> {
+  const random = stream(seed, 'changes');
+  const isPlain = drawVersions(seed).olderLevel === undefined && drawQuorums(seed) === undefined;
+  if ((!isPlain || !random.chance(0.16)) && asked.changes !== true) return {};
+  return {
+    ...{ changes: true, replaces: true, replicas: random.chance(0.7) ? 3 : 5, staysBad: undefined },
+    ...{ faultsMs: 8_000 + random.below(10_000), paceMs: 120 },
+  };
 }
 
 /** In one world of fifty a group is large. */

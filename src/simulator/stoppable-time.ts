@@ -5,6 +5,8 @@ export class StoppableTime {
   readonly #time: VirtualTime;
   #stoppedUntil = 0;
   #dead = false;
+  /** What fell due while it was stopped, in this order. */
+  #kept: (() => void)[] = [];
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -25,8 +27,16 @@ export class StoppableTime {
   }
   inProcess(run: () => void): void {
     if (this.#dead) return;
-    const leftMs = this.#stoppedUntil - this.#time.now;
-    if (leftMs > 0) this.#time.after(leftMs, () => this.inProcess(run));
-    else run();
+    if (this.now >= this.#stoppedUntil && this.#kept.length === 0) return run();
+    this.#kept.push(run);
+    if (this.#kept.length === 1) this.#goOnLater();
+  }
+
+  /** A stop may be made longer meanwhile, by what was kept as well. */
+  #goOnLater(): void {
+    this.#time.after(this.#stoppedUntil - this.now, () => {
+      if (this.now < this.#stoppedUntil) return this.#goOnLater();
+      for (const run of this.#kept.splice(0)) this.inProcess(run);
+    });
   }
 }

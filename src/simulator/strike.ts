@@ -29,6 +29,8 @@ export interface Station {
   /** It never starts again. */
   isGone: boolean;
   process: SimulatedProcess | undefined;
+  /** Of its disk, when it was opened last. */
+  incarnation: string | undefined;
   /** How often it was started. */
   lives: number;
   /** Its disk has had trouble in this life. */
@@ -51,6 +53,8 @@ export interface FaultyWorld {
   readonly time: VirtualTime;
   readonly network: SimulatedNetwork;
   readonly stations: readonly Station[];
+  /** Those that run, or will again. */
+  readonly placed: readonly Station[];
   readonly electionTimeoutMs: number;
   /** The feature level of the version that all began with; undefined: the present one. */
   readonly olderLevel: number | undefined;
@@ -91,10 +95,10 @@ export class Strike {
     });
   }
   any(): Station {
-    return this.random.pick(this.world.stations);
+    return this.random.pick(this.world.placed);
   }
   others(station: Station): readonly Station[] {
-    return this.world.stations.filter((other) => other !== station);
+    return this.world.placed.filter((other) => other !== station);
   }
   note(what: string, station?: Station): void {
     const { trace, time } = this.world;

@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly network: SimulatedNetwork;
   readonly disk: SimulatedDisk;
   readonly setup: Setup;
+  /** Whom its settings name. */
+  readonly named: readonly ReplicaId[];
   /** Of the version that it runs. */
   readonly featureLevel: number;
   /** A message leaves it. */

@@ -1,6 +1,5 @@
-import { type Random, type ReplicaId, replicaId } from '../kernel/index.js';
+import { type Random, type ReplicaId } from '../kernel/index.js';
 import { FEATURE_LEVEL } from '../machine/index.js';
-import { isFullQuorum, quorumSystem } from '../paxos/index.js';
 import type { Replica } from '../replica/index.js';
 import {
   administrator,
@@ -10,7 +9,6 @@ import {
   passerBy,
   type PendingRequest,
 } from './clients.js';
-import { SimulatedDisk } from './disk.js';
 import { inTrouble } from './disk-trouble.js';
 import { flooder } from './flooder.js';
 import { FaultPlan } from './faults/index.js';
@@ -25,12 +23,15 @@ import { messagesOf } from './message-watch.js';
 import { operator } from './operator.js';
 import { SimulatedProcess } from './process.js';
 import { recordWriter } from './record-writers.js';
+import { membersIn, plannedIn, rosterChanger } from './roster-changer.js';
 import { SdkWorker } from './sdk-worker.js';
 import { kafkaCommitter } from './kafka-committers.js';
 import { FAULTS_FROM_MS, type Setup, type StaysBad, stream } from './setup.js';
+import { namedBy, newStations } from './stations.js';
 import type { Station } from './strike.js';
+import { timeIsSure } from './sure-time.js';
 import { Trace } from './trace.js';
-import { LEVEL_OF_READS_ANYWHERE, LEVEL_OF_RETENTION, TOO_NEW } from './versions.js';
+import { LEVEL_OF_READS_ANYWHERE, TOO_NEW } from './versions.js';
 import { VirtualTime } from './virtual-time.js';
 
 const SAMPLE_EVERY_MS = 100;
@@ -77,27 +78,7 @@ export class World {
     const { seed } = setup;
     this.#random = stream(seed, 'lives');
     this.network = new SimulatedNetwork(this.time, stream(seed, 'network'), this.trace);
-    const clocks = stream(seed, 'clocks');
-    this.stations = Array.from({ length: setup.replicas }, (_, index) => ({
-      id: replicaId(index + 1),
-      disk: new SimulatedDisk(stream(seed, `disk ${index}`)),
-      drift: 1 + (clocks.next() - 0.5) * 0.04,
-      wallOffset: 0,
-      odd: {},
-      wallJumped: false,
-      level: setup.olderLevel ?? FEATURE_LEVEL,
-      runs: setup.olderLevel ?? FEATURE_LEVEL,
-      tooOld: false,
-      isGone: false,
-      process: undefined,
-      lives: 0,
-      troubled: false,
-      damaged: false,
-      forgot: false,
-      reached: undefined,
-      portTaken: 0,
-      copy: undefined,
-    }));
+    this.stations = newStations(setup);
     this.#observer = new Observer(setup, this.time, this.trace, this.history, this.stations);
   }
 
@@ -112,7 +93,8 @@ export class World {
     const running = (): Replica[] | undefined => (this.#healed ? undefined : this.#running());
     const { time, trace } = this;
     const random = stream(this.#setup.seed, 'operator');
-    if (this.#setup.replaces === true) operator({ time, trace, random, running });
+    if (this.#setup.changes === true) rosterChanger(this, random, running);
+    else if (this.#setup.replaces === true) operator({ time, trace, random, running });
     this.#lookAgain();
     await this.time.runThrough(FAULTS_FROM_MS, violated);
     const { seed, faultsMs } = this.#setup;
@@ -123,7 +105,7 @@ export class World {
     const badOne = this.#badOne(faults.victim);
     this.#heal(badOne);
     const core = (this.#core = coreOf(
-      this.stations.map(({ id }) => id),
+      this.placed.map(({ id }) => id),
       this.#setup.staysBad,
       badOne.id,
     ));
@@ -135,10 +117,10 @@ export class World {
         members: this.#members,
         workers: this.#workers,
       },
-      ...{ pending: this.#pending, violated, timeIsSure: this.#timeIsSure(badOne) },
-      core: () => this.#running().filter(({ self }) => core.includes(self)),
+      ...{ pending: this.#pending, violated, timeIsSure: timeIsSure(this.#setup, this.stations, badOne) },
+      core: () => this.#running().filter(({ self }) => this.#isSound(self)),
     }).watch();
-    this.#observer.ends(core);
+    this.#observer.ends(core.filter((id) => this.#isSound(id)));
     this.#check();
     for (const { process } of this.stations) process?.die();
     return {
@@ -163,12 +145,10 @@ export class World {
         this.#processes()
           .find((process) => process.replica === replica)
           ?.inProcess(run, name),
-      anyReplica: () => this.#running().filter(({ self }) => this.#core?.includes(self) !== false),
+      anyReplica: () => this.#running().filter(({ self }) => this.#isSound(self)),
       brokers: () => this.#processes().filter(({ accept }) => accept !== undefined),
       anyBroker: () =>
-        this.#processes().filter(
-          ({ accept, id }) => accept !== undefined && this.#core?.includes(id) !== false,
-        ),
+        this.#processes().filter(({ accept, id }) => accept !== undefined && this.#isSound(id)),
       healed: () => this.#healed,
       readsAnywhere: (this.olderLevel ?? FEATURE_LEVEL) >= LEVEL_OF_READS_ANYWHERE,
       pending: this.#pending,
@@ -197,7 +177,8 @@ export class World {
 
   /** The first one stays here, too. */
   #startWorkers(around: (name: string) => ClientSurroundings, store: FencedStore): void {
-    const { seed, workers = 0, replicas, faultsMs, cooperative = false } = this.#setup;
+    const { seed, workers = 0, faultsMs, cooperative = false } = this.#setup;
+    const replicas = this.stations.length;
     const lives = stream(seed, 'lives of workers');
     for (let index = 0; index < workers; index++) {
       const goneAt = index > 0 && lives.chance(0.2) ? FAULTS_FROM_MS + lives.below(faultsMs) : Infinity;
@@ -219,6 +200,18 @@ export class World {
     return this.#processes().flatMap(({ replica }) => replica ?? []);
   }
 
+  get placed(): readonly Station[] {
+    return this.stations.filter(({ isGone }) => !isGone);
+  }
+  /** Of the cluster, and nothing is wrong with it; anybody, while things go wrong. */
+  #isSound(id: ReplicaId): boolean {
+    if (this.#core === undefined) return true;
+    return (
+      this.#core.includes(id) &&
+      (this.#setup.changes !== true || membersIn(this.#running(), this.#setup.replicas).has(id))
+    );
+  }
+
   // ---- lives ----
 
   start(station: Station): void {
@@ -226,6 +219,7 @@ export class World {
     const { id, disk, drift, level } = station;
     const { time, trace, network } = this;
     station.troubled = false;
+    station.incarnation = undefined;
     station.lives++;
     station.runs = level;
     this.#observer.begins(station);
@@ -233,6 +227,7 @@ export class World {
     trace.recorder?.began(id);
     const process = new SimulatedProcess(id, {
       ...{ time, trace, network, disk, drift, setup: { ...this.#setup, ...station.odd } },
+      named: namedBy(station, this.#setup),
       featureLevel: level,
       ...messagesOf(this.#observer, station, level),
       random: stream(this.#setup.seed, `life ${station.lives} of ${id}`),
@@ -247,7 +242,10 @@ export class World {
     });
     station.process = process;
     process.start().then(
-      () => process.replica?.onNews((shard) => this.#observer.applied(process, shard)),
+      () => {
+        process.replica?.onNews((shard) => this.#observer.applied(process, shard));
+        station.incarnation = process.replica?.replicas().up.get(id);
+      },
       (error: unknown) => {
         if (process.alive) this.#ended(station, process, `it does not start: ${String(error)}`);
       },
@@ -331,7 +329,11 @@ export class World {
       process?.stopUntil(0);
     }
     if (staysBad !== undefined) this.#keepBad(badOne, staysBad);
-    for (const station of this.stations) this.start(station);
+    const planned = plannedIn(this.#running());
+    for (const station of this.stations) {
+      station.isGone &&= !planned.has(station.id);
+      this.start(station);
+    }
   }
 
   #settingsCorrected(station: Station): void {
@@ -364,21 +366,6 @@ export class World {
       for (const { id } of this.stations) if (id !== station.id) this.network.reset(station.id, id);
       this.#flap(station);
     });
-  }
-
-  /** Whether what is past its retention must go: of those that hear each other a quorum has always had the right time. */
-  #timeIsSure(badOne: Station): boolean {
-    const { staysBad, quorums = { kind: 'majority' } } = this.#setup;
-    // One with a damaged snapshot does not start any more.
-    const isAway = staysBad === 'dead' || staysBad === 'apart' || badOne.damaged;
-    // Not all are linked at one moment any more: nobody knows what all of them run.
-    if (staysBad === 'oneLink' && this.olderLevel !== undefined) return false;
-    // Who is away may have been of an older version when it was met last.
-    if (this.stations.some(({ level }) => level < LEVEL_OF_RETENTION)) return false;
-    if (isAway && this.olderLevel !== undefined) return false;
-    const right = this.stations.filter((station) => !station.wallJumped && !(isAway && station === badOne));
-    const ids = this.stations.map(({ id }) => id);
-    return isFullQuorum(quorumSystem(quorums, ids), new Set(right.map(({ id }) => id)));
   }
 
   // ---- checks ----

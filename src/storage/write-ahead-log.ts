@@ -42,6 +42,9 @@ export interface Segment {
 
 export const segmentName = (number: number): string => `log-${String(number).padStart(10, '0')}.wal`;
 
+/** So much is written though nobody waits for it: who has no vote may never ask for a sync. Bytes. */
+const UNASKED_BYTES = 64 * 1024;
+
 /**
  * The writing half: groups of records, one durable write each. All that arrives while a write runs goes into the
  * next group. Only the creation of a segment blocks the event loop.
@@ -124,7 +127,7 @@ export class WriteAheadLog {
   append(records: readonly LogRecord[], sync: boolean, done: (() => void) | undefined): void {
     if (this.#dead) return;
     for (const record of records) this.#put(record);
-    if (!sync) return;
+    if (!sync && this.#groupBytes < UNASKED_BYTES) return;
     if (done !== undefined) this.#waiting.push(done);
     this.#want();
   }

@@ -41,7 +41,7 @@ export const BEHIND_FAULTS = {
   leaderStopsMidway: (strike) => {
     const { world, random } = strike;
     const shard = shardId(random.below(world.shards));
-    const leader = world.stations.find(({ process }) => process?.replica?.serves(shard) === true);
+    const leader = world.placed.find(({ process }) => process?.replica?.serves(shard) === true);
     if (leader === undefined) return;
     strike.note('a leader stopped midway', leader);
     const ms = random.pick([2 * world.electionTimeoutMs, 4 * world.electionTimeoutMs, 7_000]);

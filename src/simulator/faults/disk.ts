@@ -60,7 +60,7 @@ export const DISK_FAULTS = {
 
 /** The one disk that may be damaged is about to be, once: its process dies of it. False when it may not be now. */
 function takeForDamage({ victim, world }: Strike, backAfterMs?: number): boolean {
-  const formed = world.stations.every(({ process }) => process?.replica?.status().standing === 'voter');
+  const formed = world.placed.every(({ process }) => process?.replica?.status().standing === 'voter');
   if (victim.damaged || !formed) return false;
   world.kill(victim, true, backAfterMs);
   victim.damaged = true;

@@ -24,7 +24,7 @@ export class FaultPlan {
   readonly victim: Station;
 
   constructor(world: FaultyWorld, faults: readonly PlannedFault[], random: Random) {
-    const victim: Station = random.pick(world.stations);
+    const victim: Station = random.pick(world.placed);
     this.victim = victim;
     for (const { atMs, kind, seed } of faults) {
       const strike = new Strike(world, seededRandom(seed), victim, () => this.#stopped);

@@ -29,7 +29,7 @@ export function majorityMoves(strike: Strike): void {
         [...lagging, crashed].filter((each) => each !== station),
       );
     strike.after(world.electionTimeoutMs * (2 + 3 * random.next()), () => {
-      for (const station of world.stations) mendBothWays(strike, station, strike.others(station));
+      for (const station of world.placed) mendBothWays(strike, station, strike.others(station));
     });
   });
 }

@@ -47,7 +47,7 @@ export const PROCESS_FAULTS = {
   crashAll: (strike) => {
     if (strike.random.chance(0.8)) return;
     strike.note('the power of all failed');
-    for (const station of strike.world.stations) strike.world.kill(station, true);
+    for (const station of strike.world.placed) strike.world.kill(station, true);
   },
   stopProcess: (strike) => {
     const station = strike.any();
@@ -65,7 +65,7 @@ export const PROCESS_FAULTS = {
   stopLeader: (strike) => {
     const { world, random } = strike;
     const shard = shardId(random.below(world.shards));
-    const leader = world.stations.find(
+    const leader = world.placed.find(
       ({ process }) => process?.replica?.serves(shard) === true && random.chance(0.8),
     );
     if (leader === undefined) return;
@@ -75,7 +75,7 @@ export const PROCESS_FAULTS = {
   /** Somebody closes the lid, mostly of the one that leads. */
   suspend: (strike) => {
     const { world, random } = strike;
-    const leader = world.stations.find(({ process }) => process?.replica?.serves(shardId(0)) === true);
+    const leader = world.placed.find(({ process }) => process?.replica?.serves(shardId(0)) === true);
     const station = random.chance(0.6) && leader !== undefined ? leader : strike.any();
     strike.note('a machine was suspended', station);
     station.process?.suspend(1_000 + random.below(3_000));

@@ -35,6 +35,10 @@ import { appliedOnlyGrows } from './applied-only-grows.js';
 import { whoHearsNobodyLeadsNothing } from './who-hears-nobody-leads-nothing.js';
 import { whatWaitsIsLimited } from './what-waits-is-limited.js';
 import { disksAreRemembered } from './disks-are-remembered.js';
+import { configurationsAgree } from './configurations-agree.js';
+import { readyMeansCaughtUp } from './ready-means-caught-up.js';
+import { shardsFollowThePlan } from './shards-follow-the-plan.js';
+import { whoWasRemovedDoesNotVote } from './who-was-removed-does-not-vote.js';
 import { zombiesAreRefused } from './zombies-are-refused.js';
 
 /** Each says what breaks it, or nothing. The first that is broken is reported. */
@@ -73,6 +77,10 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'who-hears-nobody-leads-nothing': whoHearsNobodyLeadsNothing,
   'disks-are-remembered': disksAreRemembered,
   'what-waits-is-limited': whatWaitsIsLimited,
+  'configurations-agree': configurationsAgree,
+  'ready-means-caught-up': readyMeansCaughtUp,
+  'shards-follow-the-plan': shardsFollowThePlan,
+  'who-was-removed-does-not-vote': whoWasRemovedDoesNotVote,
   'zombies-are-refused': zombiesAreRefused,
   'no-replica-ends-without-a-cause': noReplicaEndsWithoutACause,
   'a-healed-cluster-serves': aHealedClusterServes,

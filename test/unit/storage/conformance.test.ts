@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { shardId, slot } from '../../../src/kernel/index.js';
 import type { LogRecord, OpenedStorage, Storage } from '../../../src/replica/index.js';
+import { eventually } from '../../harness/waiting.js';
 import { blankDisk, openFileStorage, openMemoryStorage } from '../../../src/storage/index.js';
 
 interface Subject {
@@ -51,6 +52,23 @@ it('a file storage says how long its durable writes take', async () => {
     await append(storage, [record(2)]);
     await append(storage, [record(3)]);
     expect(storage.writeSeconds!()).toMatchObject({ count: 3, sum: 0.75 });
+    await storage.close();
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+it('a file storage writes what nobody waits for, too, before it is much', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'quorate-storage-'));
+  try {
+    const { storage } = await openFileStorage({ directory });
+    const payload = Buffer.alloc(1_000, 'x');
+    for (let i = 0; i < 1_000; i++) {
+      storage.append([{ shard: shardId(0), type: 1, payload }], false);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await eventually('most of it is on disk', 30_000, () => storage.position() > 800);
+    expect(storage.logBytes()).toBeGreaterThan(800_000);
     await storage.close();
   } finally {
     rmSync(directory, { recursive: true, force: true });
