@@ -22,6 +22,8 @@ export interface ConnectionHost {
   readonly settings: BrokerSettings;
   readonly counters: Counters;
   readonly leaseHolds: (shard: ShardId) => boolean;
+  /** Asks the others whether this replica leads the shard. */
+  readonly confirmsLead: (shard: ShardId, done: (leads: boolean) => void) => void;
   /** Hands a request to its handler. Throws WireError when its bytes are not what its version says. */
   dispatch(exchange: Exchange, frame: Buffer, bodyOffset: number): void;
   /** A request of a key or version that is not spoken here. True when it was answered (Kafka: ApiVersions only). */
@@ -42,6 +44,8 @@ const LONG_ANSWERS: ReadonlySet<number> = new Set([3, 9, 15, 16]);
 /** Reading a request that is larger is told apart when it holds the loop. */
 const LARGE_REQUEST_BYTES = 64 * 1024;
 const JOIN_GROUP = 11;
+/** JoinGroup, LeaveGroup, SyncGroup: all members of a group send them at once. */
+const OF_REBALANCE: ReadonlySet<number> = new Set([JOIN_GROUP, 13, 14]);
 /** JoinGroup, Heartbeat, SyncGroup, ConsumerGroupHeartbeat: a member asks its coordinator. */
 const OF_MEMBERS: ReadonlySet<number> = new Set([JOIN_GROUP, 12, 14, 68]);
 /** With so much unread by the client nothing more is read from it. Bytes. */
@@ -175,21 +179,21 @@ export class Connection implements ExchangeOwner, Worker {
   #pump(): void {
     const { turns } = this.#host;
     let started = 0;
+    let waitsForTurn = false;
     while (
       !this.#closed &&
       !this.#held &&
       started < this.#waiting.length &&
       this.#hasRoomFor(this.#waiting[started]!)
     ) {
-      if (!turns.hasTime()) {
-        turns.later(this);
-        break;
-      }
+      waitsForTurn = !turns.allow(started);
+      if (waitsForTurn) break;
       this.#behind = this.#waiting.length - started - 1;
       if (this.#start(this.#waiting[started]!)) started++;
     }
     if (this.#closed) return;
     this.#waiting = started === this.#waiting.length ? [] : this.#waiting.slice(started);
+    if (waitsForTurn) turns.later(this);
     if (this.#held) return;
     const full = this.#waiting.length > 0 || this.unread > UNREAD_PAUSE_BYTES;
     if (full && !this.#paused) {
@@ -210,6 +214,10 @@ export class Connection implements ExchangeOwner, Worker {
       !LONG_ANSWERS.has(this.#head.api.key) &&
       !LONG_ANSWERS.has(frame.length < 2 ? -1 : frame.readInt16BE(0))
     );
+  }
+  get joins(): boolean {
+    const [frame] = this.#waiting;
+    return frame !== undefined && frame.length >= 2 && OF_REBALANCE.has(frame.readInt16BE(0));
   }
   resume(): void {
     if (!this.#closed) this.#pump();
@@ -315,13 +323,18 @@ export class Connection implements ExchangeOwner, Worker {
   /** Writes every answer whose turn has come, in one write. */
   flush(): void {
     if (this.#closed || this.#held || this.#head?.ready !== true) return;
-    const { counters, writer: shared } = this.#host;
+    const { counters, writer: shared, leaseHolds, confirmsLead } = this.#host;
     const writer = shared.writer;
     writer.reset();
     let head: Exchange | null = this.#head;
     try {
       for (; head?.ready === true; head = head.next) {
-        if (this.#write(head, writer)) counters.leaseLost++;
+        if (head.outlivedLease(leaseHolds)) {
+          counters.leaseLost++;
+          head.confirm(confirmsLead);
+          break;
+        }
+        this.#write(head, writer);
         if (head.errorSaid !== 0) counters.errorAnswer(head.api.key, head.errorSaid);
         head.trace?.answered(head.errorSaid);
         if (OF_MEMBERS.has(head.api.key)) this.#answeredMember(head);
@@ -340,13 +353,12 @@ export class Connection implements ExchangeOwner, Worker {
   }
 
   /** True when the lease was lost and a refusal went in its place. */
-  #write(exchange: Exchange, writer: WireWriter): boolean {
-    return LONG_ANSWERS.has(exchange.api.key)
-      ? this.#writeList(exchange, writer)
-      : exchange.write(writer, this.#host.leaseHolds);
+  #write(exchange: Exchange, writer: WireWriter): void {
+    if (LONG_ANSWERS.has(exchange.api.key)) this.#writeList(exchange, writer);
+    else exchange.write(writer);
   }
-  #writeList(exchange: Exchange, writer: WireWriter): boolean {
-    return this.#host.turns.work('lists', () => exchange.write(writer, this.#host.leaseHolds));
+  #writeList(exchange: Exchange, writer: WireWriter): void {
+    this.#host.turns.work('lists', () => exchange.write(writer));
   }
 
   #send(writer: WireWriter, shared: SharedWriter): void {

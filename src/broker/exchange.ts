@@ -90,7 +90,10 @@ export class Exchange<N extends ApiName = ApiName> {
     this.#parked = null;
     this.owner.answered();
   }
-  /** An answer read from applied state: `refused` takes its place if the lease of a shard is gone when it leaves. */
+  /**
+   * An answer read from applied state. If the lease of a shard is gone when it is to leave, a round to the others comes first, and
+   * `refused` takes its place where this replica leads no more.
+   */
   answerUnderLease(leased: Leased, reply: ReplyOf<N>, refused: () => ReplyOf<N>): void {
     this.#leased = leased;
     this.#refused = refused;
@@ -122,19 +125,32 @@ export class Exchange<N extends ApiName = ApiName> {
     this.#whenAbandoned = null;
   }
 
-  /** Appends the answer's frame. True when the lease was lost and a refusal went in its place. */
-  write(writer: WireWriter, leaseHolds: (shard: ShardId) => boolean): boolean {
+  /** Whether the lease that its answer was read under is gone. */
+  outlivedLease(leaseHolds: (shard: ShardId) => boolean): boolean {
+    return this.#leased !== null && !holds(this.#leased, leaseHolds);
+  }
+  /**
+   * Such an answer leaves when a read of each shard has shown that this replica leads there: then it led when the answer was read.
+   * Where it does not, the refusal takes its place.
+   */
+  confirm(read: (shard: ShardId, done: (confirmed: boolean) => void) => void): void {
+    const [reply, leased, refused] = [this.#reply as ReplyOf<N>, this.#leased!, this.#refused!];
+    this.#reply = undefined;
+    this.#leased = null;
+    const shards = typeof leased === 'number' ? [leased] : leased;
+    let open = shards.length;
+    let leads = true;
+    for (const shard of shards)
+      read(shard, (confirmed) => {
+        leads &&= confirmed;
+        if (--open === 0) this.answer(leads ? reply : refused());
+      });
+  }
+  /** Appends the answer's frame. */
+  write(writer: WireWriter): void {
     const reply = this.#reply!;
-    if (Buffer.isBuffer(reply)) {
-      writer.raw(reply);
-      return false;
-    }
-    if (this.#leased === null || holds(this.#leased, leaseHolds)) {
-      this.encode(writer, reply);
-      return false;
-    }
-    this.encode(writer, this.#refused!());
-    return true;
+    if (Buffer.isBuffer(reply)) writer.raw(reply);
+    else this.encode(writer, reply);
   }
   get saidElsewhere(): boolean {
     return this.errorSaid === NOT_COORDINATOR;

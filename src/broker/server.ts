@@ -280,6 +280,8 @@ class TcpBroker implements Broker, ConnectionHost {
     return true;
   }
   readonly leaseHolds = (shard: ShardId): boolean => this.#options.coordinator.leaseHolds(shard);
+  readonly confirmsLead = (shard: ShardId, done: (leads: boolean) => void): void =>
+    this.#options.coordinator.read(shard, ({ kind }) => done(kind === 'ok'));
 
   closed(connection: Connection, cause: CloseCause, detail: string): void {
     this.#connections.delete(connection);

@@ -3,21 +3,54 @@ import type { Clock } from '../replica/index.js';
 
 /** So long a turn of the loop starts requests, and so long it writes answers. Milliseconds. */
 const TURN_MS = 8;
+/** So many requests a connection starts, before it is another one's turn. */
+const SHARE = 4;
 
 /** A connection, as far as its work is shared out over turns. */
 export interface Worker {
   /** Among those that are to be flushed; kept by `Turns`. */
   touched: boolean;
+  /** Its next request is one of a rebalance: of those thousands may come at once. */
+  readonly joins: boolean;
   /** Starts requests that have come, as long as there is time. */
   resume(): void;
   /** Writes the answers whose turn has come. */
   flush(): void;
 }
 
+/** Who waits, first come first served. */
+class Line {
+  readonly #waiting = new Set<Worker>();
+  /** Goes on where it was: a new one would pass by all places that those before it have left. */
+  #places = this.#waiting.values();
+
+  get length(): number {
+    return this.#waiting.size;
+  }
+  add(worker: Worker): void {
+    this.#waiting.add(worker);
+  }
+  delete(worker: Worker): void {
+    this.#waiting.delete(worker);
+  }
+  take(): Worker | undefined {
+    if (this.#waiting.size === 0) return undefined;
+    let { value } = this.#places.next();
+    // It ended when the line was empty.
+    if (value === undefined) {
+      this.#places = this.#waiting.values();
+      ({ value } = this.#places.next());
+    }
+    this.#waiting.delete(value!);
+    return value;
+  }
+}
+
 /**
- * Shares the work for clients out over turns of the loop. What does not fit into a turn waits for the next one, first come
- * first served, and the loop looks at timers and at the other replicas in between: however many clients speak at once, a
- * heartbeat between replicas is not late because of them.
+ * Shares the work for clients out over turns of the loop. What does not fit into a turn waits for the next one, and the loop looks
+ * at timers and at the other replicas in between: however many clients speak at once, a heartbeat between replicas is not late
+ * because of them. Connections wait in two lines, which are served in turn: those that join or sync next, and all others, so that
+ * no heartbeat and no commit waits until a large group is formed.
  */
 export class Turns {
   readonly #clock: Pick<Clock, 'monotonic' | 'endOfTurn'>;
@@ -25,7 +58,10 @@ export class Turns {
   #until: number | undefined;
   #open = false;
   #touched: Worker[] = [];
-  readonly #starved = new Set<Worker>();
+  /** The line whose turn it is comes first. */
+  #lines: readonly [Line, Line];
+  readonly #joining = new Line();
+  readonly #others = new Line();
 
   /** `work`: told what runs on the loop. */
   constructor(
@@ -33,10 +69,14 @@ export class Turns {
     readonly work: Work = unwatched,
   ) {
     this.#clock = clock;
+    this.#lines = [this.#others, this.#joining];
   }
 
-  /** Whether this turn has time for one more request. */
-  hasTime(): boolean {
+  /** Whether a connection that has just started so many requests may start one more. Otherwise it is to say `later`. */
+  allow(started: number): boolean {
+    return this.#hasTime() && (started < SHARE || this.starved === 0);
+  }
+  #hasTime(): boolean {
     const now = this.#clock.monotonic();
     if (this.#until === undefined) {
       this.#until = now + TURN_MS;
@@ -46,7 +86,7 @@ export class Turns {
   }
   /** To be resumed in a turn that has time. */
   later(worker: Worker): void {
-    this.#starved.add(worker);
+    (worker.joins ? this.#joining : this.#others).add(worker);
     this.#openTurn();
   }
   /** To be flushed at the end of this turn: one write for all answers that the turn gathered. */
@@ -58,10 +98,16 @@ export class Turns {
   }
   /** How many wait for a turn that has time. */
   get starved(): number {
-    return this.#starved.size;
+    return this.#joining.length + this.#others.length;
   }
   forget(worker: Worker): void {
-    this.#starved.delete(worker);
+    this.#joining.delete(worker);
+    this.#others.delete(worker);
+  }
+  #takeNext(): Worker | undefined {
+    const [first, second] = this.#lines;
+    this.#lines = [second, first];
+    return first.take() ?? second.take();
   }
 
   #openTurn(): void {
@@ -84,11 +130,7 @@ export class Turns {
       this.#touched = [...touched.slice(flushed), ...this.#touched];
       this.#openTurn();
     }
-    for (const worker of this.#starved) {
-      if (!this.hasTime()) break;
-      this.#starved.delete(worker);
-      worker.resume();
-    }
-    if (this.#starved.size > 0) this.#openTurn();
+    while (this.starved > 0 && this.#hasTime()) this.#takeNext()?.resume();
+    if (this.starved > 0) this.#openTurn();
   }
 }

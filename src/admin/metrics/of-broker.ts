@@ -34,7 +34,7 @@ export const OF_BROKER: readonly Metric[] = [
     name: 'quorate_lease_lost_answers_total',
     kind: 'counter',
     labels: [],
-    help: 'Answers that became NOT_COORDINATOR because the lease had run out when they were to leave.',
+    help: 'Answers that waited for a round to the other replicas, because the lease had run out when they were to leave.',
     read: one('leaseLost'),
   },
   {

@@ -10,13 +10,14 @@ function loop() {
     monotonic: () => monotonicMs(now),
     endOfTurn: (callback) => ends.push(callback),
   });
-  const worker = (requests: number) => ({
+  const worker = (requests: number, joins = false) => ({
     touched: false,
+    joins,
     started: 0,
     flushed: 0,
     resume(): void {
-      while (this.started < requests) {
-        if (!turns.hasTime()) return turns.later(this);
+      for (let started = 0; this.started < requests; started++) {
+        if (!turns.allow(started)) return turns.later(this);
         this.started++;
         now++;
       }
@@ -59,7 +60,42 @@ describe('turns', () => {
       expect(workers.slice(workers.indexOf(first)).every((each) => each.started === 0)).toBe(true);
     }
     expect(workers.every((each) => each.started === 3)).toBe(true);
-    expect(turns.hasTime()).toBe(true);
+    expect(turns.allow(0)).toBe(true);
+  });
+
+  it('a connection with many requests takes its turns among the others, and uses all of a turn when it is alone', () => {
+    const { worker, turn } = loop();
+    const alone = worker(2 * TURN_MS);
+    alone.resume();
+    expect(alone.started).toBe(TURN_MS);
+    turn();
+    expect(alone.started).toBe(2 * TURN_MS);
+
+    const many = Array.from({ length: 100 }, () => worker(50));
+    for (const each of many) each.resume();
+    const late = worker(1);
+    late.resume();
+    while (late.started === 0) turn();
+    // As many as it had begun before the late one came, and a share or two.
+    expect(Math.max(...many.map(({ started }) => started))).toBeLessThanOrEqual(2 * TURN_MS);
+    while (many.some(({ started }) => started < 50)) turn();
+  });
+
+  it('a heartbeat does not wait for the thousands that join, and they do not wait for ever', () => {
+    const { worker, turn } = loop();
+    const joining = Array.from({ length: 5_000 }, () => worker(1, true));
+    for (const each of joining) each.resume();
+    const beating = worker(1);
+    beating.resume();
+    turn();
+    expect(beating.started).toBe(1);
+
+    const flood = Array.from({ length: 50 }, () => worker(1_000));
+    for (const each of flood) each.resume();
+    const joined = () => joining.filter(({ started }) => started > 0).length;
+    const before = joined();
+    for (let i = 0; i < 100; i++) turn();
+    expect(joined() - before).toBeGreaterThan(50);
   });
 
   it('answers are written over as many turns as they need', () => {
