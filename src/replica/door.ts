@@ -64,7 +64,7 @@ export abstract class ReplicaDoor implements Coordinator {
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
-    this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.clusterId = options.clusterId;
     this.self = options.self;
     this.shards = options.shards;

@@ -9,10 +9,8 @@ import {
 import { type Command, decodeCommand, encodeCommand, type Reply, type ReplyTo } from '../machine/index.js';
 import type { ForwardableCommand, Outcome } from './coordinator.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
-import { DEFAULT_LIMITS } from './limits.js';
+import { DEFAULT_LIMITS, type Limits } from './limits.js';
 
-/** How long a forwarded command may wait for a leader, and then for its answer. Milliseconds. */
-const FORWARD_TIMEOUT_MS = 5_000;
 /** Requests of one process are numbered within this; the number of the process is in the bits above it. */
 const REQUESTS_PER_RUN = 2 ** 20;
 
@@ -42,18 +40,13 @@ export class Forwarding {
   readonly #waiting = new Map<number, Waiting>();
   readonly #firstRequest: number;
   readonly #featureLevel: number | undefined;
-  readonly #most: number;
+  readonly #limits: Limits;
   #requests = 0;
 
   /** `run`: a random number of this process, below 2^32. An answer to an earlier process of this replica is no answer to us. */
-  constructor(
-    port: ForwardingPort,
-    run: number,
-    featureLevel?: number,
-    most: number = DEFAULT_LIMITS.forwarded,
-  ) {
+  constructor(port: ForwardingPort, run: number, featureLevel?: number, limits: Limits = DEFAULT_LIMITS) {
     this.#port = port;
-    this.#most = most;
+    this.#limits = limits;
     this.#featureLevel = featureLevel;
     this.#firstRequest = run * REQUESTS_PER_RUN;
   }
@@ -68,10 +61,10 @@ export class Forwarding {
     command: C,
     done: (outcome: Outcome<ReplyTo<C>>) => void,
   ): void {
-    if (this.#waiting.size >= this.#most) return done({ kind: 'overloaded' });
+    if (this.#waiting.size >= this.#limits.forwarded) return done({ kind: 'overloaded' });
     const payload = encodeCommand({ at: wallMs(0), command });
     const request = this.#firstRequest + (this.#requests++ % REQUESTS_PER_RUN);
-    const deadline = monotonicMs(this.#port.now() + FORWARD_TIMEOUT_MS);
+    const deadline = monotonicMs(this.#port.now() + this.#limits.forwardedMs);
     // The machine answers a command with the reply of its kind (Machine.apply), which the map's type cannot say.
     const settle = done as (outcome: Outcome<Reply>) => void;
     const waiting: Waiting = { shard, command, payload, deadline, done: settle, sentTo: undefined };

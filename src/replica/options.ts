@@ -44,7 +44,7 @@ export interface ReplicaOptions {
   /** Offsets and groups past their retention are looked for this often. Milliseconds. */
   readonly retentionSweepMs: number;
   /** DEFAULT_LIMITS where it is left out. */
-  readonly limits?: Limits | undefined;
+  readonly limits?: Partial<Limits> | undefined;
   /** The log may grow by this much before snapshots are taken and its older part dropped. Bytes. */
   readonly compactionBytes: number;
   readonly storage: OpenedStorage;

@@ -109,7 +109,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       send: (to, frame) => this.peers.isUp(to) && options.transport.send(to, frame, 'normal'),
     };
     const run = options.entropy.seed();
-    this.forwarding = new Forwarding(port, run, options.featureLevel, this.limits.forwarded);
+    this.forwarding = new Forwarding(port, run, options.featureLevel, this.limits);
     this.remoteReads = new RemoteReads(port, run, this.limits.readsElsewhere);
     this.#notices = new NoticePump(this);
     this.#retention = new RetentionSweep(this, this.#clock, this.#work, this.measuring);

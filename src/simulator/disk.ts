@@ -87,6 +87,13 @@ export class SimulatedDisk {
     return { image, lost };
   }
 
+  /** The names of all files and directories. */
+  get names(): Iterable<string> {
+    return this.#names.keys();
+  }
+  get durableNames(): Iterable<string> {
+    return this.#durableNames.keys();
+  }
   get blank(): boolean {
     return this.#names.size === 0;
   }

@@ -214,6 +214,7 @@ export type Witness =
   | 'one-clock-moves-no-time'
   | 'who-hears-nobody-leads-nothing'
   | 'disks-are-remembered'
+  | 'the-newest-snapshot-counts'
   | 'what-waits-is-limited'
   | 'configurations-agree'
   | 'ready-means-caught-up'
@@ -239,6 +240,8 @@ export interface History {
   readonly witnessed: Map<Witness, string>;
   /** Commits that a replica refused as not done: the group, and the offset. */
   readonly refused: Set<string>;
+  /** Commits of committers that some replica has applied, named like those. */
+  readonly applied: Set<string>;
   /** The longest one of each replica. */
   readonly logs: Map<ReplicaId, LogSize>;
   readonly endings: Ending[];
@@ -277,6 +280,7 @@ export const newHistory = (): History => ({
   staleReads: [],
   witnessed: new Map(),
   refused: new Set(),
+  applied: new Set(),
   logs: new Map(),
   endings: [],
   stalledLeases: [],

@@ -14,6 +14,7 @@ import { watchReads } from './read-watch.js';
 import { shardsSeen } from './recorder.js';
 import { WORKERS_GROUP } from './sdk-worker.js';
 import { type Setup, stream } from './setup.js';
+import { SnapshotWatch } from './snapshot-watch.js';
 import type { Station } from './strike.js';
 import type { Trace } from './trace.js';
 import { levelOfCommands, levelOfFrame } from './versions.js';
@@ -48,6 +49,7 @@ export class Observer {
   readonly #ever = new Map<ReplicaId, ReadonlyMap<ShardId, ToldOthers>>();
   readonly #highest = new Map<ShardId, number>();
   readonly #rehearsals: CrashRehearsals;
+  readonly #snapshots: SnapshotWatch;
   readonly conduct: Conduct;
   /** Where an operator changes the replicas. */
   readonly #plans: PlanWatch | undefined;
@@ -61,6 +63,7 @@ export class Observer {
     this.#history = history;
     this.#stations = stations;
     this.#rehearsals = new CrashRehearsals(setup, time, trace, history);
+    this.#snapshots = new SnapshotWatch(time, history);
     this.conduct = new Conduct(setup, time, history, stations);
     const { quorums, seed } = setup;
     const ids = stations.slice(0, setup.replicas).map(({ id }) => id);
@@ -115,7 +118,16 @@ export class Observer {
     sampled[shard] = through;
     this.#sampled.set(id, sampled);
     this.#history.samples.push({ replica: id, shard, through, hash });
+    this.#committed(shard, replica);
     for (const group of this.#sharingIn(shard, replica)) this.#grants(id, group, replica.peek(shard));
+  }
+
+  #committed(shard: ShardId, replica: Replica): void {
+    for (const { group, topic } of this.#history.commits) {
+      if (replica.shardOf(group) !== shard) continue;
+      const committed = replica.peek(shard).groups.committed(group, topic, 0);
+      if (committed !== undefined) this.#history.applied.add(`${group} ${committed.offset}`);
+    }
   }
 
   #sharingIn(shard: ShardId, replica: Replica): readonly GroupId[] {
@@ -169,6 +181,7 @@ export class Observer {
 
   /** The disk of a process is about to do something. */
   beforeEffect(station: Station, what: string): void {
+    if (what === 'directory') this.#snapshots.look(station);
     this.#rehearsals.before(what, station, () => this.#owed(station));
   }
 
@@ -251,7 +264,10 @@ export class Observer {
   }
 
   /** A process has opened its disk. */
-  opened(station: Station, { condition, incarnation: own, identity, storage }: OpenedStorage): void {
+  opened(
+    station: Station,
+    { condition, incarnation: own, identity, storage, snapshots }: OpenedStorage,
+  ): void {
     const { id, damaged, reached = 0 } = station;
     const incarnation = own ?? identity?.incarnation ?? '';
     const known = this.#incarnations.has(incarnation);
@@ -267,7 +283,7 @@ export class Observer {
       reached,
       position,
     });
-    if (kind !== 'corrupt') return;
+    if (kind !== 'corrupt') return this.#snapshots.opened(station, snapshots);
     station.forgot = true;
     this.#trace.reached('a corrupt log was set aside');
   }

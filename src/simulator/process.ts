@@ -167,7 +167,10 @@ export class SimulatedProcess implements BrokerPort {
       })),
       quorums: quorumSystem(quorumsFor(ids, setup), ids),
       http: undefined,
-      limits: setup.tight === true ? TIGHT_LIMITS : undefined,
+      limits: {
+        ...(setup.tight === true ? TIGHT_LIMITS : {}),
+        ...(setup.forwardedMs === undefined ? {} : { forwardedMs: setup.forwardedMs }),
+      },
       paxos: {
         ...BOUNDS,
         ...(setup.tight === true ? TIGHT_BOUNDS : {}),

@@ -13,6 +13,7 @@ import {
 import { begunOf, type LogRecord, type OpenedStorage } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
 import { type DiskImage, SimulatedDisk } from './disk.js';
+import { olderTaken } from './snapshot-watch.js';
 
 /** What a start finds of a shard: the highest ballot, and through which slot it has values or a snapshot. */
 export interface FoundShard {
@@ -57,7 +58,8 @@ export async function rehearseCrash(
     try {
       const opened = await copy.open();
       const { found, again } = await startOf(opened, of.shards);
-      const problem = judge(opened, found, { ...owed, position });
+      const problem =
+        judge(opened, found, { ...owed, position }) ?? olderTaken(left.keys(), opened.snapshots);
       if (problem !== undefined) return `${life === 1 ? '' : `in life ${life}: `}${problem}`;
       if (life === lives) return undefined;
       position = copy.write(opened.storage, again);

@@ -35,6 +35,8 @@ export interface Setup {
   readonly bulkBytes: number;
   /** Whether little may wait in a replica, and somebody asks for more at once. */
   readonly tight?: boolean;
+  /** How long a forwarded command may wait; undefined: as long as in production, which is longer than most faults last. */
+  readonly forwardedMs?: number;
   /** Whether crashes are rehearsed on copies of the disks, which costs as much as the world itself. */
   readonly rehearses?: boolean;
   /** What one replica stays when all others have healed. */
@@ -115,6 +117,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
           replaces: stream(seed, 'replaces').chance(0.5),
           tight: stream(seed, 'tight').chance(0.15),
           ...drawChanges(seed, asked),
+          ...drawPatience(seed),
         };
   const planned = [
     ...drawFaults(seed, setup.faultsMs),
@@ -144,6 +147,12 @@ function drawChanges(
 function drawCrowd(seed: number): Partial<Pick<Setup, 'members'>> {
   const random = stream(seed, 'crowd');
   return random.chance(0.02) ? { members: 30 + random.below(70) } : {};
+}
+
+/** In one world of two what is forwarded is given up while what delays it still lasts. */
+function drawPatience(seed: number): Pick<Setup, 'forwardedMs'> {
+  const random = stream(seed, 'patience');
+  return random.chance(0.5) ? { forwardedMs: random.pick([100, 300, 1_000]) } : {};
 }
 
 function drawWorkers(seed: number): Pick<Setup, 'workers' | 'cooperative'> {

@@ -22,6 +22,7 @@ import { readsAreFresh } from './reads-are-fresh.js';
 import { recordsAreLinearizable } from './records-are-linearizable.js';
 import { sameLogSameState } from './same-log-same-state.js';
 import { storesTakeNoOlderToken } from './stores-take-no-older-token.js';
+import { theNewestSnapshotCounts } from './the-newest-snapshot-counts.js';
 import { tokensOnlyGrow } from './tokens-only-grow.js';
 import { topicsStay } from './topics-stay.js';
 import { workersWorkWhatTheyOwn } from './workers-work-what-they-own.js';
@@ -67,6 +68,7 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'workers-work-what-they-own': workersWorkWhatTheyOwn,
   'writes-are-by-the-owner': writesAreByTheOwner,
   'same-log-same-state': sameLogSameState,
+  'the-newest-snapshot-counts': theNewestSnapshotCounts,
   'topics-stay': topicsStay,
   'what-is-durable-is-found': whatIsDurableIsFound,
   'what-was-refused-is-not-done': whatWasRefusedIsNotDone,

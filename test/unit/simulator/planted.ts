@@ -356,8 +356,8 @@ const TRANSPORT: readonly Mutant[] = [
   mutant(
     'replica/forwarding',
     'any number of forwarded commands waits',
-    'if (this.#waiting.size >= this.#most)',
-    'if (this.#most < 0)',
+    'if (this.#waiting.size >= this.#limits.forwarded)',
+    'if (this.#limits.forwarded < 0)',
   ),
   mutant(
     'replica/remote-reads',
