@@ -2,6 +2,7 @@ import type { Cluster } from '../../test/harness/cluster.js';
 import { type Address, KafkaConnection } from '../../test/harness/connection.js';
 import { encodeSubscription } from '../../test/harness/consumer-protocol.js';
 import { eventually, sleep } from '../../test/harness/waiting.js';
+import { reportHeld } from './held.js';
 import { type SceneContext, startCluster } from './load.js';
 
 const MEMBERS = 10_000;
@@ -48,6 +49,7 @@ async function memoryOfMembers({ report }: SceneContext): Promise<void> {
     for (const group of groups) await joinMany(cluster, group);
     await sleep(1_000);
     report.add({ name: `${MEMBERS} members`, value: largest(cluster), unit: 'MiB' });
+    await reportHeld(cluster, report, `${MEMBERS} members`);
   });
 }
 
@@ -103,6 +105,7 @@ async function memoryOfOffsets({ report }: SceneContext): Promise<void> {
     await Promise.all(waiting);
     await sleep(2_000);
     report.add({ name: `${OFFSETS.toLocaleString('en-US')} offsets`, value: largest(cluster), unit: 'MiB' });
+    await reportHeld(cluster, report, `${OFFSETS.toLocaleString('en-US')} offsets`);
     connection.close();
   });
 }

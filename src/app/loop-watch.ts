@@ -11,6 +11,9 @@ const LOGGED_EVERY_MS = 10_000;
 /** A piece of work that took so long is judged when the collections in it are known. Milliseconds. */
 const LONG_MS = 5;
 
+/** As for other durations, with a bound at what no piece of work should exceed: 20 ms. Seconds. */
+const HELD_BOUNDS = DURATION_BOUNDS.map((bound) => (bound === 0.025 ? 0.02 : bound));
+
 const KINDS: readonly WorkKind[] = [
   ...(['requests', 'decode', 'lists', 'messages', 'apply'] as const),
   ...(['snapshot-cut', 'snapshot-write', 'snapshot-load', 'compaction', 'sweep', 'upkeep'] as const),
@@ -28,7 +31,8 @@ const IN_WORDS: Readonly<Record<StallCause, string>> = {
   sweep: 'the retention sweep',
   upkeep: 'timers and the log',
   gc: 'garbage collection',
-  machine: 'the process did not run (it was stopped, or the machine had no CPU for it)',
+  machine:
+    'the process did not run (it was stopped, waited in a call to the disk, or the machine had no CPU for it)',
   other: 'HTTP, or other code of this process',
 };
 
@@ -87,7 +91,7 @@ export class LoopWatch {
   #collections: Collection[] = [];
   /** How late each look was. Seconds. */
   readonly delay = new Histogram(DURATION_BOUNDS);
-  readonly #held = CAUSES.map(() => new Histogram(DURATION_BOUNDS));
+  readonly #held = CAUSES.map(() => new Histogram(HELD_BOUNDS));
   readonly #counted = new Map<StallCause, { count: number; ms: number }>();
   #loggedAt = -Infinity;
   #unlogged = 0;

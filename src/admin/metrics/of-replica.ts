@@ -163,7 +163,7 @@ export const OF_REPLICA: readonly Metric[] = [
     name: 'quorate_loop_held_seconds',
     kind: 'histogram',
     labels: ['cause'],
-    help: 'How long something held the event loop without giving it back: requests, decode (of a request above 64 KiB), lists (of groups, offsets or topics, for a client), messages (of replicas), apply, snapshot-cut, snapshot-write, snapshot-load, compaction (of the log), sweep (for what is past its retention), upkeep (timers, the log), gc, machine (the process did not run: it was stopped, or the machine had no CPU for it); other (HTTP, and what runs beside the replica) from 100 ms on.',
+    help: 'How long something held the event loop without giving it back: requests, decode (of a request above 64 KiB), lists (of groups, offsets or topics, for a client), messages (of replicas), apply, snapshot-cut, snapshot-write, snapshot-load, compaction (of the log), sweep (for what is past its retention), upkeep (timers, the log), gc, machine (the process did not run: it was stopped, waited in a call to the disk, or the machine had no CPU for it); other (HTTP, and what runs beside the replica) from 100 ms on.',
     read: ({ held }) => held.map(({ cause, ...each }) => ({ ...each, labels: { cause } })),
   },
   {

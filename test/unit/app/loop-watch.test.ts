@@ -148,6 +148,14 @@ describe('the watch of the loop', () => {
       expect(held()).toEqual({ machine: [1, 40] });
     });
 
+    it('with a bound at 20 ms', () => {
+      for (const ms of [19, 20, 21]) watch.work('sweep', () => busy(ms));
+      watch.look();
+      inTime();
+      const { bounds, through, count } = watch.held().find(({ cause }) => cause === 'sweep')!;
+      expect([through[bounds.indexOf(0.02)], count]).toEqual([2, 3]);
+    });
+
     it('of what no part of the replica did, when it stalls', () => {
       busy(250);
       watch.look();
