@@ -1,7 +1,7 @@
 export { agreementFound, differences } from './agreement.js';
 export { begunOf } from './apply-entry.js';
 export { identityProblem } from './identity.js';
-export { disksOf, isMember, numberOf } from './membership.js';
+export { disksOf, isMember, isQuorums, numberOf } from './membership.js';
 export type * from './ports.js';
 export type { CommandStage, CommandTrace } from './command-traces.js';
 export type * from './coordinator.js';

@@ -29,6 +29,15 @@ export const toldBy = ({ peer, kafka, http }: Hello): Partial<ReplicaFacts> => (
   kafka,
 });
 
+/** Whether what a peer sent describes a quorum system, of a kind that is known here. */
+export function isQuorums(value: unknown): value is QuorumDescription {
+  try {
+    return quorumBytes(value as QuorumDescription).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** As shard 0 holds it. */
 export const quorumBytes = (quorums: QuorumDescription): Uint8Array =>
   codec.encode(quorumDescription, quorums);

@@ -13,7 +13,15 @@ import {
   PROTOCOLS,
   protocolsText,
 } from './protocols.js';
-import { agreementFound, differences, disksOf, type Hello, isMember, numberOf } from '../replica/index.js';
+import {
+  agreementFound,
+  differences,
+  disksOf,
+  type Hello,
+  isMember,
+  isQuorums,
+  numberOf,
+} from '../replica/index.js';
 
 /**
  * The first frame from either end: the sender's id and the id that it wants to reach. A later hello frame updates it.
@@ -107,12 +115,8 @@ function isHello(value: unknown): value is Hello {
     [clusterId, incarnation].every((text) => typeof text === 'string') &&
     [id, shards].every(Number.isInteger) &&
     isTexts(formedWith) &&
-    (founded === undefined || isRecord(founded)) &&
-    (membership === undefined ||
-      (isRecord(membership) &&
-        Number.isInteger(membership['number']) &&
-        isTexts(membership['disks']) &&
-        (membership['quorums'] === undefined || isRecord(membership['quorums'])))) &&
+    (founded === undefined || isQuorums(founded)) &&
+    (membership === undefined || isMembership(membership)) &&
     (peer === undefined || isAddress(peer)) &&
     (agreement === undefined || isTexts(agreement)) &&
     (restoredFrom === undefined || typeof restoredFrom === 'string') &&
@@ -122,6 +126,11 @@ function isHello(value: unknown): value is Hello {
     isAddress(kafka) &&
     (http === undefined || isAddress(http))
   );
+}
+function isMembership(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { number, disks, quorums } = value;
+  return Number.isInteger(number) && isTexts(disks) && (quorums === undefined || isQuorums(quorums));
 }
 function isTexts(value: unknown): boolean {
   return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');

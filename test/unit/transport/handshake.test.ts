@@ -89,6 +89,22 @@ describe('a replica that is called', () => {
     ['a hello that is null', rawIntroduction({ ...good, json: 'null' }), NOT_OURS],
     ['a hello without fields', rawIntroduction({ ...good, json: '{}' }), NOT_OURS],
     ['a hello of somebody else', rawIntroduction({ ...good, self: 3 }), NOT_OURS],
+    [
+      'quorums of a kind that is not known here',
+      introductionOf(2, 1, { founded: { kind: 'tree' } as never }),
+      NOT_OURS,
+    ],
+    [
+      'replicas that decide by nonsense',
+      introductionOf(2, 1, {
+        membership: {
+          number: 1,
+          disks: { 1: 'a' },
+          quorums: { kind: 'flexible', prepare: 'all', accept: 1 } as never,
+        },
+      }),
+      NOT_OURS,
+    ],
     ['a hello with a broken address', introductionOf(2, 1, { kafka: 'here' as never }), NOT_OURS],
     ['a hello with a broken formation', introductionOf(2, 1, { formedWith: { 1: 1 as never } }), NOT_OURS],
     [
