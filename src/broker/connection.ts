@@ -9,12 +9,13 @@ import {
   FrameSplitter,
   type RequestHeader,
   WireError,
-  WireWriter,
+  type WireWriter,
 } from '../wire/index.js';
 import type { CloseCause, Counters } from './counters.js';
 import { Exchange, type ExchangeOwner } from './exchange.js';
 import { beatsInTheBackground } from './held-heartbeats.js';
 import type { BrokerSettings } from './settings.js';
+import { type SharedWriter, WRITER_BYTES_KEPT } from './shared-writer.js';
 import type { Turns, Worker } from './turns.js';
 
 /** What a connection needs of the server it belongs to. */
@@ -55,21 +56,10 @@ const CLOSING_ACTIONS_MAX = 100;
 /** Idle for so long, a connection may go when others want to connect; sooner when no request ever came. Milliseconds. */
 const SPARE_AFTER_MS = 30_000;
 const SPARE_UNUSED_AFTER_MS = 5_000;
-const WRITER_BYTES = 64 * 1024;
-const WRITER_BYTES_KEPT = 1024 * 1024;
 
 /** For the log. */
 export function peerOf({ remoteAddress = 'unknown', remotePort = 0 }: Socket): string {
   return addressText({ host: remoteAddress, port: remotePort });
-}
-
-/** Encodes the answers of one connection at a time; its memory is handed away only when a socket could not take all. */
-export class SharedWriter {
-  writer = new WireWriter(WRITER_BYTES);
-
-  renew(): void {
-    this.writer = new WireWriter(WRITER_BYTES);
-  }
 }
 
 /**
@@ -352,7 +342,6 @@ export class Connection implements ExchangeOwner, Worker {
     if (this.#waiting.length > 0 || this.#paused || this.unread > UNREAD_PAUSE_BYTES) this.#pump();
   }
 
-  /** True when the lease was lost and a refusal went in its place. */
   #write(exchange: Exchange, writer: WireWriter): void {
     if (LONG_ANSWERS.has(exchange.api.key)) this.#writeList(exchange, writer);
     else exchange.write(writer);
