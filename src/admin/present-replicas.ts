@@ -4,7 +4,7 @@ import { addressText, type ReplicaId } from '../kernel/index.js';
 import type { ReplicaFacts } from '../machine/index.js';
 import type { Planned } from '../replica/index.js';
 import type { AdminSource } from './port.js';
-import type { ReplicaJson, ReplicaPlanJson, ReplicasJson } from './shapes.js';
+import type { ChangeJson, ReplicaJson, ReplicaPlanJson, ReplicasJson } from './shapes.js';
 
 export function replicas(source: AdminSource): ReplicasJson {
   const { view, current, up, voters, waits } = source.replicas();
@@ -52,6 +52,22 @@ export function replicas(source: AdminSource): ReplicasJson {
     lastNumber: view.lastNumber,
     removed: view.removed.map(({ id, incarnation }) => ({ id, disk: incarnation })),
   };
+}
+
+export function changeUnderWay(source: AdminSource): ChangeJson | null {
+  const { view, waits } = source.replicas();
+  if (view.plan === null) return null;
+  const { number, what, phase, ready, sealed } = view.plan;
+  return {
+    ...{ number, what, phase, ready: ready.length, sealed: sealed.length, shards: source.shards },
+    waits: [...new Set(waits.values())],
+  };
+}
+
+/** Whether the data directory of this replica had a vote and has none any more. */
+export function wasRemoved(source: AdminSource): boolean {
+  const { view, up } = source.replicas();
+  return view.removed.some(({ id, incarnation }) => id === source.self && up.get(id) === incarnation);
 }
 
 const lagHere = ({

@@ -10,6 +10,7 @@ import {
 import { endOf, type GroupSummary, type RebalanceRecord, type TopicPartitions } from '../machine/index.js';
 import { lagOf, topicOf } from './lag.js';
 import { page, type PageQuery } from './pages.js';
+import { changeUnderWay, wasRemoved } from './present-replicas.js';
 import type { AdminSource } from './port.js';
 import type {
   AsOf,
@@ -260,6 +261,8 @@ export function status(source: AdminSource, pid: number, through?: number): Stat
     ready,
     reasons,
     standing: replica.standing,
+    removed: wasRemoved(source),
+    change: changeUnderWay(source),
     addresses: source.addresses(through),
     peers: replica.peers.map((peer) => ({
       ...peer,

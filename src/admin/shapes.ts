@@ -231,6 +231,10 @@ export interface StatusJson {
   readonly reasons: readonly string[];
   /** voter, learner (its disk was lost: it follows and does not vote) or forming. */
   readonly standing: string;
+  /** Its data directory had a vote and has none any more. Absent in earlier versions. */
+  readonly removed?: boolean;
+  /** The change of the replicas that is under way; null without one. Absent in earlier versions. */
+  readonly change?: ChangeJson | null;
   readonly addresses: AddressesJson;
   /** `votes`: false for one that is down, and for one that lost its disk and follows without a vote. */
   readonly peers: readonly {
@@ -263,6 +267,20 @@ export interface StatusJson {
   readonly settingsAdvice: readonly string[];
   readonly shards: readonly ShardJson[];
   readonly broker: Readonly<Record<string, number>>;
+}
+
+/** A change of the replicas, as one replica knows it. */
+export interface ChangeJson {
+  readonly number: number;
+  /** `add 4, add 5` */
+  readonly what: string;
+  readonly phase: 'preparing' | 'sealing';
+  /** How many shards are ready to be sealed, have been sealed, and there are. */
+  readonly ready: number;
+  readonly sealed: number;
+  readonly shards: number;
+  /** Why shards that are led here do not go on, each reason once. */
+  readonly waits: readonly string[];
 }
 
 export interface ReplicaJson {

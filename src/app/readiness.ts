@@ -10,6 +10,9 @@ export function unreadyReasons(replica: Replica): string[] {
         ? `it waits for a quorum of its peers after a restart: replica ${missing.join(', ')} has not been reached yet`
         : `the cluster has not formed: replica ${missing.join(', ')} has not been reached yet`,
     );
+  const { view, up } = replica.replicas();
+  if (view.removed.some(({ id, incarnation }) => id === replica.self && up.get(id) === incarnation))
+    reasons.push('it was removed from the cluster: stop it, and remove its data directory');
   if (diskStalls) reasons.push('its disk finishes no write');
   const leaderless = shards
     .filter(({ leadership }) => leadership.leader === undefined)

@@ -5,6 +5,7 @@ import { advice, differentSettings, versions } from './settings-findings.js';
 import {
   behindText,
   bytesText,
+  changeText,
   clockText,
   lagging,
   leadersText,
@@ -38,11 +39,15 @@ export interface Heard {
   }[];
 }
 
+const REPLICAS_CHANGE = 'docs/operations.md#changing-the-replicas';
 const alert = (name: string): string => `docs/operations.md#${name}`;
 
 /** What a person should know, the worst first. */
-export function findings(heard: Heard): readonly Finding[] {
+export function findings(all: Heard): readonly Finding[] {
+  const gone = all.answered.filter(({ removed }) => removed === true);
+  const heard = { ...all, answered: all.answered.filter((each) => !gone.includes(each)) };
   const { answered } = heard;
+  if (answered.length === 0) return gone.map(stillRuns);
   const clusters = new Set(answered.map(({ clusterId }) => clusterId));
   if (clusters.size > 1) return [severalClusters(answered)];
   const found = [
@@ -58,9 +63,40 @@ export function findings(heard: Heard): readonly Finding[] {
     ...differentSettings(answered),
     ...advice(answered),
     ...versions(answered),
+    ...change(answered),
+    ...gone.map(stillRuns),
   ];
   const order: readonly Severity[] = ['critical', 'warning', 'note'];
   return order.flatMap((severity) => found.filter((each) => each.severity === severity));
+}
+
+const stillRuns = ({ replica }: StatusJson): Finding => ({
+  severity: 'note',
+  replica,
+  what: `Replica ${replica} was removed from the cluster, and still runs.`,
+  then: 'Stop it, and remove its data directory: under that one it is refused for ever.',
+  see: REPLICAS_CHANGE,
+});
+
+/** The change of the replicas that is under way, with what any replica says that it waits for. */
+function change(answered: readonly StatusJson[]): readonly Finding[] {
+  const known = answered.flatMap((each) => each.change ?? []);
+  const [newest] = known.toSorted((a, b) => b.number - a.number || b.sealed + b.ready - (a.sealed + a.ready));
+  if (newest === undefined) return [];
+  const waits = known.flatMap((each) => (each.number === newest.number ? each.waits : []));
+  const text = changeText({ ...newest, waits: [...new Set(waits)] });
+  return [
+    {
+      severity: 'note',
+      replica: null,
+      what: `${text[0]!.toUpperCase()}${text.slice(1)}.`,
+      then:
+        newest.phase === 'preparing'
+          ? 'It goes on by itself once nothing is waited for; quorate replicas cancel calls it off.'
+          : 'It ends by itself. Where it waits for replicas, start those: it cannot be called off any more.',
+      see: REPLICAS_CHANGE,
+    },
+  ];
 }
 
 /** The replica that sees most: one that is cut off from the others knows least about them. */

@@ -3,7 +3,7 @@ import type { AdminClient, StatusJson } from '../admin/index.js';
 import { type Ask, type CliSurroundings, type Common, withCommonOptions } from './ask.js';
 import { CLOCK_AHEAD_MS, LAG_SLOTS } from './findings.js';
 import { table } from './format.js';
-import { behindText, bytesText, clockText, lagging, leadersText, reserveText } from './words.js';
+import { behindText, bytesText, changeText, clockText, lagging, leadersText, reserveText } from './words.js';
 
 /** `quorate status`: the cluster, as one replica sees it. */
 export function addStatus(program: Command, ask: Ask, fail: CliSurroundings['fail']): void {
@@ -45,10 +45,15 @@ function statusText(status: StatusJson): string {
     .map(({ id, aheadMs }) => `replica ${id} is ${clockText(aheadMs)}`);
   const head = [
     `cluster ${status.clusterId}, seen by replica ${status.replica}: ${readiness}`,
-    status.standing === 'voter' ? '' : `this replica is a ${status.standing}`,
+    status.removed === true
+      ? 'this replica was REMOVED from the cluster: stop it, and remove its data directory'
+      : status.standing === 'voter'
+        ? ''
+        : `this replica is a ${status.standing}`,
     `peers: ${status.peers.map(({ id, up, votes }) => `${id} ${up ? (votes ? 'up' : 'up, NO VOTE') : 'DOWN'}`).join(', ') || 'none'}`,
     `quorums: ${status.quorums}`,
     `reserve: ${reserveText(status)}`,
+    ...(status.change ? [changeText(status.change)] : []),
     status.shards.length === 0 ? '' : `leaders: ${leadersText(status)}`,
     behind === '' ? '' : `behind: ${behind}`,
     clocks.length === 0 ? '' : `clocks: ${clocks.join(', ')}`,

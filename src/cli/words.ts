@@ -1,4 +1,4 @@
-import type { StatusJson } from '../admin/index.js';
+import type { ChangeJson, StatusJson } from '../admin/index.js';
 import { ranges } from './format.js';
 
 /** What `status` and `doctor` say in words of the same numbers. */
@@ -77,4 +77,14 @@ export function bytesText(bytes: number): string {
     unit++;
   }
   return `${value >= 10 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)} ${units[unit]!}`;
+}
+
+/** `change 7 of the replicas (add 4) is preparing: 5 of 8 shards are ready; it waits: replica 4 has not caught up` */
+export function changeText({ number, what, phase, ready, sealed, shards, waits }: ChangeJson): string {
+  const done =
+    phase === 'preparing'
+      ? `${ready} of ${shards} shards are ready`
+      : `${sealed} of ${shards} shards have sealed`;
+  const waiting = waits.length === 0 ? '' : `; it waits: ${waits.join('; ')}`;
+  return `change ${number} of the replicas (${what}) is ${phase}: ${done}${waiting}`;
 }

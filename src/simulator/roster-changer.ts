@@ -170,7 +170,8 @@ class RosterChanger {
     const since = this.#since.get(number) ?? time.now;
     this.#since.set(number, since);
     const tooLong = time.now - since > PREPARES_MAX_MS;
-    if (phase === 'preparing' && (tooLong || this.#random.chance(CALLED_OFF)))
+    // One that seals cannot be called off any more: that is asked for as well.
+    if (this.#random.chance(CALLED_OFF) || (phase === 'preparing' && tooLong))
       return at.submitAnywhere(FACTS, { kind: 'replicas.cancel', number }, () => undefined);
     if (!this.#random.chance(LEADER_DIES)) return;
     const leader = stations.find(({ process }) => process?.replica?.serves(FACTS) === true);

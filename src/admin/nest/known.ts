@@ -1,6 +1,7 @@
 import type { ShardId } from '../../kernel/index.js';
 import type { AdminSource } from '../port.js';
 import * as present from '../present.js';
+import { wasRemoved } from '../present-replicas.js';
 import { refused } from './fresh-view.js';
 import { Problem } from './problem.js';
 
@@ -8,6 +9,12 @@ import { Problem } from './problem.js';
 function requireKnown(source: AdminSource, shard: ShardId | undefined): void {
   const unknown = present.unknownShards(source, shard === undefined ? undefined : [shard]);
   if (unknown.length === 0) return;
+  if (wasRemoved(source))
+    throw new Problem(
+      503,
+      'Removed',
+      `Replica ${source.self} was removed from the cluster, with the data directory that it has: ask another one. Stop it, and remove that directory.`,
+    );
   throw new Problem(
     503,
     'Not known',

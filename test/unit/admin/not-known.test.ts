@@ -9,7 +9,12 @@ import type { Refusal } from '../../../src/replica/index.js';
 const G = groupId('g');
 
 /** Replica 1 of two, with two shards: it leads none. */
-function replicaThatHears(leader: number | undefined, peerUp: boolean, refusal?: Refusal) {
+function replicaThatHears(
+  leader: number | undefined,
+  peerUp: boolean,
+  refusal?: Refusal,
+  removed: readonly { id: number; incarnation: string }[] = [],
+) {
   const views = [0, 1].map((shard) => createMachine({ shard: shardId(shard), shards: 2 }));
   const source: Partial<AdminSource> = {
     self: replicaId(1),
@@ -21,6 +26,11 @@ function replicaThatHears(leader: number | undefined, peerUp: boolean, refusal?:
     view: (shard: ShardId) => views[shard]!,
     readAnywhere: (shard) => Promise.resolve(refusal ?? { kind: 'ok', view: views[shard]! }),
     readAll: () => Promise.resolve(refusal ?? { kind: 'ok', views }),
+    replicas: () =>
+      ({
+        view: { removed, plan: null },
+        up: new Map([[replicaId(1), 'disk']]),
+      }) as unknown as ReturnType<AdminSource['replicas']>,
     status: () =>
       ({ peers: [{ id: replicaId(2), up: peerUp }] }) as unknown as ReturnType<AdminSource['status']>,
   };
@@ -54,6 +64,15 @@ describe('a replica that does not know', () => {
     await expect(replica.group(G, '')).rejects.toMatchObject(refusal(404));
     await expect(replica.offsets(G, '')).rejects.toMatchObject(refusal(404));
     await expect(topics.ends('t', '')).rejects.toMatchObject(refusal(404));
+  });
+
+  it('since it was removed says that', async () => {
+    const ask = (incarnation: string) =>
+      replicaThatHears(undefined, false, undefined, [{ id: 1, incarnation }]).topics.topics();
+    await expect(ask('disk')).rejects.toMatchObject({
+      response: { status: 503, title: 'Removed', detail: expect.stringContaining('Replica 1 was removed') },
+    });
+    await expect(ask('an earlier disk')).rejects.toMatchObject({ response: { title: 'Not known' } });
   });
 
   it('answers while it hears the leader', async () => {

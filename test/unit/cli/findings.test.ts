@@ -259,3 +259,30 @@ describe('the words', () => {
     ]);
   });
 });
+
+it('a change of the replicas is told with what it waits for, whoever says it', () => {
+  const change = { number: 7, what: 'add 4', phase: 'preparing', ready: 1, sealed: 0, shards: 3 } as const;
+  const waits = ['replica 4 has not caught up'];
+  const [one, two, three] = all();
+  const said = heard(
+    { ...one!, change: { ...change, waits: [] } },
+    { ...two!, change: { ...change, waits } },
+    three!,
+  );
+  expect(told(said)).toEqual([
+    'note: Change 7 of the replicas (add 4) is preparing: 1 of 3 shards are ready; it waits: replica 4 has not caught up.',
+  ]);
+});
+
+it('a replica that was removed and still runs says nothing about the cluster', () => {
+  const gone = well(4, {
+    removed: true,
+    ready: false,
+    reasons: ['no leader is known for shard 0'],
+    failuresTolerated: -1,
+  });
+  expect(told(heard(...all(), gone))).toEqual([
+    'note: Replica 4 was removed from the cluster, and still runs.',
+  ]);
+  expect(told(heard(gone))).toEqual(['note: Replica 4 was removed from the cluster, and still runs.']);
+});

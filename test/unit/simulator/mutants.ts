@@ -86,17 +86,19 @@ async function hunt(
   const sound = readFileSync(target);
   writeFileSync(target, compiled(mutant.file, text));
   try {
-    return await firstViolation();
+    return await firstViolation({ changes: mutant.changes });
   } finally {
     writeFileSync(target, sound);
   }
 }
 
 /** One process runs seed after seed until one shows a violation. */
-async function firstViolation(): Promise<{ readonly caught: string | null; readonly seeds: number }> {
+async function firstViolation(
+  asked: Share['asked'],
+): Promise<{ readonly caught: string | null; readonly seeds: number }> {
   const first = Number(values.first);
   const share: Share = {
-    ...{ first, step: 1, end: first + Number(values.seeds), twice: false, asked: {} },
+    ...{ first, step: 1, end: first + Number(values.seeds), twice: false, asked },
     untilMs: Date.now() + 60_000 * Number(values.minutes),
   };
   const worker = fork('src/simulator/main.js', ['--worker', JSON.stringify(share)], {

@@ -6,6 +6,8 @@ export interface Mutant {
   readonly to: string;
   /** `from` is replaced wherever it stands. */
   readonly everywhere?: boolean;
+  /** Hunted in worlds whose operator changes the replicas. */
+  readonly changes?: boolean;
 }
 
 const mutant = (file: string, name: string, from: string, to: string): Mutant => ({
@@ -791,6 +793,105 @@ const SEAMS: readonly Mutant[] = [
   ),
 ];
 
+const CHANGES: readonly Mutant[] = [
+  mutant(
+    'replica/reconfigurer',
+    'a new replica counts before it has caught up',
+    'return known.chosenThrough >= mark && (known',
+    'return (known',
+  ),
+  mutant(
+    'replica/reconfigurer',
+    'a shard seals whoever of the next replicas has caught up',
+    'if (lacking !== undefined) return void this.#waits.set(host.shard, lacking);',
+    '',
+  ),
+  mutant(
+    'replica/reconfigurer',
+    'a leader seals by what it knows of shard 0',
+    'this.#sealIfCurrent(host, plan, configuration.number);',
+    'host.reconfigure(nextOf(configuration.number, plan));',
+  ),
+  mutant(
+    'replica/reconfigurer',
+    'a plan takes any disk of a new replica',
+    'if (peers.met.get(id)?.incarnation !== incarnation) return false;',
+    '',
+  ),
+  mutant(
+    'replica/reconfigurer',
+    'a leader says that it has sealed without asking its followers',
+    'host.read(({ kind }) => {',
+    "((done: (of: { kind: string }) => void) => done({ kind: 'ok' }))(({ kind }) => {",
+  ),
+  mutant(
+    'replica/reconfigurer',
+    'who heard no leader knows who has caught up',
+    'if (leadership.leader === undefined) continue;',
+    '',
+  ),
+  mutant(
+    'machine/replica-plan',
+    'a plan is called off while it seals',
+    "if (plan.phase === 'sealing')",
+    'if (false)',
+  ),
+  mutant(
+    'machine/replica-plan',
+    'a plan ends with the first shard that has sealed',
+    'if (sealed.length < shardCount)',
+    'if (sealed.length < 1)',
+  ),
+  mutant(
+    'paxos/state',
+    'the quorums of the last configuration count on',
+    'this.configuration = configurationOf(begun.configuration);',
+    'const { quorums } = this.configuration ?? {};\n    this.configuration = { ...configurationOf(begun.configuration), ...(quorums && { quorums }) };',
+  ),
+  mutant(
+    'paxos/state',
+    'any disk of a member votes',
+    'member.id === self && member.incarnation === incarnation',
+    'member.id === self',
+  ),
+  mutant(
+    'paxos/core',
+    'messages of an ended configuration count',
+    'if (message.configuration < number) return refuseEnded(s, peer, message);',
+    '',
+  ),
+  mutant(
+    'paxos/leader',
+    'a leader goes on behind its seal',
+    '  if (s.hard.log.seal !== undefined) return;\n  const { windowEntriesMax',
+    '  const { windowEntriesMax',
+  ),
+  mutant(
+    'paxos/reads',
+    'who learns asks only those of its configuration',
+    'if (!s.member || s.leader() === undefined)',
+    'if (false)',
+  ),
+  mutant(
+    'replica/roster',
+    'a replica does not call who has called it',
+    'if (members.calledBy(hello, disk.identity)) this.linksChanged();',
+    '',
+  ),
+  mutant(
+    'replica/formation',
+    'who comes back meets a quorum of those that it knew',
+    'const now = decidersNow(identity, { replicas, quorums }, met.values());',
+    'const now = { replicas, quorums };',
+  ),
+  mutant(
+    'storage/write-ahead-log',
+    'what nobody waits for stays in memory',
+    'if (!sync && this.#groupBytes < UNASKED_BYTES) return;',
+    'if (!sync) return;',
+  ),
+].map((each) => ({ ...each, changes: true }));
+
 export const MUTANTS: readonly Mutant[] = [
   ...STORAGE,
   ...SHELL,
@@ -803,6 +904,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...GROUPS,
   ...WORKER,
   ...SEAMS,
+  ...CHANGES,
 ];
 
 /** What few seeds catch: for CI. */
