@@ -214,6 +214,7 @@ export type Witness =
   | 'one-clock-moves-no-time'
   | 'who-hears-nobody-leads-nothing'
   | 'disks-are-remembered'
+  | 'answers-fit-their-questions'
   | 'the-newest-snapshot-counts'
   | 'what-waits-is-limited'
   | 'configurations-agree'

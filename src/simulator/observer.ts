@@ -2,6 +2,7 @@ import { type GroupId, groupId, type ReplicaId, type ShardId, shardId } from '..
 import { FEATURE_LEVEL, type MachineView } from '../machine/index.js';
 import { maxBallot, quorumSystem } from '../paxos/index.js';
 import { decodeFrame, type OpenedStorage, type Replica, type ReplicaStatus } from '../replica/index.js';
+import { watchAnswers } from './answer-watch.js';
 import { Conduct } from './conduct.js';
 import { CrashRehearsals } from './crash-rehearsals.js';
 import { noteTooMuch } from './flooder.js';
@@ -198,6 +199,14 @@ export class Observer {
 
   /** A replica was made, and has done nothing yet. */
   made(replica: Replica): void {
+    watchAnswers(replica, (what) => {
+      const { witnessed } = this.#history;
+      if (!witnessed.has('answers-fit-their-questions'))
+        witnessed.set(
+          'answers-fit-their-questions',
+          `at ${this.#time.now} ms, at replica ${replica.self}: ${what}`,
+        );
+    });
     watchReads(
       replica,
       this.isMixed,

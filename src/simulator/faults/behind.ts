@@ -47,7 +47,10 @@ export const BEHIND_FAULTS = {
     const ms = random.pick([2 * world.electionTimeoutMs, 4 * world.electionTimeoutMs, 7_000]);
     leader.process?.stopAfter(random.below(8), ms);
   },
-  /** All disks but one are slow, and that one is back at once, again and again: answers to an earlier process come late. */
+  /**
+   * All disks but one are slow, and that one is back at once, again and again, each time with much to pass on: answers to an
+   * earlier process come late, while others are waited for.
+   */
   answersComeLate: (strike) => {
     const { world, random } = strike;
     const station = strike.any();
@@ -55,7 +58,10 @@ export const BEHIND_FAULTS = {
     const others = strike.others(station);
     for (const { disk } of others) disk.trouble.slowMs = random.pick([50, 200]);
     for (let times = 1; times <= 4; times++)
-      strike.after(times * (30 + random.below(120)), () => world.kill(station, true, random.below(5)));
+      strike.after(times * (30 + random.below(120)), () => {
+        world.kill(station, true, random.below(5));
+        passesOn(strike, station, LOOKS_AT_A_START_MAX);
+      });
     strike.after(1_000, () => {
       for (const { disk } of others) disk.trouble.slowMs = 0;
     });
@@ -80,6 +86,29 @@ function filler(compactionBytes: number, random: Random): (leaders: readonly Sta
     }, group);
   };
 }
+
+/** As soon as it runs a replica is asked for commits of many groups, each with another number of offsets. */
+function passesOn(strike: Strike, station: Station, looks: number): void {
+  const { random } = strike;
+  const { process } = station;
+  const { replica } = process ?? {};
+  if (replica === undefined || process?.alive !== true) {
+    if (looks > 0) strike.after(LOOK_AT_A_START_MS, () => passesOn(strike, station, looks - 1));
+    return;
+  }
+  process.inProcess(() => {
+    for (let count = 0; count < PASSED_ON; count++) {
+      const group = groupId(`passed-on-${random.below(PASSED_ON)}`);
+      const commits = { group, topic: topicName('work'), tried: 0, acknowledged: 0 };
+      const command = commitOf(commits, 1, 1 + random.below(OFFSETS_MAX));
+      replica.submitAnywhere(replica.shardOf(group), command, () => undefined);
+    }
+  }, 'passed on');
+}
+const LOOK_AT_A_START_MS = 5;
+const LOOKS_AT_A_START_MAX = 20;
+const PASSED_ON = 10;
+const OFFSETS_MAX = 8;
 
 /** Whether of some shard the others hold only what comes behind the end of its log. */
 function lacksWhatIsCut({ process }: Station, others: Strike['world']['stations']): boolean {

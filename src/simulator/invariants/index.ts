@@ -4,6 +4,7 @@ import { aDiskThatForgotIsAnotherDisk } from './a-disk-that-forgot-is-another-di
 import { aHealedClusterServes } from './a-healed-cluster-serves.js';
 import { aStalledDiskLeadsNothing } from './a-stalled-disk-leads-nothing.js';
 import { aTokenHasOneOwner } from './a-token-has-one-owner.js';
+import { answersFitTheirQuestions } from './answers-fit-their-questions.js';
 import { appliedLogsAgree } from './applied-logs-agree.js';
 import { generationsOnlyGrow } from './generations-only-grow.js';
 import { logsStayShort } from './logs-stay-short.js';
@@ -55,6 +56,7 @@ export const INVARIANTS: Readonly<Record<string, (history: History) => string | 
   'a-disk-that-forgot-is-another-disk': aDiskThatForgotIsAnotherDisk,
   'a-stalled-disk-leads-nothing': aStalledDiskLeadsNothing,
   'a-token-has-one-owner': aTokenHasOneOwner,
+  'answers-fit-their-questions': answersFitTheirQuestions,
   'generations-only-grow': generationsOnlyGrow,
   'logs-stay-short': logsStayShort,
   'new-commands-wait-for-all': newCommandsWaitForAll,
