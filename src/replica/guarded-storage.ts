@@ -24,6 +24,17 @@ export function guardedStorage(opened: OpenedStorage, guard: (action: () => void
       if (found === undefined) return undefined;
       return { through: found.through, chunks: checkedChunks(shard, found.through, found.chunks) };
     },
+    openSnapshot: async (shard) => {
+      const found = await storage.openSnapshot(shard);
+      if (found === undefined) return undefined;
+      try {
+        assertSnapshot(shard, found.through, await found.read(0));
+      } catch (error) {
+        found.close();
+        throw error;
+      }
+      return found;
+    },
     rebase: (records, done) => storage.rebase(records, guarded(done)),
     room: () => storage.room(),
     logBytes: () => storage.logBytes(),

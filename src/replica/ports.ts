@@ -113,6 +113,8 @@ export interface Storage {
   readSnapshot(
     shard: ShardId,
   ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Uint8Array> } | undefined>;
+  /** The same one, to be read from anywhere in it. */
+  openSnapshot(shard: ShardId): Promise<OpenSnapshot | undefined>;
   /**
    * Shortens the log to the records that `records` gives and all that is appended later: a restart reads them, or all
    * that was there before, and nothing between. `records` is asked once, at the moment that divides the two. One at a time.
@@ -131,6 +133,18 @@ export interface Storage {
   close(): Promise<void>;
   /** Called once, with the file and the error, when a write or sync failed. Nothing is retried or acknowledged after. */
   onFailure(handler: (error: Error) => void): void;
+}
+
+/** A snapshot that stays readable until `close`, which must be called, also when a newer one takes its place. */
+export interface OpenSnapshot {
+  readonly through: Slot;
+  /** Bytes. */
+  readonly size: number;
+  /** CRC-32C of all of it, which has been verified. */
+  readonly crc: number;
+  /** What begins at `offset`, at most 1 MiB of it; nothing only at the end. Rejects when it cannot be read. */
+  read(offset: number): Promise<Uint8Array>;
+  close(): void;
 }
 
 /** What opening a directory found. `records` streams the log in order; it must be consumed before the first append. */

@@ -36,7 +36,8 @@ import { softly } from './softly.js';
 import { startShard } from './shard-start.js';
 import { type ReadPort, RemoteReads } from './remote-reads.js';
 import { SnapshotInstaller } from './snapshot-installer.js';
-import { SnapshotReceiver, SnapshotSource } from './snapshot-transfer.js';
+import { SnapshotReceiver } from './snapshot-receiver.js';
+import { SnapshotSource } from './snapshot-source.js';
 
 export function createReplica(options: ReplicaOptions): Replica {
   return new LocalReplica(options);
@@ -156,6 +157,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     if (wasRunning) await this.handOver(handOverMs);
     this.#state = 'stopping';
     this.#stopTicking?.();
+    this.#snapshotSource.close();
     await this.#options.transport.close();
     if (wasRunning) await this.#storage.close();
   }

@@ -9,7 +9,7 @@ import {
 import type { Machine } from '../machine/index.js';
 import type { Clock, Storage } from './ports.js';
 import type { ShardHost } from './shard-host.js';
-import type { WholeSnapshot } from './snapshot-transfer.js';
+import type { WholeSnapshot } from './snapshot-receiver.js';
 import { softly } from './softly.js';
 
 interface InstallerOptions {

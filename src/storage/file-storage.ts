@@ -8,6 +8,7 @@ import {
   isMember,
   type LogRecord,
   type OpenedStorage,
+  type OpenSnapshot,
   type Storage,
 } from '../replica/index.js';
 import { prepareDirectory, refuseUnfinished, writeIdentity } from './directory.js';
@@ -192,6 +193,10 @@ class FileStorage implements Storage {
     shard: ShardId,
   ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Uint8Array> } | undefined> {
     return this.#snapshots.read(shard);
+  }
+
+  openSnapshot(shard: ShardId): Promise<OpenSnapshot | undefined> {
+    return this.#snapshots.open(shard);
   }
 
   rebase(records: () => readonly LogRecord[], done: () => void): void {

@@ -1,5 +1,6 @@
-import type { ShardId, Slot } from '../kernel/index.js';
-import type { DiskIdentity, LogRecord, OpenedStorage, Storage } from '../replica/index.js';
+import { crc32c, type ShardId, type Slot } from '../kernel/index.js';
+import type { DiskIdentity, LogRecord, OpenedStorage, OpenSnapshot, Storage } from '../replica/index.js';
+import { READ_BYTES } from './piecewise-file.js';
 
 /** What outlives a process: hand the same disk to the next `openMemoryStorage`. */
 export interface MemoryDisk {
@@ -132,6 +133,19 @@ class MemoryStorage implements Storage {
     return Promise.resolve(
       found === undefined ? undefined : { through: found.through, chunks: once(found.body) },
     );
+  }
+
+  openSnapshot(shard: ShardId): Promise<OpenSnapshot | undefined> {
+    const found = this.#options.disk.snapshots.get(shard);
+    if (found === undefined) return Promise.resolve(undefined);
+    const { through, body } = found;
+    return Promise.resolve({
+      through,
+      size: body.length,
+      crc: crc32c(body),
+      read: (offset) => Promise.resolve(body.subarray(offset, offset + READ_BYTES)),
+      close: () => undefined,
+    });
   }
 
   rebase(records: () => readonly LogRecord[], done: () => void): void {

@@ -1,7 +1,7 @@
 import { crc32c } from '../kernel/index.js';
 import { type FileSystem, writeFully } from './file-system.js';
 
-const READ_BYTES = 1024 * 1024;
+export const READ_BYTES = 1024 * 1024;
 
 export interface PiecewiseFile {
   readonly directory: string;
@@ -127,21 +127,29 @@ class Replacement {
 export class PiecewiseReader {
   readonly #fileSystem: FileSystem;
   readonly #file: number;
-  readonly #bytes: number;
+  /** The length of the file. */
+  readonly bytes: number;
+  #reading = 0;
+  #closed = false;
 
   constructor(fileSystem: FileSystem, path: string) {
     this.#fileSystem = fileSystem;
     this.#file = fileSystem.openSync(path, 'r');
-    this.#bytes = fileSystem.fstatSync(this.#file).size;
+    this.bytes = fileSystem.fstatSync(this.#file).size;
   }
 
   /** Empty at the end of the file. */
   at(position: number, bytes = READ_BYTES): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const into = Buffer.allocUnsafe(Math.min(bytes, Math.max(1, this.#bytes - position)));
-      this.#fileSystem.read(this.#file, into, position, (error, read) =>
-        error === null ? resolve(into.subarray(0, read)) : reject(error),
-      );
+      if (this.#closed) throw new Error('the file is closed');
+      const into = Buffer.allocUnsafe(Math.min(bytes, Math.max(1, this.bytes - position)));
+      this.#reading++;
+      this.#fileSystem.read(this.#file, into, position, (error, read) => {
+        this.#reading--;
+        if (this.#closed) this.#release();
+        if (error === null) resolve(into.subarray(0, read));
+        else reject(error);
+      });
     });
   }
 
@@ -155,6 +163,12 @@ export class PiecewiseReader {
   }
 
   close(): void {
-    this.#fileSystem.closeSync(this.#file);
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#release();
+  }
+  /** Not under a read: its number may be that of another file by then. */
+  #release(): void {
+    if (this.#reading === 0) this.#fileSystem.closeSync(this.#file);
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { crc32c, type ShardId, shardId, type Slot, slot } from '../kernel/index.js';
+import type { OpenSnapshot } from '../replica/index.js';
 import type { FileSystem } from './file-system.js';
 import { PiecewiseReader, replaceFileInPieces } from './piecewise-file.js';
 
@@ -126,6 +127,19 @@ export class SnapshotFiles {
       ? undefined
       : readSnapshotFile(this.#fileSystem, this.#directory, shard, through);
   }
+
+  async open(shard: ShardId): Promise<OpenSnapshot | undefined> {
+    const through = this.newest.get(shard);
+    if (through === undefined) return undefined;
+    const { reader, crc } = await verified(this.#fileSystem, this.#directory, shard, through);
+    return {
+      through,
+      size: reader.bytes - HEADER_BYTES,
+      crc,
+      read: (offset) => reader.at(HEADER_BYTES + offset),
+      close: () => reader.close(),
+    };
+  }
 }
 
 interface SnapshotFile {
@@ -153,6 +167,16 @@ export async function readSnapshotFile(
   shard: ShardId,
   through: Slot,
 ): Promise<SnapshotFile> {
+  const { reader } = await verified(fileSystem, directory, shard, through);
+  return { through, chunks: bodyOf(reader) };
+}
+
+async function verified(
+  fileSystem: FileSystem,
+  directory: string,
+  shard: ShardId,
+  through: Slot,
+): Promise<{ readonly reader: PiecewiseReader; readonly crc: number }> {
   const path = join(directory, snapshotName(shard, through));
   // The file may lose its name while it is read, to a newer snapshot.
   const reader = new PiecewiseReader(fileSystem, path);
@@ -161,11 +185,11 @@ export async function readSnapshotFile(
     let crc = 0;
     for await (const part of reader.from(HEADER_BYTES)) crc = crc32c(part, crc);
     if (!header.equals(headerOf(through, crc))) throw new Error(`the snapshot ${path} is damaged`);
+    return { reader, crc };
   } catch (error) {
     reader.close();
     throw error;
   }
-  return { through, chunks: bodyOf(reader) };
 }
 
 async function* bodyOf(reader: PiecewiseReader): AsyncIterable<Buffer> {

@@ -116,6 +116,7 @@ describe('a cluster that forms', () => {
       append: (...args) => opened.storage.append(...args),
       writeSnapshot: (...args) => opened.storage.writeSnapshot(...args),
       readSnapshot: (shard) => opened.storage.readSnapshot(shard),
+      openSnapshot: (shard) => opened.storage.openSnapshot(shard),
       rebase: (...args) => opened.storage.rebase(...args),
       room: () => opened.storage.room(),
       logBytes: () => opened.storage.logBytes(),

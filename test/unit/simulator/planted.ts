@@ -164,13 +164,13 @@ const SHELL: readonly Mutant[] = [
     'continue;',
   ),
   mutant(
-    'replica/snapshot-transfer',
+    'replica/snapshot-source',
     'chunks of a snapshot leave gaps',
     'source.at += bytes.length;',
     'source.at += bytes.length + 64;',
   ),
   mutant(
-    'replica/snapshot-transfer',
+    'replica/snapshot-source',
     'a snapshot is never offered',
     "this.#transport.send(to, frame, 'droppable');",
     '',
@@ -285,7 +285,7 @@ const SHELL: readonly Mutant[] = [
     'this.#firstRequest = 0;',
   ),
   mutant(
-    'replica/snapshot-transfer',
+    'replica/snapshot-receiver',
     'a snapshot that came broken is installed',
     'const intact = crc32c(partial.body) === crc;',
     'const intact = true;',

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { shardId, slot } from '../../../src/kernel/index.js';
+import { crc32c, shardId, slot } from '../../../src/kernel/index.js';
 import type { LogRecord, OpenedStorage, Storage } from '../../../src/replica/index.js';
 import { eventually } from '../../harness/waiting.js';
 import { blankDisk, openFileStorage, openMemoryStorage } from '../../../src/storage/index.js';
@@ -222,6 +222,29 @@ describe.each(Object.entries(subjects))('%s storage', (_name, subject) => {
     for await (const chunk of snapshot!.chunks) chunks.push(chunk);
     expect(Buffer.concat(chunks).toString()).toBe('through 100');
     await opened.storage.close();
+  });
+
+  it('reads a snapshot from anywhere in it, also when a newer one has taken its place', async () => {
+    const disk = fresh();
+    const { storage } = await disk.open();
+    expect(await storage.openSnapshot(shardId(0))).toBeUndefined();
+    const body = Buffer.alloc(2_500_000, 'what a snapshot holds ');
+    const write = (through: number, bytes: Buffer): Promise<void> =>
+      new Promise((resolve) => storage.writeSnapshot(shardId(0), slot(through), [bytes], resolve));
+    await write(5, body);
+    const snapshot = (await storage.openSnapshot(shardId(0)))!;
+    await write(9, Buffer.from('newer'));
+    expect(snapshot).toMatchObject({ through: 5, size: body.length, crc: crc32c(body) });
+    const found: Uint8Array[] = [];
+    for (let at = 1_234_567; at < snapshot.size; at += found.at(-1)!.length) {
+      found.push(await snapshot.read(at));
+      expect(found.at(-1)!.length).toBeGreaterThan(0);
+      expect(found.at(-1)!.length).toBeLessThanOrEqual(1024 * 1024);
+    }
+    expect(Buffer.concat(found).equals(body.subarray(1_234_567))).toBe(true);
+    expect(await snapshot.read(snapshot.size)).toHaveLength(0);
+    snapshot.close();
+    await storage.close();
   });
 
   it('keeps the newest snapshot of each shard', async () => {
