@@ -147,7 +147,9 @@ export class Observer {
   }
 
   #leases(): void {
-    const counted = this.quorums !== undefined && this.#looks % WHOLE_LOOK_EVERY === 0;
+    // A lease of a quorum of the wrong kind ends soon: at the end of the election in which a quorum of the right kind is silent.
+    const always = this.#setup.quorums !== undefined;
+    const counted = this.quorums !== undefined && (always || this.#looks % WHOLE_LOOK_EVERY === 0);
     const holders = new Map<ShardId, ReplicaId[]>();
     this.#each((station, { id, replica }) => {
       const status = counted ? replica!.status() : undefined;

@@ -213,7 +213,7 @@ const SQUARE = { kind: 'grid', rows: [[1, 2].map(replicaId), [3, 4].map(replicaI
 
 function drawQuorums(seed: number): Pick<Setup, 'quorums' | 'replicas'> | undefined {
   const random = stream(seed, 'quorums');
-  if (random.chance(0.9)) return undefined;
+  if (random.chance(0.8)) return undefined;
   return random.chance(0.5) ? { quorums: SQUARE, replicas: 4 } : random.pick(QUORUMS);
 }
 
