@@ -1,3 +1,3 @@
 export { decodeIntroduction, encodeIntroduction, refusal } from './handshake.js';
 export { createTcpTransport, type TcpTransportOptions } from './tcp-transport.js';
-export { commonProtocol, type ProtocolRange, PROTOCOLS } from './protocols.js';
+export { commonProtocol } from './protocols.js';

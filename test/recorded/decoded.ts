@@ -24,7 +24,7 @@ export function decodedFrame(payload: Buffer): unknown {
   const body = payload.subarray(1);
   switch (payload[0]) {
     case 1:
-      return { link: 'hello', ...plain(decodeIntroduction(body)) };
+      return { link: 'hello', ...introduced(body) };
     case 2: {
       const frame = decodeFrame(body);
       if (frame.kind !== 'paxos') return { link: 'message', ...plain(frame) };
@@ -50,3 +50,9 @@ function plain(value: object): object {
 /** What JSON makes of a Buffer. */
 const isBytes = (item: unknown): item is { data: number[] } =>
   typeof item === 'object' && item !== null && 'type' in item && item.type === 'Buffer';
+
+/** The version that stands in front is the lowest that the sender speaks. */
+function introduced(body: Uint8Array): object {
+  const { protocols, ...rest } = decodeIntroduction(body);
+  return { version: protocols.min, ...(plain(rest)) };
+}
