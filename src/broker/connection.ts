@@ -353,6 +353,7 @@ export class Connection implements ExchangeOwner, Worker {
   #send(writer: WireWriter, shared: SharedWriter): void {
     const { settings, counters } = this.#host;
     const bytes = writer.length;
+    if (bytes === 0) return;
     const { unread } = this;
     if (unread + bytes > settings.outgoingBytesMax && unread > 0) {
       return this.close('not-reading', `${unread} bytes of answers were not read`);
