@@ -54,5 +54,5 @@ const isBytes = (item: unknown): item is { data: number[] } =>
 /** The version that stands in front is the lowest that the sender speaks. */
 function introduced(body: Uint8Array): object {
   const { protocols, ...rest } = decodeIntroduction(body);
-  return { version: protocols.min, ...(plain(rest)) };
+  return { version: protocols.min, ...plain(rest) };
 }
