@@ -128,11 +128,8 @@ class RosterChanger {
   /** Starts them now or a little later. */
   #spares(count: number): readonly NewReplica[] {
     const { stations, time } = this.#world;
-    const spare = stations.filter(({ isGone, process }) => isGone && process?.alive !== true).slice(0, count);
+    const spare = stations.filter(({ isGone, lives }) => isGone && lives === 0).slice(0, count);
     for (const station of spare) {
-      if (station.lives > 0) station.disk.wipe();
-      station.forgot = station.damaged = false;
-      station.reached = station.copy = undefined;
       station.isGone = false;
       time.after(this.#random.below(2_000), () => this.#world.start(station));
     }

@@ -133,13 +133,13 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
 function drawChanges(
   seed: number,
   asked: Asked,
-): Partial<Pick<Setup, 'changes' | 'replaces' | 'replicas' | 'faultsMs' | 'paceMs' | 'staysBad'>> {
+): Partial<Pick<Setup, 'changes' | 'replaces' | 'replicas' | 'faultsMs' | 'paceMs' | 'staysBad' | 'tight'>> {
   const random = stream(seed, 'changes');
   const isPlain = drawVersions(seed).olderLevel === undefined && drawQuorums(seed) === undefined;
   if ((!isPlain || !random.chance(0.16)) && asked.changes !== true) return {};
   return {
     ...{ changes: true, replaces: true, replicas: random.chance(0.7) ? 3 : 5, staysBad: undefined },
-    ...{ faultsMs: 8_000 + random.below(10_000), paceMs: 120 },
+    ...{ faultsMs: 8_000 + random.below(10_000), paceMs: 120, tight: false },
   };
 }
 

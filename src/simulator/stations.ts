@@ -5,7 +5,7 @@ import { type Setup, stream } from './setup.js';
 import type { Station } from './strike.js';
 
 /** How many replicas an operator has that are not in the cluster. */
-const SPARES = 5;
+const SPARES = 8;
 
 /** Those that form the cluster, and those that an operator may add to it, which do not run. */
 export function newStations(setup: Setup): readonly Station[] {
