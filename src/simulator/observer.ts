@@ -98,7 +98,7 @@ export class Observer {
     this.#each((station, process) => {
       this.#logSize(station, process);
       this.#stalled(station, process);
-      noteTooMuch(process.replica!, this.#time, this.#history);
+      if (process.idle) noteTooMuch(process.replica!, this.#time, this.#history);
       if (all) this.conduct.look(station, process);
       this.#plans?.applied(station, process.replica!);
       if (all) this.#plans?.status(process.replica!.status());

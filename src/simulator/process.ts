@@ -92,6 +92,10 @@ export class SimulatedProcess implements BrokerPort {
   get sent(): readonly Buffer[] {
     return this.#sent;
   }
+  /** It is not stopped, waits for nothing, and has done all that came to it. */
+  get idle(): boolean {
+    return this.#around.time.now >= this.#stoppedUntil && this.#kept.empty;
+  }
   get alive(): boolean {
     return this.#alive;
   }
