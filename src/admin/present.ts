@@ -257,7 +257,11 @@ export function status(source: AdminSource, pid: number, through?: number): Stat
     pid,
     version: source.version,
     uptimeMs: Math.round(source.uptimeMs()),
-    featureLevel: { own: replica.featureLevel, all: replica.featureLevelOfAll },
+    featureLevel: {
+      own: replica.featureLevel,
+      all: replica.featureLevelOfAll,
+      used: replica.featureLevelUsed,
+    },
     ready,
     reasons,
     standing: replica.standing,
@@ -266,6 +270,7 @@ export function status(source: AdminSource, pid: number, through?: number): Stat
     addresses: source.addresses(through),
     peers: replica.peers.map((peer) => ({
       ...peer,
+      featureLevel: peer.featureLevel ?? null,
       problem: replica.linkProblems.find(({ id }) => id === peer.id)?.reason ?? null,
       protocol: replica.protocols.find(({ id }) => id === peer.id)?.version ?? null,
     })),

@@ -225,8 +225,8 @@ export interface StatusJson {
   /** Of the package. */
   readonly version: string;
   readonly uptimeMs: number;
-  /** What this replica knows, and what every replica knows: nothing above that is used. */
-  readonly featureLevel: { readonly own: number; readonly all: number };
+  /** What this replica knows, what every replica knows, and what the cluster uses: nothing above that. */
+  readonly featureLevel: { readonly own: number; readonly all: number; readonly used: number };
   readonly ready: boolean;
   readonly reasons: readonly string[];
   /** voter, learner (its disk was lost: it follows and does not vote) or forming. */
@@ -245,6 +245,8 @@ export interface StatusJson {
     readonly problem: string | null;
     /** The version of the replicas' protocol that the link speaks; null without a link. */
     readonly protocol: number | null;
+    /** What it knows, as it said last; null when it was not met. */
+    readonly featureLevel: number | null;
   }[];
   /** The quorum system, for people: `majority of 3`. */
   readonly quorums: string;
@@ -281,6 +283,23 @@ export interface ChangeJson {
   readonly shards: number;
   /** Why shards that are led here do not go on, each reason once. */
   readonly waits: readonly string[];
+}
+
+/** The feature level that the cluster uses, and what stands against a higher one. */
+export interface UpgradeJson {
+  /** What the cluster uses. */
+  readonly used: number;
+  /** What it is to use. */
+  readonly target: number;
+  readonly replicas: readonly {
+    readonly id: number;
+    readonly up: boolean;
+    /** What it knows, as it said last; null when it was not met. */
+    readonly featureLevel: number | null;
+  }[];
+  /** Why the target cannot be used now; empty when it can, or is. */
+  readonly problems: readonly string[];
+  readonly executed: boolean;
 }
 
 export interface ReplicaJson {

@@ -130,6 +130,7 @@ function lineFor(news: News): string | undefined {
     case 'rebalance-started':
     // The replica itself says what a plan does.
     case 'replicas-changed':
+    case 'level-raised':
       return undefined;
   }
 }

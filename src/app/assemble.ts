@@ -90,6 +90,7 @@ export async function assemble(
     groupSettings: pick(settings, GROUP_SETTINGS),
     retentionSweepMs: settings.retentionSweepMs,
     compactionBytes: settings.compactionBytes,
+    levelRaisesItself: settings.upgrades === 'automatic',
     storage,
     transport,
     clock: platform.clock,

@@ -275,6 +275,11 @@ export const SETTINGS = {
     preset: 'owner',
     help: 'Commits of a partition that another member owns: refused (owner), or taken as Kafka does (kafka).',
   }),
+  upgrades: choice({
+    of: ['by-command', 'automatic'],
+    preset: 'by-command',
+    help: 'When what is new in a version is used, which ends the way back to the version before: when an operator says so (quorate upgrade), or as soon as every replica runs the new version.',
+  }),
   offsetsRetentionMs: integer({
     unit: 'ms',
     min: 1_000,

@@ -12,6 +12,7 @@ import { addReplicas } from './replicas.js';
 import { addRestore } from './restore.js';
 import { addStatus } from './status.js';
 import { addTopics } from './topics.js';
+import { addUpgrade } from './upgrade.js';
 
 /** The commands that talk to a running cluster. */
 export function createProgram(around: CliSurroundings): Command {
@@ -28,6 +29,7 @@ export function createProgram(around: CliSurroundings): Command {
   addOffsets(program, ask, around.fail);
   addTopics(program, ask, around.fail);
   addReplicas(program, around);
+  addUpgrade(program, ask, around.fail);
   addBackup(program, around);
   addRestore(program, around);
   addRecover(program, around);

@@ -47,19 +47,22 @@ export function advice(answered: readonly StatusJson[]): readonly Finding[] {
 export function versions(answered: readonly StatusJson[]): readonly Finding[] {
   const found = [...new Set(answered.map(({ version }) => version))];
   const levels = [...new Set(answered.map(({ featureLevel }) => featureLevel.own))];
-  const behind = answered.filter(({ featureLevel }) => featureLevel.all < featureLevel.own);
+  const behind = answered.filter(({ featureLevel }) => featureLevel.used < featureLevel.own);
   if (found.length < 2 && levels.length < 2 && behind.length === 0) return [];
   const who = answered.map(
     ({ replica, version, featureLevel }) =>
       `replica ${replica} is ${version} (feature level ${featureLevel.own})`,
   );
-  const { all } = (behind[0] ?? answered[0]!).featureLevel;
+  const { all, used } = (behind[0] ?? answered[0]!).featureLevel;
+  const ready = levels.length === 1 && all > used;
   return [
     {
       severity: 'note',
       replica: null,
-      what: `An upgrade is under way: ${who.join(', ')}; all of them together use level ${all}.`,
-      then: 'Finish it: what is new is used when every replica knows it, and until then you can go back.',
+      what: `An upgrade is under way: ${who.join(', ')}; the cluster uses level ${used}.`,
+      then: ready
+        ? 'Every replica knows more than is used. Until you run quorate upgrade --execute you can go back; from then on what is new is used.'
+        : 'Finish it: upgrade the others. Until you run quorate upgrade --execute you can go back.',
       see: 'docs/compatibility.md#upgrade-and-roll-back',
     },
   ];

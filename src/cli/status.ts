@@ -52,6 +52,7 @@ function statusText(status: StatusJson): string {
         : `this replica is a ${status.standing}`,
     `peers: ${status.peers.map(({ id, up, votes }) => `${id} ${up ? (votes ? 'up' : 'up, NO VOTE') : 'DOWN'}`).join(', ') || 'none'}`,
     `quorums: ${status.quorums}`,
+    versionText(status),
     `reserve: ${reserveText(status)}`,
     ...(status.change ? [changeText(status.change)] : []),
     status.shards.length === 0 ? '' : `leaders: ${leadersText(status)}`,
@@ -69,6 +70,14 @@ function statusText(status: StatusJson): string {
     offsets,
   ]);
   return `${head.join('\n')}\n\n${table(['SHARD', 'LEADER', 'BALLOT', 'CHOSEN', 'GROUPS', 'MEMBERS', 'OFFSETS'], rows)}`;
+}
+
+function versionText({ version, featureLevel: { own, all, used }, peers }: StatusJson): string {
+  const further =
+    all > used ? ` of ${all}: quorate upgrade` : own > used ? `, and this replica knows ${own}` : '';
+  const links = [...new Set(peers.flatMap(({ protocol }) => protocol ?? []))].sort((a, b) => a - b);
+  const protocols = links.length === 0 ? '' : `; links speak protocol ${links.join(' and ')}`;
+  return `version: ${version}, feature level ${used} is used${further}${protocols}`;
 }
 
 function diskLines({ stalls, room, freeBytes }: StatusJson['disk']): readonly string[] {

@@ -18,6 +18,7 @@ import {
   topicCommandCodec,
   type TopicCommand,
 } from '../topics/index.js';
+import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL, type LevelCommand, levelCommandCodec } from './feature-level.js';
 import { type ReplicasCommand, replicasCommandCodec } from './replica-plan.js';
 import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js';
 
@@ -25,7 +26,7 @@ import type { Command, Notice, NoticeCommand, StampedCommand } from './types.js'
 const FORMAT = 1;
 
 /** Which room a command belongs to. Tags are in the log: never change or reuse one. */
-const ROOM = { group: 1, topic: 2, notice: 3, record: 4, ends: 5, replicas: 6 } as const;
+const ROOM = { group: 1, topic: 2, notice: 3, record: 4, ends: 5, replicas: 6, level: 7 } as const;
 
 const topicId = codec.branded<TopicId, string>()(codec.string);
 const noticeCodec = codec.struct<Notice>({
@@ -66,6 +67,9 @@ export const isEndsCommand = (command: Command): command is EndsCommand => comma
 export const isReplicasCommand = (command: Command): command is ReplicasCommand =>
   command.kind.startsWith('replicas.');
 
+export const isLevelCommand = (command: Command): command is LevelCommand =>
+  command.kind.startsWith('level.');
+
 const commandCodec: Codec<Command> = {
   write: (w, command) => {
     if (isTopicCommand(command)) {
@@ -83,6 +87,9 @@ const commandCodec: Codec<Command> = {
     } else if (isReplicasCommand(command)) {
       w.u8(ROOM.replicas);
       replicasCommandCodec.write(w, command);
+    } else if (isLevelCommand(command)) {
+      w.u8(ROOM.level);
+      levelCommandCodec.write(w, command);
     } else {
       w.u8(ROOM.group);
       groupCommandCodec.write(w, command);
@@ -103,16 +110,14 @@ const commandCodec: Codec<Command> = {
         return endsCommandCodec.read(r);
       case ROOM.replicas:
         return replicasCommandCodec.read(r);
+      case ROOM.level:
+        return levelCommandCodec.read(r);
       default:
         throw new MalformedBytesError(`a command of the unknown room ${room}`);
     }
   },
 };
 
-/** What this version of the machine knows. Grows with every kind of command that an older version cannot apply. */
-export const FEATURE_LEVEL = 5;
-/** Of version 0.1.0, which does not say it. */
-export const FIRST_FEATURE_LEVEL = 1;
 const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
   'group.startTokens': 2,
   'topic.setEnds': 3,
@@ -124,11 +129,12 @@ const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
   'replicas.ready': 5,
   'replicas.sealed': 5,
   'replicas.cancel': 5,
+  'level.raise': 6,
 };
 /** Version 0.1.0 reads numbers only. */
 const LEVEL_OF_WIDE_OFFSETS = 2;
 
-/** A command may be proposed when every replica is at this level: each must be able to apply it. */
+/** A command may be proposed when the cluster uses this level: each replica must be able to apply it. */
 export function levelOf(command: Command): number {
   if (command.kind === 'group.commit' && command.offsets.some(({ offset }) => typeof offset === 'bigint'))
     return LEVEL_OF_WIDE_OFFSETS;

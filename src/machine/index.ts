@@ -22,4 +22,11 @@ export {
 } from './machine.js';
 export type * from './replica-plan.js';
 export { snapshotHead } from './snapshot-head.js';
-export { decodeCommand, encodeCommand, FEATURE_LEVEL, FIRST_FEATURE_LEVEL, levelOf } from './commands.js';
+export { decodeCommand, encodeCommand, levelOf } from './commands.js';
+export {
+  FEATURE_LEVEL,
+  FIRST_FEATURE_LEVEL,
+  LEVEL_OF_SWITCHES,
+  type LevelCommand,
+  type LevelReply,
+} from './feature-level.js';

@@ -35,7 +35,6 @@ import {
 import {
   createTopics,
   Ends,
-  type PartitionEnd,
   restoreTopics,
   snapshotTopics,
   type TopicChange,
@@ -45,11 +44,13 @@ import {
   decodeCommand,
   isEndsCommand,
   isGroupCommand,
+  isLevelCommand,
   isNoticeCommand,
   isRegisterCommand,
   isReplicasCommand,
   isTopicCommand,
 } from './commands.js';
+import { committedEnds } from './committed-ends.js';
 import { createNoticeLog, emptyNoticeLog, noticeLogCodec, type NoticeLog } from './notices.js';
 import { partsInNewCluster, type TakeOver } from './new-cluster.js';
 import type { Parts } from './parts.js';
@@ -104,6 +105,7 @@ export function createMachine(options: MachineOptions): Machine {
     clock: wallMs(0),
     configuration: undefined,
     replicas: NO_CHANGES,
+    level: 0,
   });
 }
 
@@ -136,17 +138,21 @@ function* readingParts(options: MachineOptions, snapshot: Uint8Array): Steps<Par
     throw new MalformedBytesError(`a snapshot of shard ${shard}, not ${options.shard}`);
   const hash = reader.u32();
   const clock = wallMs(reader.f64());
-  const { configuration, hasEnds, replicas } = readReplicas(reader, format);
+  const { configuration, hasEnds, replicas, level } = readReplicas(reader, format);
   const notices = createNoticeLog(noticeLogCodec.read(reader));
   const topics = restoreTopics(reader.bytes());
   const ends = hasEnds ? Ends.restore(reader) : new Ends();
   const registers = yield* restoringRegisters(reader);
   const groups = yield* restoringGroups(reader.raw(reader.remaining));
   if (!ends.started) ends.derive(committedEnds(groups));
-  return { groups, topics, registers, ends, notices, appliedThrough, hash, clock, configuration, replicas };
+  return {
+    ...{ groups, topics, registers, ends, notices, appliedThrough, hash, clock },
+    ...{ configuration, replicas, level },
+  };
 }
 
 const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };
+const noticed = (through: number): Reply => ({ kind: 'noticed', through });
 
 class ShardMachine implements Machine {
   readonly groups: Groups;
@@ -161,6 +167,7 @@ class ShardMachine implements Machine {
   #clock: WallMs;
   #configuration: Uint8Array | undefined;
   #replicas: ReplicasView;
+  #level: number;
 
   constructor(options: MachineOptions, parts: Parts) {
     this.#options = options;
@@ -174,6 +181,7 @@ class ShardMachine implements Machine {
     this.#clock = parts.clock;
     this.#configuration = parts.configuration;
     this.#replicas = parts.replicas;
+    this.#level = parts.level;
   }
 
   get appliedThrough(): Slot {
@@ -191,6 +199,9 @@ class ShardMachine implements Machine {
 
   get replicas(): ReplicasView {
     return this.#replicas;
+  }
+  get level(): number {
+    return this.#level;
   }
 
   pendingNotices(shard: number): readonly Notice[] {
@@ -231,7 +242,8 @@ class ShardMachine implements Machine {
       this.ends.start(committedEnds(this.groups));
       return { reply: { kind: 'done' }, ...NOTHING };
     }
-    assert(this.#options.shard === 0, 'topics and the list of replicas live in shard 0');
+    assert(this.#options.shard === 0, 'topics, the list of replicas and the feature level live in shard 0');
+    if (isLevelCommand(command)) return this.#raise(command.level);
     if (isReplicasCommand(command)) {
       const { view, reply } = changeReplicas(this.#replicas, command, this.#options.shards);
       this.#replicas = view;
@@ -248,6 +260,12 @@ class ShardMachine implements Machine {
       return { reply, news: [change, ...here.news], timers: here.timers };
     }
     return { reply, news: [change], timers: [] };
+  }
+
+  #raise(to: number): Applied {
+    const news: News[] = to > this.#level ? [{ kind: 'level-raised', level: to }] : [];
+    this.#level = Math.max(this.#level, to);
+    return { reply: { kind: 'level', level: this.#level }, news, timers: [] };
   }
 
   #endsSaid(
@@ -324,18 +342,14 @@ class ShardMachine implements Machine {
           for (const one of outcome.news) news.push(one);
           for (const one of outcome.timers) timers.push(one);
         }
-        return { reply: this.#noticed(this.#notices.seenThrough), news, timers };
+        return { reply: noticed(this.#notices.seenThrough), news, timers };
       }
       case 'notice.acknowledge':
         this.#notices.acknowledge(command.shard, command.through);
-        return { reply: this.#noticed(command.through), ...NOTHING };
+        return { reply: noticed(command.through), ...NOTHING };
       default:
         return assertNever(command);
     }
-  }
-
-  #noticed(through: number): Reply {
-    return { kind: 'noticed', through };
   }
 
   #fingerprint(command: Command, previous: number): number {
@@ -349,6 +363,7 @@ class ShardMachine implements Machine {
         ? this.topics.fingerprintOfAll(previous)
         : this.topics.fingerprint(command, previous);
     }
+    if (isLevelCommand(command)) return crc32cWord(this.#level, previous);
     if (isReplicasCommand(command)) return crc32c(replicasBytes(this.#replicas), previous);
     if (isRegisterCommand(command)) return this.registers.fingerprint(command, previous);
     if ('group' in command) return this.groups.fingerprint(command.group, previous);
@@ -365,6 +380,7 @@ class ShardMachine implements Machine {
       clock: this.#clock,
       configuration: this.#configuration,
       replicas: this.#replicas,
+      level: this.#level,
       endsStarted: started,
     });
     noticeLogCodec.write(head, this.#notices.save());
@@ -380,12 +396,5 @@ class ShardMachine implements Machine {
     } finally {
       groups.return?.();
     }
-  }
-}
-
-function* committedEnds(groups: Groups): Iterable<PartitionEnd & { readonly topic: TopicId }> {
-  for (const { group } of groups.list()) {
-    for (const { topicId: id, partition, offset } of groups.committedAll(group))
-      if (id !== null) yield { topic: topicId(id), partition, offset };
   }
 }

@@ -18,4 +18,6 @@ export interface Parts {
   /** Which configuration of replicas the log is in; undefined for the first one. */
   readonly configuration: Uint8Array | undefined;
   readonly replicas: ReplicasView;
+  /** The feature level that a command said to use; 0 before the first. */
+  readonly level: number;
 }

@@ -8,12 +8,14 @@ import {
   type Slot,
   slot,
 } from '../kernel/index.js';
-import { FEATURE_LEVEL } from './commands.js';
+import { FEATURE_LEVEL, LEVEL_OF_SWITCHES } from './feature-level.js';
 import type { Parts } from './parts.js';
 import { NO_CHANGES, replicasBytes, replicasCodec } from './replica-plan.js';
 
-/** Grows with every change that an older version cannot read. Written once a plan has been made for other replicas. */
-const SNAPSHOT_FORMAT = 5;
+/** Grows with every change that an older version cannot read. Written once a command has raised the feature level. */
+const SNAPSHOT_FORMAT = 6;
+/** Without the feature level. Written once a plan has been made for other replicas. */
+const FORMAT_WITHOUT_LEVEL = 5;
 /** Without the plan for the replicas. */
 const FORMAT_WITHOUT_PLAN = 4;
 /** Without the configuration of replicas. */
@@ -46,17 +48,21 @@ export function readHead(reader: ByteReader, featureLevel = FEATURE_LEVEL): Snap
 
 function newestOf(featureLevel: number): number {
   if (featureLevel < LEVEL_OF_ENDS) return FORMAT_WITHOUT_ENDS;
-  return featureLevel < LEVEL_OF_PLANS ? FORMAT_WITHOUT_PLAN : SNAPSHOT_FORMAT;
+  if (featureLevel < LEVEL_OF_PLANS) return FORMAT_WITHOUT_PLAN;
+  return featureLevel < LEVEL_OF_SWITCHES ? FORMAT_WITHOUT_LEVEL : SNAPSHOT_FORMAT;
 }
 
-interface Written extends Pick<Parts, 'appliedThrough' | 'hash' | 'clock' | 'configuration' | 'replicas'> {
+interface Written extends Pick<
+  Parts,
+  'appliedThrough' | 'hash' | 'clock' | 'configuration' | 'replicas' | 'level'
+> {
   readonly shard: ShardId;
   readonly endsStarted: boolean;
 }
 
 /** Everything before the notices, in the oldest format that holds all there is: an older version may have to read it. */
 export function writeHead(head: ByteWriter, written: Written): void {
-  const { shard, appliedThrough, hash, clock, configuration, replicas, endsStarted } = written;
+  const { shard, appliedThrough, hash, clock, configuration, replicas, level, endsStarted } = written;
   const format = formatOf(written);
   head.u8(format);
   head.varint(shard);
@@ -66,24 +72,32 @@ export function writeHead(head: ByteWriter, written: Written): void {
   if (format < FORMAT_WITHOUT_PLAN) return;
   head.bytes(configuration ?? Buffer.alloc(0));
   head.u8(endsStarted ? 1 : 0);
-  if (format === SNAPSHOT_FORMAT) head.bytes(replicasBytes(replicas));
+  if (format >= FORMAT_WITHOUT_LEVEL) head.bytes(replicasBytes(replicas));
+  if (format === SNAPSHOT_FORMAT) head.varint(level);
 }
 
-function formatOf({ replicas, configuration, endsStarted }: Written): number {
-  if (replicas.lastNumber > 0) return SNAPSHOT_FORMAT;
+function formatOf({ replicas, configuration, level, endsStarted }: Written): number {
+  if (level > 0) return SNAPSHOT_FORMAT;
+  if (replicas.lastNumber > 0) return FORMAT_WITHOUT_LEVEL;
   if (configuration !== undefined) return FORMAT_WITHOUT_PLAN;
   return endsStarted ? FORMAT_WITHOUT_CONFIGURATION : FORMAT_WITHOUT_ENDS;
 }
 
-/** The part that came with changes of the replicas. */
+/** The part that came with changes of the replicas, and of the feature level. */
 export function readReplicas(
   reader: ByteReader,
   format: number,
-): Pick<Parts, 'configuration' | 'replicas'> & { readonly hasEnds: boolean } {
+): Pick<Parts, 'configuration' | 'replicas' | 'level'> & { readonly hasEnds: boolean } {
   if (format < FORMAT_WITHOUT_PLAN)
-    return { configuration: undefined, replicas: NO_CHANGES, hasEnds: format !== FORMAT_WITHOUT_ENDS };
+    return {
+      configuration: undefined,
+      replicas: NO_CHANGES,
+      level: 0,
+      hasEnds: format !== FORMAT_WITHOUT_ENDS,
+    };
   const configuration = Buffer.from(reader.bytes());
   const hasEnds = reader.u8() === 1;
-  const replicas = format === SNAPSHOT_FORMAT ? codec.decode(replicasCodec, reader.bytes()) : NO_CHANGES;
-  return { configuration: configuration.length === 0 ? undefined : configuration, replicas, hasEnds };
+  const replicas = format >= FORMAT_WITHOUT_LEVEL ? codec.decode(replicasCodec, reader.bytes()) : NO_CHANGES;
+  const level = format === SNAPSHOT_FORMAT ? reader.varint() : 0;
+  return { configuration: configuration.length === 0 ? undefined : configuration, replicas, level, hasEnds };
 }

@@ -8,6 +8,7 @@ import type {
   TimerChange,
 } from '../groups/index.js';
 import type { RegisterCommand, RegisterReply, RegistersView } from '../registers/index.js';
+import type { LevelCommand, LevelReply } from './feature-level.js';
 import type { ReplicasCommand, ReplicasReply, ReplicasView } from './replica-plan.js';
 import type {
   EndsCommand,
@@ -42,10 +43,16 @@ export type NoticeCommand =
   | { readonly kind: 'notice.acknowledge'; readonly shard: number; readonly through: number };
 
 export type Command =
-  GroupCommand | TopicCommand | EndsCommand | NoticeCommand | RegisterCommand | ReplicasCommand;
+  | GroupCommand
+  | TopicCommand
+  | EndsCommand
+  | NoticeCommand
+  | RegisterCommand
+  | ReplicasCommand
+  | LevelCommand;
 
 export type NoticeReply = { readonly kind: 'noticed'; readonly through: number };
-export type Reply = GroupReply | TopicReply | NoticeReply | RegisterReply | ReplicasReply;
+export type Reply = GroupReply | TopicReply | NoticeReply | RegisterReply | ReplicasReply | LevelReply;
 
 /** Which reply a command gets. */
 export type ReplyTo<C extends Command> = C extends TopicCommand
@@ -56,7 +63,9 @@ export type ReplyTo<C extends Command> = C extends TopicCommand
       ? RegisterReply
       : C extends ReplicasCommand
         ? ReplicasReply
-        : GroupReply;
+        : C extends LevelCommand
+          ? LevelReply
+          : GroupReply;
 
 export interface StampedCommand {
   readonly at: WallMs;
@@ -70,7 +79,8 @@ export type News =
   | { readonly kind: 'topic-changed'; readonly topic: Topic }
   | { readonly kind: 'ends-set-back'; readonly topic: Topic }
   /** Which replicas there are, or what is planned. */
-  | { readonly kind: 'replicas-changed' };
+  | { readonly kind: 'replicas-changed' }
+  | { readonly kind: 'level-raised'; readonly level: number };
 
 export interface Applied {
   readonly reply: Reply;
@@ -87,6 +97,8 @@ export interface MachineView {
   readonly ends: EndsView;
   /** Which replicas the cluster has, and which it is to have: in shard 0 only. */
   readonly replicas: ReplicasView;
+  /** The feature level that a command said to use; 0 before the first. In shard 0 only. */
+  readonly level: number;
   readonly appliedThrough: Slot;
   /** Rolling hash over everything applied. Equal on all replicas at the same slot. */
   readonly hash: number;

@@ -7,6 +7,7 @@ import type {
   News,
   NoticeCommand,
   RegisterCommand,
+  LevelCommand,
   ReplicasCommand,
   ReplyTo,
   TopicCommand,
@@ -36,6 +37,7 @@ export type ForwardableCommand =
   | NoticeCommand
   | RegisterCommand
   | ReplicasCommand
+  | LevelCommand
   | Extract<GroupCommand, { kind: 'group.commit' | 'group.delete' | 'group.deleteOffsets' | 'group.leave' }>;
 
 export interface LeadershipChange {

@@ -70,7 +70,7 @@ export abstract class ReplicaDoor implements Coordinator {
     this.shards = options.shards;
     this.groupSettings = options.groupSettings;
     this.members = new Members(options);
-    this.peers = new Peers(options.self, this.members, options.featureLevel);
+    this.peers = new Peers(options.self, this.members, options.featureLevel, options.levelRaisesItself);
     this.measuring = new Measures(options.clock);
     this.news.add((_shard, news, serving) => {
       if (serving) this.measuring.told(news);

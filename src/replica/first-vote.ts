@@ -91,7 +91,11 @@ export class FirstVote {
     // On its way to the disk: `save` opens the shards.
     if (disk.identity.formedWith === formedWith) return;
     const founded = quorums.description;
-    disk.save({ ...disk.identity, formedWith, founded, levels: peers.formed() }, () => {
+    const levels = peers.formed();
+    // What a new cluster begins with: nobody has run an older version on these disks.
+    const level = peers.featureLevel;
+    peers.uses(level);
+    disk.save({ ...disk.identity, formedWith, founded, levels, level }, () => {
       transport.helloChanged();
       if (waits()) open(true);
     });

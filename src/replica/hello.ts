@@ -13,7 +13,7 @@ export function helloOf(
     featureLevel = FEATURE_LEVEL,
   }: Pick<ReplicaOptions, 'replicas' | 'http' | 'storage' | 'featureLevel'>,
 ): Hello {
-  const { clusterId, replicaId, shards, incarnation, formedWith, founded, membership } = identity;
+  const { clusterId, replicaId, shards, incarnation, formedWith, founded, membership, level } = identity;
   const { agreement, restoredFrom } = identity;
   const own = replicas.find(({ id }) => id === replicaId)!;
   return {
@@ -29,6 +29,7 @@ export function helloOf(
     ...(restoredFrom !== undefined && { restoredFrom }),
     ...(agreement && { agreement }),
     featureLevel,
+    ...(level !== undefined && { level }),
     position: storage.storage.position(),
     positions,
     ...(own.peer && { peer: own.peer }),

@@ -26,6 +26,7 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
     restoredFrom,
     positions,
     levels,
+    level,
   } = identity;
   if (!isName(clusterId)) return `clusterId is ${JSON.stringify(clusterId)}, not a name`;
   if (!isWhole(replicaId, 0, REPLICA_IDS - 1)) return `replicaId is ${String(replicaId)}, not an id`;
@@ -49,8 +50,9 @@ export function identityProblem(identity: DiskIdentity): string | undefined {
       return `positions.${id} is of a replica that ${membership === undefined ? 'formedWith lacks' : 'has no vote'}`;
     if (!isWhole(position, 0, Number.MAX_SAFE_INTEGER)) return `positions.${id} is ${String(position)}`;
   }
-  for (const [id, level] of Object.entries(levels ?? {}))
-    if (!isWhole(level, 1, Number.MAX_SAFE_INTEGER)) return `levels.${id} is ${String(level)}`;
+  for (const [id, known] of Object.entries(levels ?? {}))
+    if (!isWhole(known, 1, Number.MAX_SAFE_INTEGER)) return `levels.${id} is ${String(known)}`;
+  if (level !== undefined && !isWhole(level, 1, Number.MAX_SAFE_INTEGER)) return `level is ${String(level)}`;
   return undefined;
 }
 
@@ -96,6 +98,10 @@ export function assertSuccessor(before: DiskIdentity, after: DiskIdentity): void
   assert(
     numberOf(after) >= numberOf(before),
     `identity.membership.number grows from ${numberOf(before)}, not to ${numberOf(after)}`,
+  );
+  assert(
+    (after.level ?? 0) >= (before.level ?? 0),
+    `identity.level stays ${before.level}, not ${after.level}`,
   );
   const [disks, nextDisks] = [disksOf(before), disksOf(after)];
   for (const [id, position] of Object.entries(before.positions ?? {})) {

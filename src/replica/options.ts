@@ -54,6 +54,8 @@ export interface ReplicaOptions {
   readonly log: Log;
   /** Plays a version of the machine that knows no more than this; the present one by default. */
   readonly featureLevel?: number | undefined;
+  /** What came with later versions is used as soon as every replica knows it, without a command. False by default. */
+  readonly levelRaisesItself?: boolean | undefined;
   /** Told what runs on the loop; nobody when it is left out. */
   readonly work?: Work;
   /** The replica can no longer be trusted (disk error, divergence, broken invariant): end the process. Called once. */
@@ -64,10 +66,20 @@ export interface Votes {
   /** What this version knows, and what every replica knows. */
   readonly featureLevel: number;
   readonly featureLevelOfAll: number;
+  /** What the cluster uses. */
+  readonly featureLevelUsed: number;
   /** The quorum system, for people. */
   readonly quorums: string;
-  /** `votes`: it has a link and says that it votes. A replica that lost its disk follows without a vote. */
-  readonly peers: readonly { readonly id: ReplicaId; readonly up: boolean; readonly votes: boolean }[];
+  /**
+   * `votes`: it has a link and says that it votes. A replica that lost its disk follows without a vote. `featureLevel`: what it knows,
+   * as it said last; undefined when it was not met.
+   */
+  readonly peers: readonly {
+    readonly id: ReplicaId;
+    readonly up: boolean;
+    readonly votes: boolean;
+    readonly featureLevel: number | undefined;
+  }[];
   /** How many more replicas may fail, whichever they are, before the cluster stops; -1 when it has no quorum now. */
   readonly failuresTolerated: number;
   /** The same with all replicas up and voting. */

@@ -1,3 +1,4 @@
+import { FIRST_FEATURE_LEVEL } from '../machine/index.js';
 import { type MonotonicMs, monotonicMs, type ReplicaId, replicaId } from '../kernel/index.js';
 import { DiskPositions } from './disk-positions.js';
 import { encodeFrame } from './frames.js';
@@ -41,6 +42,7 @@ export class OwnDisk {
     this.#identity = this.#durable = await claimDisk(this.#options);
     this.#positions.restore(this.#identity);
     this.#peers.remember(this.#identity.levels ?? {});
+    this.#peers.uses(this.#identity.level ?? FIRST_FEATURE_LEVEL);
   }
   /** Known from `claim` on. */
   get identity(): DiskIdentity {
@@ -114,6 +116,15 @@ export class OwnDisk {
       this.save({ ...this.identity, levels }, () => undefined);
   }
 
+  /** The log, or a peer, says that the cluster uses more than this disk says. */
+  levelRaised(): void {
+    const { levelSaid: level } = this.#peers;
+    const { formedWith } = this.identity;
+    if (level <= (this.identity.level ?? FIRST_FEATURE_LEVEL) || Object.keys(formedWith).length === 0) return;
+    this.save({ ...this.identity, level }, () => undefined);
+    this.#options.transport.helloChanged();
+  }
+
   /** A peer may know more of the others than this replica, which was cut off from them. */
   #heardOfOthers(hello: Hello): void {
     const { positions = {} } = hello;
@@ -152,6 +163,7 @@ export class OwnDisk {
     if (hello.position !== undefined) this.heard(peer, hello.position);
     this.#heardOfOthers(hello);
     this.#noteLevels();
+    this.levelRaised();
     const { identity } = this;
     const own = this.#options.storage.storage.position();
     const remembered = hello.positions?.[identity.replicaId] ?? 0;

@@ -1,7 +1,14 @@
 import type { ReplicaId } from '../kernel/index.js';
-import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL } from '../machine/index.js';
+import {
+  type Command,
+  FEATURE_LEVEL,
+  FIRST_FEATURE_LEVEL,
+  LEVEL_OF_SWITCHES,
+  levelOf,
+} from '../machine/index.js';
 import type { BrokerAddress } from './coordinator.js';
 import type { Members } from './members.js';
+import type { Votes } from './options.js';
 import type { Hello } from './ports.js';
 
 /** The other replicas: which have a link now, and what each said in its Hello. */
@@ -14,8 +21,13 @@ export class Peers {
   #selfLeaves = false;
   #together: Readonly<Record<string, number>> = {};
   #featureLevel: number;
+  readonly #raisesItself: boolean;
+  /** What the cluster uses, as its log or a peer said. */
+  #used = FIRST_FEATURE_LEVEL;
 
-  constructor(self: ReplicaId, members: Members, featureLevel = FEATURE_LEVEL) {
+  /** `raisesItself`: levels that have no command are used as soon as every replica knows them. */
+  constructor(self: ReplicaId, members: Members, featureLevel = FEATURE_LEVEL, raisesItself = false) {
+    this.#raisesItself = raisesItself;
     this.#self = self;
     this.#ownLevel = featureLevel;
     this.#members = members;
@@ -93,6 +105,7 @@ export class Peers {
     const isNew = !this.#up.has(peer);
     this.#up.set(peer, hello);
     this.#met.set(peer, hello);
+    this.uses(hello.level ?? FIRST_FEATURE_LEVEL);
     if (this.#others.every((id) => this.#up.has(id))) this.#together = this.#levels();
     this.#weigh();
     return isNew;
@@ -104,9 +117,46 @@ export class Peers {
     return wasUp;
   }
 
-  /** For the status: what this version knows, and what every replica knows. */
-  levels(): { readonly featureLevel: number; readonly featureLevelOfAll: number } {
-    return { featureLevel: this.#ownLevel, featureLevelOfAll: this.featureLevel };
+  /** For the status: what this version knows, what every replica knows, and what is used. */
+  levels(): Pick<Votes, 'featureLevel' | 'featureLevelOfAll' | 'featureLevelUsed'> {
+    return {
+      featureLevel: this.#ownLevel,
+      featureLevelOfAll: this.featureLevel,
+      featureLevelUsed: this.levelUsed,
+    };
+  }
+
+  /** The cluster uses this level: there is no way back. */
+  uses(level: number): void {
+    this.#used = Math.max(this.#used, level);
+  }
+  /** What was said so, and what a version that does not know it may not meet. */
+  get levelSaid(): number {
+    return this.#used;
+  }
+  /** What is used here. */
+  get levelUsed(): number {
+    return this.#raisesItself
+      ? Math.max(this.#used, Math.min(this.featureLevel, LEVEL_OF_SWITCHES - 1))
+      : this.#used;
+  }
+  /** Those that are not known to know this level now: one that is down may come back as an older version. */
+  lacking(level: number): readonly ReplicaId[] {
+    return this.#members.ids.filter((id) =>
+      id === this.#self ? this.#ownLevel < level : !this.#up.has(id) || this.levelOf(id) < level,
+    );
+  }
+  /** Whether it may be proposed: every replica can apply it. */
+  allows(command: Command): boolean {
+    if (command.kind === 'level.raise')
+      return this.lacking(Math.max(command.level, LEVEL_OF_SWITCHES)).length === 0;
+    return levelOf(command) <= this.levelUsed;
+  }
+  /** The level that is to be used now without anybody's command; undefined when there is none. */
+  toRaise(): number | undefined {
+    if (!this.#raisesItself || this.featureLevel < LEVEL_OF_SWITCHES || this.featureLevel <= this.#used)
+      return undefined;
+    return this.lacking(this.featureLevel).length === 0 ? this.featureLevel : undefined;
   }
 
   /** What every replica of the cluster knows, and has known at one moment. A peer that was never met counts as the oldest. */
@@ -128,7 +178,11 @@ export class Peers {
       return { id, host, port, up, leaving: up && this.isLeaving(id), http: hello?.http ?? http };
     });
   }
-  status(): readonly { readonly id: ReplicaId; readonly up: boolean }[] {
-    return this.#others.map((id) => ({ id, up: this.#up.has(id) }));
+  status(): readonly Omit<Votes['peers'][number], 'votes'>[] {
+    return this.#others.map((id) => {
+      const hello = this.#met.get(id);
+      const featureLevel = hello && (hello.featureLevel ?? FIRST_FEATURE_LEVEL);
+      return { id, up: this.#up.has(id), featureLevel };
+    });
   }
 }

@@ -91,6 +91,8 @@ export interface DiskIdentity {
   readonly positions?: Readonly<Record<string, number>>;
   /** The feature levels that the peers had when all of them were linked last, at one moment. Absent in files of version 0.1.0. By replica id. */
   readonly levels?: Readonly<Record<string, number>>;
+  /** The feature level that the cluster uses: a version that knows less does not start here. Absent before it has formed, and in files of earlier versions. */
+  readonly level?: number;
 }
 
 /** Of a disk: `scarce` takes no proposals, but a compaction; `none` not even that. What was proposed before still fits. */
@@ -175,6 +177,8 @@ export interface Hello {
   readonly agreement?: Agreement;
   /** Which commands its machine knows (machine/commands.ts). Absent in version 0.1.0. */
   readonly featureLevel?: number;
+  /** The feature level that the cluster uses, as far as this one has heard. Absent before it has formed, and in earlier versions. */
+  readonly level?: number;
   /** How far its disk has come, and how far it remembers those of `formedWith`. Absent in version 0.1.0. */
   readonly position?: number;
   readonly positions?: Readonly<Record<string, number>>;

@@ -1,3 +1,4 @@
+import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL, LEVEL_OF_SWITCHES } from '../machine/index.js';
 import { assert, type ShardId, shardId, type Slot } from '../kernel/index.js';
 import { type Agreement, agreementFound, agreementOf, differences } from './agreement.js';
 import { numberOf } from './membership.js';
@@ -9,7 +10,12 @@ class ForeignDiskError extends Error {
   override readonly name = 'ForeignDiskError';
 }
 
-/** The identity of this disk: given to a blank one, checked against the configuration otherwise. Throws ForeignDiskError. */
+/** The cluster uses what this version does not know. */
+class TooNewDiskError extends Error {
+  override readonly name = 'TooNewDiskError';
+}
+
+/** The identity of this disk: given to a blank one, checked against the configuration otherwise. Throws ForeignDiskError and TooNewDiskError. */
 export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> {
   const { storage, self, clusterId, shards, entropy, log } = options;
   const found = storage.identity;
@@ -21,6 +27,7 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
     return identity;
   }
   refuseForeign(found, agreement, options);
+  refuseTooNew(found, options);
   let claimed = found;
   if (storage.condition.kind === 'corrupt') {
     // What this disk promised is lost. It is another disk since it was opened, and the peers know it by the incarnation.
@@ -31,6 +38,8 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
   // Of an earlier version, whose settings are still those that the cluster was formed with.
   if (found.founded === undefined && found.formedWith[self] !== undefined && numberOf(found) === 0)
     claimed = { ...claimed, founded: options.quorums.description };
+  if (found.level === undefined && Object.keys(found.formedWith).length > 0)
+    claimed = { ...claimed, level: levelBefore(found, options) };
   const changed = found.agreement === undefined || differences(found.agreement, agreement).length > 0;
   if (changed) claimed = { ...claimed, agreement };
   const earlierLeaseMs = Math.max(found.earlierLeaseMs ?? 0, Number(found.agreement?.['leaseMs'] ?? 0));
@@ -38,6 +47,23 @@ export async function claimDisk(options: ReplicaOptions): Promise<DiskIdentity> 
     claimed = { ...claimed, earlierLeaseMs };
   if (claimed !== found) await storage.storage.saveIdentity(claimed);
   return claimed;
+}
+
+/** Versions before the switch used what every replica knew, and wrote down what that was. Version 0.1.0 knows one level. */
+function levelBefore({ levels }: DiskIdentity, { featureLevel = FEATURE_LEVEL }: ReplicaOptions): number {
+  if (levels === undefined) return FIRST_FEATURE_LEVEL;
+  return Math.min(featureLevel, LEVEL_OF_SWITCHES - 1, ...Object.values(levels));
+}
+
+function refuseTooNew(
+  { level = FIRST_FEATURE_LEVEL }: DiskIdentity,
+  { featureLevel = FEATURE_LEVEL }: ReplicaOptions,
+): void {
+  if (level <= featureLevel) return;
+  throw new TooNewDiskError(
+    `the cluster of this data directory uses feature level ${level}, and this version knows level ${featureLevel}: upgrade this replica. ` +
+      `A rollback was possible until the cluster was told to use level ${level} (quorate upgrade). Nothing was changed.`,
+  );
 }
 
 function refuseForeign(found: DiskIdentity, agreement: Agreement, options: ReplicaOptions): void {

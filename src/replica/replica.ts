@@ -7,7 +7,7 @@ import {
   type Work,
   type WorkKind,
 } from '../kernel/index.js';
-import { levelOf, type News } from '../machine/index.js';
+import type { News } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
 import { ReplicaDoor } from './door.js';
@@ -180,7 +180,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       send: (shard, send) => this.#turnEnd.send(shard, send),
       touchTurn: (host) => this.#turnEnd.touch(host),
       agreedTime: () => this.#clocks.now(),
-      allKnow: (command) => levelOf(command) <= this.peers.featureLevel,
+      allKnow: (command) => this.peers.allows(command),
       applied: (host, news) => this.#applied(host, news),
       leadershipChanged: (host, before, after) => this.#leadershipChanged(host, before, after),
       snapshotNeeded: (host, to) => this.#snapshotSource.offer(host, to),
@@ -357,7 +357,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.news.tell(host.shard, news, serving);
     if (host.shard !== FACTS) return;
     this.#notices.told(news);
-    if (news.some(({ kind }) => kind === 'replicas-changed')) this.#roster.note(this.hosts);
+    if (news.some(({ kind }) => kind === 'replicas-changed' || kind === 'level-raised'))
+      this.#roster.note(this.hosts);
   }
 
   #leadershipChanged(host: ShardHost, before: Leadership, after: Leadership): void {

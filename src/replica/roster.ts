@@ -2,6 +2,7 @@ import { codec, type ReplicaId, shardId } from '../kernel/index.js';
 import type { ReplicaFacts } from '../machine/index.js';
 import { quorumDescription, quorumSystem } from '../paxos/index.js';
 import type { Coordinator } from './coordinator.js';
+import { noteLevel } from './level-switch.js';
 import type { Members } from './members.js';
 import { disksOf, isMember, quorumBytes, toldBy } from './membership.js';
 import type { Planned, ReplicaOptions, ReplicasStatus } from './options.js';
@@ -49,7 +50,8 @@ export class Roster {
 
   /** Shard 0 may say something new. */
   note(hosts: readonly ShardHost[]): void {
-    const { members, disk, door } = this.#around;
+    const { members, peers, disk, door } = this.#around;
+    noteLevel(hosts, peers, disk);
     if (hosts.length === 0 || !members.adopt(door.peek(FACTS).replicas)) return;
     if (members.toKeep(disk.identity) !== undefined) this.#changed();
     this.linksChanged();

@@ -65,7 +65,9 @@ export class VoteWatch {
 
   of(standing: Standing['kind'], hosts: readonly ShardHost[]): Votes {
     const said = new Map(hosts[0]?.status().peers.map(({ id, votes }) => [id, votes]));
-    const peers = this.#peers.status().map(({ id, up }) => ({ id, up, votes: up && said.get(id) === true }));
+    const peers = this.#peers
+      .status()
+      .map((peer) => ({ ...peer, votes: peer.up && said.get(peer.id) === true }));
     const voters = new Set(peers.filter(({ votes }) => votes).map(({ id }) => id));
     if (standing === 'voter') voters.add(this.#self);
     const led = hosts.every(({ leadership }) => leadership.leader !== undefined);
@@ -113,13 +115,13 @@ export class VoteWatch {
   /** What is used changes when every replica knows more, and when one that knows less takes part. */
   #tellLevel(): void {
     const before = this.#level;
-    const { featureLevel: now } = this.#peers;
+    const { levelUsed: now } = this.#peers;
     this.#level = now;
     if (before === undefined || before === now) return;
     if (now > before)
       this.#log.info(
-        `every replica knows feature level ${now} (docs/compatibility.md): what came since level ${before} is used from now on, and from then on a ` +
-          'version that does not know it ends at its start',
+        `the cluster uses feature level ${now} (docs/compatibility.md), and no longer ${before}: from now on a version that does not know it ` +
+          'does not start',
         { featureLevel: now },
       );
     else

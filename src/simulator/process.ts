@@ -185,7 +185,7 @@ export class SimulatedProcess implements BrokerPort {
       groupSettings: DEFAULT_GROUP_SETTINGS,
       retentionSweepMs: setup.retentionSweepMs,
       compactionBytes,
-      featureLevel: this.#around.featureLevel,
+      ...{ featureLevel: this.#around.featureLevel, levelRaisesItself: true },
       storage,
       transport: this.#transport(),
       clock,

@@ -1,5 +1,5 @@
 import { crc32c, type Random, replicaId, seededRandom } from '../kernel/index.js';
-import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL } from '../machine/index.js';
+import { FIRST_FEATURE_LEVEL, LEVEL_OF_SWITCHES } from '../machine/index.js';
 import type { QuorumDescription } from '../paxos/index.js';
 import { FAULT_KINDS, type PlannedFault, type VersionFault } from './fault-kinds.js';
 
@@ -164,7 +164,7 @@ function drawWorkers(seed: number): Pick<Setup, 'workers' | 'cooperative'> {
 function drawVersions(seed: number): Pick<Setup, 'olderLevel' | 'endsUpgraded'> {
   const random = stream(seed, 'versions');
   if (!random.chance(0.25)) return {};
-  const olderLevel = FIRST_FEATURE_LEVEL + random.below(FEATURE_LEVEL - FIRST_FEATURE_LEVEL);
+  const olderLevel = FIRST_FEATURE_LEVEL + random.below(LEVEL_OF_SWITCHES - 1 - FIRST_FEATURE_LEVEL);
   return { olderLevel, endsUpgraded: random.chance(0.6) };
 }
 

@@ -104,6 +104,7 @@ function isHello(value: unknown): value is Hello {
     agreement,
     restoredFrom,
     featureLevel,
+    level,
     position,
     positions,
     leaving,
@@ -120,7 +121,7 @@ function isHello(value: unknown): value is Hello {
     (peer === undefined || isAddress(peer)) &&
     (agreement === undefined || isTexts(agreement)) &&
     (restoredFrom === undefined || typeof restoredFrom === 'string') &&
-    [featureLevel, position].every((number) => number === undefined || Number.isInteger(number)) &&
+    [featureLevel, level, position].every((number) => number === undefined || Number.isInteger(number)) &&
     (positions === undefined || (isRecord(positions) && Object.values(positions).every(Number.isInteger))) &&
     (leaving === undefined || typeof leaving === 'boolean') &&
     isAddress(kafka) &&
@@ -177,6 +178,8 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
     return `${us} answers at the address that ${them} has for replica ${theirs.target}: correct the address there`;
   if (beginsElsewhere(own, hello))
     return `${us} and ${them} do not begin with the same: restore the same backup on every replica of the cluster, with the same --cluster-id and --at`;
+  const old = tooOld(own, hello) ?? tooOld(hello, own);
+  if (old !== undefined) return old;
   const gone = expectation.refuses?.(hello);
   if (gone !== undefined) return gone;
   const disagree = disagreement(own, hello, us, them);
@@ -187,6 +190,15 @@ export function refusal(own: Hello, theirs: Introduction, expectation: Expectati
     return `${them} has ${hello.shards} shards, ${us} has ${own.shards}: start both with the number that the cluster was first started with`;
   if (called === undefined && theirs.self < own.replicaId) return `${them} called ${us}, and ${ONLY_ASKED}`;
   return undefined;
+}
+
+/** Rolled back after the switch. */
+function tooOld({ replicaId: id, featureLevel = 1 }: Hello, { level = 1 }: Hello): string | undefined {
+  if (featureLevel >= level) return undefined;
+  return (
+    `the cluster uses feature level ${level}, and replica ${id} knows level ${featureLevel}: upgrade replica ${id}. ` +
+    `A rollback was possible until the cluster was told to use level ${level} (quorate upgrade)`
+  );
 }
 
 interface Speaker {

@@ -251,6 +251,10 @@ interface OwnConfiguration {
   readonly quorums?: QuorumDescription;
   readonly ids?: readonly ReplicaId[];
   readonly paxos?: Partial<PaxosSettings>;
+  /** Plays a version that knows no more; the present one by default. */
+  readonly featureLevel?: number;
+  /** True by default: the tests of other things need what is new. */
+  readonly levelRaisesItself?: boolean;
   /** Instead of its disk in memory. */
   readonly storage?: OpenedStorage;
 }
@@ -328,6 +332,7 @@ export class SimulatedCluster {
       retentionSweepMs: this.#options.retentionSweepMs ?? 600_000,
       compactionBytes: this.#options.compactionBytes ?? 1 << 30,
       storage,
+      ...{ featureLevel: own.featureLevel, levelRaisesItself: own.levelRaisesItself ?? true },
       transport: this.network.connect(id, new Set(ids.filter((peer) => peer !== id))),
       clock,
       entropy,

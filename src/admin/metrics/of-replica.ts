@@ -23,8 +23,13 @@ export const OF_REPLICA: readonly Metric[] = [
     name: 'quorate_feature_level',
     kind: 'gauge',
     labels: ['of'],
-    help: 'What this replica knows (own), and what every replica knows (all): nothing above that is used.',
-    read: ({ status }) => byLabel('of', { own: status.featureLevel, all: status.featureLevelOfAll }),
+    help: 'What this replica knows (own), what every replica knows (all), and what the cluster uses (used): less than all until it is switched on by quorate upgrade.',
+    read: ({ status }) =>
+      byLabel('of', {
+        own: status.featureLevel,
+        all: status.featureLevelOfAll,
+        used: status.featureLevelUsed,
+      }),
   },
   {
     name: 'quorate_ready',

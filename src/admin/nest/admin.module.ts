@@ -6,6 +6,7 @@ import { RecordsController } from './records.controller.js';
 import { ReplicasController } from './replicas.controller.js';
 import { TopicsController } from './topics.controller.js';
 import { ADMIN_SOURCE } from './tokens.js';
+import { UpgradeController } from './upgrade.controller.js';
 
 /** The HTTP API over a provider of an AdminSource. */
 @Module({})
@@ -22,6 +23,7 @@ export class AdminModule {
         GroupChangesController,
         TopicsController,
         ReplicasController,
+        UpgradeController,
         BackupController,
       ],
       providers: [{ provide: ADMIN_SOURCE, useExisting: source }],

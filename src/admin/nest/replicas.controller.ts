@@ -55,12 +55,12 @@ export class ReplicasController {
   }
 
   async #change(command: ReplicasCommand): Promise<Extract<ReplicasReply, { error: 'NONE' }>> {
-    const { featureLevelOfAll } = this.#source.status();
-    if (featureLevelOfAll < levelOf(command))
+    const { featureLevelUsed } = this.#source.status();
+    if (featureLevelUsed < levelOf(command))
       throw new Problem(
         409,
         'Not possible',
-        `Not every replica has been up at one moment with a version that can do this (feature level ${levelOf(command)}; the oldest has ${featureLevelOfAll}). Upgrade all, and bring all up once.`,
+        `The cluster uses feature level ${featureLevelUsed}, and this needs level ${levelOf(command)}. Upgrade all replicas, then run: quorate upgrade --execute.`,
       );
     const outcome = await this.#source.change(FACTS, command);
     if (outcome.kind !== 'ok') throw refused(outcome);

@@ -226,6 +226,7 @@ export class FakeCoordinator implements Coordinator {
         size: this.topics.size,
       },
       ends: this.ends,
+      level: 0,
       replicas: { number: 0, current: null, plan: null, lastNumber: 0, removed: [] },
       registers: {
         get: () => undefined,

@@ -15,12 +15,19 @@ function well(replica: number, change: Partial<StatusJson> = {}): StatusJson {
     pid: 1,
     version: '1.0.0',
     uptimeMs: 3_600_000,
-    featureLevel: { own: 4, all: 4 },
+    featureLevel: { own: 4, all: 4, used: 4 },
     ready: true,
     reasons: [],
     standing: 'voter',
     addresses: { kafka: '127.0.0.1:9092', http: null, peers: '127.0.0.1:9192' },
-    peers: others.map((id) => ({ id, up: true, votes: true, problem: null, protocol: null })),
+    peers: others.map((id) => ({
+      id,
+      up: true,
+      votes: true,
+      problem: null,
+      protocol: null,
+      featureLevel: 4,
+    })),
     quorums: 'majority of 3',
     failuresTolerated: 1,
     failuresToleratedMax: 1,
@@ -73,6 +80,7 @@ const without = (id: number, problem: string | null = null): Partial<StatusJson>
     votes: each !== id,
     problem: each === id ? problem : null,
     protocol: each === id ? null : 1,
+    featureLevel: 4,
   }));
 
 describe('what doctor finds', () => {
@@ -106,7 +114,14 @@ describe('what doctor finds', () => {
 
   it('a quorum that is gone is the first of all', () => {
     const alone = well(1, {
-      peers: [2, 3].map((id) => ({ id, up: false, votes: false, problem: null, protocol: null })),
+      peers: [2, 3].map((id) => ({
+        id,
+        up: false,
+        votes: false,
+        problem: null,
+        protocol: null,
+        featureLevel: 4,
+      })),
       failuresTolerated: -1,
       ready: false,
       reasons: ['no leader is known for shard 0, 1, 2'],
@@ -119,7 +134,14 @@ describe('what doctor finds', () => {
   it('a minority that is cut off does not speak for the cluster', () => {
     const [one, two] = all();
     const cut = well(3, {
-      peers: [1, 2].map((id) => ({ id, up: false, votes: false, problem: null, protocol: null })),
+      peers: [1, 2].map((id) => ({
+        id,
+        up: false,
+        votes: false,
+        problem: null,
+        protocol: null,
+        featureLevel: 4,
+      })),
       failuresTolerated: -1,
       shards: well(3).shards.map((shard) => ({ ...shard, serving: false, leader: null })),
     });
@@ -214,10 +236,10 @@ describe('what doctor finds', () => {
       'warning: Settings of replicas 1, 2 and 3 do not fit together: a is more than b.',
     ]);
     expect(
-      told(heard(well(1), well(2, { version: '1.1.0', featureLevel: { own: 5, all: 4 } }), well(3))),
+      told(heard(well(1), well(2, { version: '1.1.0', featureLevel: { own: 5, all: 4, used: 4 } }), well(3))),
     ).toEqual([
       expect.stringMatching(
-        /^note: An upgrade is under way: .*replica 2 is 1\.1\.0 \(feature level 5\).*use level 4/,
+        /^note: An upgrade is under way: .*replica 2 is 1\.1\.0 \(feature level 5\).*uses level 4/,
       ),
     ]);
   });

@@ -89,15 +89,20 @@ describe('what all replicas must have alike', () => {
     leader.submit(leader.shardOf(GROUP), commit(2n ** 53n), ({ kind }) => outcomes.push(kind));
     await cluster.time.advance(500);
     expect(outcomes).toEqual(['ok']);
-    // An older version that comes back counts as what it is.
-    cluster.network.hello = ({ featureLevel, ...older }) =>
-      older.replicaId === 3 ? older : { ...older, ...(featureLevel !== undefined && { featureLevel }) };
+    // An older version that comes back could meet what it does not know: it gets no link.
+    cluster.network.hello = (hello) => {
+      const { featureLevel: _, level: __, ...older } = hello;
+      return hello.replicaId === 3 ? older : hello;
+    };
     await cluster.start(replicaId(3));
     await cluster.time.advance(500);
     leader.submit(leader.shardOf(GROUP), commit(2n ** 54n), ({ kind }) => outcomes.push(kind));
     await cluster.time.advance(500);
-    expect(outcomes).toEqual(['ok', 'overloaded']);
-    expect(cluster.disks.get(leader.self)!.identity!.levels).toMatchObject({ 3: 1 });
+    expect(outcomes).toEqual(['ok', 'ok']);
+    expect(cluster.network.refusals.at(-1)).toMatch(
+      /uses feature level \d, and replica 3 knows level 1: upgrade replica 3/,
+    );
+    expect(leader.status().peers).toContainEqual(expect.objectContaining({ id: 3, up: false, votes: false }));
   });
 
   it.each(['leaseMs', 'electionTimeoutMs', 'clockDriftRatio'])(

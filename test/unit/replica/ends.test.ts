@@ -156,7 +156,7 @@ describe('the end of a partition', () => {
     cluster = new SimulatedCluster({ shards: SHARDS });
     cluster.network.hello = (hello) => {
       if (hello.replicaId !== 3) return hello;
-      const { featureLevel: _, ...older } = hello;
+      const { featureLevel: _, level: __, ...older } = hello;
       return older;
     };
     await cluster.startAll();

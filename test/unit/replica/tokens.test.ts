@@ -31,7 +31,7 @@ describe('tokens of a cluster', () => {
     cluster = new SimulatedCluster();
     cluster.network.hello = (hello) => {
       if (hello.replicaId !== 3) return hello;
-      const { featureLevel: _, ...older } = hello;
+      const { featureLevel: _, level: __, ...older } = hello;
       return older;
     };
     await cluster.startAll();

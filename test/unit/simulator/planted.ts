@@ -269,8 +269,8 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/first-vote',
     'the shards open before the peers are remembered',
-    'disk.save({ ...disk.identity, formedWith, founded, levels: peers.formed() }, () => {',
-    '((_a, then) => then())({ formedWith, founded, levels: peers.formed() }, () => {',
+    'disk.save({ ...disk.identity, formedWith, founded, levels, level }, () => {',
+    '((_a, then) => then())({ formedWith, founded, levels, level }, () => {',
   ),
   mutant(
     'replica/shard-host',
@@ -331,7 +331,7 @@ const VERSIONS: readonly Mutant[] = [
   mutant(
     'replica/replica',
     'a new kind of command waits for nobody',
-    'allKnow: (command) => levelOf(command) <= this.peers.featureLevel,',
+    'allKnow: (command) => this.peers.allows(command),',
     'allKnow: () => true,',
   ),
   mutant(
