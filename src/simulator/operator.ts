@@ -24,7 +24,6 @@ export function operator(options: OperatorOptions): void {
 
 function replaceLost({ time, trace }: OperatorOptions, at: Replica): void {
   const { view, current, up } = at.replicas();
-  if (view.number > 0) trace.reached('a lost disk was replaced');
   if (view.plan !== null) return;
   const lost = current.find(({ id, incarnation }) => up.has(id) && up.get(id) !== incarnation);
   if (lost === undefined) return;
@@ -32,4 +31,10 @@ function replaceLost({ time, trace }: OperatorOptions, at: Replica): void {
   if ('problem' in planned) return;
   trace.note(time.now, `replica ${at.self} is asked to ${planned.command.what}`);
   at.submitAnywhere(shardId(0), planned.command, () => undefined);
+}
+
+/** At the end of a world whose operator does nothing else. */
+export function noteReplaced(trace: Trace, replicas: readonly Replica[]): void {
+  if (replicas.some((replica) => replica.replicas().view.number > 0))
+    trace.reached('a lost disk was replaced');
 }

@@ -20,7 +20,7 @@ import { Member } from './members.js';
 import { SimulatedNetwork } from './network.js';
 import { Observer } from './observer.js';
 import { messagesOf } from './message-watch.js';
-import { operator } from './operator.js';
+import { noteReplaced, operator } from './operator.js';
 import { SimulatedProcess } from './process.js';
 import { recordWriter } from './record-writers.js';
 import { membersIn, plannedIn, rosterChanger } from './roster-changer.js';
@@ -93,8 +93,9 @@ export class World {
     const running = (): Replica[] | undefined => (this.#healed ? undefined : this.#running());
     const { time, trace } = this;
     const random = stream(this.#setup.seed, 'operator');
+    const onlyReplaces = this.#setup.replaces === true && this.#setup.changes !== true;
     if (this.#setup.changes === true) rosterChanger(this, random, running);
-    else if (this.#setup.replaces === true) operator({ time, trace, random, running });
+    else if (onlyReplaces) operator({ time, trace, random, running });
     this.#lookAgain();
     await this.time.runThrough(FAULTS_FROM_MS, violated);
     const { seed, faultsMs } = this.#setup;
@@ -121,6 +122,7 @@ export class World {
       core: () => this.#running().filter(({ self }) => this.#isSound(self)),
     }).watch();
     this.#observer.ends(core.filter((id) => this.#isSound(id)));
+    if (onlyReplaces) noteReplaced(trace, this.#running());
     this.#check();
     for (const { process } of this.stations) process?.die();
     return {
