@@ -138,8 +138,10 @@ async function pausesOf(run: () => Promise<void>, pick: (ms: number) => boolean)
 describe('calling again', () => {
   // Odd on purpose: no other timer of the process has such a delay.
   const [reconnectMs, reconnectMsMax] = [4.04, 20.2];
-  const isPause = (factor: number) => (ms: number) =>
-    [1, 2, 4, 5].some((times) => Math.abs(ms - reconnectMs * times * factor) < 1e-9);
+  const isPause =
+    (factor: number, unit = reconnectMs) =>
+    (ms: number) =>
+      [1, 2, 4, 5].some((times) => Math.abs(ms - unit * times * factor) < 1e-9);
 
   it.each([
     ['the shortest jitter', 0, 0.5],
@@ -179,22 +181,30 @@ describe('calling again', () => {
   it('grows the pauses also when links open and break at once, and starts over after one that lasted', async () => {
     let breaking = true;
     let lasting: RawPeer | undefined;
-    const pauses = await pausesOf(async () => {
-      const answer = (peer: RawPeer): void => {
-        peer.send(HELLO, introductionOf(1, 2));
-        if (breaking) peer.socket.end();
-        else lasting = peer;
-      };
-      const { two } = await callingReplica({ reconnectMs, reconnectMsMax, random: () => 1 }, answer);
-      await eventually('five links', 30_000, () => two.count('up') >= 5, 1);
-      breaking = false;
-      const peer = await eventually('one that lasts', 30_000, () => lasting, 1);
-      await two.up(two.count('down') + 1);
-      await sleep(3 * reconnectMsMax);
-      peer.socket.destroy();
-      await two.up(two.count('down') + 2);
-    }, isPause(1));
-    const steps = pauses.map((ms) => Math.round(ms / reconnectMs));
+    // So long that a link which breaks at once does not last as long on a busy machine.
+    const [unit, most] = [40.04, 200.2];
+    const pauses = await pausesOf(
+      async () => {
+        const answer = (peer: RawPeer): void => {
+          peer.send(HELLO, introductionOf(1, 2));
+          if (breaking) peer.socket.end();
+          else lasting = peer;
+        };
+        const { two } = await callingReplica(
+          { reconnectMs: unit, reconnectMsMax: most, random: () => 1 },
+          answer,
+        );
+        await eventually('five links', 30_000, () => two.count('up') >= 5, 1);
+        breaking = false;
+        const peer = await eventually('one that lasts', 30_000, () => lasting, 1);
+        await two.up(two.count('down') + 1);
+        await sleep(3 * most);
+        peer.socket.destroy();
+        await two.up(two.count('down') + 2);
+      },
+      isPause(1, unit),
+    );
+    const steps = pauses.map((ms) => Math.round(ms / unit));
     expect(steps.slice(0, 4)).toEqual([1, 2, 4, 5]);
     expect(steps.at(-1)).toBe(1);
   });
