@@ -12,6 +12,7 @@ import { freePorts } from './tcp-ports.js';
 import { eventually } from './waiting.js';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const PROGRAM = join(ROOT, 'dist/bin.js');
 const READY_WITHIN_MS = 60_000;
 const LOG_LINES_SHOWN = 60;
 
@@ -37,6 +38,8 @@ export interface ClusterOptions {
   readonly clusterId?: string;
   /** Puts data into the directory of a replica before its first start. */
   readonly prepare?: (dataDir: string, id: number) => Promise<unknown>;
+  /** What a replica runs, asked at each of its starts; what is built here by default. */
+  readonly program?: (id: number) => string;
   /** How many files each replica may open (ulimit -n). */
   readonly openFilesMax?: number;
   /** The environment of each replica, beside this process's. */
@@ -300,17 +303,10 @@ export class Cluster {
 function launch(
   id: number,
   configFile: string,
-  { nodeFlags = [], openFilesMax }: ClusterOptions,
+  { nodeFlags = [], openFilesMax, program = () => PROGRAM }: ClusterOptions,
   env: Readonly<Record<string, string>>,
 ): Child {
-  const command = [
-    process.execPath,
-    ...nodeFlags,
-    join(ROOT, 'dist/bin.js'),
-    'start',
-    '--config',
-    configFile,
-  ];
+  const command = [process.execPath, ...nodeFlags, program(id), 'start', '--config', configFile];
   const limited = ['sh', '-c', `ulimit -n ${openFilesMax} && exec "$@"`, 'sh', ...command];
   const [file, ...args] = openFilesMax === undefined ? command : limited;
   return new Child(`replica ${id}`, file!, args, { cwd: ROOT, env });
