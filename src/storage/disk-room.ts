@@ -107,7 +107,7 @@ export class RoomKeeper {
   }
 }
 
-const isFull = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOSPC';
+export const isFull = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOSPC';
 
 /** False when there is no room for it. */
 function holdBack(fileSystem: FileSystem, directory: string, name: string, bytes: number): boolean {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { assert, DURATION_BOUNDS, Histogram } from '../kernel/index.js';
 import type { LogRecord } from '../replica/index.js';
 import { takenOver } from './directory-lock.js';
+import { isFull } from './disk-room.js';
 import { type FileSystem, syncDirectory, writeFully, writeFullySync } from './file-system.js';
 import {
   encodeHeader,
@@ -274,10 +275,11 @@ export class WriteAheadLog {
     // While zeros are written beyond it, no group may go there.
     this.#writing = true;
     writeFully(fileSystem, file, Buffer.alloc(bytes), from, (error) => {
-      if (error !== null) return this.#fail('write', error);
+      // On a full disk there are none: what room is left is for groups.
+      if (error !== null && !isFull(error)) return this.#fail('write', error);
       this.#zeroing = false;
       this.#writing = false;
-      this.#zeroedThrough = from + bytes;
+      if (error === null) this.#zeroedThrough = from + bytes;
       this.#writeGroup();
     });
   }

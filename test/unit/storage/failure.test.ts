@@ -46,6 +46,8 @@ class Faulty implements Writing {
   /** Writes of something else than zeros. */
   groups = 0;
   writeError: Error | null = null;
+  /** Of writes of zeros. */
+  zerosError: Error | null = null;
   /** Reported after the bytes have been taken. */
   syncError: Error | null = null;
   holdWrites = false;
@@ -59,6 +61,7 @@ class Faulty implements Writing {
   write: FileSystem['write'] = (file, bytes, position, done) => {
     this.writes++;
     if (bytes.some((byte) => byte !== 0)) this.groups++;
+    else if (this.zerosError !== null) return void setImmediate(done, this.zerosError, 0);
     if (this.writeError !== null) return void setImmediate(done, this.writeError, 0);
     const fits = Math.min(bytes.length, this.bytesAtOnce, this.room);
     this.room -= fits;
@@ -160,6 +163,24 @@ describe('a disk that fails', () => {
     rmSync(join(directory, 'log-0000000002.wal'), { recursive: true });
     const again = await open(nodeFileSystem, 4_096);
     expect([...again.records].length).toBeGreaterThanOrEqual(acknowledged.length);
+    await again.storage.close();
+  });
+
+  it('when there is no room for zeros ahead of the groups: what room is left is for groups', async () => {
+    const disk = new Faulty();
+    const { storage } = await open(disk);
+    const failures: Error[] = [];
+    storage.onFailure((error) => failures.push(error));
+    disk.zerosError = ioError('ENOSPC');
+    for (let i = 0; i < 20; i++)
+      await new Promise<void>((resolve, reject) => {
+        storage.onFailure(reject);
+        storage.append([record('x'.repeat(500))], true, resolve);
+      });
+    expect(failures).toEqual([]);
+    await storage.close();
+    const again = await open(nodeFileSystem);
+    expect([...again.records]).toHaveLength(20);
     await again.storage.close();
   });
 
