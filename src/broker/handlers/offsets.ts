@@ -35,8 +35,8 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
   }
   const byId = exchange.version >= 10;
   const checked = checkCommit(request, byId, context, null);
-  if (!checked.doubted) return commit(request, exchange, context, checked);
-  // The topic may have been made a moment ago, and this replica is the last to learn of it.
+  if (!checked.deleted) return commit(request, exchange, context, checked);
+  // A topic of the same name may have been made since, and this replica is the last to learn of it.
   context.coordinator.readAnywhere(FACTS, (outcome) =>
     commit(
       request,
@@ -51,8 +51,8 @@ interface CheckedCommit {
   readonly offsets: readonly OffsetToCommit[];
   /** One a partition, in the order of the request; the codes of the machine come into the gaps. */
   readonly codes: readonly number[];
-  /** As far as was applied here there is no such topic. */
-  readonly doubted: boolean;
+  /** A member commits for a topic that was deleted. */
+  readonly deleted: boolean;
 }
 
 /** What needs no command. `deletedCode`: what a member is told of a topic that was deleted; null: that it is unknown. */
@@ -65,7 +65,7 @@ function checkCommit(
   const { topics } = context.facts;
   const offsets: OffsetToCommit[] = [];
   const codes: number[] = [];
-  let doubted = false;
+  let deleted = false;
   for (const asked of request.topics) {
     const topic = byId ? topics.byId(topicId(asked.topicId)) : topics.byName(topicName(asked.name));
     for (const partition of asked.partitions) {
@@ -75,7 +75,7 @@ function checkCommit(
         unknown !== undefined &&
         request.generationIdOrMemberEpoch >= 0 &&
         context.facts.wasDeleted(byId ? topicId(asked.topicId) : topicName(asked.name), index);
-      doubted ||= unknown !== undefined;
+      deleted ||= wasDeleted;
       const problem = wasDeleted
         ? (deletedCode ?? unknown)
         : (unknown ?? ownerProblem(context, request, topic?.name ?? topicName(asked.name), index));
@@ -91,7 +91,7 @@ function checkCommit(
       });
     }
   }
-  return { offsets, codes, doubted };
+  return { offsets, codes, deleted };
 }
 
 function commit(
