@@ -22,11 +22,7 @@ export function upgrade(
   const { peers, featureLevel, featureLevelUsed: used } = source.status();
   const replicas = [
     { id: source.self as number, up: true, featureLevel },
-    ...peers.map(({ id, up, featureLevel: known }) => ({
-      id: id,
-      up,
-      featureLevel: known ?? null,
-    })),
+    ...peers.map(({ id, up, featureLevel: known }) => ({ id, up, featureLevel: known ?? null })),
   ].sort((a, b) => a.id - b.id);
   const target = level ?? Math.max(...replicas.map(({ featureLevel: known }) => known ?? 0));
   const problems = target === used ? [] : problemsWith(target, used, replicas);

@@ -22,7 +22,7 @@ export interface BrokerCounters {
   readonly refusals: Readonly<Record<Refusal['kind'], number>>;
   /** Answers with an error that left, by the name of the API and of the error. */
   readonly errors: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** Answers that turned into NOT_COORDINATOR because the lease had run out when they were to leave. */
+  /** Answers that waited for a round to the other replicas, because the lease had run out when they were to leave. */
   readonly leaseLost: number;
   readonly connectionsOpen: number;
   readonly connectionsOpened: number;

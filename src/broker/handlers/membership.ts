@@ -140,7 +140,7 @@ function forgetIssued({ coordinator }: BrokerContext, group: GroupId, member: Me
 /**
  * kafkajs answers NOT_COORDINATOR with a JoinGroup, and the JoinGroup of a group's leader begins a rebalance. When such a
  * join is the member's first word since the shard changed its leader, or the member got that very answer since it joined (the
- * lease had run out when it left), gives no reason, and every subscribed topic still has as many partitions as were shared out, nothing calls for
+ * others did not confirm in time that this replica leads), gives no reason, and every subscribed topic still has as many partitions as were shared out, nothing calls for
  * new assignments. A topic that appeared since had none.
  */
 function isResuming(

@@ -6,9 +6,14 @@ import { bytesText, lagging, leadersText, reserveText } from '../../../src/cli/w
 const MIB = 1_048_576;
 const SHARDS = [0, 1, 2];
 
+/** As a replica of three has the others; `up`: they have links, and vote. */
+const othersOf = (replica: number, up: boolean): StatusJson['peers'] =>
+  [1, 2, 3]
+    .filter((id) => id !== replica)
+    .map((id) => ({ id, up, votes: up, problem: null, protocol: null, featureLevel: 4 }));
+
 /** A replica of three, of which 1 leads shard 0, 2 shard 1 and 3 shard 2. */
 function well(replica: number, change: Partial<StatusJson> = {}): StatusJson {
-  const others = [1, 2, 3].filter((id) => id !== replica);
   return {
     replica,
     clusterId: 'pJ0m3vVZQ5mB1yNwq0c9Tg',
@@ -20,14 +25,7 @@ function well(replica: number, change: Partial<StatusJson> = {}): StatusJson {
     reasons: [],
     standing: 'voter',
     addresses: { kafka: '127.0.0.1:9092', http: null, peers: '127.0.0.1:9192' },
-    peers: others.map((id) => ({
-      id,
-      up: true,
-      votes: true,
-      problem: null,
-      protocol: null,
-      featureLevel: 4,
-    })),
+    peers: othersOf(replica, true),
     quorums: 'majority of 3',
     failuresTolerated: 1,
     failuresToleratedMax: 1,
@@ -62,7 +60,7 @@ function well(replica: number, change: Partial<StatusJson> = {}): StatusJson {
       groups: 0,
       members: 0,
       offsets: 0,
-      behind: shard + 1 === replica ? others.map((id) => ({ id, slots: 0 })) : [],
+      behind: shard + 1 === replica ? othersOf(replica, true).map(({ id }) => ({ id, slots: 0 })) : [],
     })),
     broker: {},
     ...change,
@@ -114,14 +112,7 @@ describe('what doctor finds', () => {
 
   it('a quorum that is gone is the first of all', () => {
     const alone = well(1, {
-      peers: [2, 3].map((id) => ({
-        id,
-        up: false,
-        votes: false,
-        problem: null,
-        protocol: null,
-        featureLevel: 4,
-      })),
+      peers: othersOf(1, false),
       failuresTolerated: -1,
       ready: false,
       reasons: ['no leader is known for shard 0, 1, 2'],
@@ -134,14 +125,7 @@ describe('what doctor finds', () => {
   it('a minority that is cut off does not speak for the cluster', () => {
     const [one, two] = all();
     const cut = well(3, {
-      peers: [1, 2].map((id) => ({
-        id,
-        up: false,
-        votes: false,
-        problem: null,
-        protocol: null,
-        featureLevel: 4,
-      })),
+      peers: othersOf(3, false),
       failuresTolerated: -1,
       shards: well(3).shards.map((shard) => ({ ...shard, serving: false, leader: null })),
     });
