@@ -42,10 +42,9 @@ export class Speakers {
   readonly #coordinator: Coordinator;
   readonly #clock: Pick<Clock, 'after'>;
   readonly #graceMs: number;
-  readonly #speeches = new Map<string, Speech>();
-  readonly #byConnection = new Map<SpeakingConnection, Map<string, Speech>>();
-  /** How many members of each group speak through an open connection. */
-  readonly #open = new Map<GroupId, number>();
+  /** Of the members that speak through an open connection. A group without such members is not in here. */
+  readonly #speeches = new Map<GroupId, Map<MemberId, Speech>>();
+  readonly #byConnection = new Map<SpeakingConnection, Set<Speech>>();
   readonly #gone = new Map<string, Gone>();
   #looking = false;
 
@@ -58,19 +57,18 @@ export class Speakers {
   /** A request of the member was taken. */
   spoke(group: GroupId, member: MemberId, by: SpeakingConnection): void {
     if (this.#graceMs === 0) return;
-    const key = keyOf(group, member);
     const now = this.#coordinator.now();
-    const speech = this.#speeches.get(key);
-    this.#gone.delete(key);
+    const speech = this.#speeches.get(group)?.get(member);
+    this.returned(group, member);
     if (speech === undefined) {
-      this.#begin(key, { group, member, by, at: now, gapMs: this.#graceMs });
+      this.#begin({ group, member, by, at: now, gapMs: this.#graceMs });
     } else {
       speech.gapMs = Math.max(now - speech.at, speech.gapMs * GAP_DECAY);
       speech.at = now;
       if (speech.by === by) return;
-      this.#detach(key, speech);
+      this.#detach(speech);
       speech.by = by;
-      this.#attach(key, speech);
+      this.#attach(speech);
     }
     // It ended while the request was under way.
     if (by.isClosed) this.ended(by);
@@ -83,21 +81,20 @@ export class Speakers {
 
   /** It is no member any more. */
   left(group: GroupId, member: MemberId): void {
-    const key = keyOf(group, member);
-    this.#gone.delete(key);
-    const speech = this.#speeches.get(key);
+    this.returned(group, member);
+    const speech = this.#speeches.get(group)?.get(member);
     if (speech === undefined) return;
-    this.#detach(key, speech);
-    this.#end(key, speech);
+    this.#detach(speech);
+    this.#end(speech);
   }
 
   /** A client has ended the connection, or the network has. */
   ended(by: SpeakingConnection): void {
     const now = this.#coordinator.now();
-    for (const [key, speech] of this.#forget(by)) {
-      const { group, member, at, gapMs } = speech;
+    for (const { group, member, at, gapMs } of this.#forget(by)) {
       const overdueAt = by.inFlight > 0 ? 0 : at + gapMs + this.#graceMs * LATE_RATIO;
-      this.#gone.set(key, { group, member, dueAt: Math.max(now + this.#graceMs, overdueAt) });
+      const dueAt = Math.max(now + this.#graceMs, overdueAt);
+      this.#gone.set(keyOf(group, member), { group, member, dueAt });
     }
     this.#lookLater();
   }
@@ -106,32 +103,32 @@ export class Speakers {
     this.#forget(by);
   }
 
-  #forget(by: SpeakingConnection): ReadonlyMap<string, Speech> {
-    const speeches = this.#byConnection.get(by) ?? new Map<string, Speech>();
+  #forget(by: SpeakingConnection): ReadonlySet<Speech> {
+    const speeches = this.#byConnection.get(by) ?? new Set<Speech>();
     this.#byConnection.delete(by);
-    for (const [key, speech] of speeches) this.#end(key, speech);
+    for (const speech of speeches) this.#end(speech);
     return speeches;
   }
-  #begin(key: string, speech: Speech): void {
-    this.#speeches.set(key, speech);
-    this.#open.set(speech.group, (this.#open.get(speech.group) ?? 0) + 1);
-    this.#attach(key, speech);
+  #begin(speech: Speech): void {
+    const ofGroup = this.#speeches.get(speech.group);
+    if (ofGroup === undefined) this.#speeches.set(speech.group, new Map([[speech.member, speech]]));
+    else ofGroup.set(speech.member, speech);
+    this.#attach(speech);
   }
-  #end(key: string, { group }: Speech): void {
-    this.#speeches.delete(key);
-    const open = this.#open.get(group)! - 1;
-    if (open === 0) this.#open.delete(group);
-    else this.#open.set(group, open);
+  #end({ group, member }: Speech): void {
+    const ofGroup = this.#speeches.get(group);
+    ofGroup?.delete(member);
+    if (ofGroup?.size === 0) this.#speeches.delete(group);
   }
-  #attach(key: string, speech: Speech): void {
+  #attach(speech: Speech): void {
     const all = this.#byConnection.get(speech.by);
-    if (all === undefined) this.#byConnection.set(speech.by, new Map([[key, speech]]));
-    else all.set(key, speech);
+    if (all === undefined) this.#byConnection.set(speech.by, new Set([speech]));
+    else all.add(speech);
   }
-  #detach(key: string, { by }: Speech): void {
-    const all = this.#byConnection.get(by);
-    all?.delete(key);
-    if (all?.size === 0) this.#byConnection.delete(by);
+  #detach(speech: Speech): void {
+    const all = this.#byConnection.get(speech.by);
+    all?.delete(speech);
+    if (all?.size === 0) this.#byConnection.delete(speech.by);
   }
 
   #lookLater(): void {
@@ -155,7 +152,7 @@ export class Speakers {
       }
       // Again until it is gone: the session of one that waits at a barrier begins anew there.
       gone.dueAt = now + this.#graceMs;
-      if (this.#open.has(group)) coordinator.endSession(group, member);
+      if (this.#speeches.has(group)) coordinator.endSession(group, member);
     }
   }
 }

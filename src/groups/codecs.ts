@@ -1,4 +1,5 @@
 import {
+  type Codec,
   codec,
   type Generation,
   type FenceToken,
@@ -28,14 +29,52 @@ const topicPartitions = codec.struct<TopicPartitions>({
   partitions: codec.array(codec.int),
 });
 
-const offset = codec.struct<OffsetToCommit>({
-  topic: topicName,
-  topicId: text,
-  partition: codec.int,
-  offset: codec.int64,
-  leaderEpoch: codec.int,
-  metadata: codec.string,
-});
+/** By hand, as the commit around it: every replica reads each, and by a schema that takes three times as long. */
+const offset: Codec<OffsetToCommit> = {
+  write: (w, v) => {
+    w.string(v.topic);
+    text.write(w, v.topicId);
+    w.zigzag(v.partition);
+    codec.int64.write(w, v.offset);
+    w.zigzag(v.leaderEpoch);
+    w.string(v.metadata);
+  },
+  read: (r) => ({
+    topic: r.string() as TopicName,
+    topicId: text.read(r),
+    partition: r.zigzag(),
+    offset: codec.int64.read(r),
+    leaderEpoch: r.zigzag(),
+    metadata: r.string(),
+  }),
+};
+const offsets = codec.array(offset);
+const retention = codec.nullable(codec.double);
+
+type Commit = Extract<GroupCommand, { kind: 'group.commit' }>;
+const commit: Codec<Commit> = {
+  write: (w, v) => {
+    w.string(v.group);
+    w.zigzag(v.generation);
+    w.string(v.memberId);
+    instanceId.write(w, v.instanceId);
+    w.u8(v.groupNotFoundKnown ? 1 : 0);
+    retention.write(w, v.retentionMs);
+    w.varint(v.offsetMetadataBytesMax);
+    offsets.write(w, v.offsets);
+  },
+  read: (r) => ({
+    kind: 'group.commit',
+    group: r.string() as GroupId,
+    generation: r.zigzag() as Generation,
+    memberId: r.string() as MemberId,
+    instanceId: instanceId.read(r),
+    groupNotFoundKnown: r.u8() === 1,
+    retentionMs: retention.read(r),
+    offsetMetadataBytesMax: r.varint(),
+    offsets: offsets.read(r),
+  }),
+};
 
 const member = { member: memberId };
 const timer = codec.union<Timer>({
@@ -91,19 +130,7 @@ export const groupCommandCodec = codec.union<GroupCommand>({
       members: codec.array(codec.struct({ memberId, instanceId, reason: text })),
     }),
   },
-  'group.commit': {
-    tag: 4,
-    codec: codec.struct({
-      group: groupId,
-      generation,
-      memberId,
-      instanceId,
-      groupNotFoundKnown: codec.boolean,
-      retentionMs: codec.nullable(codec.double),
-      offsetMetadataBytesMax: codec.uint,
-      offsets: codec.array(offset),
-    }),
-  },
+  'group.commit': { tag: 4, codec: commit },
   'group.delete': { tag: 5, codec: codec.struct({ group: groupId }) },
   'group.deleteOffsets': {
     tag: 6,

@@ -8,6 +8,11 @@ export function assert(condition: unknown, invariant: string): asserts condition
   if (!condition) throw new InvariantError(`broken invariant: ${invariant}`);
 }
 
+/** Where many steps a second check it: the text of an invariant that holds is not made. */
+export function broken(invariant: string): never {
+  throw new InvariantError(`broken invariant: ${invariant}`);
+}
+
 /** The end of an exhaustive switch: does not compile while a case is missing. */
 export function assertNever(value: never): never {
   throw new InvariantError(`unexpected variant: ${JSON.stringify(value)}`);

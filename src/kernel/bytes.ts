@@ -1,4 +1,10 @@
 import { InvariantError } from './assert.js';
+import { textOf } from './texts.js';
+
+/** As a global it is a getter, which Node runs at each use. */
+const Memory = Buffer;
+/** So short a text is written character by character: a call that does it takes longer. */
+export const SHORT_TEXT = 64;
 
 /** A buffer that grows as it is written. A subclass says what the bytes mean. */
 export abstract class GrowingBytes {
@@ -6,7 +12,7 @@ export abstract class GrowingBytes {
   #length = 0;
 
   constructor(initialBytes: number) {
-    this.#buffer = Buffer.allocUnsafe(initialBytes);
+    this.#buffer = Memory.allocUnsafe(initialBytes);
   }
 
   get length(): number {
@@ -31,7 +37,7 @@ export abstract class GrowingBytes {
     const at = this.#length;
     const needed = at + bytes;
     if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+      const grown = Memory.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
       this.#buffer.copy(grown, 0, 0, at);
       this.#buffer = grown;
     }
@@ -59,7 +65,20 @@ export abstract class GrowingBytes {
   }
   /** What was written, as a copy of its own. */
   copy(): Buffer {
-    return Buffer.from(this.view());
+    const copy = Memory.allocUnsafe(this.#length);
+    this.#buffer.copy(copy, 0, 0, this.#length);
+    return copy;
+  }
+  /** Appends a text of ASCII characters, a byte each. False: it has others, and what was appended is not it. */
+  protected ascii(text: string): boolean {
+    const at = this.reserve(text.length);
+    const bytes = this.#buffer;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) return false;
+      bytes[at + i] = code;
+    }
+    return true;
   }
 }
 
@@ -71,19 +90,25 @@ export class ByteWriter extends GrowingBytes {
 
   /** The fixed widths take an integer of their range, and throw InvariantError for anything else. */
   u8(value: number): void {
-    integerWithin(value, 0, 0xff);
+    if ((value & 0xff) !== value) integerWithin(value, 0, 0xff);
     const at = this.reserve(1);
     this.buffer[at] = value;
   }
   u32(value: number): void {
     integerWithin(value, 0, 0xffff_ffff);
-    const at = this.reserve(4);
-    this.buffer.writeUInt32BE(value, at);
+    this.#word(value);
   }
   i32(value: number): void {
     integerWithin(value, -0x8000_0000, 0x7fff_ffff);
+    this.#word(value);
+  }
+  #word(value: number): void {
     const at = this.reserve(4);
-    this.buffer.writeInt32BE(value, at);
+    const { buffer } = this;
+    buffer[at] = value >>> 24;
+    buffer[at + 1] = value >>> 16;
+    buffer[at + 2] = value >>> 8;
+    buffer[at + 3] = value;
   }
   f64(value: number): void {
     const at = this.reserve(8);
@@ -94,6 +119,7 @@ export class ByteWriter extends GrowingBytes {
    * different, in a log on every replica: it throws InvariantError before it gets there.
    */
   varint(value: number): void {
+    if ((value & 0x7f) === value) return this.u8(value);
     if (value < 0 || !Number.isSafeInteger(value))
       throw new InvariantError(`broken invariant: a varint is an integer from 0 to 2^53, not ${value}`);
     let rest = value;
@@ -109,7 +135,13 @@ export class ByteWriter extends GrowingBytes {
     this.varint(value < 0 ? -value * 2 - 1 : value * 2);
   }
   string(value: string): void {
-    const bytes = Buffer.byteLength(value);
+    if (value.length <= SHORT_TEXT) {
+      const from = this.length;
+      this.u8(value.length);
+      if (this.ascii(value)) return;
+      this.truncate(from);
+    }
+    const bytes = Memory.byteLength(value);
     this.varint(bytes);
     const at = this.reserve(bytes);
     this.buffer.write(value, at, bytes, 'utf8');
@@ -141,9 +173,9 @@ export abstract class ByteCursor {
   #end: number;
 
   constructor(bytes: Uint8Array, offset = 0) {
-    this.buffer = Buffer.isBuffer(bytes)
+    this.buffer = Memory.isBuffer(bytes)
       ? bytes
-      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      : Memory.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = offset;
     this.#end = this.buffer.length;
   }
@@ -177,7 +209,7 @@ export abstract class ByteCursor {
   protected text(length: number): string {
     if (length === 0) return '';
     const at = this.take(length);
-    return this.buffer.toString('utf8', at, at + length);
+    return textOf(this.buffer, at, at + length);
   }
   /** Reads exactly the next `length` bytes with `read`; neither more nor fewer. */
   bounded<T>(length: number, read: () => T): T {
@@ -214,9 +246,11 @@ export class ByteReader extends ByteCursor {
     return this.buffer.readDoubleBE(this.take(8));
   }
   varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < 8; i++) {
+    const first = this.u8();
+    if (first < 0x80) return first;
+    let value = first & 0x7f;
+    let scale = 0x80;
+    for (let i = 1; i < 8; i++) {
       const byte = this.u8();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;

@@ -47,3 +47,14 @@ export function crc32cWord(word: number, previous = 0): number {
   for (let shift = 0; shift < 32; shift += 8) crc = (crc >>> 8) ^ TABLES[(crc ^ (word >>> shift)) & 0xff]!;
   return ~crc >>> 0;
 }
+
+/** The CRC-32C of a text in UTF-8. */
+export function crc32cText(text: string): number {
+  let crc = ~0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) return crc32c(Buffer.from(text));
+    crc = (crc >>> 8) ^ TABLES[(crc ^ code) & 0xff]!;
+  }
+  return ~crc >>> 0;
+}

@@ -72,7 +72,11 @@ export const isLevelCommand = (command: Command): command is LevelCommand =>
 
 const commandCodec: Codec<Command> = {
   write: (w, command) => {
-    if (isTopicCommand(command)) {
+    // What comes most comes first.
+    if (isGroupCommand(command)) {
+      w.u8(ROOM.group);
+      groupCommandCodec.write(w, command);
+    } else if (isTopicCommand(command)) {
       w.u8(ROOM.topic);
       topicCommandCodec.write(w, command);
     } else if (isNoticeCommand(command)) {
@@ -87,12 +91,9 @@ const commandCodec: Codec<Command> = {
     } else if (isReplicasCommand(command)) {
       w.u8(ROOM.replicas);
       replicasCommandCodec.write(w, command);
-    } else if (isLevelCommand(command)) {
+    } else {
       w.u8(ROOM.level);
       levelCommandCodec.write(w, command);
-    } else {
-      w.u8(ROOM.group);
-      groupCommandCodec.write(w, command);
     }
   },
   read: (r) => {

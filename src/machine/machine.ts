@@ -5,6 +5,7 @@ import {
   ByteWriter,
   crc32c,
   begun,
+  broken,
   crc32cWord,
   finished,
   MalformedBytesError,
@@ -196,7 +197,6 @@ class ShardMachine implements Machine {
   get configuration(): Uint8Array | undefined {
     return this.#configuration;
   }
-
   get replicas(): ReplicasView {
     return this.#replicas;
   }
@@ -215,8 +215,8 @@ class ShardMachine implements Machine {
   }
 
   #advance(at: Slot): void {
-    const after = this.#appliedThrough;
-    assert(at === nextSlot(after), `slot ${at} is applied right after ${after}`);
+    if (at !== nextSlot(this.#appliedThrough))
+      broken(`slot ${at} is applied right after ${this.#appliedThrough}`);
     this.#appliedThrough = at;
   }
 
@@ -353,6 +353,7 @@ class ShardMachine implements Machine {
   }
 
   #fingerprint(command: Command, previous: number): number {
+    if ('group' in command) return this.groups.fingerprint(command.group, previous);
     if (command.kind === 'topic.setEnds') {
       const topic = this.topics.byName(command.name);
       return topic === undefined ? previous : this.ends.fingerprint(topic.id, previous);
@@ -366,7 +367,6 @@ class ShardMachine implements Machine {
     if (isLevelCommand(command)) return crc32cWord(this.#level, previous);
     if (isReplicasCommand(command)) return crc32c(replicasBytes(this.#replicas), previous);
     if (isRegisterCommand(command)) return this.registers.fingerprint(command, previous);
-    if ('group' in command) return this.groups.fingerprint(command.group, previous);
     return crc32cWord(this.groups.offsetCount, previous);
   }
 

@@ -1,6 +1,6 @@
 /** What holds between two steps, whatever came before. A violation is a defect in this room: the replica stops. */
 
-import { assert, slot } from '../kernel/index.js';
+import { assert, broken, slot } from '../kernel/index.js';
 import { ballotsEqual, compareBallots, formatBallot } from './ballot.js';
 import { entryBytes } from './log.js';
 import type { Leader } from './role.js';
@@ -38,8 +38,6 @@ export function checkPositions(s: State): void {
 function atMost(invariant: string, low: number, high: number): void {
   if (low > high) broken(`${invariant} (${low}, ${high})`);
 }
-
-const broken = (invariant: string): void => assert(false, invariant);
 
 /** All of it, which looks at every open slot and every queued proposal: in tests. */
 export function checkState(s: State): void {

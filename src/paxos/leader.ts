@@ -200,7 +200,7 @@ export function progressed(s: State, leader: Leader, peer: Peer, through: Slot, 
 export function maybeChoose(s: State, leader: Leader, now: MonotonicMs): void {
   const marks = new Map<ReplicaId, Slot>([[s.options.self, s.durableThrough]]);
   for (const peer of s.peers.values()) if (peer.votes) marks.set(peer.id, peer.matched);
-  const through = acceptedByQuorum(marks, s.configuration.quorums);
+  const through = acceptedByQuorum(marks, s.configuration.quorums, s.chosenThrough);
   if (through <= s.chosenThrough) return;
   learn(s, through);
   pump(s, leader, now);

@@ -1,4 +1,4 @@
-import { assert, nextSlot, NO_SLOT, type Slot, slot } from '../kernel/index.js';
+import { assert, broken, nextSlot, NO_SLOT, type Slot, slot } from '../kernel/index.js';
 import { type Ballot, ballotsEqual } from './ballot.js';
 import type { Begun } from './configuration.js';
 import type { AcceptedEntry, Entry } from './entry.js';
@@ -80,16 +80,16 @@ export class AcceptedLog {
   /** A slot that the log must hold. */
   get(position: Slot): AcceptedEntry {
     const accepted = this.at(position);
-    assert(accepted !== undefined, `slot ${position} is in a log of ${this.#firstSlot}..${this.lastSlot}`);
+    if (accepted === undefined)
+      broken(`slot ${position} is in a log of ${this.#firstSlot}..${this.lastSlot}`);
     return accepted;
   }
 
   put(position: Slot, accepted: AcceptedEntry): void {
-    assert(
-      position >= this.#firstSlot && position <= nextSlot(this.lastSlot),
-      `slot ${position} continues a log of ${this.#firstSlot}..${this.lastSlot}`,
-    );
-    assert(position <= (this.#seal ?? Infinity), `slot ${position} is behind the seal in ${this.#seal}`);
+    if (!(position >= this.#firstSlot && position <= nextSlot(this.#lastSlot)))
+      broken(`slot ${position} continues a log of ${this.#firstSlot}..${this.lastSlot}`);
+    if (!(position <= (this.#seal ?? Infinity)))
+      broken(`slot ${position} is behind the seal in ${this.#seal}`);
     // What an older ballot left behind a seal cannot be chosen: see docs/paxos.md, Reconfiguration.
     if (accepted.entry.kind === 'seal') this.#truncateBehind(position);
     this.#write(position, accepted);

@@ -57,8 +57,9 @@ export const seenBefore = ({ id, heardAt, steadySince, chosenThrough }: Peer, no
   ...{ heardAt, steadySince, chosenThrough },
 });
 
-/** The highest slot that an accept quorum has accepted through. */
+/** The highest slot that an accept quorum has accepted through; NO_SLOT when that is not above `above`. */
 export const acceptedByQuorum = (
   marks: ReadonlyMap<ReplicaId, Slot>,
   quorums: Pick<QuorumSystem, 'isAcceptQuorum'>,
-): Slot => reachedBy(quorums.isAcceptQuorum, marks) ?? NO_SLOT;
+  above: Slot = NO_SLOT,
+): Slot => reachedBy(quorums.isAcceptQuorum, marks, above) ?? NO_SLOT;

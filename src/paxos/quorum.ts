@@ -121,18 +121,20 @@ function columnsOf(rows: readonly (readonly ReplicaId[])[]): readonly (readonly 
 }
 
 /**
- * The highest mark that a quorum has reached. Quorums are sets of ids, so every distinct mark is tried from the highest
- * down (Flexible Paxos: which ids, not how many). Undefined when no quorum has a mark.
+ * The highest mark above `above` that a quorum has reached. Quorums are sets of ids, so every distinct mark is tried (Flexible
+ * Paxos: which ids, not how many). Undefined when no quorum has such a mark.
  */
 export function reachedBy<Mark extends number>(
   isQuorum: IsQuorum,
   marks: ReadonlyMap<ReplicaId, Mark>,
+  above = -Infinity,
 ): Mark | undefined {
-  const candidates = [...new Set(marks.values())].sort((a, b) => b - a);
-  for (const candidate of candidates) {
+  let best: Mark | undefined;
+  for (const candidate of marks.values()) {
+    if (candidate <= (best ?? above)) continue;
     const ids = new Set<ReplicaId>();
     for (const [id, mark] of marks) if (mark >= candidate) ids.add(id);
-    if (isQuorum(ids)) return candidate;
+    if (isQuorum(ids)) best = candidate;
   }
-  return undefined;
+  return best;
 }

@@ -1,5 +1,5 @@
 import {
-  crc32c,
+  crc32cText,
   type GroupId,
   type MemberId,
   type MonotonicMs,
@@ -110,7 +110,7 @@ export abstract class ReplicaDoor implements Coordinator {
   }
 
   shardOf(group: GroupId): ShardId {
-    return shardId(crc32c(Buffer.from(group)) % this.shards);
+    return shardId(crc32cText(group) % this.shards);
   }
   leaderOf(shard: ShardId): ReplicaId | undefined {
     return this.hosts[shard]?.leadership.leader;

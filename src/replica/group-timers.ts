@@ -55,8 +55,9 @@ export class GroupTimers {
   }
   touch(group: GroupId, member: MemberId, now: MonotonicMs, by?: 'commit'): void {
     const key = timerKey(group, { kind: 'session', member });
-    if (by === undefined) this.#onlyCommitted.delete(key);
-    else if (!this.#deadlines.wasTouched(key)) this.#onlyCommitted.add(key);
+    if (by === undefined) {
+      if (this.#onlyCommitted.size > 0) this.#onlyCommitted.delete(key);
+    } else if (!this.#deadlines.wasTouched(key)) this.#onlyCommitted.add(key);
     this.#deadlines.touch(key, now);
   }
   /** The first of those that are due; the others are due next time. */

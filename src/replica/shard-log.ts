@@ -31,7 +31,8 @@ export class ShardLog {
   checked(records: readonly HardRecord[]): readonly LogRecord[] {
     return records.map((record) => {
       this.#order.add(record);
-      return { shard: this.#shard, ...encodeRecord(record) };
+      const { type, payload } = encodeRecord(record);
+      return { shard: this.#shard, type, payload };
     });
   }
 }

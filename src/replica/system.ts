@@ -4,8 +4,11 @@ import { monotonicMs, wallMs } from '../kernel/index.js';
 import type { Clock, Entropy } from './ports.js';
 import { countingSuspends } from '../kernel/index.js';
 
+/** As a global it is a getter, which runs at each use. */
+const timer = performance;
+
 const monotonic = countingSuspends({
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => timer.now(),
   wallMs: () => Date.now(),
   uptimeMs,
 });
@@ -15,7 +18,7 @@ function uptimeMs(): number {
   try {
     return uptime() * 1_000;
   } catch {
-    return performance.now();
+    return timer.now();
   }
 }
 
@@ -24,8 +27,8 @@ export const systemClock: Clock = {
   monotonic: () => monotonicMs(monotonic()),
   wall: () => wallMs(Date.now()),
   after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
+    const timeout = setTimeout(callback, delayMs);
+    return () => clearTimeout(timeout);
   },
   // Runs once all that the sockets had ready was read: one batch, one sync and one write for the whole turn.
   endOfTurn: (callback) => void setImmediate(callback),

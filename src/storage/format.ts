@@ -91,7 +91,8 @@ export function writeRecord(
   into.writeUInt16LE(record.shard, at + 10);
   into.writeUInt32LE(sequence >>> 0, at + 12);
   into.set(payload, at + RECORD_HEADER_BYTES);
-  into.fill(0, at + RECORD_HEADER_BYTES + payload.length, at + paddedBytes(payload.length));
+  const end = at + paddedBytes(payload.length);
+  for (let i = at + RECORD_HEADER_BYTES + payload.length; i < end; i++) into[i] = 0;
   const crc = recordCrc(into, at, payload.length, chain);
   into.writeUInt32LE(crc, at + 4);
   return crc;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { assert, DURATION_BOUNDS, Histogram } from '../kernel/index.js';
+import { assert, broken, DURATION_BOUNDS, Histogram } from '../kernel/index.js';
 import type { LogRecord } from '../replica/index.js';
 import { takenOver } from './directory-lock.js';
 import { isFull } from './disk-room.js';
@@ -173,14 +173,10 @@ export class WriteAheadLog {
 
   #put(record: LogRecord): void {
     // Pair: readRecord and recordsOf. A type of MARKER or a shard of the marker would end a group on the next start.
-    assert(
-      record.type >= 1 && record.type <= RECORD_TYPE_MAX,
-      `the type ${record.type} of a record is 1..127`,
-    );
-    assert(
-      record.shard >= 0 && record.shard < MARKER_SHARD,
-      `the shard ${record.shard} of a record is 0..65534`,
-    );
+    if (!(record.type >= 1 && record.type <= RECORD_TYPE_MAX))
+      broken(`the type ${record.type} of a record is 1..127`);
+    if (!(record.shard >= 0 && record.shard < MARKER_SHARD))
+      broken(`the shard ${record.shard} of a record is 0..65534`);
     const bytes = paddedBytes(record.payload.length);
     this.#reserve(bytes + 2 * MARKER_BYTES);
     const { crc, sequence } = this.#next();

@@ -3,11 +3,14 @@ import { crc32c } from '../kernel/index.js';
 /** u32 length of the payload | u32 CRC-32C of it | payload. Big-endian. */
 export const FRAME_HEADER_BYTES = 8;
 
-export function frameHeader(payload: Uint8Array): Buffer {
-  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
-  header.writeUInt32BE(payload.length, 0);
-  header.writeUInt32BE(crc32c(payload), 4);
-  return header;
+/** A frame whose payload is one byte that says what it is, and the body behind it. */
+export function frameOf(kind: number, body: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + 1 + body.length);
+  frame.writeUInt32BE(1 + body.length, 0);
+  frame[FRAME_HEADER_BYTES] = kind;
+  frame.set(body, FRAME_HEADER_BYTES + 1);
+  frame.writeUInt32BE(crc32c(frame, 0, FRAME_HEADER_BYTES), 4);
+  return frame;
 }
 
 /** The bytes are not a valid frame: the link must end. */

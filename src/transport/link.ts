@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { MalformedBytesError, type ReplicaId } from '../kernel/index.js';
 import type { Hello } from '../replica/index.js';
-import { FrameReader, FramingError, frameHeader } from './framing.js';
+import { frameOf, FrameReader, FramingError } from './framing.js';
 import {
   decodeIntroduction,
   encodeIntroduction,
@@ -131,10 +131,7 @@ export class Link {
   /** What the link itself says goes with the heartbeats: nothing may arrive before the introduction. */
   #queue(kind: number, body: Uint8Array, urgency: Urgency = 'droppable'): void {
     if (this.#ended) return;
-    const payload = Buffer.allocUnsafe(body.length + 1);
-    payload[0] = kind;
-    payload.set(body, 1);
-    this.#output.push(urgency, frameHeader(payload), payload);
+    this.#output.push(urgency, frameOf(kind, body));
     this.#sent = true;
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;

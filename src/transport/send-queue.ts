@@ -31,9 +31,9 @@ export class SendQueue {
     return held + length <= this.#bytesMax * SHARE[urgency];
   }
 
-  push(urgency: Urgency, ...parts: readonly Buffer[]): void {
-    this.#frames[urgency].push(Buffer.concat(parts));
-    this.#bytes[urgency] += parts.reduce((sum, { length }) => sum + length, 0);
+  push(urgency: Urgency, frame: Buffer): void {
+    this.#frames[urgency].push(frame);
+    this.#bytes[urgency] += frame.length;
   }
 
   /** What the next write carries: all heartbeats, then Paxos messages, and bulk where those leave room. */

@@ -1,4 +1,4 @@
-import { GrowingBytes, type Int64, isInt64 } from '../kernel/index.js';
+import { GrowingBytes, type Int64, isInt64, SHORT_TEXT } from '../kernel/index.js';
 import { WireError } from './wire-error.js';
 
 /** Kafka: a string has at most so many bytes, in both encodings. */
@@ -84,6 +84,13 @@ export class WireWriter extends GrowingBytes {
   }
 
   string(value: string, compact: boolean): void {
+    if (value.length <= SHORT_TEXT) {
+      const from = this.length;
+      if (compact) this.int8(value.length + 1);
+      else this.int16(value.length);
+      if (this.ascii(value)) return;
+      this.truncate(from);
+    }
     const bytes = Buffer.byteLength(value);
     if (bytes > STRING_BYTES_MAX) return this.string(cutToString(value), compact);
     if (compact) this.uvarint(bytes + 1);

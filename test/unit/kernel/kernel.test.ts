@@ -3,6 +3,7 @@ import {
   ByteWriter,
   codec,
   crc32c,
+  crc32cText,
   crc32cWord,
   int64,
   isInt64,
@@ -16,6 +17,10 @@ describe('crc32c', () => {
     expect(crc32c(bytes)).toBe(0xe3069283);
     for (let cut = 0; cut <= 9; cut++)
       expect(crc32c(bytes.subarray(cut), crc32c(bytes.subarray(0, cut)))).toBe(0xe3069283);
+  });
+  it('is that of the UTF-8 bytes of a text', () => {
+    for (const text of ['', 'billing', 'é', 'ok \u20ac', '\ud800', '123456789'])
+      expect(crc32cText(text)).toBe(crc32c(Buffer.from(text)));
   });
   it('mixes a word as its little-endian bytes', () => {
     expect(crc32cWord(0x04030201)).toBe(crc32c(Buffer.from([1, 2, 3, 4])));
@@ -38,6 +43,37 @@ describe('int64', () => {
       expect(codec.encode(codec.int64, value)).toEqual(codec.encode(codec.double, value));
       expect(codec.decode(codec.int64, codec.encode(codec.double, value))).toBe(value);
     }
+  });
+});
+
+describe('texts in bytes', () => {
+  const written = (text: string): Buffer => codec.encode(codec.string, text);
+  const read = (bytes: Buffer): string => codec.decode(codec.string, bytes);
+
+  it('are their length and UTF-8, whatever was written or read before', () => {
+    const random = seededRandom(5);
+    const alphabets = ['ab', 'orders-0123456789', 'a\u007f', 'aé', 'a\u0080', '€x', '\ud83d\ude00y'];
+    for (let run = 0; run < 20_000; run++) {
+      const letters = [...alphabets[random.below(alphabets.length)]!];
+      const text = Array.from({ length: random.below(72) }, () => letters[random.below(letters.length)]).join(
+        '',
+      );
+      const utf8 = Buffer.from(text);
+      const bytes = written(text);
+      expect(bytes.subarray(bytes.length - utf8.length).equals(utf8)).toBe(true);
+      expect(bytes.length).toBe(utf8.length + (utf8.length < 128 ? 1 : 2));
+      expect(read(bytes)).toBe(text);
+    }
+  });
+  it('that are no UTF-8 are read as Node does, short or long', () => {
+    for (const bytes of [[0xff], [0xc3], [0x41, 0xe2, 0x82], [0xed, 0xa0, 0x80], [0x80, 0x41]])
+      expect(read(Buffer.from([bytes.length, ...bytes]))).toBe(Buffer.from(bytes).toString('utf8'));
+  });
+  it('do not change when the bytes that they were read from do', () => {
+    const bytes = written('a-name');
+    const text = read(bytes);
+    bytes.fill(0x62, 1);
+    expect([text, read(bytes), read(written('a-name'))]).toEqual(['a-name', 'bbbbbb', 'a-name']);
   });
 });
 

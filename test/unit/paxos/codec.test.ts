@@ -26,6 +26,8 @@ function refusal(decode: () => unknown): string {
 /** What is said of bytes that end too early: the place and what is missing, or a length that cannot be. */
 const TOO_SHORT = /bytes wanted, \d+ left \(offset \d+\)|an array of \d+ items in \d+ bytes/;
 
+const hex = (message: Message): string => encodeMessage(message).toString('hex');
+
 describe('messages in bytes', () => {
   it.each(Object.entries(messages))('%s comes back as it was', (_kind, make) => {
     const random = seededRandom(7);
@@ -84,13 +86,27 @@ describe('messages in bytes', () => {
 
   it('have the bytes they had before', () => {
     const ballot = { round: 300, priority: 2, replica: replicaId(1) };
-    const hex = (message: Message): string => encodeMessage(message).toString('hex');
     expect(hex({ configuration: 1, kind: 'rejected', ballot })).toBe('0107ac020402');
     expect(hex({ configuration: 1, kind: 'catchUp', fromSlot: slot(5) })).toBe('010805');
     expect(hex({ configuration: 2, kind: 'takeOver', ballot })).toBe('020aac020402');
     expect(hex({ configuration: 1, kind: 'prepare', ballot, fromSlot: slot(9), consent: undefined })).toBe(
       '0103ac0204020900',
     );
+  });
+
+  it('of phase 2 keep their bytes', () => {
+    const entries: Extract<Message, { kind: 'accept' }>['entries'] = [
+      { kind: 'noop' },
+      { kind: 'command', payload: Buffer.from('abc') },
+    ];
+    const [wide, firstSlot] = [{ round: 300, priority: -2, replica: replicaId(2) }, slot(1_000)];
+    const accept = { kind: 'accept', configuration: 1, ballot: wide, firstSlot, entries } as const;
+    expect(hex({ ...accept, chosenThrough: slot(999) })).toBe('0105ac020304e80702000103616263e707');
+    const accepted = { kind: 'accepted', configuration: 1, ballot: wide, through: slot(1_001) } as const;
+    expect(hex({ ...accepted, gap: true, votes: false })).toBe('0106ac020304e9070100');
+    expect(hex({ ...accepted, gap: false, votes: true })).toBe('0106ac020304e9070001');
+    const record = encodeRecord({ kind: 'accepted', ballot: wide, firstSlot, entries });
+    expect(Buffer.from(record.payload).toString('hex')).toBe('ac020304e80702000103616263');
   });
 
   it('may be dropped by the transport only when the next round says them again', () => {

@@ -27,6 +27,12 @@ describe('what an accept quorum has accepted', () => {
     expect(acceptedByQuorum(marks, majorityOf(marks))).toBe(NO_SLOT);
     expect(acceptedByQuorum(new Map(), majority([replicaId(1)]))).toBe(NO_SLOT);
   });
+  it('is asked for above what is known', () => {
+    const marks = marksOf(9, 4, 1);
+    const chosenAbove = (above: number) => acceptedByQuorum(marks, majorityOf(marks), slot(above));
+    expect([0, 1, 3].map(chosenAbove)).toEqual([4, 4, 4]);
+    expect([4, 5, 9].map(chosenAbove)).toEqual([NO_SLOT, NO_SLOT, NO_SLOT]);
+  });
 
   it('does not count those that do not vote: they have no mark', () => {
     const marks = marksOf(9, 9, 4);

@@ -448,7 +448,7 @@ const PAXOS: readonly Mutant[] = [
   mutant(
     'paxos/leader',
     'chosen is what the leader alone has accepted',
-    'const through = acceptedByQuorum(marks, s.configuration.quorums);',
+    'const through = acceptedByQuorum(marks, s.configuration.quorums, s.chosenThrough);',
     'const through = s.durableThrough;',
   ),
   mutant(
@@ -478,8 +478,8 @@ const PAXOS: readonly Mutant[] = [
   mutant(
     'paxos/progress',
     'chosen is what a quorum of the wrong kind has accepted',
-    'reachedBy(quorums.isAcceptQuorum, marks)',
-    'reachedBy(quorums.isPrepareQuorum, marks)',
+    'reachedBy(quorums.isAcceptQuorum, marks, above)',
+    'reachedBy(quorums.isPrepareQuorum, marks, above)',
   ),
   mutant(
     'paxos/acceptor',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../../src/kernel/index.js';
-import { FrameReader, FramingError, frameHeader } from '../../../src/transport/framing.js';
+import { frameOf, FrameReader, FramingError } from '../../../src/transport/framing.js';
 import { rawFrame } from './raw-peer.js';
 
 const LIMIT = 100;
@@ -10,7 +10,7 @@ function read(chunks: readonly Buffer[], limit = LIMIT): Buffer[] {
   for (const chunk of chunks) reader.push(chunk, (payload) => frames.push(Buffer.from(payload)));
   return frames;
 }
-const frame = (payload: Buffer): Buffer => Buffer.concat([frameHeader(payload), payload]);
+const frame = (payload: Buffer): Buffer => frameOf(payload[0]!, payload.subarray(1));
 
 describe('frames', () => {
   it('are a length, a CRC-32C and the payload, big-endian', () => {
@@ -22,7 +22,7 @@ describe('frames', () => {
   it('come out whole however the stream is cut', () => {
     const random = seededRandom(7);
     const payloads = Array.from({ length: 40 }, () =>
-      Buffer.alloc(random.below(LIMIT + 1), random.below(256)),
+      Buffer.alloc(1 + random.below(LIMIT), random.below(256)),
     );
     const stream = Buffer.concat(payloads.map(frame));
     for (let size = 1; size <= 64; size++) {
@@ -43,7 +43,7 @@ describe('frames', () => {
 
   it('are refused beyond the limit as soon as their length is known, and taken up to it', () => {
     expect(read([frame(Buffer.alloc(LIMIT))])).toHaveLength(1);
-    const header = frameHeader(Buffer.alloc(LIMIT + 1));
+    const header = frame(Buffer.alloc(LIMIT + 1)).subarray(0, 8);
     expect(() => read([header])).toThrow('a frame of 101 bytes; at most 100 are allowed');
     expect(() => read([header.subarray(0, 5), header.subarray(5)])).toThrow(FramingError);
     expect(() => read([Buffer.from('GET / HTTP/1.1\r\n\r\n')])).toThrow(FramingError);
