@@ -144,7 +144,7 @@ function handle(s: State, input: Input, now: MonotonicMs): void {
       s.diskStallsFrom = input.diskStalls === true ? (s.diskStallsFrom ?? now) : undefined;
       return tick(s, now, input.keepLeadership ?? false);
     case 'stalled':
-      return stalled(s, input.ms);
+      return stalled(s, input.ms, now);
     case 'peerDied':
       return peerDied(s, input.peer, now);
     case 'peerUp':

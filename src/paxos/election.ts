@@ -47,9 +47,9 @@ function startsSlowly(s: State): number {
 }
 
 /** This replica did not run for a while. What the others said meanwhile is still to be read. */
-export function stalled(s: State, ms: number): void {
-  s.leaderSilence.excuse(ms);
-  if (s.role.kind === 'leader') s.role.quorumSilence.excuse(ms);
+export function stalled(s: State, ms: number, now: MonotonicMs): void {
+  s.leaderSilence.excuse(ms, now);
+  if (s.role.kind === 'leader') s.role.quorumSilence.excuse(ms, now);
 }
 
 /** Safety does not rest on it: who granted the dead leader a lease keeps to that grant. */

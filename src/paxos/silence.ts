@@ -35,9 +35,9 @@ export class Silence {
     this.#heardAt = now;
   }
 
-  /** This replica did not run for so long, so it could not hear. */
-  excuse(ms: number): void {
-    this.#heardAt = monotonicMs(this.#heardAt + ms);
+  /** This replica did not run for so long, so it could not hear. What it has heard since counts from when it was heard. */
+  excuse(ms: number, now: MonotonicMs): void {
+    this.#heardAt = monotonicMs(Math.max(this.#heardAt, Math.min(now, this.#heardAt + ms)));
   }
 
   /** When it counts, unless something is heard before. */

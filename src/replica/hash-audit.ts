@@ -1,5 +1,7 @@
 import { nextSlot, type ReplicaId, type Slot, slot } from '../kernel/index.js';
 import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
+import { encodeFrame, type PeerFrame } from './frames.js';
+import type { Transport } from './ports.js';
 
 const REMEMBERED = 8192;
 const REPORT_EVERY = 512;
@@ -112,6 +114,16 @@ export class HashAudit {
     if (isFullQuorum(this.#quorums, new Set(votes.keys())) && new Set(votes.values()).size === 1)
       this.#votes.delete(at);
   }
+}
+
+/** Tells the peers what the state of a shard is after a slot. */
+export function tellHash(
+  transport: Transport,
+  peers: Iterable<ReplicaId>,
+  hash: Omit<Extract<PeerFrame, { kind: 'audit' }>, 'kind'>,
+): void {
+  const frame = encodeFrame({ kind: 'audit', ...hash });
+  for (const peer of peers) transport.send(peer, frame, 'droppable');
 }
 
 const hex = (hash: number): string => hash.toString(16).padStart(8, '0');

@@ -1,4 +1,4 @@
-import type { MonotonicMs } from '../kernel/index.js';
+import { type MonotonicMs, monotonicMs } from '../kernel/index.js';
 import type { ShardHost } from './shard-host.js';
 
 /** Leadership returns one shard at a time, so far apart ... Milliseconds. */
@@ -26,25 +26,32 @@ export class Pace {
     hosts: readonly Pick<ShardHost, 'shard' | 'step' | 'tick'>[],
     { diskStalls, someoneLeaves }: { readonly diskStalls: boolean; readonly someoneLeaves: boolean },
   ): void {
-    const stalledMs = this.ticked(now);
-    const returning = someoneLeaves ? undefined : this.returning(now, hosts.length);
-    for (const host of hosts) {
-      if (stalledMs > 0) host.step({ kind: 'stalled', ms: stalledMs });
-      host.tick({ keepLeadership: host.shard !== returning, diskStalls });
-    }
+    this.goesOn(now, hosts);
+    this.#tickedAt = now;
+    const returning = someoneLeaves ? undefined : this.#returning(now, hosts.length);
+    for (const host of hosts) host.tick({ keepLeadership: host.shard !== returning, diskStalls });
   }
 
-  /** For how long it did not run since the last tick, though it should have. 0: it ticked in time. Milliseconds. */
-  ticked(now: MonotonicMs): number {
+  /**
+   * Tells the shards of a stall before they hear anything: after one, what others sent meanwhile may be read before a timer
+   * runs, and would count as late although its sender was not.
+   */
+  goesOn(now: MonotonicMs, hosts: readonly Pick<ShardHost, 'step'>[]): void {
+    const stalledMs = this.#stalled(now);
+    if (stalledMs > 0) for (const host of hosts) host.step({ kind: 'stalled', ms: stalledMs });
+  }
+
+  /** For how long it did not run since the last tick, though it should have, said once. 0: the next tick is in time. Milliseconds. */
+  #stalled(now: MonotonicMs): number {
     const lateMs = now - this.#tickedAt - this.tickMs;
-    this.#tickedAt = now;
     if (lateMs <= this.tickMs) return 0;
+    this.#tickedAt = monotonicMs(this.#tickedAt + lateMs);
     this.#stalledAt = now;
     return lateMs;
   }
 
   /** The index of the shard that may hand its leadership to the preferred leader at this tick, out of `shards`. */
-  returning(now: MonotonicMs, shards: number): number | undefined {
+  #returning(now: MonotonicMs, shards: number): number | undefined {
     const settled = this.#stalledAt === undefined || now - this.#stalledAt >= STALL_BACK_OFF_MS;
     if (!settled || now - this.#returnedAt < RETURN_EVERY_MS) return undefined;
     this.#returnedAt = now;

@@ -14,9 +14,10 @@ import { ReplicaDoor } from './door.js';
 import { FirstVote } from './first-vote.js';
 import { preferredLeaderPriority, type Standing } from './formation.js';
 import { handOver } from './hand-over.js';
+import { tellHash } from './hash-audit.js';
 import { DiskWatch } from './disk-watch.js';
 import { Forwarding, type ForwardingPort } from './forwarding.js';
-import { decodeFrame, encodeFrame, type PeerFrame } from './frames.js';
+import { decodeFrame, type PeerFrame } from './frames.js';
 import { guardedStorage } from './guarded-storage.js';
 import { NoticePump } from './notice-pump.js';
 import type { Planned, Replica, ReplicaOptions, ReplicasStatus, ReplicaStatus } from './options.js';
@@ -184,7 +185,8 @@ class LocalReplica extends ReplicaDoor implements Replica {
       applied: (host, news) => this.#applied(host, news),
       leadershipChanged: (host, before, after) => this.#leadershipChanged(host, before, after),
       snapshotNeeded: (host, to) => this.#snapshotSource.offer(host, to),
-      audit: (host, at, hash) => this.#tellHash(host.shard, at, hash),
+      audit: ({ shard }, at, hash) =>
+        tellHash(this.#options.transport, this.peers.up, { shard, slot: at, hash }),
       differs: (reason) => this.#options.log.error(`replicas hold different states: ${reason}`),
       fatal: (reason) => this.#fatal(reason),
     };
@@ -299,6 +301,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
   }
 
   #receive(from: ReplicaId, bytes: Uint8Array): void {
+    this.#pace.goesOn(this.#clock.monotonic(), this.hosts);
     const frame = softly(this.#options.log, `a message of replica ${from}`, () => decodeFrame(bytes));
     if (frame !== undefined) this.#dispatch(from, frame);
   }
@@ -343,11 +346,6 @@ class LocalReplica extends ReplicaDoor implements Replica {
     this.#snapshotSource.asked(host, from, ask).catch((error: unknown) => {
       this.#fatal(`the snapshot of shard ${host.shard} cannot be read: ${String(error)}`);
     });
-  }
-
-  #tellHash(shard: ShardHost['shard'], at: Slot, hash: number): void {
-    const frame = encodeFrame({ kind: 'audit', shard, slot: at, hash });
-    for (const peer of this.peers.up) this.#options.transport.send(peer, frame, 'droppable');
   }
 
   // ---- what happened ----

@@ -35,8 +35,8 @@ export function newStations(setup: Setup): readonly Station[] {
   }));
 }
 
-/** Whom the settings of a replica name: those that form the cluster, and itself. */
+/** Whom the settings of a replica name: those that form the cluster, and itself: production starts with no others. */
 export function namedBy({ id, odd }: Pick<Station, 'id' | 'odd'>, { replicas }: Setup): readonly ReplicaId[] {
   const founders = Array.from({ length: odd.replicas ?? replicas }, (_, index) => replicaId(index + 1));
-  return id > replicas && !founders.includes(id) ? [...founders, id] : founders;
+  return founders.includes(id) ? founders : [...founders, id];
 }

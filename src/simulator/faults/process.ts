@@ -90,9 +90,12 @@ export const PROCESS_FAULTS = {
   changedSettings: (strike) => {
     const station = strike.any();
     const { random, world } = strike;
-    station.odd = random.chance(0.6)
+    const odd = random.chance(0.6)
       ? { leaseMs: 4 * world.electionTimeoutMs }
       : { replicas: random.chance(0.5) ? 1 : world.stations.length + 2 };
+    // An empty disk whose settings name one replica is a new cluster, and nobody can tell.
+    if (odd.replicas === 1 && station.damaged) return;
+    station.odd = odd;
     strike.note('the settings of one were changed', station);
     world.kill(station, true, 20);
     strike.later(3_000, () => {

@@ -37,11 +37,19 @@ describe('silence', () => {
   it('does not count the time in which this replica did not run', () => {
     const silence = new Silence(TIMEOUT_MS, at(0));
     silence.heard(at(40));
-    silence.excuse(5_000);
+    silence.excuse(5_000, at(5_080));
     expect(silence.endsAt).toBe(5_340);
     silence.heard(at(5_080));
     // Nor does the stall pass for a late sign of life.
     expect(silence.endsAt).toBe(5_380);
+  });
+
+  it('lasts no longer after a stall when something was heard before the stall was known', () => {
+    const silence = new Silence(TIMEOUT_MS, at(0));
+    const last = beats(silence, 0, 40, 50);
+    silence.heard(at(last + 60_000));
+    silence.excuse(60_000, at(last + 60_001));
+    expect(silence.endsAt).toBeLessThanOrEqual(last + 60_001 + 4 * TIMEOUT_MS);
   });
 
   it('says nothing about whoever is waited for next', () => {

@@ -1,19 +1,55 @@
 import { describe, expect, it } from '@jest/globals';
 import { monotonicMs, shardId } from '../../../src/kernel/index.js';
+import type { Input } from '../../../src/paxos/index.js';
 import { Pace } from '../../../src/replica/pace.js';
 
 const HEARTBEAT_MS = 40;
 const at = monotonicMs;
+const AS_EVER = { diskStalls: false, someoneLeaves: false };
+
+/** A process with one shard, and what the shard hears: ticks, and stalls with their length in milliseconds. */
+function processOfOne(): {
+  readonly heard: (number | 'tick')[];
+  readonly tick: (now: number) => void;
+  readonly message: (now: number) => void;
+} {
+  const pace = new Pace(HEARTBEAT_MS, at(0));
+  const heard: (number | 'tick')[] = [];
+  const host = {
+    shard: shardId(0),
+    step: (input: Input): void => void (input.kind === 'stalled' && heard.push(input.ms)),
+    tick: (): void => void heard.push('tick'),
+  };
+  return {
+    heard,
+    tick: (now) => pace.tick(at(now), [host], AS_EVER),
+    message: (now) => pace.goesOn(at(now), [host]),
+  };
+}
 
 describe('the pace of a process', () => {
   it('is kept by ticks that are a little late', () => {
-    const pace = new Pace(HEARTBEAT_MS, at(0));
-    expect([at(20), at(55), at(95)].map((now) => pace.ticked(now))).toEqual([0, 0, 0]);
+    const { heard, tick, message } = processOfOne();
+    for (const now of [20, 55]) tick(now);
+    message(90);
+    tick(95);
+    expect(heard).toEqual(['tick', 'tick', 'tick']);
   });
 
   it('is lost by the time between two ticks that a tick does not take', () => {
-    const pace = new Pace(HEARTBEAT_MS, at(0));
-    expect([pace.ticked(at(20)), pace.ticked(at(740)), pace.ticked(at(760))]).toEqual([0, 700, 0]);
+    const { heard, tick } = processOfOne();
+    for (const now of [20, 740, 760]) tick(now);
+    expect(heard).toEqual(['tick', 700, 'tick', 'tick']);
+  });
+
+  it('is known to be lost before a message that comes first after a stall is read, and counts once', () => {
+    const { heard, tick, message } = processOfOne();
+    tick(20);
+    message(740);
+    message(741);
+    tick(745);
+    tick(760);
+    expect(heard).toEqual(['tick', 700, 'tick', 'tick']);
   });
 });
 
@@ -21,11 +57,13 @@ describe('leadership', () => {
   /** The shards whose turn comes, tick by tick, with the second of each. */
   const turns = (pace: Pace, from: number, forMs: number): readonly (readonly [number, number])[] => {
     const taken: [number, number][] = [];
-    for (let now = from + 20; now <= from + forMs; now += 20) {
-      pace.ticked(at(now));
-      const shard = pace.returning(at(now), 3);
-      if (shard !== undefined) taken.push([now / 1_000, shard]);
-    }
+    let now = from;
+    const hosts = [0, 1, 2].map((index) => ({
+      shard: shardId(index),
+      step: () => undefined,
+      tick: ({ keepLeadership = false } = {}) => void (keepLeadership || taken.push([now / 1_000, index])),
+    }));
+    while ((now += 20) <= from + forMs) pace.tick(at(now), hosts, AS_EVER);
     return taken;
   };
 
@@ -44,8 +82,7 @@ describe('leadership', () => {
       const tick = ({ keepLeadership = false } = {}): void => void (ticks += keepLeadership ? 0 : 1);
       const host = { shard: shardId(0), step: () => undefined, tick };
       const pace = new Pace(HEARTBEAT_MS, at(0));
-      for (let now = 20; now <= 3_500; now += 20)
-        pace.tick(at(now), [host], { diskStalls: false, someoneLeaves });
+      for (let now = 20; now <= 3_500; now += 20) pace.tick(at(now), [host], { ...AS_EVER, someoneLeaves });
       return ticks;
     };
     expect([returned(false), returned(true)]).toEqual([3, 0]);
@@ -53,7 +90,7 @@ describe('leadership', () => {
 
   it('stays for ten seconds after a stall', () => {
     const pace = new Pace(HEARTBEAT_MS, at(0));
-    pace.ticked(at(500));
+    pace.goesOn(at(500), []);
     expect(turns(pace, 500, 11_000).map(([second]) => Math.floor(second))).toEqual([10, 11]);
   });
 });
