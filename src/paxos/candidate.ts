@@ -64,7 +64,7 @@ export function tickCandidate(s: State, { campaign }: Candidate, now: MonotonicM
 
 /** Backs off for a random time, so that two candidates that collided do not collide again. */
 function failCampaign(s: State, now: MonotonicMs): void {
-  const follower = becomeFollower(s, now);
+  const follower = becomeFollower(s, now, 'higher-ballot');
   follower.backOffUntil = monotonicMs(now + s.random.next() * 2 * s.options.heartbeatIntervalMs);
 }
 
@@ -85,7 +85,8 @@ export function onPromise(
   if (expected === undefined) return;
   if (message.logStart > expected && message.chosenThrough >= expected) {
     // It has chosen and trimmed what we never saw: only a snapshot helps, and somebody else must lead until then.
-    becomeFollower(s, now).backOffUntil = monotonicMs(now + LAGGARD_TIMEOUTS * s.options.electionTimeoutMs);
+    const follower = becomeFollower(s, now, 'higher-ballot');
+    follower.backOffUntil = monotonicMs(now + LAGGARD_TIMEOUTS * s.options.electionTimeoutMs);
     askCatchUp(s, peer, now);
     return;
   }

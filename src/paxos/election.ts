@@ -148,7 +148,7 @@ export function onHeartbeatReplyWhileLeading(
   leader: Leader,
 ): void {
   noteReport(s, peer, message, now);
-  if (compareBallots(message.ballot, s.hard.promised) > 0) return deposed(s, now);
+  if (compareBallots(message.ballot, s.hard.promised) > 0) return deposed(s, now, 'higher-ballot');
   if (!ballotsEqual(message.ballot, s.hard.promised)) return;
   if (message.follows) roundAnswered(s, leader, leader.rounds.acknowledge(peer.id, message.round), now);
   if (message.matched > peer.matched) progressed(s, leader, peer, message.matched, now);
@@ -180,5 +180,5 @@ export function onRejected(s: State, { message }: Received<'rejected'>): void {
 /** The sender promised a higher ballot: ours cannot succeed there. */
 export function onRejectedWhileLeading(s: State, { message, now }: Received<'rejected'>): void {
   s.highestSeen = maxBallot(s.highestSeen, message.ballot);
-  if (compareBallots(message.ballot, s.hard.promised) > 0) deposed(s, now);
+  if (compareBallots(message.ballot, s.hard.promised) > 0) deposed(s, now, 'higher-ballot');
 }

@@ -56,7 +56,7 @@ function isBusy(s: State, { load, queue }: Leader, now: MonotonicMs): boolean {
 
 /** The own disk stalls: to whom has most. Who has not taken over within an election timeout must win an election. */
 export function giveWay(s: State, leader: Leader, since: MonotonicMs, now: MonotonicMs): void {
-  if (now - since >= s.options.electionTimeoutMs) return deposed(s, now);
+  if (now - since >= s.options.electionTimeoutMs) return deposed(s, now, 'disk-stalls');
   if (leader.transferee !== undefined) return continueTransfer(s, leader, leader.transferee, now);
   let transferee: Peer | undefined;
   for (const peer of s.peers.values())
@@ -90,7 +90,7 @@ export function continueTransfer(
   if (s.chosenThrough < lastSlot || peer.matched < lastSlot) return;
   const ballot = s.hard.promised;
   // The lease ends with the role.
-  becomeFollower(s, now);
+  becomeFollower(s, now, s.diskStallsFrom === undefined ? 'handed-over' : 'disk-stalls');
   s.leaseGrantBallot = ballot;
   s.awaitLeader(now);
   s.send(peer.id, { kind: 'takeOver', ballot });

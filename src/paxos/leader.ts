@@ -208,7 +208,7 @@ export function maybeChoose(s: State, leader: Leader, now: MonotonicMs): void {
 }
 
 export function tickLeader(s: State, leader: Leader, now: MonotonicMs, keepLeadership: boolean): void {
-  if (!hearsQuorum(leader, now)) return deposed(s, now);
+  if (!hearsQuorum(leader, now)) return deposed(s, now, 'no-quorum');
   if (s.diskStallsFrom !== undefined) return giveWay(s, leader, s.diskStallsFrom, now);
   if (leader.transferee !== undefined) return continueTransfer(s, leader, leader.transferee, now);
   if (!keepLeadership) transferToPreferredLeader(s, leader, now);

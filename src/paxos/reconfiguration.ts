@@ -52,7 +52,7 @@ export function refuseEnded(s: State, peer: Peer, { kind }: Message): void {
 
 /** A message of a later configuration: ours has ended, and who sent it has the seal. */
 export function noteEnded(s: State, peer: Peer, message: Message, now: MonotonicMs): void {
-  const follower = s.role.kind === 'follower' ? s.role : becomeFollower(s, now);
+  const follower = s.role.kind === 'follower' ? s.role : becomeFollower(s, now, 'next-configuration');
   s.setLeader(follower, undefined);
   s.awaitLeader(now);
   const asks = message.kind !== 'chosenEntries' && s.diskStallsFrom === undefined;

@@ -25,6 +25,7 @@ import type {
   ProposalId,
   Recovered,
   Send,
+  StepDownCause,
 } from './types.js';
 
 const OUTSIDERS_MAX = 64;
@@ -243,9 +244,9 @@ export class State {
     };
   }
 
-  announceLeadership(): void {
+  announceLeadership(steppedDown?: StepDownCause): void {
     this.metLeader ||= this.leader() !== undefined;
-    this.effects.push({ kind: 'leadership', leadership: this.leadership() });
+    this.effects.push({ kind: 'leadership', leadership: this.leadership(), steppedDown });
   }
 
   failProposals(ids: readonly ProposalId[], reason: ProposalFailure): void {

@@ -94,6 +94,10 @@ export interface Leadership {
   readonly ballot: Ballot;
 }
 
+/** Why a leader leads no more: who promised a higher ballot, no accept quorum answers, it was to hand over, its disk stalls, a seal. */
+export type StepDownCause =
+  'higher-ballot' | 'no-quorum' | 'handed-over' | 'disk-stalls' | 'next-configuration';
+
 export type Effect =
   | { readonly kind: 'send'; readonly to: ReplicaId; readonly message: Message }
   /**
@@ -123,7 +127,12 @@ export type Effect =
   /** The read may be served from the applied state, now that it covers `through` (already applied). */
   | { readonly kind: 'readReady'; readonly ids: readonly ReadId[] }
   | { readonly kind: 'readsFailed'; readonly ids: readonly ReadId[] }
-  | { readonly kind: 'leadership'; readonly leadership: Leadership }
+  /** `steppedDown`: it led until now. */
+  | {
+      readonly kind: 'leadership';
+      readonly leadership: Leadership;
+      readonly steppedDown: StepDownCause | undefined;
+    }
   /** `to` needs slots that are trimmed here: stream it the newest snapshot. Repeated until it reports progress. */
   | { readonly kind: 'snapshotNeeded'; readonly to: ReplicaId }
   /** A broken invariant seen from outside (e.g. two values chosen for a slot): the replica must stop. */

@@ -1,6 +1,7 @@
 export { agreementFound, differences } from './agreement.js';
 export { begunOf } from './apply-entry.js';
 export { identityProblem } from './identity.js';
+export { DEFAULT_LIMITS } from './limits.js';
 export { disksOf, isMember, isQuorums, numberOf } from './membership.js';
 export type * from './ports.js';
 export type { CommandStage, CommandTrace } from './command-traces.js';

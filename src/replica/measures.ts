@@ -7,7 +7,7 @@ import {
   type ReplicaId,
 } from '../kernel/index.js';
 import type { News, Reply } from '../machine/index.js';
-import type { Leadership } from '../paxos/index.js';
+import type { Leadership, StepDownCause } from '../paxos/index.js';
 import type { Clock, Storage } from './ports.js';
 
 type RebalanceRecord = Extract<News, { kind: 'rebalance-ended' }>['record'];
@@ -32,6 +32,8 @@ export interface ReplicaMeasures {
   readonly rebalance: HistogramReading;
   /** Won by this replica. */
   readonly elections: Readonly<Record<ElectionCause, number>>;
+  /** Of this replica, while it led a shard. */
+  readonly stepDowns: Readonly<Record<StepDownCause, number>>;
   readonly rebalances: Readonly<Record<RebalanceCause, number>>;
   readonly departures: Readonly<Record<LeaveCause, number>>;
   readonly refusedWrites: Readonly<Record<RefusedWrite, number>>;
@@ -54,6 +56,13 @@ export class Measures {
     'hand-over': 0,
     'leader-died': 0,
     'leader-silent': 0,
+  };
+  readonly #stepDowns: Record<StepDownCause, number> = {
+    'higher-ballot': 0,
+    'no-quorum': 0,
+    'handed-over': 0,
+    'disk-stalls': 0,
+    'next-configuration': 0,
   };
   readonly #rebalances: Record<RebalanceCause, number> = {
     'member-joined': 0,
@@ -136,6 +145,9 @@ export class Measures {
   elected(cause: ElectionCause): void {
     this.#elections[cause]++;
   }
+  steppedDown(cause: StepDownCause): void {
+    this.#stepDowns[cause]++;
+  }
   /** As the leader tells it. */
   told(news: readonly News[]): void {
     for (const each of news) {
@@ -160,6 +172,7 @@ export class Measures {
       apply: this.#apply.read(),
       rebalance: this.#rebalance.read(),
       elections: { ...this.#elections },
+      stepDowns: { ...this.#stepDowns },
       rebalances: { ...this.#rebalances },
       departures: { ...this.#departures },
       refusedWrites: { ...this.#refusedWrites },

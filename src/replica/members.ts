@@ -166,6 +166,12 @@ export class Members {
     return true;
   }
 
+  /** A disk that had a vote has none any more. */
+  isRemoved({ replicaId: id, incarnation }: Pick<Hello, 'replicaId' | 'incarnation'>): boolean {
+    const removed = this.#seen?.removed ?? [];
+    return removed.some((each) => each.id === id && each.incarnation === incarnation);
+  }
+
   /** Which links there are to be: also with replicas that are to come. */
   links(): readonly PeerAddresses[] {
     const { self, replicas } = this.#options;
@@ -190,12 +196,8 @@ export class Members {
 
   /** Why a replica gets no link though it has the id of a peer. */
   refuses(hello: Hello): string | undefined {
-    const view = this.#seen;
-    if (view === undefined || view.lastNumber === 0) return undefined;
-    const { replicaId, incarnation } = hello;
-    const gone = view.removed.some(({ id, incarnation: disk }) => id === replicaId && disk === incarnation);
-    return gone
-      ? `replica ${replicaId} was removed from the cluster, with the data directory that it has: it is refused for ever. Stop it, and remove that directory`
+    return this.isRemoved(hello)
+      ? `replica ${hello.replicaId} was removed from the cluster, with the data directory that it has: it is refused for ever. Stop it, and remove that directory`
       : undefined;
   }
 }

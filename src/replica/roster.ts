@@ -85,8 +85,10 @@ export class Roster {
   }
 
   linksChanged(): void {
-    const { options, members } = this.#around;
-    options.transport.setPeers(members.links());
+    const { options, members, disk } = this.#around;
+    // Who was removed is refused by all: it does not call them again and again.
+    const isOut = members.isRemoved({ replicaId: options.self, incarnation: disk.identity.incarnation });
+    options.transport.setPeers(isOut ? [] : members.links());
   }
 
   /** `peers`: which of them vote, as far as their links say. */

@@ -296,6 +296,7 @@ export class ShardHost {
       case 'readsFailed':
         return this.#reads.end(effect.ids, this.#notLeader());
       case 'leadership':
+        if (effect.steppedDown !== undefined) this.#around.measures.steppedDown(effect.steppedDown);
         return this.#leadershipChanged(effect.leadership);
       case 'snapshotNeeded':
         return this.#around.snapshotNeeded(this, effect.to);

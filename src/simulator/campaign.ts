@@ -42,6 +42,14 @@ async function judged(world: World): Promise<Verdict> {
   }
 }
 
+/** What draws the same world again, on the command line. */
+export const flagsOf = ({ reference, changes, only }: Asked): string =>
+  [
+    reference === true ? ' --reference' : '',
+    changes === true ? ' --changes' : '',
+    only === undefined ? '' : ` --only ${only.join(',')}`,
+  ].join('');
+
 /** What is told of a world that broke an invariant. */
 export function tell(verdict: Verdict, replay = ''): string {
   const { seed, violation, last } = verdict;

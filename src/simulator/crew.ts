@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { runSeed, tell } from './campaign.js';
+import { flagsOf, runSeed, tell } from './campaign.js';
 import type { Asked } from './setup.js';
 
 /** Which seeds a worker runs: every `step`th from `first`, until `end` or until the time is up. */
@@ -110,7 +110,7 @@ export async function runShare({ first, step, end, untilMs, twice, asked }: Shar
       again.hash === verdict.hash
         ? undefined
         : `seed ${seed} breaks the-same-seed-is-the-same-run: trace hashes ${verdict.hash} and ${again.hash}`;
-    const violation = verdict.violation === undefined ? differs : tell(verdict);
+    const violation = verdict.violation === undefined ? differs : tell(verdict, flagsOf(asked));
     const { user, system } = process.cpuUsage();
     const told: Told = {
       ...{ seed, operations: verdict.operations, goals: [...verdict.goals.keys()], violation },

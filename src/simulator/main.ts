@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { drawWorld, runSetup, tell } from './campaign.js';
+import { drawWorld, flagsOf, runSetup, tell } from './campaign.js';
 import { runCampaign, runShare, type Share } from './crew.js';
 import { diagramPage } from './diagram.js';
 import { missedGoals } from './goals.js';
@@ -54,7 +54,7 @@ async function replay(seed: number): Promise<void> {
   const setup = drawSetup(seed, asked);
   const verdict = await runSetup(setup, values.trace ? (line): void => console.info(line) : undefined);
   const again = await runSetup(setup);
-  console.info(tell(verdict, values.only === undefined ? '' : ` --only ${values.only}`));
+  console.info(tell(verdict, flagsOf(asked)));
   console.info(`trace hash ${verdict.hash}, and ${again.hash} when run again`);
   if (values.diagram !== undefined) writeFileSync(values.diagram, diagramPage(await drawWorld(setup)));
   if (verdict.violation === undefined && verdict.hash === again.hash) return;

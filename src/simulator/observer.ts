@@ -68,7 +68,7 @@ export class Observer {
     this.conduct = new Conduct(setup, time, history, stations);
     const { quorums, seed } = setup;
     const ids = stations.slice(0, setup.replicas).map(({ id }) => id);
-    if (setup.changes === true) this.#plans = new PlanWatch(setup.shards, time, trace, history);
+    if (setup.changes === true) this.#plans = new PlanWatch(setup, time, trace, history);
     if (
       quorums !== undefined ||
       setup.changes === true ||

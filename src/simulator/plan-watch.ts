@@ -1,15 +1,16 @@
 import { codec, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
 import type { ReplicaPlan, ReplicasView } from '../machine/index.js';
 import { quorumDescription, quorumSystem } from '../paxos/index.js';
-import type { Replica, ReplicaStatus } from '../replica/index.js';
+import { DEFAULT_LIMITS, type Replica, type ReplicaStatus } from '../replica/index.js';
 import type { History, Witness } from './history.js';
+import type { Setup } from './setup.js';
 import type { Station } from './strike.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
 const FACTS = shardId(0);
 /** What is chosen now a replica that has caught up has after two looks of a leader, and what it hears in between. Milliseconds. */
-const CAUGHT_UP_MS = 4_000;
+const LOOKS_MS = 4_000;
 
 /** A plan, as it was seen first. */
 interface PlanSeen {
@@ -25,6 +26,8 @@ interface PlanSeen {
 /** What no plan for the replicas may do, and which plans there were. */
 export class PlanWatch {
   readonly #shards: number;
+  /** The same, and how long the report of a leader may be on its way to shard 0. */
+  readonly #caughtUpMs: number;
   readonly #time: VirtualTime;
   readonly #trace: Trace;
   readonly #history: History;
@@ -38,8 +41,14 @@ export class PlanWatch {
   readonly #seen = new Map<number, PlanSeen>();
   readonly #over = new Set<number>();
 
-  constructor(shards: number, time: VirtualTime, trace: Trace, history: History) {
+  constructor(
+    { shards, forwardedMs }: Pick<Setup, 'shards' | 'forwardedMs'>,
+    time: VirtualTime,
+    trace: Trace,
+    history: History,
+  ) {
     this.#shards = shards;
+    this.#caughtUpMs = LOOKS_MS + (forwardedMs ?? DEFAULT_LIMITS.forwardedMs);
     this.#time = time;
     this.#trace = trace;
     this.#history = history;
@@ -83,7 +92,7 @@ export class PlanWatch {
   look(replica: Replica): void {
     const { now } = this.#time;
     if (this.#earlier.at(-1)?.at !== now) this.#earlier.push({ at: now, highest: [...this.#highest] });
-    while ((this.#earlier[1]?.at ?? Infinity) <= now - CAUGHT_UP_MS) this.#earlier.shift();
+    while ((this.#earlier[1]?.at ?? Infinity) <= now - this.#caughtUpMs) this.#earlier.shift();
     const { replicas: view } = replica.peek(FACTS);
     this.#note(view);
     const { plan } = view;
@@ -107,7 +116,7 @@ export class PlanWatch {
   #ready(seen: PlanSeen, plan: ReplicaPlan, shard: ShardId): void {
     seen.readyJudged.add(shard);
     const [oldest] = this.#earlier;
-    if (oldest === undefined || oldest.at > this.#time.now - CAUGHT_UP_MS) return;
+    if (oldest === undefined || oldest.at > this.#time.now - this.#caughtUpMs) return;
     const had = (key: string): boolean => (this.#applied.get(key)?.[shard] ?? 0) >= oldest.highest[shard]!;
     const ids = plan.replicas.map(({ id }) => id);
     const quorums = quorumSystem(codec.decode(quorumDescription, plan.quorums), ids);
@@ -116,7 +125,7 @@ export class PlanWatch {
     if (lacking.length > 0 || !quorums.isAcceptQuorum(whole) || !quorums.isPrepareQuorum(whole))
       this.witness(
         'ready-means-caught-up',
-        `shard ${shard} is called ready for plan ${plan.number} (${plan.what}), and only ${[...whole].join(', ')} have ever had what was applied ${CAUGHT_UP_MS} ms before`,
+        `shard ${shard} is called ready for plan ${plan.number} (${plan.what}), and only ${[...whole].join(', ')} have ever had what was applied ${this.#caughtUpMs} ms before`,
       );
   }
 

@@ -17,6 +17,9 @@ import {
 import type { LogEnd } from './scan.js';
 import { writeWholeSectors } from './whole-sectors.js';
 
+/** How long no zeros are tried after there was no room for them. Milliseconds. */
+const ZEROS_AGAIN_MS = 10_000;
+
 export interface LogOptions {
   readonly directory: string;
   /** The log starts a new segment when a group does not fit into this. Bytes. */
@@ -59,6 +62,8 @@ export class WriteAheadLog {
   #durable: number;
   #zeroedThrough: number;
   #zeroing = false;
+  /** No zeros before, where there was no room for them. */
+  #noZerosUntil = Number.NEGATIVE_INFINITY;
   #group = Buffer.allocUnsafe(64 * 1024);
   #spare = Buffer.allocUnsafe(64 * 1024);
   #groupBytes = 0;
@@ -259,6 +264,7 @@ export class WriteAheadLog {
     const { zeroAheadBytes, segmentBytes, fileSystem } = this.#options;
     if (
       this.#zeroing ||
+      this.#options.now() < this.#noZerosUntil ||
       this.#zeroedThrough >= segmentBytes ||
       this.#end.offset + zeroAheadBytes / 2 < this.#zeroedThrough
     )
@@ -276,6 +282,7 @@ export class WriteAheadLog {
       this.#zeroing = false;
       this.#writing = false;
       if (error === null) this.#zeroedThrough = from + bytes;
+      else this.#noZerosUntil = this.#options.now() + ZEROS_AGAIN_MS;
       this.#writeGroup();
     });
   }

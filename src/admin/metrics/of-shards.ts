@@ -26,6 +26,13 @@ export const OF_SHARDS: readonly Metric[] = [
     read: ({ measures }) => byLabel('cause', measures.elections),
   },
   {
+    name: 'quorate_step_downs_total',
+    kind: 'counter',
+    labels: ['cause'],
+    help: 'Shards that this replica stopped leading: handed-over (it was to, or to who is preferred), no-quorum (too few answer), higher-ballot (another one was elected), disk-stalls, next-configuration (the replicas changed; it may lead the next one, too).',
+    read: ({ measures }) => byLabel('cause', measures.stepDowns),
+  },
+  {
     name: 'quorate_chosen_slot',
     kind: 'gauge',
     labels: ['shard'],

@@ -121,22 +121,41 @@ describe('the metrics of a replica', () => {
     expect(valueOf(after, 'quorate_loop_delay_seconds_sum')).toBeCloseTo(7.061);
   });
 
-  it('say why there was an election', async () => {
+  it('say why there was an election, and why the leader before stepped down', async () => {
     cluster = new SimulatedCluster({ shards: 1 });
     await cluster.startAll();
     const elections = (id: ReplicaId) => cluster.replicas.get(id)!.measures().elections;
+    const stepDowns = (id: ReplicaId) => cluster.replicas.get(id)!.measures().stepDowns;
+    const none = {
+      'higher-ballot': 0,
+      'no-quorum': 0,
+      'handed-over': 0,
+      'disk-stalls': 0,
+      'next-configuration': 0,
+    };
     const first = leader();
     expect(elections(first.self)).toMatchObject({ start: 1, 'hand-over': 0 });
     await Promise.all([first.handOver(1_000), cluster.time.advance(1_000)]);
     const second = leader();
     expect(second.self).not.toBe(first.self);
     expect(elections(second.self)).toMatchObject({ 'hand-over': 1, 'leader-silent': 0 });
+    expect(stepDowns(first.self)).toEqual({ ...none, 'handed-over': 1 });
+    expect(stepDowns(second.self)).toEqual(none);
     for (const id of cluster.ids) if (id !== second.self) cluster.network.cut(id, second.self);
     await cluster.time.advance(4_000);
     const third = [...cluster.replicas.values()].find(
       (each) => each !== second && each.serves(each.shardOf(GROUP)),
     )!;
     expect(elections(third.self)['leader-silent']).toBe(1);
+  });
+
+  it('say that a leader stepped down because too few answer', async () => {
+    cluster = new SimulatedCluster({ shards: 1 });
+    await cluster.startAll();
+    const led = leader();
+    for (const id of cluster.ids) if (id !== led.self) cluster.network.cut(id, led.self);
+    await cluster.time.advance(4_000);
+    expect(led.measures().stepDowns).toMatchObject({ 'no-quorum': 1, 'handed-over': 0 });
   });
 
   it('name a thousand groups, and say how many there are beside', async () => {

@@ -264,7 +264,7 @@ export class ModelReplica {
   #campaign(): void {
     const s = this.#state;
     s.effects = [];
-    if (s.role.kind !== 'follower') becomeFollower(s, NOW);
+    if (s.role.kind !== 'follower') becomeFollower(s, NOW, 'no-quorum');
     startCampaign(s, NOW, undefined);
     this.#perform(s.effects);
   }

@@ -92,6 +92,24 @@ it('the disk that was replaced is refused for ever', async () => {
     ).toMatchObject({ up: false });
 });
 
+it('a replica that was removed has no links any more, and says so once', async () => {
+  const cluster = new SimulatedCluster();
+  await cluster.startAll();
+  expect(await change(cluster, { remove: [THREE] })).toBe('NONE');
+  const three = cluster.replicas.get(THREE)!;
+  const isOut = (): boolean => three.peek(FACTS).replicas.removed.some(({ id }) => id === THREE);
+  for (let ms = 0; ms < 5_000 && !isOut(); ms += 50) await cluster.time.advance(50);
+  await cluster.time.advance(100);
+  expect(three.status().peers.map(({ id, up }) => ({ id, up }))).toEqual(
+    [ONE, TWO].map((id) => ({ id, up: false })),
+  );
+  await cluster.time.advance(10_000);
+  const said = cluster.logs.filter((line) => line.startsWith('3: '));
+  expect(said.filter((line) => line.includes('has no vote in the cluster any more'))).toHaveLength(1);
+  for (const id of [ONE, TWO])
+    expect(said.filter((line) => line.startsWith(`3: lost replica ${id}`))).toHaveLength(1);
+});
+
 it('one replica becomes three, then five, then three others, and nothing is lost', async () => {
   const cluster = new SimulatedCluster({ replicas: 1, compactionBytes: 8 * 1024 });
   await cluster.startAll();

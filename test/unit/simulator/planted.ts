@@ -574,7 +574,7 @@ const PAXOS: readonly Mutant[] = [
   mutant(
     'paxos/leader',
     'a leader that no quorum answers goes on',
-    'if (!hearsQuorum(leader, now)) return deposed(s, now);',
+    "if (!hearsQuorum(leader, now)) return deposed(s, now, 'no-quorum');",
     '',
   ),
   mutant(
@@ -740,7 +740,7 @@ const SEAMS: readonly Mutant[] = [
   mutant(
     'paxos/handover',
     'a leader that hands over goes on',
-    '  // The lease ends with the role.\n  becomeFollower(s, now);\n',
+    "  // The lease ends with the role.\n  becomeFollower(s, now, s.diskStallsFrom === undefined ? 'handed-over' : 'disk-stalls');\n",
     '',
   ),
   mutant(

@@ -48,6 +48,7 @@ class Faulty implements Writing {
   writeError: Error | null = null;
   /** Of writes of zeros. */
   zerosError: Error | null = null;
+  zerosRefused = 0;
   /** Reported after the bytes have been taken. */
   syncError: Error | null = null;
   holdWrites = false;
@@ -61,7 +62,10 @@ class Faulty implements Writing {
   write: FileSystem['write'] = (file, bytes, position, done) => {
     this.writes++;
     if (bytes.some((byte) => byte !== 0)) this.groups++;
-    else if (this.zerosError !== null) return void setImmediate(done, this.zerosError, 0);
+    else if (this.zerosError !== null) {
+      this.zerosRefused++;
+      return void setImmediate(done, this.zerosError, 0);
+    }
     if (this.writeError !== null) return void setImmediate(done, this.writeError, 0);
     const fits = Math.min(bytes.length, this.bytesAtOnce, this.room);
     this.room -= fits;
@@ -88,13 +92,13 @@ class Faulty implements Writing {
   }
 }
 
-const open = (disk: Writing, segmentBytes = 1_048_576): Promise<OpenedStorage> => {
+const open = (disk: Writing, segmentBytes = 1_048_576, now?: () => number): Promise<OpenedStorage> => {
   const fileSystem: FileSystem = {
     ...nodeFileSystem,
     write: (file, bytes, position, done) => disk.write(file, bytes, position, done),
     writeSync: (file, bytes, position) => disk.writeSync(file, bytes, position),
   };
-  return openFileStorage({ directory, segmentBytes, zeroAheadBytes: 4_096, fileSystem });
+  return openFileStorage({ directory, segmentBytes, zeroAheadBytes: 4_096, fileSystem, ...(now && { now }) });
 };
 const ioError = (code: string): Error => Object.assign(new Error(`${code}: i/o error`), { code });
 
@@ -168,16 +172,23 @@ describe('a disk that fails', () => {
 
   it('when there is no room for zeros ahead of the groups: what room is left is for groups', async () => {
     const disk = new Faulty();
-    const { storage } = await open(disk);
+    let now = 0;
+    const { storage } = await open(disk, 1_048_576, () => now);
     const failures: Error[] = [];
     storage.onFailure((error) => failures.push(error));
     disk.zerosError = ioError('ENOSPC');
-    for (let i = 0; i < 20; i++)
-      await new Promise<void>((resolve, reject) => {
+    const append = (): Promise<void> =>
+      new Promise<void>((resolve, reject) => {
         storage.onFailure(reject);
         storage.append([record('x'.repeat(500))], true, resolve);
       });
+    for (let i = 0; i < 19; i++) await append();
     expect(failures).toEqual([]);
+    // Not once a group: it is a megabyte of zeros each time.
+    expect(disk.zerosRefused).toBe(1);
+    now = 10_000;
+    await append();
+    await eventually('zeros are tried again', WITHIN_MS, () => disk.zerosRefused === 2);
     await storage.close();
     const again = await open(nodeFileSystem);
     expect([...again.records]).toHaveLength(20);
