@@ -11,7 +11,8 @@ import {
 import { apiVersions, describeCluster, findCoordinator, metadata } from './handlers/cluster.js';
 import { heartbeat } from './handlers/heartbeat.js';
 import { joinGroup, leaveGroup, syncGroup } from './handlers/membership.js';
-import { offsetCommit, offsetDelete, offsetFetch } from './handlers/offsets.js';
+import { offsetDelete } from './handlers/offset-deletion.js';
+import { offsetCommit, offsetFetch } from './handlers/offsets.js';
 import { fetch, listOffsets, produce } from './handlers/partitions.js';
 import { createPartitions, createTopics, deleteTopics } from './handlers/topics.js';
 import { requestItemsMax } from './request-limits.js';

@@ -1,6 +1,6 @@
 /** Heartbeats as they arrive, and when a follower takes over (OmniPaxos: connectivity, contentment, ballots). */
 
-import { type MonotonicMs, monotonicMs, type ReplicaId, slot } from '../kernel/index.js';
+import { type MonotonicMs, monotonicMs, NO_SLOT, type ReplicaId, slot } from '../kernel/index.js';
 import { raisePromise } from './acceptor.js';
 import { type Ballot, ballotsEqual, compareBallots, maxBallot } from './ballot.js';
 import { mayTakeOver, startCampaign } from './candidate.js';
@@ -68,6 +68,8 @@ export function peerDied(s: State, id: ReplicaId, now: MonotonicMs): void {
 export function peerUp(s: State, id: ReplicaId, now: MonotonicMs): void {
   const peer = s.sender(id, now);
   if (peer === undefined) return;
+  // It may have come back with another disk.
+  peer.chosenThrough = NO_SLOT;
   if (s.catchUp?.from === id) s.catchUp = undefined;
   if (!s.peers.has(id)) return;
   if (s.role.kind !== 'leader') return;

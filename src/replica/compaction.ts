@@ -1,6 +1,7 @@
-import { type Log, type Slot, snapshotPieces, unwatched, type Work } from '../kernel/index.js';
+import { type Log, snapshotPieces, unwatched, type Work } from '../kernel/index.js';
 import type { DiskRoom, LogRecord, Storage } from './ports.js';
 import type { ShardHost } from './shard-host.js';
+import type { SnapshotSource } from './snapshot-source.js';
 
 /** On a scarce disk the log may grow by this share of the threshold only. */
 const SCARCE_SHARE = 8;
@@ -12,24 +13,24 @@ const SCARCE_SHARE = 8;
 export class Compaction {
   readonly #storage: Storage;
   readonly #thresholdBytes: number;
-  readonly #keepFrom: (host: ShardHost) => Slot | undefined;
+  readonly #source: Pick<SnapshotSource, 'keepFrom'>;
   readonly #log: Log;
   readonly #work: Work;
   #room: DiskRoom = 'enough';
   #running = false;
   #floorBytes = 0;
 
-  /** `keepFrom`: the first slot of a shard's log that a peer still needs. */
+  /** `source`: knows what of a log a peer still needs. */
   constructor(
     storage: Storage,
     thresholdBytes: number,
-    keepFrom: (host: ShardHost) => Slot | undefined,
+    source: Pick<SnapshotSource, 'keepFrom'>,
     log: Log,
     work: Work = unwatched,
   ) {
     this.#log = log;
     this.#work = work;
-    this.#keepFrom = keepFrom;
+    this.#source = source;
     this.#storage = storage;
     this.#thresholdBytes = thresholdBytes;
   }
@@ -71,7 +72,7 @@ export class Compaction {
     // The state of this moment, in pieces: the log goes on meanwhile.
     const chunks = snapshotPieces(host.machine.snapshot(), this.#work);
     this.#storage.writeSnapshot(host.shard, through, chunks, () => {
-      host.step({ kind: 'snapshotTaken', through, keepFrom: this.#keepFrom(host) });
+      host.step({ kind: 'snapshotTaken', through, keepFrom: this.#source.keepFrom(host, through) });
       next();
     });
   }

@@ -1,12 +1,4 @@
-import {
-  errorText,
-  type ReplicaId,
-  shardId,
-  type Slot,
-  unwatched,
-  type Work,
-  type WorkKind,
-} from '../kernel/index.js';
+import { errorText, type ReplicaId, shardId, unwatched, type Work, type WorkKind } from '../kernel/index.js';
 import type { News } from '../machine/index.js';
 import type { Leadership } from '../paxos/index.js';
 import { Compaction } from './compaction.js';
@@ -93,13 +85,13 @@ class LocalReplica extends ReplicaDoor implements Replica {
       ...{ storage: this.#storage, clock, log: options.log, work: this.#work },
       guard: (action) => this.#guard(action),
     });
-    this.#snapshotSource = new SnapshotSource(this.#storage, transport, clock, compactionBytes);
+    const source = new SnapshotSource({ ...options, storage: this.#storage, members: this.members });
+    this.#snapshotSource = source;
     this.#snapshotReceiver = new SnapshotReceiver(transport, clock, {
       reaches: (shard) => this.hosts[shard] && this.#snapshotInstaller.reaches(this.hosts[shard]),
       leaderOf: (shard) => this.leaderOf(shard),
     });
-    const keepFrom = (host: ShardHost): Slot | undefined => this.#snapshotSource.keepFrom(host);
-    this.#compaction = new Compaction(this.#storage, compactionBytes, keepFrom, options.log, this.#work);
+    this.#compaction = new Compaction(this.#storage, compactionBytes, source, options.log, this.#work);
     const port: ForwardingPort & ReadPort = {
       now: () => this.#clock.monotonic(),
       leaderOf: (shard) => this.leaderOf(shard),

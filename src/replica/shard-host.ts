@@ -5,10 +5,10 @@ import {
   MalformedBytesError,
   type MemberId,
   type MonotonicMs,
+  NO_SLOT,
   type ReplicaId,
   type ShardId,
   type Slot,
-  slot,
   type Steps,
   type WallMs,
 } from '../kernel/index.js';
@@ -142,10 +142,10 @@ export class ShardHost {
   logBegins(): Slot {
     return this.status().firstSlot;
   }
-  /** Through where a peer has it, as it said last. */
+  /** Through where a peer has it, as it said last, whether it votes or learns. */
   peerHas(peer: ReplicaId): Slot {
-    const known = this.status().peers.find(({ id }) => id === peer);
-    return slot(Math.max(known?.matched ?? 0, known?.chosenThrough ?? 0));
+    const { peers, learners } = this.status();
+    return [...peers, ...learners].find(({ id }) => id === peer)?.chosenThrough ?? NO_SLOT;
   }
   /** The records a restart needs for this shard, beside its snapshot: for rewriting them behind a log mark. */
   hardState(): readonly LogRecord[] {

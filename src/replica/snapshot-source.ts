@@ -1,5 +1,7 @@
 import { assert, type MonotonicMs, type ReplicaId, type ShardId, type Slot, slot } from '../kernel/index.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
+import type { Members } from './members.js';
+import type { PaxosSettings } from './options.js';
 import type { Clock, OpenSnapshot, Storage, Transport } from './ports.js';
 
 /** Small, so that a heartbeat never waits long behind one on a slow link. Bytes. */
@@ -20,8 +22,19 @@ interface TransferredShard {
   readonly shard: ShardId;
   /** The first slot that its log still holds. */
   logBegins(): Slot;
-  /** Through where a peer has it, as it said last. */
+  /** Through where a peer has it, as it said last, whether it votes or learns. */
   peerHas(peer: ReplicaId): Slot;
+}
+
+export interface SnapshotSourceOptions {
+  readonly storage: Pick<Storage, 'openSnapshot'>;
+  readonly transport: Pick<Transport, 'send'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>;
+  /** By how much the log grows between two rounds of shortening it. */
+  readonly compactionBytes: number;
+  /** How many entries the log keeps behind its snapshot anyway. */
+  readonly paxos: Pick<PaxosSettings, 'retainedEntries'>;
+  readonly members: Pick<Members, 'links'>;
 }
 
 interface Source {
@@ -48,27 +61,22 @@ interface Hold {
  * off before a receiver has its snapshot would make the whole transfer worthless.
  */
 export class SnapshotSource {
-  readonly #storage: Storage;
-  readonly #transport: Transport;
-  readonly #clock: Clock;
+  readonly #options: SnapshotSourceOptions;
   readonly #sources = new Map<string, Source>();
   readonly #loading = new Set<string>();
   readonly #holds = new Map<string, Hold>();
   readonly #roundsMax: number;
   #closed = false;
 
-  /** `compactionBytes`: by how much the log grows between two rounds of shortening it. */
-  constructor(storage: Storage, transport: Transport, clock: Clock, compactionBytes: number) {
-    this.#roundsMax = Math.max(4, HELD_BYTES_MAX / compactionBytes);
-    this.#storage = storage;
-    this.#transport = transport;
-    this.#clock = clock;
+  constructor(options: SnapshotSourceOptions) {
+    this.#options = options;
+    this.#roundsMax = Math.max(4, HELD_BYTES_MAX / options.compactionBytes);
   }
 
   /** Tells a peer that lags behind the log that it may ask for the snapshot. */
   offer(of: TransferredShard, to: ReplicaId): void {
     const frame = encodeFrame({ kind: 'snapshotOffer', shard: of.shard, logBegins: of.logBegins() });
-    this.#transport.send(to, frame, 'droppable');
+    this.#options.transport.send(to, frame, 'droppable');
   }
 
   /** Rejects when the snapshot cannot be read. */
@@ -97,7 +105,7 @@ export class SnapshotSource {
     this.#loading.add(key);
     try {
       for (;;) {
-        const snapshot = await this.#storage.openSnapshot(of.shard);
+        const snapshot = await this.#options.storage.openSnapshot(of.shard);
         if (snapshot === undefined) return undefined;
         // The log was shortened to a newer snapshot meanwhile.
         const late = of.logBegins() > snapshot.through + 1;
@@ -116,7 +124,7 @@ export class SnapshotSource {
 
   #renew(key: string, through: Slot): void {
     const rounds = this.#holds.get(key)?.rounds ?? 0;
-    this.#holds.set(key, { through, progressAt: this.#clock.monotonic(), rounds });
+    this.#holds.set(key, { through, progressAt: this.#options.clock.monotonic(), rounds });
   }
 
   async #pump(key: string, shard: ShardId, to: ReplicaId, source: Source): Promise<void> {
@@ -137,8 +145,9 @@ export class SnapshotSource {
           continue;
         }
         const frame = encodeFrame({ kind: 'snapshotChunk', shard, through, size, crc, offset, bytes });
-        if (this.#transport.send(to, frame, 'bulk')) source.at += bytes.length;
-        else await new Promise<void>((resolve) => void this.#clock.after(FULL_LINK_PAUSE_MS, resolve));
+        if (this.#options.transport.send(to, frame, 'bulk')) source.at += bytes.length;
+        else
+          await new Promise<void>((resolve) => void this.#options.clock.after(FULL_LINK_PAUSE_MS, resolve));
       }
     } catch (error) {
       // What is read of one that was dropped meanwhile is no fault.
@@ -154,9 +163,13 @@ export class SnapshotSource {
   /**
    * For each round of shortening the log: the first slot that a receiver still needs; undefined when none does. A
    * receiver that makes no progress, or is slower than the log grows, is forgotten: the log must stay bounded.
+   * `through`: what the snapshot of this round covers.
    */
-  keepFrom(of: TransferredShard): Slot | undefined {
-    const now = this.#clock.monotonic();
+  keepFrom(of: TransferredShard, through: Slot): Slot | undefined {
+    if (this.#holds.size === 0) return undefined;
+    const { clock, members, paxos } = this.#options;
+    const now = clock.monotonic();
+    const peers = new Set(members.links().map(({ id }) => id));
     let first: number | undefined;
     for (const [key, hold] of this.#holds) {
       const { shard, peer } = transferOf(key);
@@ -167,7 +180,10 @@ export class SnapshotSource {
         hold.through = has;
         hold.progressAt = now;
       }
-      if (now - hold.progressAt > KEPT_MS || ++hold.rounds > this.#roundsMax) this.#forget(key);
+      const stands = now - hold.progressAt > KEPT_MS || ++hold.rounds > this.#roundsMax;
+      // Who has caught up follows like any other, and may stop like any other.
+      const caughtUp = has >= through - paxos.retainedEntries;
+      if (stands || caughtUp || !peers.has(peer)) this.#forget(key);
       else first = Math.min(first ?? Infinity, hold.through + 1);
     }
     return first === undefined ? undefined : slot(first);
@@ -175,7 +191,7 @@ export class SnapshotSource {
 
   /** Frees what nobody asks for any more. */
   tick(): void {
-    const now = this.#clock.monotonic();
+    const now = this.#options.clock.monotonic();
     for (const [key, { progressAt }] of this.#holds) if (now - progressAt > KEPT_MS) this.#forget(key);
   }
   #forget(key: string): void {

@@ -268,6 +268,12 @@ export const DIFFERENCES: readonly Difference[] = [
     why: 'A topic that is deleted stops no rebalance (KAFKA-16235).',
   },
   {
+    id: 'a topic that was made a moment ago',
+    kafka: 'A broker that has not heard of it yet calls it unknown.',
+    quorate: 'It asks the leader of the topics first.',
+    why: 'Whoever made it uses it at once.',
+  },
+  {
     id: 'generations',
     kafka: 'A group that was deleted begins at 1 again.',
     quorate: 'They never repeat.',

@@ -4,6 +4,7 @@ import type { Coordinator } from '../../replica/index.js';
 import { type ErrorCode, errorCode, type ReplyOf, type RequestOf } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
 import { fewAtATime } from '../few-at-a-time.js';
+import { unlessMissing } from '../late-topics.js';
 import { NOT_COORDINATOR } from '../refusals.js';
 import { settle, settleRead } from '../settle.js';
 import { inSlices } from '../slices.js';
@@ -213,7 +214,14 @@ export const describeConfigs: Handler<'DescribeConfigs'> = (request, exchange, c
   const resources = new Map(
     request.resources.map((each) => [`${each.resourceType} ${each.resourceName}`, each]),
   );
-  exchange.answer({ results: [...resources.values()].map((resource) => configsOf(resource, context)) });
+  const isMissing = (): boolean =>
+    [...resources.values()].some(
+      ({ resourceType, resourceName: name }) =>
+        resourceType === RESOURCE.topic && context.facts.topics.byName(topicName(name)) === undefined,
+    );
+  unlessMissing(context, isMissing, () =>
+    exchange.answer({ results: [...resources.values()].map((resource) => configsOf(resource, context)) }),
+  );
 };
 
 function configsOf(

@@ -5,6 +5,7 @@ import { advertisedVersions, errorCode, NO_UUID, type ReplyOf, type RequestOf } 
 import { PartitionLeaders } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
 import type { ExchangeOwner } from '../exchange.js';
+import { unlessMissing } from '../late-topics.js';
 
 /** Answered by every replica for the whole cluster (docs/clients.md#every-replica-answers). */
 
@@ -99,7 +100,9 @@ export const metadata: Handler<'Metadata'> = (request, exchange, context) => {
     topics[index] = topic;
     if (--open === 0) reply(topics);
   };
-  asking.forEach((asked, index) => {
+  const creates = ({ name }: AskedTopic): boolean =>
+    name !== null && request.allowAutoTopicCreation && context.creation.allows(topicName(name));
+  const answerFor = (asked: AskedTopic, index: number): void => {
     const topic = lookUp(asked, context);
     if (topic !== undefined) return settle(index, described(topic, leaders, context));
     // Kafka: also where no topic would be made.
@@ -109,12 +112,7 @@ export const metadata: Handler<'Metadata'> = (request, exchange, context) => {
         name: asked.name,
         partitions: [],
       });
-    if (
-      asked.name === null ||
-      !request.allowAutoTopicCreation ||
-      !context.creation.allows(topicName(asked.name))
-    )
-      return settle(index, unknown(asked, version));
+    if (asked.name === null || !creates(asked)) return settle(index, unknown(asked, version));
     context.creation.create(topicName(asked.name), (outcome) =>
       settle(
         index,
@@ -123,7 +121,15 @@ export const metadata: Handler<'Metadata'> = (request, exchange, context) => {
           : { errorCode: errorCode(outcome.error), name: asked.name, partitions: [] },
       ),
     );
-  });
+  };
+  const isMissing = (): boolean =>
+    asking.some(
+      (asked) =>
+        lookUp(asked, context) === undefined &&
+        !creates(asked) &&
+        (asked.name === null || topicNameProblem(asked.name) === undefined),
+    );
+  unlessMissing(context, isMissing, () => asking.forEach(answerFor));
 };
 
 function lookUp({ name, topicId: id }: AskedTopic, { facts }: BrokerContext): Topic | undefined {

@@ -8,18 +8,12 @@ import {
   type TopicName,
   topicName,
 } from '../../kernel/index.js';
-import type {
-  CommittedOffset,
-  GroupReply as MachineReply,
-  GroupsView,
-  OffsetToCommit,
-  Topic,
-} from '../../machine/index.js';
+import type { CommittedOffset, GroupsView, OffsetToCommit, Topic } from '../../machine/index.js';
 import { errorCode, fitsString, NO_UUID, type ReplyOf, type RequestOf } from '../../wire/index.js';
-import { FACTS } from '../cluster-facts.js';
 import type { BrokerContext, Handler } from '../context.js';
 import type { Exchange, Leased } from '../exchange.js';
 import { NOT_COORDINATOR } from '../refusals.js';
+import { unlessMissing } from '../late-topics.js';
 import { settle, settleRead } from '../settle.js';
 
 /** Goes to the machine, which will give its verdict. */
@@ -34,16 +28,11 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
     return exchange.answer(commitReply(request, codes, () => 0));
   }
   const byId = exchange.version >= 10;
-  const checked = checkCommit(request, byId, context, null);
-  if (!checked.deleted) return commit(request, exchange, context, checked);
-  // A topic of the same name may have been made since, and this replica is the last to learn of it.
-  context.coordinator.readAnywhere(FACTS, (outcome) =>
-    commit(
-      request,
-      exchange,
-      context,
-      checkCommit(request, byId, context, outcome.kind === 'ok' ? errorCode('NONE') : null),
-    ),
+  const check = (certain: boolean): CheckedCommit => checkCommit(request, byId, context, certain);
+  unlessMissing(
+    context,
+    () => check(false).missing,
+    (certain) => commit(request, exchange, context, check(certain)),
   );
 };
 
@@ -51,21 +40,21 @@ interface CheckedCommit {
   readonly offsets: readonly OffsetToCommit[];
   /** One a partition, in the order of the request; the codes of the machine come into the gaps. */
   readonly codes: readonly number[];
-  /** A member commits for a topic that was deleted. */
-  readonly deleted: boolean;
+  /** As far as was applied here there is no such topic. */
+  readonly missing: boolean;
 }
 
-/** What needs no command. `deletedCode`: what a member is told of a topic that was deleted; null: that it is unknown. */
+/** What needs no command. `certain`: a topic that is not known here is known nowhere. */
 function checkCommit(
   request: RequestOf<'OffsetCommit'>,
   byId: boolean,
   context: BrokerContext,
-  deletedCode: number | null,
+  certain: boolean,
 ): CheckedCommit {
   const { topics } = context.facts;
   const offsets: OffsetToCommit[] = [];
   const codes: number[] = [];
-  let deleted = false;
+  let missing = false;
   for (const asked of request.topics) {
     const topic = byId ? topics.byId(topicId(asked.topicId)) : topics.byName(topicName(asked.name));
     for (const partition of asked.partitions) {
@@ -75,10 +64,14 @@ function checkCommit(
         unknown !== undefined &&
         request.generationIdOrMemberEpoch >= 0 &&
         context.facts.wasDeleted(byId ? topicId(asked.topicId) : topicName(asked.name), index);
-      deleted ||= wasDeleted;
-      const problem = wasDeleted
-        ? (deletedCode ?? unknown)
-        : (unknown ?? ownerProblem(context, request, topic?.name ?? topicName(asked.name), index));
+      missing ||= unknown !== undefined;
+      const told = wasDeleted ? errorCode('NONE') : unknown;
+      const problem =
+        unknown === undefined
+          ? ownerProblem(context, request, topic?.name ?? topicName(asked.name), index)
+          : certain
+            ? told
+            : errorCode('COORDINATOR_LOAD_IN_PROGRESS');
       codes.push(problem ?? ASKED);
       if (problem !== undefined) continue;
       offsets.push({
@@ -91,7 +84,7 @@ function checkCommit(
       });
     }
   }
-  return { offsets, codes, deleted };
+  return { offsets, codes, missing };
 }
 
 function commit(
@@ -201,7 +194,6 @@ type GroupReply = NonNullable<ReplyOf<'OffsetFetch'>['groups']>[number];
 
 /** Linearizable, also with requireStable: there are no open transactions that an offset could hang on (KIP-447). */
 export const offsetFetch: Handler<'OffsetFetch'> = (request, exchange, context) => {
-  const { coordinator } = context;
   const batch = exchange.version >= 8;
   const questions: readonly GroupQuestion[] = batch
     ? wholeGroupsOnce(request.groups)
@@ -211,6 +203,30 @@ export const offsetFetch: Handler<'OffsetFetch'> = (request, exchange, context) 
           topics: request.topics?.map((topic) => ({ ...topic, topicId: NO_UUID })) ?? null,
         },
       ];
+  const isMissing = (): boolean =>
+    exchange.version >= 10 && questions.some((question) => asksForUnknown(question, context));
+  unlessMissing(context, isMissing, () => fetchAll(questions, batch, exchange, context));
+};
+
+/** By id: also a topic of the answer needs one. */
+function asksForUnknown(
+  { groupId: id, topics: asked }: GroupQuestion,
+  { coordinator, facts }: BrokerContext,
+): boolean {
+  const { topics } = facts;
+  if (asked !== null) return asked.some((topic) => topics.byId(topicId(topic.topicId)) === undefined);
+  const group = groupId(id);
+  const { groups } = coordinator.peek(coordinator.shardOf(group));
+  return groups.committedAll(group).some(({ topic }) => topics.byName(topic) === undefined);
+}
+
+function fetchAll(
+  questions: readonly GroupQuestion[],
+  batch: boolean,
+  exchange: Exchange<'OffsetFetch'>,
+  context: BrokerContext,
+): void {
+  const { coordinator } = context;
   const answers: GroupReply[] = questions.map((question) =>
     failed(question, NOT_COORDINATOR, exchange.version),
   );
@@ -243,7 +259,7 @@ export const offsetFetch: Handler<'OffsetFetch'> = (request, exchange, context) 
       ),
     );
   });
-};
+}
 
 /** A question for all offsets of a group is short, and its answer is long. */
 function wholeGroupsOnce(questions: readonly GroupQuestion[]): readonly GroupQuestion[] {
@@ -342,59 +358,3 @@ const noOffset = (partitionIndex: number, code: number) => ({
   metadata: '',
   errorCode: code,
 });
-
-type DeletedOffsets = Extract<MachineReply, { kind: 'deleteOffsets' }>;
-
-export const offsetDelete: Handler<'OffsetDelete'> = (request, exchange, context) => {
-  const { coordinator, facts } = context;
-  const group = groupId(request.groupId);
-  const fail = (code: number): void => exchange.answer({ errorCode: code, topics: [] });
-  if (request.groupId === '') return fail(errorCode('INVALID_GROUP_ID'));
-  const known = (name: string, partition: number): boolean =>
-    !facts.factsKnown || facts.hasPartition(facts.topics.byName(topicName(name)), partition);
-  const topics = request.topics
-    .map(({ name, partitions }) => ({
-      topic: topicName(name),
-      partitions: partitions
-        .map(({ partitionIndex }) => partitionIndex)
-        .filter((index) => known(name, index)),
-    }))
-    .filter(({ partitions }) => partitions.length > 0);
-  coordinator.submit(
-    coordinator.shardOf(group),
-    { kind: 'group.deleteOffsets', group, topics },
-    settle(
-      context,
-      'commit',
-      ['deleteOffsets'],
-      (reply) =>
-        reply.error === 'NONE'
-          ? exchange.answer(deleteReply(request, reply.topics))
-          : fail(errorCode(reply.error)),
-      fail,
-    ),
-  );
-};
-
-function deleteReply(
-  request: RequestOf<'OffsetDelete'>,
-  deleted: DeletedOffsets['topics'],
-): ReplyOf<'OffsetDelete'> {
-  const verdicts = new Map(
-    deleted.map(({ topic, partitions }) => [
-      topic,
-      new Map(partitions.map(({ partition, error }) => [partition, errorCode(error)])),
-    ]),
-  );
-  return {
-    errorCode: 0,
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => ({
-        partitionIndex,
-        errorCode:
-          verdicts.get(topicName(name))?.get(partitionIndex) ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
-      })),
-    })),
-  };
-}

@@ -2,6 +2,7 @@ import { type Int64, monotonicMs, type TopicId, topicId, topicName } from '../..
 import { endOf } from '../../machine/index.js';
 import { errorCode, type ReplyOf, type RequestOf, WireWriter } from '../../wire/index.js';
 import type { BrokerContext, Handler } from '../context.js';
+import { unlessMissing } from '../late-topics.js';
 
 /** What clients do with the partitions themselves. There are no records: every answer here is about an empty log. */
 
@@ -79,7 +80,13 @@ export const listOffsets: Handler<'ListOffsets'> = (request, exchange, context) 
   const asksForEnds = request.topics.some(({ partitions }) =>
     partitions.some(({ timestamp }) => timestamp === LATEST),
   );
-  if (!asksForEnds) return exchange.answer(listed(request, context, undefined));
+  const isMissing = (): boolean =>
+    request.topics.some(({ name, partitions }) => {
+      const topic = context.facts.topics.byName(topicName(name));
+      return partitions.some(({ partitionIndex }) => !context.facts.hasPartition(topic, partitionIndex));
+    });
+  if (!asksForEnds)
+    return unlessMissing(context, isMissing, () => exchange.answer(listed(request, context, undefined)));
   context.coordinator.readAll((outcome) => {
     if (outcome.kind === 'ok') {
       const ends = outcome.views.map((view) => view.ends);

@@ -182,7 +182,7 @@ describe('docs/clients.md', () => {
     expect(await commit('gone', { generationIdOrMemberEpoch: -1, memberId: '' })).toBe(3);
     // This replica does not know whether the topic was made again.
     coordinator.loading = shardId(0);
-    expect(await commit('gone')).toBe(3);
+    expect(await commit('gone')).toBe(14);
     coordinator.loading = undefined;
     coordinator.addTopic('gone', 1);
     expect(await commit('gone')).toBe(0);

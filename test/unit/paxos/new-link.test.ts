@@ -58,6 +58,20 @@ describe('a new link to a peer', () => {
     expect(sentTo(reply(NO_SLOT), 'accept')).toEqual([]);
   });
 
+  it('makes the peer say anew what it knows: it may have come back with another disk', () => {
+    const { core, hear } = loneCore([1, 2, 3].map(replicaId), true);
+    const now = monotonicMs(NOW);
+    const known = (): number | undefined =>
+      core.status(now).peers.find(({ id }) => id === TWO)!.chosenThrough;
+    const ballot = { round: 0, priority: 0, replica: TWO };
+    hear(TWO, { kind: 'heartbeat', round: 1, ballot, leads: false, chosenThrough: slot(7) }, NOW);
+    expect(known()).toBe(7);
+    core.step({ kind: 'peerUp', peer: TWO }, now);
+    expect(known()).toBe(0);
+    hear(TWO, { kind: 'heartbeat', round: 1, ballot, leads: false, chosenThrough: slot(3) }, NOW);
+    expect(known()).toBe(3);
+  });
+
   it('costs nothing where nothing was lost', () => {
     const { core, reply, now } = leader();
     core.step({ kind: 'peerUp', peer: TWO }, now);

@@ -55,7 +55,7 @@ describe('compaction', () => {
     const compaction = new Compaction(
       opened.storage,
       1_024,
-      () => undefined,
+      { keepFrom: () => undefined },
       logTo(() => undefined),
     );
     compaction.maybeRun([host]);

@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { crc32c, monotonicMs, replicaId, shardId, slot, wallMs } from '../../../src/kernel/index.js';
 import { decodeFrame, type PeerFrame } from '../../../src/replica/frames.js';
-import type { Clock, Storage, Transport } from '../../../src/replica/index.js';
+import type { Clock, Storage } from '../../../src/replica/index.js';
 import { SnapshotSource } from '../../../src/replica/snapshot-source.js';
 import { openFileStorage } from '../../../src/storage/index.js';
 
@@ -66,7 +66,10 @@ const clock: Clock = {
 /** A source whose link takes what `take` takes. */
 const sourceTo = (take: (chunk: Chunk) => boolean): SnapshotSource => {
   const send = (_to: number, message: Uint8Array): boolean => take(decodeFrame(message) as Chunk);
-  return new SnapshotSource(storage, { send } as unknown as Transport, clock, MIB);
+  return new SnapshotSource({
+    ...{ storage, transport: { send }, clock, compactionBytes: MIB, paxos: { retainedEntries: 0 } },
+    members: { links: () => [{ id: PEER, addresses: [] }] },
+  });
 };
 const of = { shard: SHARD, logBegins: () => slot(1), peerHas: () => slot(0) };
 const ask = (until: number, resumed?: Chunk, offset = 0): Extract<PeerFrame, { kind: 'snapshotAsk' }> => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { replicaId, shardId, slot } from '../../../src/kernel/index.js';
+import { blankDisk } from '../../../src/storage/index.js';
 import { commit } from '../../harness/commits.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
@@ -27,6 +28,15 @@ function put(partition: number, metadata: string): void {
 
 const applied = (id: number): number =>
   cluster.replicas.get(replicaId(id))?.status().shards[0]?.appliedThrough ?? 0;
+
+/** Of the replicas that run, in entries. Between two rounds of shortening one holds about 130. */
+const longestLog = (): number =>
+  Math.max(
+    ...[...cluster.replicas.values()].map((replica) => {
+      const { appliedThrough, firstSlot } = replica.status().shards[0]!;
+      return appliedThrough - firstSlot;
+    }),
+  );
 
 /** The state goes on changing, and its log is shortened again and again. Returns after how many ms it had caught up. */
 async function caughtUpAfterMs(partitions: number, withinMs: number): Promise<number> {
@@ -91,6 +101,47 @@ describe('a replica that needs a snapshot', () => {
     const alive = [...cluster.replicas.values()].map((replica) => replica.status().shards[0]!.appliedThrough);
     expect(new Set(alive).size).toBe(1);
     expect(alive[0]).toBeGreaterThan(slot(0));
+  }, 60_000);
+
+  it('needs the log of its source no more once it was removed', async () => {
+    cluster = new SimulatedCluster({ replicas: 4, shards: 1, compactionBytes: MIB / 2 });
+    await cluster.startAll();
+    cluster.kill(LAGGARD);
+    const partitions = await fill(2 * MIB);
+    await cluster.time.advance(2_000);
+    await cluster.start(LAGGARD);
+    while (applied(3) === 0) await cluster.time.advance(1);
+    cluster.network.cut(replicaId(1), LAGGARD);
+    cluster.network.cut(replicaId(2), LAGGARD);
+    cluster.network.cut(replicaId(4), LAGGARD);
+    const planned = cluster.any.planReplicas({ remove: [LAGGARD] });
+    if ('problem' in planned) throw new Error(planned.problem);
+    cluster.any.submitAnywhere(SHARD, planned.command, () => undefined);
+    await cluster.time.advance(10_000);
+    expect(cluster.any.replicas().view).toMatchObject({ number: 1, plan: null });
+    for (let i = 0; i < 400; i++) {
+      put(i % partitions, 'o'.repeat(8_000));
+      await cluster.time.advance(10);
+    }
+    expect(longestLog()).toBeLessThan(250);
+  }, 60_000);
+
+  it('needs no log of its source once it has caught up, also while it only learns', async () => {
+    cluster = new SimulatedCluster({ shards: 1, compactionBytes: MIB / 2 });
+    await cluster.startAll();
+    const partitions = await fill(2 * MIB);
+    await cluster.time.advance(1_000);
+    cluster.kill(LAGGARD);
+    cluster.disks.set(LAGGARD, blankDisk());
+    await cluster.start(LAGGARD);
+    expect(await caughtUpAfterMs(partitions, 5_000)).toBeLessThan(5_000);
+    expect(cluster.replicas.get(LAGGARD)!.status().standing).toBe('learner');
+    for (let i = 0; i < 500; i++) {
+      if (i === 100) cluster.kill(LAGGARD);
+      put(i % partitions, 'o'.repeat(8_000));
+      await cluster.time.advance(10);
+    }
+    expect(longestLog()).toBeLessThan(250);
   }, 60_000);
 
   it('does not keep the log of the others for ever when it dies in between', async () => {

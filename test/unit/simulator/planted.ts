@@ -172,7 +172,7 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/snapshot-source',
     'a snapshot is never offered',
-    "this.#transport.send(to, frame, 'droppable');",
+    "this.#options.transport.send(to, frame, 'droppable');",
     '',
   ),
   mutant(
