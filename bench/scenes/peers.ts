@@ -6,6 +6,7 @@ import { GroupMember } from '../../test/harness/group-member.js';
 import { eventually, median, sleep } from '../../test/harness/waiting.js';
 import type { LoadTarget } from '../load.js';
 import type { Figure } from '../report.js';
+import { afterDeadCoordinator, joinAtOnce } from './crowds.js';
 import { type Job, loadOn, type Meters, type SceneContext, startCluster } from './load.js';
 
 const TOPIC = 'bench-work';
@@ -15,6 +16,10 @@ const GROUPS = 24;
 const MEMBERS = 100;
 const HEARTBEAT_MS = 100;
 const WITHIN_MS = 60_000;
+/** Members of one group that join at once. */
+const CROWD = 5_000;
+const thousands = (count: number): string => count.toLocaleString('en-US');
+const MANY_GROUPS = '10,000 members in 1,000 groups';
 const TOPIC_ALREADY_EXISTS = 36;
 
 /** One of the two systems under measurement. */
@@ -51,6 +56,8 @@ const OWN_TARGETS: Readonly<Record<string, NonNullable<Figure['target']>>> = {
   'commits, 256 connections: longest ms': { kind: 'at most', value: 100 },
   'commits, 4 connections x 16: rate /s': { kind: 'at least', value: 45_000 },
   '100 members: first join to stable ms': { kind: 'at most', value: 300 },
+  [`${MANY_GROUPS}: join s`]: { kind: 'at most', value: 15 },
+  [`${MANY_GROUPS}: others' refused heartbeats`]: { kind: 'at most', value: 0 },
 };
 /** So much longer than the other system's, which does not sync, one commit may take. In fdatasyncs. */
 const SYNCS_ALLOWED = 0.7;
@@ -76,17 +83,27 @@ export async function benchPeers(context: SceneContext): Promise<void> {
     report.title(
       `Quorate (fsync on all replicas) and ${addressList(peer.bootstrap)}, ${peer.rounds} rounds in turn`,
     );
-    for (const comparison of COMPARISONS) {
-      const samples = systems.map((): Sample[] => []);
-      for (let round = 0; round < peer.rounds; round++)
-        // Each round begins with the other one.
-        for (const i of round % 2 === 0 ? [0, 1] : [1, 0])
-          samples[i]!.push(await comparison.run(systems[i]!, round));
-      tell(context, comparison.name, samples[0]!, samples[1]!);
-    }
+    for (const comparison of COMPARISONS) await compare(context, comparison, systems, peer.rounds);
+    report.title('In one round each');
+    for (const comparison of ONCE) await compare(context, comparison, systems, 1);
   } finally {
     await cluster.close();
   }
+  await deadCoordinator(context);
+}
+
+async function compare(
+  context: SceneContext,
+  comparison: Comparison,
+  systems: readonly System[],
+  rounds: number,
+): Promise<void> {
+  const samples = systems.map((): Sample[] => []);
+  for (let round = 0; round < rounds; round++)
+    // Each round begins with the other one.
+    for (const i of round % 2 === 0 ? [0, 1] : [1, 0])
+      samples[i]!.push(await comparison.run(systems[i]!, round));
+  tell(context, comparison.name, samples[0]!, samples[1]!);
 }
 
 function tell(
@@ -303,6 +320,42 @@ async function stableAfter(group: readonly GroupMember[], generation: number): P
   return Math.max(...group.map(({ stableAt }) => stableAt));
 }
 
+const joins = (name: string, groups: number, membersEach: number): Comparison => ({
+  name,
+  run: async ({ bootstrap }) => {
+    const { tookMs, heartbeatsP99Ms, refused } = await joinAtOnce(bootstrap, TOPIC, groups, membersEach);
+    return {
+      'join s': tookMs / 1_000,
+      "others' heartbeats p99 ms": heartbeatsP99Ms,
+      "others' refused heartbeats": refused,
+    };
+  },
+});
+
+/** Of a cluster of its own, as one replica dies. Nobody kills a replica of the other system. */
+async function deadCoordinator({ report }: SceneContext): Promise<void> {
+  const cluster = await startCluster();
+  try {
+    await createTopicAt(cluster.bootstrap, TOPIC, PARTITIONS);
+    const { tookMs, heartbeatsP99Ms } = await afterDeadCoordinator(cluster, TOPIC, CROWD);
+    const name = `${thousands(CROWD)} members of one group, their coordinator dies`;
+    report.add({
+      name: `${name}: to stable, Quorate's`,
+      value: tookMs / 1_000,
+      unit: 's',
+      target: { kind: 'at most', value: 10 },
+    });
+    report.add({
+      name: `${name}: others' heartbeats p99, Quorate's`,
+      value: heartbeatsP99Ms,
+      unit: 'ms',
+      target: { kind: 'at most', value: 50 },
+    });
+  } finally {
+    await cluster.close();
+  }
+}
+
 const COMPARISONS: readonly Comparison[] = [
   commits('64 connections', 64, 1),
   commits('256 connections', 256, 1),
@@ -310,4 +363,9 @@ const COMPARISONS: readonly Comparison[] = [
   commits('4 connections x 16', 4, 16),
   heartbeats,
   members,
+];
+/** In one round: they take minutes. */
+const ONCE: readonly Comparison[] = [
+  joins(MANY_GROUPS, 1_000, 10),
+  joins(`${thousands(CROWD)} members of one group`, 1, CROWD),
 ];

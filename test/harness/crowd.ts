@@ -56,10 +56,14 @@ export class Crowd {
     return newest < 0 ? 0 : this.#members.filter(({ generation }) => generation === newest).length;
   }
 
+  /** All begin at once. */
+  begin(): void {
+    this.#loops = this.#members.map((member) => this.#live(member));
+  }
   /** All begin at once. Milliseconds until all have their assignment of one generation. */
   async form(withinMs: number): Promise<number> {
     const began = performance.now();
-    this.#loops = this.#members.map((member) => this.#live(member));
+    this.begin();
     return this.settled(began, withinMs);
   }
   /** Milliseconds since `began`, as soon as all have their assignment of one generation. */
