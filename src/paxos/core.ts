@@ -59,7 +59,7 @@ class Core implements Paxos {
     this.#state = state;
   }
 
-  step(input: Input, now: MonotonicMs): readonly Effect[] {
+  step(input: Input, now: MonotonicMs): Effect[] {
     const s = this.#state;
     s.effects = [];
     if (s.unrecorded) recordConfiguration(s);

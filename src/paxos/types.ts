@@ -231,7 +231,8 @@ export interface PaxosStatus {
 
 /** The pure core of one shard's log on one replica. No clock, no socket, no disk: `now` and inputs in, effects out. */
 export interface Paxos {
-  step(input: Input, now: MonotonicMs): readonly Effect[];
+  /** The array is the caller's from then on. */
+  step(input: Input, now: MonotonicMs): Effect[];
   /** True while a read may be answered from applied state without asking anyone. Check again when the reply leaves. */
   leaseHolds(now: MonotonicMs): boolean;
   status(now: MonotonicMs): PaxosStatus;

@@ -49,10 +49,10 @@ export class ClusterClock {
     this.#samples.set(peer, { ahead: wall - (askedAt + at) / 2, at });
   }
 
-  /** The time of the cluster; undefined until a quorum of clocks was heard. */
-  now(): WallMs | undefined {
-    const ahead = this.#follow();
-    return ahead === undefined ? undefined : wallMs(this.#clock.monotonic() + ahead);
+  /** The time of the cluster at a moment of the own monotonic clock, now; undefined until a quorum of clocks was heard. */
+  now(at: MonotonicMs = this.#clock.monotonic()): WallMs | undefined {
+    const ahead = this.#follow(at);
+    return ahead === undefined ? undefined : wallMs(at + ahead);
   }
 
   /** Whether a quorum of wall clocks says that a time has come, give or take what clocks may differ by. */
@@ -63,13 +63,12 @@ export class ClusterClock {
 
   /** How far each wall clock is ahead of the time of the cluster, of those that were heard lately. Milliseconds. */
   offsets(): ReadonlyMap<ReplicaId, number> {
-    const agreed = this.#follow();
+    const agreed = this.#follow(this.#clock.monotonic());
     if (agreed === undefined) return new Map();
     return new Map([...this.#known()].map(([id, ahead]) => [id, Math.round(ahead - agreed)]));
   }
 
-  #follow(): number | undefined {
-    const now = this.#clock.monotonic();
+  #follow(now: MonotonicMs): number | undefined {
     if (this.#ahead !== undefined && now - this.#slewedAt < FOLLOW_EVERY_MS) return this.#ahead;
     const quorum = this.#reached();
     const most = (now - this.#slewedAt) * SLEW;

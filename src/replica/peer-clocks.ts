@@ -1,4 +1,4 @@
-import type { Log, ReplicaId, WallMs } from '../kernel/index.js';
+import type { Log, MonotonicMs, ReplicaId, WallMs } from '../kernel/index.js';
 import { CLOCK_TOLERANCE_MS, ClusterClock } from './cluster-clock.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
 import type { ReplicaOptions } from './options.js';
@@ -24,9 +24,9 @@ export class PeerClocks {
     this.#cluster = new ClusterClock(options.self, members.live, options.clock);
   }
 
-  /** The time of the cluster; undefined until a quorum of clocks was heard. */
-  now(): WallMs | undefined {
-    return this.#cluster.now();
+  /** The time of the cluster at `at`, which is now; undefined until a quorum of clocks was heard. */
+  now(at: MonotonicMs): WallMs | undefined {
+    return this.#cluster.now(at);
   }
   offsets(): ReadonlyMap<ReplicaId, number> {
     return this.#cluster.offsets();

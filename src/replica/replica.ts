@@ -172,7 +172,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       ...{ work: this.#work, measures: this.measuring },
       send: (shard, send) => this.#turnEnd.send(shard, send),
       touchTurn: (host) => this.#turnEnd.touch(host),
-      agreedTime: () => this.#clocks.now(),
+      agreedTime: (now) => this.#clocks.now(now),
       allKnow: (command) => this.peers.allows(command),
       applied: (host, news) => this.#applied(host, news),
       leadershipChanged: (host, before, after) => this.#leadershipChanged(host, before, after),

@@ -94,8 +94,8 @@ export class ShardHost {
   readonly #reads: ParkedReads;
   #queued: { id: ProposalId; payload: Uint8Array }[] = [];
   #nextId = 1;
-  readonly #work: Effect[] = [];
-  #working = false;
+  /** Those that are performed, while some are. */
+  #work: Effect[] | undefined;
   #broken = false;
 
   constructor(options: ShardHostOptions, found: FoundOnDisk, around: ShardSurroundings) {
@@ -108,7 +108,7 @@ export class ShardHost {
       found.snapshot === undefined ? createMachine(options) : restoreMachine(options, found.snapshot);
     const now = around.clock.monotonic();
     this.#timers = new GroupTimers(now);
-    this.#time = new ShardTime(around.clock, () => around.agreedTime(), this.#machine.clock);
+    this.#time = new ShardTime(around.clock, (at) => around.agreedTime(at), this.#machine.clock);
     this.#audit = this.#auditOf(this.#machine);
     const snapshotThrough = this.#machine.appliedThrough;
     const records = readRecords(found.records);
@@ -156,9 +156,10 @@ export class ShardHost {
     if (!this.#leadership.serving) return done(this.#notLeader());
     if (!this.#around.allKnow(command) || this.#around.storage.room() !== 'enough')
       return done({ kind: 'overloaded' });
-    const payload = encodeCommand({ at: this.#time.stamp(), command });
+    const now = this.#around.clock.monotonic();
+    const payload = encodeCommand({ at: this.#time.stamp(now), command });
     const id = this.#nextId++;
-    this.#proposed.set(id, { done, at: this.#around.clock.monotonic() });
+    this.#proposed.set(id, { done, at: now });
     if (trace !== undefined) this.#traces.begin(id, payload, trace);
     this.#queued.push({ id, payload });
     this.#around.touchTurn(this);
@@ -267,13 +268,14 @@ export class ShardHost {
 
   #step(input: Input): void {
     const effects = this.#paxos.step(input, this.#around.clock.monotonic());
-    for (const effect of effects) this.#work.push(effect);
-    if (this.#working) return;
+    if (this.#work !== undefined) {
+      for (const effect of effects) this.#work.push(effect);
+      return;
+    }
     // Effects in order; those that an effect leads to come after the ones already waiting.
-    this.#working = true;
-    for (let i = 0; i < this.#work.length && !this.#broken; i++) this.#perform(this.#work[i]!);
-    this.#work.length = 0;
-    this.#working = false;
+    this.#work = effects;
+    for (let i = 0; i < effects.length && !this.#broken; i++) this.#perform(effects[i]!);
+    this.#work = undefined;
   }
 
   #perform(effect: Effect): void {
@@ -337,11 +339,11 @@ export class ShardHost {
   }
 
   #outcome(applied: Applied, proposal: ProposalId | undefined): void {
-    if (this.#leadership.serving) {
+    if (this.#leadership.serving && applied.timers.length > 0) {
       const now = this.#around.clock.monotonic();
       for (const change of applied.timers) this.#timers.change(change, { now, heard: true });
-      this.#timers.told(applied.news, this.#machine);
     }
+    if (this.#leadership.serving) this.#timers.told(applied.news, this.#machine);
     // The reply first: a parked request must be known before news releases it.
     if (proposal !== undefined) this.#settle(proposal, { kind: 'ok', reply: applied.reply });
     if (applied.news.length > 0) this.#around.applied(this, applied.news);

@@ -1,4 +1,4 @@
-import type { ReplicaId, ShardId, Slot, WallMs, Work } from '../kernel/index.js';
+import type { MonotonicMs, ReplicaId, ShardId, Slot, WallMs, Work } from '../kernel/index.js';
 import type { Command, News } from '../machine/index.js';
 import type { Leadership, Send } from '../paxos/index.js';
 import type { Measures } from './measures.js';
@@ -13,8 +13,8 @@ export interface SurroundingsOf<Host> {
   send(shard: ShardId, send: Send): void;
   /** Something is queued for the end of this turn. */
   touchTurn(host: Host): void;
-  /** What the clocks of the cluster agree on; undefined while that is not known. */
-  agreedTime(): WallMs | undefined;
+  /** What the clocks of the cluster agree on at `now` of the own clock; undefined while that is not known. */
+  agreedTime(now: MonotonicMs): WallMs | undefined;
   /** Whether every replica could apply it. */
   allKnow(command: Command): boolean;
   applied(host: Host, news: readonly News[]): void;

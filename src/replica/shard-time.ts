@@ -1,4 +1,4 @@
-import { type WallMs, wallMs } from '../kernel/index.js';
+import { type MonotonicMs, type WallMs, wallMs } from '../kernel/index.js';
 import type { Clock } from './ports.js';
 
 /** How fast the time of a shard goes on while it is ahead of what the clocks agree on, so that they meet. */
@@ -10,13 +10,13 @@ const SLOWER = 0.95;
  */
 export class ShardTime {
   readonly #clock: Clock;
-  readonly #agreed: () => WallMs | undefined;
+  readonly #agreed: (now: MonotonicMs) => WallMs | undefined;
   /** The time of the newest command that was applied, and when that was. */
   #reached: WallMs;
   #reachedAt: number;
 
   /** `agreed`: what the clocks of the cluster agree on; undefined while that is not known. */
-  constructor(clock: Clock, agreed: () => WallMs | undefined, reached: WallMs) {
+  constructor(clock: Clock, agreed: (now: MonotonicMs) => WallMs | undefined, reached: WallMs) {
     this.#clock = clock;
     this.#agreed = agreed;
     this.#reached = reached;
@@ -29,11 +29,11 @@ export class ShardTime {
     this.#reachedAt = this.#clock.monotonic();
   }
 
-  stamp(): WallMs {
-    const elapsed = (this.#clock.monotonic() - this.#reachedAt) * SLOWER;
+  stamp(now: MonotonicMs = this.#clock.monotonic()): WallMs {
+    const elapsed = (now - this.#reachedAt) * SLOWER;
     const own = wallMs(this.#reached + elapsed);
     // The first command of a cluster needs a time, whatever is known by then.
-    const agreed = this.#agreed() ?? (this.#reached === 0 ? this.#clock.wall() : own);
+    const agreed = this.#agreed(now) ?? (this.#reached === 0 ? this.#clock.wall() : own);
     return wallMs(Math.max(own, agreed));
   }
 }
