@@ -117,7 +117,10 @@ export async function groupOn(cluster: Cluster, name: string, replica?: number):
   }
 }
 
-/** Members of one group whose coordinator is killed: until all are stable at another one, with a group that had that one before. */
+/**
+ * Members of one group whose coordinator is killed: until all are stable at another one, and the heartbeats of other groups there
+ * meanwhile. Infinity when the group is not formed, or not stable again, within three minutes.
+ */
 export async function afterDeadCoordinator(
   cluster: Cluster,
   topic: string,
@@ -127,7 +130,11 @@ export async function afterDeadCoordinator(
   const coordinator = await cluster.settled(group);
   const bootstrap = cluster.replicas.filter(({ id }) => id !== coordinator).map(({ kafka }) => kafka);
   const crowd = new Crowd({ bootstrap, group, topic, members });
-  await crowd.form(WITHIN_MS);
+  const formed = await crowd.form(WITHIN_MS).catch(() => undefined);
+  if (formed === undefined) {
+    await crowd.close();
+    return { tookMs: Infinity, heartbeatsP99Ms: Number.NaN };
+  }
   const probes = await probesAt(bootstrap, topic);
   await cluster.kill(coordinator);
   const killed = performance.now();
