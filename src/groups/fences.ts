@@ -1,9 +1,11 @@
 import {
   type FenceToken,
+  finished,
   type Generation,
   type GroupId,
   type InstanceId,
   type MemberId,
+  type Steps,
   type WallMs,
 } from '../kernel/index.js';
 import type { FenceGrant } from './types/views.js';
@@ -16,10 +18,21 @@ export interface Ownership {
 }
 
 /** A scope that an assignment gave to more than one member. */
-export interface Contest {
+interface Contest {
   readonly scope: string;
   readonly owner: MemberId;
   readonly loser: MemberId;
+}
+
+interface Assigned {
+  readonly granted: number;
+  readonly contests: readonly Contest[];
+}
+/** Does something with each item, and lets others have the loop in between. */
+type InSteps = <T>(items: Iterable<T>, each: (item: T) => void) => Steps<void>;
+
+function* atOnce<T>(items: Iterable<T>, each: (item: T) => void): Steps<void> {
+  for (const item of items) each(item);
 }
 
 /** How many tokens a second of a cluster's age leaves room for; a shard grants far fewer. */
@@ -52,8 +65,8 @@ export const groupScope = (group: GroupId): string => escaped(group);
  */
 export class Fences {
   /** By scope; by scope and owner when several members hold the scope of the whole group. */
-  readonly #grants = new Map<string, FenceGrant>();
-  readonly #keys = new Map<MemberId, Set<string>>();
+  #grants = new Map<string, FenceGrant>();
+  #keys = new Map<MemberId, Set<string>>();
 
   get size(): number {
     return this.#grants.size;
@@ -80,14 +93,19 @@ export class Fences {
    * one that had the scope before and lost it. A scope that is given to several members stays with the one that has it,
    * else goes to the first of them. Returns the number of new grants, and who got nothing though the assignment says so.
    */
-  assign(
+  assign(ownerships: readonly Ownership[], token: FenceToken, generation: Generation): Assigned {
+    return finished(this.assigning(ownerships, { token, generation }, atOnce));
+  }
+
+  /** The same in steps. Until the last one is done the grants are those of before. */
+  *assigning(
     ownerships: readonly Ownership[],
-    token: FenceToken,
-    generation: Generation,
-  ): { readonly granted: number; readonly contests: readonly Contest[] } {
+    granting: Pick<FenceGrant, 'token' | 'generation'>,
+    inSteps: InSteps,
+  ): Steps<Assigned> {
     const wanted = new Map<string, Ownership>();
     const contests: Contest[] = [];
-    for (const claim of ownerships) {
+    yield* inSteps(ownerships, (claim) => {
       const { scope } = claim;
       const other = wanted.get(scope);
       if (other === undefined) wanted.set(scope, claim);
@@ -97,14 +115,17 @@ export class Fences {
         const [owner, loser] = keeps ? [claim.owner, other.owner] : [other.owner, claim.owner];
         contests.push({ scope, owner, loser });
       }
-    }
-    for (const key of this.#grants.keys()) if (!wanted.has(key)) this.#delete(key);
+    });
+    const next = new Fences();
     let granted = 0;
-    for (const [scope, { owner, instanceId }] of wanted) {
-      if (this.ownerOf(scope) === owner) continue;
-      this.#set(scope, { scope, owner, instanceId, token, generation });
+    yield* inSteps(wanted.values(), ({ scope, owner, instanceId }) => {
+      const grant = this.#grants.get(scope);
+      if (grant?.owner === owner) return next.#set(scope, grant);
+      next.#set(scope, { scope, owner, instanceId, ...granting });
       granted++;
-    }
+    });
+    this.#grants = next.#grants;
+    this.#keys = next.#keys;
     return { granted, contests };
   }
 

@@ -9,4 +9,5 @@ export { tokensFromNow } from './fences.js';
 export { createGroups } from './groups.js';
 export { groupsInNewCluster } from './new-cluster.js';
 export { groupCommandCodec } from './codecs.js';
+export { wholeOf } from './steps.js';
 export { restoreGroups, restoringGroups, snapshotGroups } from './snapshot.js';

@@ -13,13 +13,7 @@ export type {
 export { RECORD_LIMITS, recordProblem } from '../registers/index.js';
 export { endOf, topicCountProblem, topicNameProblem, topicToDelete } from '../topics/index.js';
 export { DEFAULT_GROUP_SETTINGS, tokensFromNow } from '../groups/index.js';
-export {
-  createMachine,
-  machineInNewCluster,
-  restoreMachine,
-  restoringMachine,
-  type Machine,
-} from './machine.js';
+export { createMachine, machineInNewCluster, restoreMachine, restoringMachine } from './machine.js';
 export type * from './replica-plan.js';
 export { snapshotHead } from './snapshot-head.js';
 export { decodeCommand, encodeCommand, levelOf } from './commands.js';

@@ -1,17 +1,14 @@
 import {
   assert,
   assertNever,
-  ByteReader,
   ByteWriter,
   crc32c,
   begun,
   broken,
   crc32cWord,
   finished,
-  MalformedBytesError,
   nextSlot,
   NO_SLOT,
-  type ShardId,
   type Slot,
   topicId,
   type TopicId,
@@ -20,27 +17,9 @@ import {
   type Steps,
   wallMs,
 } from '../kernel/index.js';
-import {
-  createGroups,
-  type GroupCommand,
-  type Groups,
-  restoringGroups,
-  snapshotGroups,
-} from '../groups/index.js';
-import {
-  createRegisters,
-  restoringRegisters,
-  snapshotRegisters,
-  type Registers,
-} from '../registers/index.js';
-import {
-  createTopics,
-  Ends,
-  restoreTopics,
-  snapshotTopics,
-  type TopicChange,
-  type Topics,
-} from '../topics/index.js';
+import { createGroups, type GroupCommand, type Groups, snapshotGroups, wholeOf } from '../groups/index.js';
+import { createRegisters, snapshotRegisters, type Registers } from '../registers/index.js';
+import { createTopics, Ends, snapshotTopics, type TopicChange, type Topics } from '../topics/index.js';
 import {
   decodeCommand,
   isEndsCommand,
@@ -55,44 +34,23 @@ import { committedEnds } from './committed-ends.js';
 import { createNoticeLog, emptyNoticeLog, noticeLogCodec, type NoticeLog } from './notices.js';
 import { partsInNewCluster, type TakeOver } from './new-cluster.js';
 import type { Parts } from './parts.js';
+import { readingParts } from './restored-parts.js';
 import { changeReplicas, NO_CHANGES, replicasBytes, type ReplicasView } from './replica-plan.js';
 import type {
   Applied,
   ApplyContext,
+  BegunCommand,
   Command,
-  MachineView,
+  AppliedStep,
+  Machine,
+  MachineOptions,
   News,
   Notice,
   NoticeCommand,
   Reply,
   TimerChange,
 } from './types.js';
-import { readHead, readReplicas, writeHead } from './snapshot-head.js';
-
-/** The replicated state machine of one shard. Its state depends on the log alone and is the same on every replica. */
-export interface Machine extends MachineView {
-  /** The highest time that stood on an applied command; 0 before the first. */
-  readonly clock: WallMs;
-  readonly ends: Ends;
-  /** Applies the entry of the next slot: a command's bytes, or null for a no-op. */
-  apply(at: Slot, payload: Uint8Array | null): Applied | undefined;
-  /** Which configuration of replicas the log is in, as the replica wrote it; undefined for the first one. */
-  readonly configuration: Uint8Array | undefined;
-  /** Applies the entry of the next slot where the replicas change: it only says so in snapshots. */
-  applySeal(at: Slot, configuration: Uint8Array): void;
-  /**
-   * The whole state in chunks, as it is when the first one is asked for: commands may be applied between two chunks. Ends with
-   * `return` when not all is asked for.
-   */
-  snapshot(chunkBytes?: number): Iterable<Uint8Array>;
-}
-
-export interface MachineOptions {
-  readonly shard: ShardId;
-  readonly shards: number;
-  /** Plays a version that knows no more than this; the present one by default. */
-  readonly featureLevel?: number | undefined;
-}
+import { writeHead } from './snapshot-head.js';
 
 export function createMachine(options: MachineOptions): Machine {
   return new ShardMachine(options, {
@@ -132,27 +90,7 @@ export function machineInNewCluster(
   );
 }
 
-function* readingParts(options: MachineOptions, snapshot: Uint8Array): Steps<Parts> {
-  const reader = new ByteReader(snapshot);
-  const { format, shard, appliedThrough } = readHead(reader, options.featureLevel);
-  if (shard !== options.shard)
-    throw new MalformedBytesError(`a snapshot of shard ${shard}, not ${options.shard}`);
-  const hash = reader.u32();
-  const clock = wallMs(reader.f64());
-  const { configuration, hasEnds, replicas, level } = readReplicas(reader, format);
-  const notices = createNoticeLog(noticeLogCodec.read(reader));
-  const topics = restoreTopics(reader.bytes());
-  const ends = hasEnds ? Ends.restore(reader) : new Ends();
-  const registers = yield* restoringRegisters(reader);
-  const groups = yield* restoringGroups(reader.raw(reader.remaining));
-  if (!ends.started) ends.derive(committedEnds(groups));
-  return {
-    ...{ groups, topics, registers, ends, notices, appliedThrough, hash, clock },
-    ...{ configuration, replicas, level },
-  };
-}
-
-const NOTHING: Pick<Applied, 'news' | 'timers'> = { news: [], timers: [] };
+const NOTHING: Pick<BegunCommand, 'news' | 'timers' | 'rest'> = { news: [], timers: [], rest: undefined };
 const noticed = (through: number): Reply => ({ kind: 'noticed', through });
 
 class ShardMachine implements Machine {
@@ -169,6 +107,7 @@ class ShardMachine implements Machine {
   #configuration: Uint8Array | undefined;
   #replicas: ReplicasView;
   #level: number;
+  #underWay = false;
 
   constructor(options: MachineOptions, parts: Parts) {
     this.#options = options;
@@ -187,6 +126,9 @@ class ShardMachine implements Machine {
 
   get appliedThrough(): Slot {
     return this.#appliedThrough;
+  }
+  get underWay(): boolean {
+    return this.#underWay;
   }
   get hash(): number {
     return this.#hash;
@@ -209,32 +151,55 @@ class ShardMachine implements Machine {
   }
 
   applySeal(at: Slot, configuration: Uint8Array): void {
-    this.#advance(at);
+    this.#isNext(at);
     this.#configuration = configuration;
-    this.#hash = crc32c(configuration, this.#hash);
+    this.#done(at, crc32c(configuration, this.#hash));
   }
 
-  #advance(at: Slot): void {
+  #isNext(at: Slot): void {
     if (at !== nextSlot(this.#appliedThrough))
       broken(`slot ${at} is applied right after ${this.#appliedThrough}`);
+    if (this.#underWay) broken(`slot ${at} waits until the command before it has been applied`);
+  }
+  #done(at: Slot, hash: number): void {
     this.#appliedThrough = at;
+    this.#hash = hash;
   }
 
   apply(at: Slot, payload: Uint8Array | null): Applied | undefined {
-    this.#advance(at);
+    const first = this.begin(at, payload);
+    return first && wholeOf(first);
+  }
+
+  begin(at: Slot, payload: Uint8Array | null): BegunCommand | undefined {
+    this.#isNext(at);
     if (payload === null) {
-      this.#hash = crc32cWord(0, this.#hash);
+      this.#done(at, crc32cWord(0, this.#hash));
       return undefined;
     }
     const stamped = decodeCommand(payload, this.#options.featureLevel);
     this.#clock = wallMs(Math.max(this.#clock, stamped.at));
-    const applied = this.#perform(stamped.command, { slot: at, at: this.#clock });
+    const { membersAStep } = this.#options;
+    const first = this.#perform(stamped.command, { slot: at, at: this.#clock, membersAStep });
     // phxpaxos' chain of checksums: what was applied, and what it led to.
-    this.#hash = this.#fingerprint(stamped.command, crc32c(payload, this.#hash));
-    return applied;
+    const done = (): void => this.#done(at, this.#fingerprint(stamped.command, crc32c(payload, this.#hash)));
+    const { reply, news, timers, rest } = first;
+    if (rest !== undefined) return { reply, news, timers, rest: this.#otherSteps(rest, done) };
+    done();
+    return first;
   }
 
-  #perform(command: Command, context: ApplyContext): Applied {
+  #otherSteps(rest: Iterable<AppliedStep>, done: () => void): IterableIterator<AppliedStep> {
+    this.#underWay = true;
+    const steps = function* (machine: ShardMachine): Generator<AppliedStep, void, void> {
+      yield* rest;
+      machine.#underWay = false;
+      done();
+    };
+    return steps(this);
+  }
+
+  #perform(command: Command, context: ApplyContext): BegunCommand {
     if (isGroupCommand(command)) return this.#group(command, context);
     if (isRegisterCommand(command)) return { reply: this.registers.apply(command), ...NOTHING };
     if (isNoticeCommand(command)) return this.#notice(command, context);
@@ -247,25 +212,25 @@ class ShardMachine implements Machine {
     if (isReplicasCommand(command)) {
       const { view, reply } = changeReplicas(this.#replicas, command, this.#options.shards);
       this.#replicas = view;
-      return { reply, news: [{ kind: 'replicas-changed' }], timers: [] };
+      return { ...NOTHING, reply, news: [{ kind: 'replicas-changed' }] };
     }
     const { reply, change } = this.topics.apply(command);
     if (change === null) return { reply, ...NOTHING };
-    if (change.kind === 'ends-said') return { reply, news: this.#endsSaid(change, context), timers: [] };
+    if (change.kind === 'ends-said') return { ...NOTHING, reply, news: this.#endsSaid(change, context) };
     if (change.kind === 'topic-deleted') {
       const { name, id } = change.topic;
       const fact = { kind: 'topic-deleted', name, id } as const;
       this.#notices.publish(fact);
       const here = this.#learn(fact, context);
-      return { reply, news: [change, ...here.news], timers: here.timers };
+      return { ...NOTHING, reply, news: [change, ...here.news], timers: here.timers };
     }
-    return { reply, news: [change], timers: [] };
+    return { ...NOTHING, reply, news: [change] };
   }
 
-  #raise(to: number): Applied {
+  #raise(to: number): BegunCommand {
     const news: News[] = to > this.#level ? [{ kind: 'level-raised', level: to }] : [];
     this.#level = Math.max(this.#level, to);
-    return { reply: { kind: 'level', level: this.#level }, news, timers: [] };
+    return { ...NOTHING, reply: { kind: 'level', level: this.#level }, news };
   }
 
   #endsSaid(
@@ -279,9 +244,9 @@ class ShardMachine implements Machine {
     return [{ kind: 'ends-set-back', topic }];
   }
 
-  #group(command: GroupCommand, context: ApplyContext): Applied {
+  #group(command: GroupCommand, context: ApplyContext): BegunCommand {
     if (command.kind === 'group.deleteOffsets') return this.#deleteOffsets(command, context);
-    const applied = this.groups.apply(command, context);
+    const applied = this.groups.begin(command, context);
     const { reply } = applied;
     if (command.kind === 'group.commit' && reply.kind === 'commit' && reply.error === 'NONE') {
       command.offsets.forEach(({ topicId: id, partition, offset }, index) => {
@@ -294,12 +259,12 @@ class ShardMachine implements Machine {
   #deleteOffsets(
     command: Extract<GroupCommand, { kind: 'group.deleteOffsets' }>,
     context: ApplyContext,
-  ): Applied {
+  ): BegunCommand {
     const { group, topics } = command;
     const before = topics.flatMap(({ topic, partitions }) =>
       partitions.flatMap((partition) => this.groups.committed(group, topic, partition) ?? []),
     );
-    const applied = this.groups.apply(command, context);
+    const applied = this.groups.begin(command, context);
     /** What was deleted and had gone as far as any commit of the shard. */
     const furthest = new Map<TopicName, { readonly topicId: TopicId; readonly partitions: Set<number> }>();
     for (const { topic, topicId: id, partition, offset } of before) {
@@ -323,7 +288,7 @@ class ShardMachine implements Machine {
   }
 
   /** A fact of shard 0. */
-  #learn(fact: Notice['fact'], context: ApplyContext): Pick<Applied, 'news' | 'timers'> {
+  #learn(fact: Notice['fact'], context: ApplyContext): AppliedStep {
     if (fact.kind === 'ends-set-back') {
       this.ends.setBack(fact.id, fact.ends, fact.revision);
       return NOTHING;
@@ -332,7 +297,7 @@ class ShardMachine implements Machine {
     return this.groups.apply({ kind: 'group.topicDeleted', topic: fact.name, topicId: fact.id }, context);
   }
 
-  #notice(command: NoticeCommand, context: ApplyContext): Applied {
+  #notice(command: NoticeCommand, context: ApplyContext): BegunCommand {
     switch (command.kind) {
       case 'notice.receive': {
         const news: News[] = [];
@@ -342,7 +307,7 @@ class ShardMachine implements Machine {
           for (const one of outcome.news) news.push(one);
           for (const one of outcome.timers) timers.push(one);
         }
-        return { reply: noticed(this.#notices.seenThrough), news, timers };
+        return { ...NOTHING, reply: noticed(this.#notices.seenThrough), news, timers };
       }
       case 'notice.acknowledge':
         this.#notices.acknowledge(command.shard, command.through);
@@ -371,6 +336,7 @@ class ShardMachine implements Machine {
   }
 
   *snapshot(chunkBytes?: number): Iterable<Uint8Array> {
+    assert(!this.#underWay, 'no snapshot is taken in the middle of a command');
     const head = new ByteWriter(1024);
     const { started } = this.ends;
     writeHead(head, {

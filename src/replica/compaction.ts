@@ -67,6 +67,8 @@ export class Compaction {
     const host = hosts[index];
     if (host === undefined) return this.#rebase(hosts);
     const next = (): void => this.#shard(hosts, index + 1);
+    // A command that is under way would be in the state and not in `through`.
+    host.finishApplying();
     const through = host.machine.appliedThrough;
     if (through === 0) return next();
     // The state of this moment, in pieces: the log goes on meanwhile.

@@ -169,9 +169,12 @@ export abstract class ReplicaDoor implements Coordinator {
 
   snapshotAnywhere(shard: ShardId, done: (outcome: SnapshotOutcome) => void): void {
     this.readAnywhere(shard, (outcome) => {
-      const machine = this.hosts[shard]?.machine;
-      if (outcome.kind !== 'ok' || machine === undefined)
+      const host = this.hosts[shard];
+      if (outcome.kind !== 'ok' || host === undefined)
         return done(outcome.kind === 'ok' ? { kind: 'not-leader', leader: undefined } : outcome);
+      // Of a leader of an older version nothing is known, and the state here is the best there is, also on its way.
+      if (host.machine.underWay) host.finishApplying();
+      const { machine } = host;
       const { work = unwatched } = this.#options;
       // The state of this moment: the shard goes on while it is read.
       const chunks = snapshotPieces(machine.snapshot(), work);

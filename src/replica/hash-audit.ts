@@ -1,5 +1,7 @@
 import { nextSlot, type ReplicaId, type Slot, slot } from '../kernel/index.js';
-import { isFullQuorum, type QuorumSystem } from '../paxos/index.js';
+import type { Machine } from '../machine/index.js';
+import { configurationOf, isFullQuorum, type PaxosOptions, type QuorumSystem } from '../paxos/index.js';
+import { begunOf } from './apply-entry.js';
 import { encodeFrame, type PeerFrame } from './frames.js';
 import type { Transport } from './ports.js';
 
@@ -10,6 +12,13 @@ const REPORT_EVERY = 512;
 export const DIVERGED =
   'This replica applied something else than the others: it stops rather than serve it. ' +
   'Move its data directory aside, keep it for a bug report, and bring the replica back empty.';
+
+/** From where the machine stands. Who is right about the state is for the configuration of that slot to say. */
+export function auditFrom(machine: Machine, { self, configuration }: PaxosOptions): HashAudit {
+  const begun = begunOf(machine);
+  const { quorums } = begun === undefined ? configuration : configurationOf(begun.configuration);
+  return new HashAudit(self, quorums, machine.appliedThrough, machine.hash);
+}
 
 /**
  * Compares the rolling hash of the applied log between replicas of one shard. Everybody reports at the same slots (every

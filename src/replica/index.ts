@@ -7,6 +7,7 @@ export type * from './ports.js';
 export type { CommandStage, CommandTrace } from './command-traces.js';
 export type * from './coordinator.js';
 export type { PaxosSettings, Planned, Replica, ReplicasStatus, ReplicaStatus } from './options.js';
+export type { ApplyPace } from './apply-queue.js';
 export type { NewReplica, ReplicaChange } from './replica-plans.js';
 export { decodeFrame } from './frames.js';
 export type { ReplicaMeasures } from './measures.js';

@@ -1,6 +1,7 @@
 import type { Address, HistogramReading, Log, ReplicaId, ShardId, Work } from '../kernel/index.js';
 import type { GroupSettings, ReplicaFacts, ReplicasCommand, ReplicasView } from '../machine/index.js';
 import type { PaxosOptions, PaxosStatus, QuorumDescription, QuorumSystem } from '../paxos/index.js';
+import type { ApplyPace } from './apply-queue.js';
 import type { Coordinator, SnapshotOutcome } from './coordinator.js';
 import type { Standing } from './formation.js';
 import type { Held, Limits } from './limits.js';
@@ -56,6 +57,7 @@ export interface ReplicaOptions {
   readonly featureLevel?: number | undefined;
   /** What came with later versions is used as soon as every replica knows it, without a command. False by default. */
   readonly levelRaisesItself?: boolean | undefined;
+  readonly applyPace?: ApplyPace;
   /** Told what runs on the loop; nobody when it is left out. */
   readonly work?: Work;
   /** The replica can no longer be trusted (disk error, divergence, broken invariant): end the process. Called once. */

@@ -99,7 +99,7 @@ export class RemoteReads {
     for (const waiting of [...this.#waiting]) {
       if (waiting.through === undefined) continue;
       const view = this.#port.peek(waiting.shard);
-      if (view.appliedThrough >= waiting.through) this.#end(waiting, { kind: 'ok', view });
+      if (view.appliedThrough >= waiting.through && !view.underWay) this.#end(waiting, { kind: 'ok', view });
     }
   }
 

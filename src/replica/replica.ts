@@ -163,15 +163,21 @@ class LocalReplica extends ReplicaDoor implements Replica {
 
   /** `votes`: in the configuration that the cluster was formed with. In later ones the log says who votes. */
   #openShards(votes: boolean): void {
-    const { paxos, entropy, featureLevel } = this.#options;
+    const { paxos, entropy, featureLevel, applyPace: pace } = this.#options;
     const first = this.members.first(this.#disk.identity, votes);
     const recovered = this.#recovered!;
     this.#recovered = undefined;
     const around: ShardSurroundings = {
-      ...{ clock: this.#clock, storage: this.#storage },
-      ...{ work: this.#work, measures: this.measuring },
+      ...{ clock: this.#clock, storage: this.#storage, work: this.#work, measures: this.measuring },
       send: (shard, send) => this.#turnEnd.send(shard, send),
       touchTurn: (host) => this.#turnEnd.touch(host),
+      later: (goOn) =>
+        (pace?.later ?? this.#clock.endOfTurn)(() =>
+          this.#guard(() => {
+            goOn();
+            this.remoteReads.applied();
+          }),
+        ),
       agreedTime: (now) => this.#clocks.now(now),
       allKnow: (command) => this.peers.allows(command),
       applied: (host, news) => this.#applied(host, news),
@@ -186,7 +192,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       const shard = shardId(index);
       return new ShardHost(
         {
-          ...{ shard, shards: this.shards, featureLevel, readsMax: this.limits.readsHere },
+          ...{ shard, shards: this.shards, featureLevel, readsMax: this.limits.readsHere, ...pace },
           paxos: {
             ...paxos,
             earlierLeaseMs: this.#disk.identity.earlierLeaseMs ?? 0,

@@ -13,7 +13,7 @@ import {
   type WallMs,
 } from '../kernel/index.js';
 import {
-  type Applied,
+  type AppliedStep,
   type Command,
   createMachine,
   encodeCommand,
@@ -25,42 +25,32 @@ import {
 } from '../machine/index.js';
 import {
   type Configuration,
-  configurationOf,
   createPaxos,
   type Effect,
   type Input,
   type Leadership,
   type Message,
   type Paxos,
-  type PaxosOptions,
   type PaxosStatus,
   type PersistId,
   type ProposalId,
   type Send,
 } from '../paxos/index.js';
-import { applyEntry, begunOf } from './apply-entry.js';
+import { begunOf } from './apply-entry.js';
+import { ApplyQueue } from './apply-queue.js';
 import { type CommandTrace, CommandTraces } from './command-traces.js';
 import type { Outcome, ReadOutcome, Refusal } from './coordinator.js';
 import { type DueTimer, GroupTimers } from './group-timers.js';
-import { DIVERGED, HashAudit } from './hash-audit.js';
+import { auditFrom, DIVERGED, type HashAudit } from './hash-audit.js';
 import { DEFAULT_LIMITS } from './limits.js';
 import { ElectionWatch } from './measures.js';
 import { ParkedReads } from './parked-reads.js';
 import type { LogRecord } from './ports.js';
 import { readRecords, ShardLog } from './shard-log.js';
-import type { SurroundingsOf } from './shard-surroundings.js';
+import type { ShardHostOptions, SurroundingsOf } from './shard-surroundings.js';
 import { ShardTime } from './shard-time.js';
 
 export type ShardSurroundings = SurroundingsOf<ShardHost>;
-
-interface ShardHostOptions {
-  readonly shard: ShardId;
-  readonly shards: number;
-  readonly featureLevel?: number | undefined;
-  /** How many reads may wait for a quorum. */
-  readonly readsMax?: number | undefined;
-  readonly paxos: PaxosOptions;
-}
 
 /** What the disk holds of a shard at the start. Not kept: it may be large. */
 interface FoundOnDisk {
@@ -96,6 +86,7 @@ export class ShardHost {
   #nextId = 1;
   /** Those that are performed, while some are. */
   #work: Effect[] | undefined;
+  readonly #toApply: ApplyQueue;
   #broken = false;
 
   constructor(options: ShardHostOptions, found: FoundOnDisk, around: ShardSurroundings) {
@@ -109,10 +100,11 @@ export class ShardHost {
     const now = around.clock.monotonic();
     this.#timers = new GroupTimers(now);
     this.#time = new ShardTime(around.clock, (at) => around.agreedTime(at), this.#machine.clock);
-    this.#audit = this.#auditOf(this.#machine);
+    this.#audit = auditFrom(this.#machine, this.#options.paxos);
     const snapshotThrough = this.#machine.appliedThrough;
     const records = readRecords(found.records);
     this.#log = new ShardLog(shard, around.storage, records, snapshotThrough);
+    this.#toApply = this.#queue();
     const begun = begunOf(this.#machine);
     this.#paxos = createPaxos(options.paxos, { records, snapshotThrough, begun }, now);
     this.#leadership = this.#paxos.status(now).leadership;
@@ -176,9 +168,14 @@ export class ShardHost {
 
   read(done: (outcome: ReadOutcome) => void): void {
     if (!this.#leadership.serving) return done(this.#notLeader());
-    if (this.leaseHolds()) return done({ kind: 'ok', view: this.#machine });
+    // Another replica may have applied, and shown, what is chosen and not yet applied here.
+    if (this.leaseHolds()) return this.#toApply.afterwards(() => done(this.#view()));
     const id = this.#nextId++;
     if (this.#reads.park(id, done)) this.step({ kind: 'read', id });
+  }
+
+  #view(): ReadOutcome {
+    return { kind: 'ok', view: this.#machine };
   }
 
   /** Ends the configuration behind what was proposed so far. Whether it did is seen in the status: nobody is told. */
@@ -220,22 +217,20 @@ export class ShardHost {
     return machine;
   }
 
+  /** Applies all that is chosen, in this turn. */
+  finishApplying(): void {
+    this.#carefully(() => this.#toApply.finish());
+  }
+
   /** A machine from a snapshot that is durable here by now: jumps to it. False when it is older than what we have. */
   install(machine: Machine): boolean {
+    this.finishApplying();
     if (machine.appliedThrough <= this.#machine.appliedThrough) return false;
     this.#machine = machine;
     this.#time.reached(machine.clock);
-    this.#audit = this.#auditOf(machine);
+    this.#audit = auditFrom(machine, this.#options.paxos);
     this.step({ kind: 'snapshotInstalled', through: machine.appliedThrough, begun: begunOf(machine) });
     return true;
-  }
-
-  /** Who is right about the state is for the configuration of that slot to say. */
-  #auditOf(machine: Machine): HashAudit {
-    const { self, configuration } = this.#options.paxos;
-    const begun = begunOf(machine);
-    const { quorums } = begun === undefined ? configuration : configurationOf(begun.configuration);
-    return new HashAudit(self, quorums, machine.appliedThrough, machine.hash);
   }
 
   hashHeard(from: ReplicaId, at: Slot, hash: number): void {
@@ -257,9 +252,12 @@ export class ShardHost {
    * vote without its record, say): the shard does nothing any more, and the replica stops.
    */
   step(input: Input): void {
+    this.#carefully(() => this.#step(input));
+  }
+  #carefully(action: () => void): void {
     if (this.#broken) return;
     try {
-      this.#step(input);
+      action();
     } catch (error) {
       this.#broken = true;
       this.#around.fatal(`shard ${this.shard}: ${errorText(error)}`);
@@ -285,7 +283,8 @@ export class ShardHost {
       case 'persist':
         return this.#persist(effect);
       case 'chosen':
-        return this.#around.work('apply', () => this.#chosen(effect));
+        this.#traces.chosen(effect.proposals);
+        return this.#toApply.chosen(effect);
       case 'proposalsFailed': {
         const { reason } = effect;
         const refusal: Refusal =
@@ -294,7 +293,7 @@ export class ShardHost {
         return;
       }
       case 'readReady':
-        return this.#reads.end(effect.ids, { kind: 'ok', view: this.#machine });
+        return this.#toApply.afterwards(() => this.#reads.end(effect.ids, this.#view()));
       case 'readsFailed':
         return this.#reads.end(effect.ids, this.#notLeader());
       case 'leadership':
@@ -322,31 +321,37 @@ export class ShardHost {
     this.#around.touchTurn(this);
   }
 
-  #chosen({ firstSlot, entries, proposals }: Extract<Effect, { kind: 'chosen' }>): void {
-    this.#traces.chosen(proposals);
-    const from = this.#around.clock.monotonic();
-    let at = firstSlot;
-    for (let i = 0; i < entries.length; i++, at = (at + 1) as Slot) {
-      const entry = entries[i]!;
-      const applied = applyEntry(this.#machine, at, entry);
-      if (entry.kind === 'seal') this.#audit = this.#auditOf(this.#machine);
-      if (this.#audit.applied(at, this.#machine.hash)) this.#around.audit(this, at, this.#machine.hash);
-      if (applied !== undefined) this.#outcome(applied, proposals[i]);
-    }
-    this.#time.reached(this.#machine.clock);
-    this.#around.measures.applied(from);
-    this.step({ kind: 'applied', through: this.#machine.appliedThrough });
+  #queue(): ApplyQueue {
+    const { clock, measures, work } = this.#around;
+    return new ApplyQueue({
+      ...{ clock, turnMs: this.#options.turnMs },
+      machine: () => this.#machine,
+      begun: (begun, proposal) => this.#outcome(begun, begun.reply, proposal),
+      caused: (step) => this.#outcome(step),
+      applied: (at, entry) => {
+        if (entry.kind === 'seal') this.#audit = auditFrom(this.#machine, this.#options.paxos);
+        if (this.#audit.applied(at, this.#machine.hash)) this.#around.audit(this, at, this.#machine.hash);
+      },
+      turn: (action, from) => {
+        work('apply', action);
+        this.#time.reached(this.#machine.clock);
+        measures.applied(from);
+        this.step({ kind: 'applied', through: this.#machine.appliedThrough });
+      },
+      later: () => this.#around.later(() => this.#carefully(() => this.#toApply.goOn())),
+    });
   }
 
-  #outcome(applied: Applied, proposal: ProposalId | undefined): void {
-    if (this.#leadership.serving && applied.timers.length > 0) {
+  /** The reply is that to a proposal of this replica, if it is one. */
+  #outcome({ news, timers }: AppliedStep, reply?: Reply, proposal?: ProposalId): void {
+    if (this.#leadership.serving && timers.length > 0) {
       const now = this.#around.clock.monotonic();
-      for (const change of applied.timers) this.#timers.change(change, { now, heard: true });
+      for (const change of timers) this.#timers.change(change, { now, heard: true });
     }
-    if (this.#leadership.serving) this.#timers.told(applied.news, this.#machine);
+    if (this.#leadership.serving) this.#timers.told(news, this.#machine);
     // The reply first: a parked request must be known before news releases it.
-    if (proposal !== undefined) this.#settle(proposal, { kind: 'ok', reply: applied.reply });
-    if (applied.news.length > 0) this.#around.applied(this, applied.news);
+    if (proposal !== undefined && reply !== undefined) this.#settle(proposal, { kind: 'ok', reply });
+    if (news.length > 0) this.#around.applied(this, news);
   }
 
   #settle(id: ProposalId, outcome: Outcome<Reply>): void {
@@ -360,6 +365,8 @@ export class ShardHost {
 
   #leadershipChanged(after: Leadership): void {
     const before = this.#leadership;
+    // Who is told to wait by a command that was chosen must be known when all that wait are sent elsewhere.
+    if (before.serving && !after.serving) this.#toApply.finish();
     this.#leadership = after;
     this.#elections.changed(before, after, this.#around.measures);
     if (after.serving !== before.serving) {

@@ -5,6 +5,7 @@ const GOALS: readonly string[] = [
   'died before a sync',
   'died before a synced',
   'died before a send',
+  'died in the middle of a command',
   'a machine fell silent',
   'a disk was full',
   'a disk failed',

@@ -182,7 +182,10 @@ export class HealedCluster {
     const behind = (): readonly string[] => [
       ...core()
         .filter((replica) =>
-          targets.some((target, shard) => replica.peek(shardId(shard)).appliedThrough < target),
+          targets.some((target, shard) => {
+            const { appliedThrough, underWay } = replica.peek(shardId(shard));
+            return appliedThrough < target || underWay;
+          }),
         )
         .map(({ self }) => `replica ${self} did not catch up after all had healed`),
       ...this.#kept().map((group) => `the offset of ${group} is past its retention, and still there`),
@@ -214,6 +217,7 @@ export class HealedCluster {
         const shard = shardId(index);
         // What a replica shows of a shard is its machine.
         const machine = replica.peek(shard) as Machine;
+        if (machine.underWay) continue;
         const bytes = Buffer.concat([...machine.snapshot()]);
         const again = Buffer.concat([...restoreMachine({ shard, shards }, bytes).snapshot()]);
         const seen = { replica: replica.self, shard, through: machine.appliedThrough };

@@ -112,8 +112,9 @@ export class Observer {
   applied(process: SimulatedProcess, shard: ShardId): void {
     const { id, replica } = process;
     if (replica === undefined) return;
-    const { appliedThrough: through, hash } = replica.peek(shard);
+    const { appliedThrough: through, hash, underWay } = replica.peek(shard);
     this.conduct.applied(process, shard, through);
+    if (underWay) return;
     const sampled = this.#sampled.get(id) ?? [];
     if (sampled[shard] === through) return;
     sampled[shard] = through;

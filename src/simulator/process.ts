@@ -15,6 +15,7 @@ import { openFileStorage } from '../storage/index.js';
 import { KAFKA_PORT, PEER_PORT } from './kafka-carrier.js';
 import type { BrokerPort } from './kafka-client.js';
 import { KeptEvents } from './kept-events.js';
+import { isApplying, slowPace } from './slow-pace.js';
 import { seededUuid, type Setup } from './setup.js';
 import type { Surroundings } from './surroundings.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -101,6 +102,8 @@ export class SimulatedProcess implements BrokerPort {
   }
   /** As kill -9: nothing it does from now on has an effect. */
   die(): void {
+    if (this.#alive && isApplying(this.replica))
+      this.#around.trace.reached('died in the middle of a command');
     this.#alive = false;
     this.accept = undefined;
     for (const tell of this.#onEnd) tell();
@@ -133,8 +136,7 @@ export class SimulatedProcess implements BrokerPort {
   /** Rejects when the replica refuses to start. */
   async start(): Promise<void> {
     const { time, random, disk, setup, named: ids } = this.#around;
-    const { shards, compactionBytes, segmentBytes } = setup;
-    const { electionTimeoutMs, heartbeatIntervalMs, leaseMs } = setup;
+    const { shards, compactionBytes, segmentBytes, electionTimeoutMs, heartbeatIntervalMs, leaseMs } = setup;
     const effect = (what: string): void => {
       if (!this.mayAct(what)) throw new Dead(`before ${what}`);
       this.#around.beforeEffect(what);
@@ -186,10 +188,9 @@ export class SimulatedProcess implements BrokerPort {
       retentionSweepMs: setup.retentionSweepMs,
       compactionBytes,
       ...{ featureLevel: this.#around.featureLevel, levelRaisesItself: true },
-      storage,
+      ...slowPace(setup, entropy, (delayMs, run) => void this.#later(delayMs, run)),
       transport: this.#transport(),
-      clock,
-      entropy,
+      ...{ storage, clock, entropy },
       log: this.#log(time),
       onFatal: (reason) => {
         if (this.#alive) this.#around.ended(reason);

@@ -39,6 +39,8 @@ export interface Setup {
   readonly forwardedMs?: number;
   /** Whether crashes are rehearsed on copies of the disks, which costs as much as the world itself. */
   readonly rehearses?: boolean;
+  /** Whether what is chosen is applied entry by entry and step by step, and other events come in between. */
+  readonly appliesSlowly?: boolean;
   /** What one replica stays when all others have healed. */
   readonly staysBad: StaysBad | undefined;
   /** Whether the healed cluster is watched for longer than a session of a member lasts. */
@@ -116,6 +118,7 @@ export function drawSetup(seed: number, asked: Asked = {}): Setup {
           strays: stream(seed, 'strays').chance(0.4),
           replaces: stream(seed, 'replaces').chance(0.5),
           tight: stream(seed, 'tight').chance(0.15),
+          appliesSlowly: stream(seed, 'pace').chance(0.15),
           ...drawChanges(seed, asked),
           ...drawPatience(seed),
         };

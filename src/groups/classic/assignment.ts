@@ -1,6 +1,7 @@
+import type { Steps } from '../../kernel/index.js';
 import { assignedPartitions, CONSUMER_PROTOCOL_TYPE } from '../consumer-protocol.js';
 import { groupScope, type Ownership, partitionScope } from '../fences.js';
-import type { TopicPartitions } from '../types/commands.js';
+import type { GroupCommand, TopicPartitions } from '../types/commands.js';
 import type { Verdict } from '../types/replies.js';
 import { syncAnswer, syncRefused } from './answers.js';
 import { endRecord } from './history.js';
@@ -8,7 +9,7 @@ import type { ClassicMember } from './member.js';
 import type { ClassicGroup } from './state.js';
 import { enter } from './states.js';
 import { armSession } from './timers.js';
-import type { Turn } from './turn.js';
+import { inSteps, type Turn } from './turn.js';
 
 /** Answers a SyncGroup that waits. */
 export function answerSync({ group, news }: Turn, member: ClassicMember, verdict: Verdict): void {
@@ -17,17 +18,26 @@ export function answerSync({ group, news }: Turn, member: ClassicMember, verdict
   news.push({ kind: 'sync-answer', group: group.id, memberId: member.memberId, answer });
 }
 
-/** Resume. The leader's assignment is in force: every SyncGroup that waits gets its part, every partition its token. */
-export function becomeStable(turn: Turn): void {
+type Assignments = Extract<GroupCommand, { kind: 'group.sync' }>['assignments'];
+
+/** Resume. The leader's assignment is in force: every partition gets its token, and every SyncGroup that waits its part. */
+export function* becomeStable(turn: Turn, assignments: Assignments): Steps<void> {
   const { group, at } = turn;
+  yield* inSteps(turn, assignments, ({ memberId, assignment }) => {
+    const receiver = group.members.get(memberId);
+    if (receiver !== undefined) receiver.assignment = assignment;
+  });
+  const shares: Share[] = [];
+  yield* inSteps(turn, group.members.values(), (member) => {
+    shares.push({ member, topics: assignedPartitions(member.assignment) });
+  });
+  const partitionsMoved = yield* grantFences(turn, shares);
   enter(group, 'assignment-received');
-  for (const member of group.members.values()) {
-    if (!member.awaitingAssignment) continue;
+  yield* inSteps(turn, group.members.values(), (member) => {
+    if (!member.awaitingAssignment) return;
     answerSync(turn, member, 'NONE');
     armSession(turn, member);
-  }
-  const shares = sharesOf(group);
-  const partitionsMoved = grantFences(turn, shares);
+  });
   const assignment = shares.map(({ member, topics }) => ({
     memberId: member.memberId,
     clientId: member.clientId,
@@ -41,40 +51,35 @@ interface Share {
   readonly member: ClassicMember;
   readonly topics: readonly TopicPartitions[] | undefined;
 }
-function sharesOf({ members }: ClassicGroup): readonly Share[] {
-  const shares: Share[] = [];
-  for (const member of members.values())
-    shares.push({ member, topics: assignedPartitions(member.assignment) });
-  return shares;
-}
 
 /**
  * Another rebalance starts before the assignment arrived: members that wait for it join again. While they waited they
  * could not send heartbeats, and their sessions may be over at this very moment: they start again with the answer.
  */
-export function abandonAssignment(turn: Turn): void {
-  for (const member of turn.group.members.values()) {
+export function* abandonAssignment(turn: Turn): Steps<void> {
+  const { members } = turn.group;
+  yield* inSteps(turn, members.values(), (member) => {
     if (member.awaitingAssignment) {
       answerSync(turn, member, 'REBALANCE_IN_PROGRESS');
       armSession(turn, member);
     }
     member.assignment = new Uint8Array(0);
-    turn.group.members.setPendingSync(member, false);
-  }
+    members.setPendingSync(member, false);
+  });
 }
 
 /** Who owns which partition, when the protocol type is "consumer" and every assignment can be read. */
-function ownershipOf(group: ClassicGroup, shares: readonly Share[]): Ownership[] | undefined {
+function* ownershipOf(turn: Turn, shares: readonly Share[]): Steps<Ownership[] | undefined> {
+  const { group } = turn;
   if (group.protocolType !== CONSUMER_PROTOCOL_TYPE) return undefined;
+  if (shares.some(({ topics }) => topics === undefined)) return undefined;
   const ownerships: Ownership[] = [];
-  for (const { member, topics } of shares) {
-    if (topics === undefined) return undefined;
-    const { memberId: owner, instanceId } = member;
-    for (const { topic, partitions } of topics) {
+  yield* inSteps(turn, shares, ({ member: { memberId: owner, instanceId }, topics }) => {
+    for (const { topic, partitions } of topics!) {
       for (const partition of partitions)
         ownerships.push({ scope: partitionScope(group.id, topic, partition), owner, instanceId });
     }
-  }
+  });
   return ownerships;
 }
 
@@ -87,13 +92,18 @@ function opaqueOwnership(group: ClassicGroup): Ownership[] {
 }
 
 /** How many partitions have a new owner; null when the assignment cannot be read. */
-function grantFences({ group, token, news }: Turn, shares: readonly Share[]): number | null {
-  const ownerships = ownershipOf(group, shares);
+function* grantFences(turn: Turn, shares: readonly Share[]): Steps<number | null> {
+  const { group, token, news } = turn;
+  const ownerships = yield* ownershipOf(turn, shares);
   if (ownerships === undefined) {
     group.fences.assignWhole(opaqueOwnership(group), token, group.generation);
     return null;
   }
-  const { granted, contests } = group.fences.assign(ownerships, token, group.generation);
+  const { granted, contests } = yield* group.fences.assigning(
+    ownerships,
+    { token, generation: group.generation },
+    (items, each) => inSteps(turn, items, each),
+  );
   const [first] = contests;
   if (first !== undefined) {
     const { id, protocolName: assignor, leader } = group;

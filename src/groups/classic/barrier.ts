@@ -13,7 +13,7 @@ import type { Turn } from './turn.js';
 /** Stop. Members learn of the rebalance with their next heartbeat and send JoinGroup, which waits at the barrier. */
 export function prepareRebalance(turn: Turn, trigger: RebalanceTrigger): void {
   const { group } = turn;
-  if (group.state === 'CompletingRebalance') abandonAssignment(turn);
+  if (group.state === 'CompletingRebalance') turn.rest.push(() => abandonAssignment(turn));
   cancelGroupTimer(turn, 'sync');
   const first = group.state === 'Empty';
   enter(group, trigger.cause);

@@ -1,24 +1,30 @@
-import { assert, generation, type Generation } from '../../kernel/index.js';
+import { assert, generation, type Generation, type Steps } from '../../kernel/index.js';
 import { joinAnswer } from './answers.js';
 import { endRecord, recordJoined } from './history.js';
 import type { ClassicMember } from './member.js';
 import type { ClassicGroup } from './state.js';
 import { enter } from './states.js';
 import { armGroupTimer, armSession, rebalanceTimeoutMs } from './timers.js';
-import type { Turn } from './turn.js';
+import { inSteps, type Turn } from './turn.js';
 
 const next = (current: Generation): Generation => generation(current + 1);
 
 /** Align. The generation grows, and every JoinGroup that waits gets its answer. */
 export function startGeneration(turn: Turn, removed: readonly ClassicMember[]): void {
-  const { group, news } = turn;
+  const { group } = turn;
   group.generation = next(group.generation);
   recordJoined(turn, removed);
   if (group.members.size === 0) return becomeEmpty(turn);
   keepOrChooseLeader(group);
   group.protocolName = voteForProtocol(group);
   enter(group, 'barrier-opened');
-  for (const member of group.members.values()) {
+  turn.rest.push(() => letIn(turn));
+}
+
+/** Every member is in the new generation and owes a SyncGroup. */
+function* letIn(turn: Turn): Steps<void> {
+  const { group, news } = turn;
+  yield* inSteps(turn, group.members.values(), (member) => {
     const { memberId, waiting } = member;
     group.members.setWaiting(member, false);
     member.waitingSince = null;
@@ -28,7 +34,7 @@ export function startGeneration(turn: Turn, removed: readonly ClassicMember[]): 
     armSession(turn, member);
     if (waiting)
       news.push({ kind: 'join-answer', group: group.id, memberId, answer: joinAnswer(group, memberId) });
-  }
+  });
   armGroupTimer(turn, 'sync', rebalanceTimeoutMs(group));
 }
 
@@ -56,6 +62,8 @@ function keepOrChooseLeader(group: ClassicGroup): void {
 
 /** Kafka: each member votes for the first of its protocols that all support. The leader's order decides a tie. */
 export function voteForProtocol(group: ClassicGroup): string {
+  const [only, ...others] = group.members.supportedByAll();
+  if (only !== undefined && others.length === 0) return only;
   const votes = new Map<string, number>();
   for (const { protocols } of group.members.values()) {
     const choice = protocols.find(({ name }) => group.members.allSupport(name));

@@ -62,12 +62,10 @@ export function sync(turn: Turn, request: Extract<GroupCommand, { kind: 'group.s
   }
   member.awaitingAssignment = true;
   if (id === group.leader) {
-    for (const { memberId: target, assignment } of request.assignments) {
-      const receiver = group.members.get(target);
-      if (receiver !== undefined) receiver.assignment = assignment;
-    }
-    becomeStable(turn);
-    cancelSyncTimerWhenAllSynced(turn);
+    turn.rest.push(function* () {
+      yield* becomeStable(turn, request.assignments);
+      cancelSyncTimerWhenAllSynced(turn);
+    });
   }
   return { kind: 'sync-parked', memberId: id };
 }

@@ -1,9 +1,10 @@
+import type { Steps } from '../../kernel/index.js';
 import { awaitIds, openBarrierWhenAllWait } from './barrier.js';
 import type { ClassicMember } from './member.js';
 import { removeMember } from './members.js';
 import type { ClassicGroup } from './state.js';
 import { armPending } from './timers.js';
-import type { Turn } from './turn.js';
+import { inSteps, type Turn } from './turn.js';
 
 /**
  * Members whose first JoinGroup has no answer yet. Before JoinGroup v4 such a client has not been told its id, and would
@@ -19,13 +20,13 @@ export function* unanswered(group: ClassicGroup): Iterable<ClassicMember> {
  * The requests that waited are lost with the leader of the shard. A member that has not been answered yet keeps its id, as one
  * that was only handed out: a client that knows it joins with it, and nobody waits for one that does not (KIP-394).
  */
-export function callRoll(turn: Turn, quietMs: number): void {
+export function* callRoll(turn: Turn, quietMs: number): Steps<void> {
   const missing = [...unanswered(turn.group)];
   if (missing.length === 0) return;
-  for (const member of missing) {
+  yield* inSteps(turn, missing, (member) => {
     removeMember(turn, member, 'unanswered');
     armPending(turn, member.memberId, member.sessionTimeoutMs);
-  }
+  });
   awaitIds(turn, quietMs);
   openBarrierWhenAllWait(turn);
 }

@@ -44,6 +44,11 @@ export class Roster {
     return this.#supporters.get(protocol) === this.size;
   }
 
+  /** The protocols that every member supports. */
+  supportedByAll(): readonly string[] {
+    return [...this.#supporters].filter(([, count]) => count === this.size).map(([name]) => name);
+  }
+
   add(member: ClassicMember): void {
     const place = this.#nextPlace++;
     this.#members.set(place, member);

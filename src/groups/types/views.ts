@@ -136,10 +136,18 @@ export interface GroupsView {
   readonly offsetCount: number;
 }
 
-export interface GroupOutcome {
-  readonly reply: GroupReply;
+/** What a command, or a step of it, causes beside its reply. */
+export interface Consequences {
   readonly news: readonly GroupNews[];
   readonly timers: readonly TimerChange[];
+}
+export interface GroupOutcome extends Consequences {
+  readonly reply: GroupReply;
+}
+/** A command of which only the first step is done. */
+export interface BegunOutcome extends GroupOutcome {
+  /** The other steps, each with what it causes; undefined: all is done. */
+  readonly rest: IterableIterator<Consequences> | undefined;
 }
 
 /** The place of a command in the log, and its time. */
@@ -147,11 +155,18 @@ export interface ApplyContext {
   readonly slot: Slot;
   /** The wall clock of the leader that proposed the command. It never goes back from one slot to the next. */
   readonly at: WallMs;
+  /** A step ends after so many members; `MEMBERS_A_STEP` by default. What is done does not depend on it. */
+  readonly membersAStep?: number | undefined;
 }
 
 /** The groups of one shard: their replicated state, and the only way to change it. Deterministic. */
 export interface Groups extends GroupsView {
   apply(command: GroupCommand, context: ApplyContext): GroupOutcome;
+  /**
+   * The same in steps of a few milliseconds: a rebalance of thousands of members is one command. The next command, and a
+   * snapshot, must wait until `rest` has ended. Reads in between see the group on its way.
+   */
+  begin(command: GroupCommand, context: ApplyContext): BegunOutcome;
   /** Adds the generation, the state and the sizes of a group to a running CRC. */
   fingerprint(group: GroupId, previous: number): number;
 }

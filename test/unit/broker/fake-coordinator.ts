@@ -267,6 +267,7 @@ export class FakeCoordinator implements Coordinator {
         tokensFrom: 0,
         offsetCount: 0,
       },
+      underWay: false,
       appliedThrough: slot(this.factsThrough),
       hash: 0,
       pendingNotices: () => [],

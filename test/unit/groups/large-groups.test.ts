@@ -78,7 +78,16 @@ describe('a group of many members', () => {
     Object.assign(group, { state: 'Stable', protocolType: 'consumer', protocolName: 'range' });
     for (let i = 0; i < 200_000; i++) group.members.add(member(`m${i}`));
     prepareRebalance(
-      { group, slot: slot(5), at: wallMs(1_000), token: fenceToken(5), news: [], timers: [] },
+      {
+        group,
+        slot: slot(5),
+        at: wallMs(1_000),
+        token: fenceToken(5),
+        news: [],
+        timers: [],
+        rest: [],
+        membersAStep: 250,
+      },
       { cause: 'member-left', memberId: null, reason: null },
     );
     expect(group.timers.get('join')).toEqual({ token: 5, afterMs: 60_000 });

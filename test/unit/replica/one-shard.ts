@@ -1,6 +1,6 @@
 import { monotonicMs, replicaId, shardId, wallMs, unwatched } from '../../../src/kernel/index.js';
 import { majority, type PaxosOptions } from '../../../src/paxos/index.js';
-import type { Clock, Storage } from '../../../src/replica/index.js';
+import type { ApplyPace, Clock, Storage } from '../../../src/replica/index.js';
 // Behind the door on purpose: one shard without the replica around it.
 import { Measures } from '../../../src/replica/measures.js';
 import { ShardHost, type ShardSurroundings } from '../../../src/replica/shard-host.js';
@@ -32,14 +32,16 @@ export function oneShard(
   found: Found,
   around: Partial<ShardSurroundings> = {},
   paxos: PaxosOptions = ONE_OF_THREE,
+  pace?: ApplyPace,
 ): ShardHost {
-  return new ShardHost({ shard: shardId(0), shards: 1, paxos }, found, {
+  return new ShardHost({ shard: shardId(0), shards: 1, paxos, ...pace }, found, {
     clock: STILL,
     storage,
     work: unwatched,
     measures: new Measures(STILL),
     send: () => undefined,
     touchTurn: () => undefined,
+    later: () => undefined,
     agreedTime: () => undefined,
     allKnow: () => true,
     applied: () => undefined,

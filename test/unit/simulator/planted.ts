@@ -118,8 +118,8 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/shard-host',
     'a leader answers reads without a lease',
-    'if (this.leaseHolds()) return done',
-    'if (this.leadership.serving) return done',
+    'if (this.leaseHolds()) return this',
+    'if (this.leadership.serving) return this',
   ),
   mutant(
     'replica/shard-host',
@@ -208,7 +208,7 @@ const SHELL: readonly Mutant[] = [
   mutant(
     'replica/remote-reads',
     'a read at any replica does not wait for what it must show',
-    'if (view.appliedThrough >= waiting.through) this.#end',
+    'if (view.appliedThrough >= waiting.through && !view.underWay) this.#end',
     'this.#end',
   ),
   mutant(
@@ -631,8 +631,15 @@ const GROUPS: readonly Mutant[] = [
   mutant(
     'groups/fences',
     'a new owner gets the token of the one before',
-    'this.#set(scope, { scope, owner, instanceId, token, generation });',
-    'this.#set(scope, { scope, owner, instanceId, token: this.#grants.get(scope)?.token ?? token, generation });',
+    'next.#set(scope, { scope, owner, instanceId, ...granting });',
+    'next.#set(scope, { scope, owner, instanceId, ...granting, token: grant?.token ?? granting.token });',
+  ),
+  mutant('replica/compaction', 'a log is cut in the middle of a command', '    host.finishApplying();\n', ''),
+  mutant(
+    'replica/shard-host',
+    'a leader answers from before what is chosen',
+    'if (this.leaseHolds()) return this.#toApply.afterwards(() => done(this.#view()));',
+    'if (this.leaseHolds()) return done(this.#view());',
   ),
   mutant(
     'groups/classic/generation',

@@ -1,0 +1,124 @@
+import { expect, it } from '@jest/globals';
+import { generation, groupId, memberId, slot, wallMs } from '../../../src/kernel/index.js';
+import {
+  DEFAULT_GROUP_SETTINGS,
+  encodeCommand,
+  type GroupCommand,
+  type Machine,
+} from '../../../src/machine/index.js';
+import type { Entry } from '../../../src/paxos/index.js';
+import { blankDisk, openMemoryStorage } from '../../../src/storage/index.js';
+import { encodeSubscription } from '../../harness/consumer-protocol.js';
+import { Compaction } from '../../../src/replica/compaction.js';
+import { guardedStorage } from '../../../src/replica/guarded-storage.js';
+import { logTo } from '../../harness/lines.js';
+import { IDS, ONE_OF_THREE, oneShard } from './one-shard.js';
+
+const GROUP = groupId('large');
+const MEMBERS = 1_000;
+const LEADER = { ballot: { round: 1, priority: 1, replica: IDS[1]! } };
+
+const join = (index: number): GroupCommand => ({
+  kind: 'group.join',
+  group: GROUP,
+  memberId: memberId(''),
+  newMemberId: memberId(`m${index}`),
+  instanceId: null,
+  clientId: 'c',
+  clientHost: '/h',
+  sessionTimeoutMs: 60_000,
+  rebalanceTimeoutMs: 60_000,
+  protocolType: 'consumer',
+  protocols: [{ name: 'range', metadata: encodeSubscription(['t']) }],
+  memberIdRequired: false,
+  canSkipAssignment: false,
+  reason: null,
+  resuming: false,
+  settings: DEFAULT_GROUP_SETTINGS,
+});
+
+/** A replica that is told by its leader what is chosen; its turns go on when they are told to. */
+async function follower() {
+  const syncs: (() => void)[] = [];
+  const turns: (() => void)[] = [];
+  const opened = await openMemoryStorage({ disk: blankDisk(), later: (sync) => syncs.push(sync) });
+  const host = oneShard(
+    opened.storage,
+    { records: [], snapshot: undefined },
+    { later: (goOn) => turns.push(goOn) },
+    ONE_OF_THREE,
+    { turnMs: 0 },
+  );
+  let last = 0;
+  return {
+    host,
+    compact(): void {
+      const guarded = guardedStorage(opened, (action) => action());
+      new Compaction(
+        guarded,
+        1,
+        { keepFrom: () => undefined },
+        logTo(() => undefined),
+      ).maybeRun([host]);
+      while (syncs.length > 0) syncs.shift()!();
+    },
+    chosen(...commands: readonly GroupCommand[]): void {
+      const entries = commands.map((command): Entry => ({
+        kind: 'command',
+        payload: encodeCommand({ at: wallMs(1_000), command }),
+      }));
+      const firstSlot = slot(last + 1);
+      last += commands.length;
+      const accept = { kind: 'accept' as const, ...LEADER, firstSlot, entries, chosenThrough: slot(last) };
+      host.receive(IDS[1]!, { configuration: 1, ...accept });
+      while (syncs.length > 0) syncs.shift()!();
+    },
+    turn: (): boolean => {
+      turns.shift()?.();
+      return turns.length > 0;
+    },
+    get last(): number {
+      return last;
+    },
+  };
+}
+const bytes = (machine: Machine): string => Buffer.concat([...machine.snapshot()]).toString('hex');
+
+it('a large group changes over several turns, or at once for who needs the state of its slot, to the same end', async () => {
+  const [one, other] = [await follower(), await follower()];
+  for (const each of [one, other]) {
+    each.chosen(...Array.from({ length: MEMBERS }, (_, index) => join(index)));
+    while (each.turn());
+    expect(each.host.machine.appliedThrough).toBe(MEMBERS);
+    const { token } = [...each.host.machine.groups.timers()].find(({ timer }) => timer.kind === 'initial')!;
+    each.chosen({ kind: 'group.expire', group: GROUP, timer: { kind: 'initial' }, token });
+    expect(each.host.machine.underWay).toBe(true);
+    expect(each.host.status().appliedThrough).toBe(MEMBERS);
+  }
+  one.host.finishApplying();
+  const early = bytes(one.host.machine);
+  expect(one.turn()).toBe(false);
+  while (one.turn());
+  while (other.turn());
+  expect(early).toBe(bytes(other.host.machine));
+  for (const { host, last } of [one, other]) {
+    expect(host.machine.groups.describe(GROUP)).toMatchObject({
+      state: 'CompletingRebalance',
+      generation: generation(1),
+    });
+    expect(host.machine.hash).toBe(one.host.machine.hash);
+    expect(host.status().appliedThrough).toBe(last);
+  }
+});
+
+it('the log is cut while a large group changes: the snapshot is the one that its slot says', async () => {
+  const one = await follower();
+  const { host } = one;
+  one.chosen(...Array.from({ length: MEMBERS }, (_, index) => join(index)));
+  while (one.turn());
+  const { token } = [...host.machine.groups.timers()].find(({ timer }) => timer.kind === 'initial')!;
+  one.chosen({ kind: 'group.expire', group: GROUP, timer: { kind: 'initial' }, token });
+  expect(host.machine.underWay).toBe(true);
+  one.compact();
+  expect(host.status()).toMatchObject({ appliedThrough: MEMBERS + 1, firstSlot: MEMBERS + 2 });
+});
