@@ -11,6 +11,7 @@ import { benchMembers } from './scenes/members.js';
 import { benchMemory } from './scenes/memory.js';
 import { benchRecords } from './scenes/locking-own.js';
 import { benchWire } from './scenes/wire.js';
+import { benchRestart } from './scenes/restart.js';
 import { benchWorkers } from './scenes/workers.js';
 import { benchPeers } from './scenes/peers.js';
 import { benchSteady } from './scenes/steady.js';
@@ -28,6 +29,7 @@ const SCENES = {
   members: benchMembers,
   groups: benchGroups,
   memory: benchMemory,
+  restart: benchRestart,
   workers: benchWorkers,
   wire: benchWire,
   peers: benchPeers,

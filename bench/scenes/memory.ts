@@ -4,12 +4,11 @@ import { encodeSubscription } from '../../test/harness/consumer-protocol.js';
 import { eventually, sleep } from '../../test/harness/waiting.js';
 import { reportHeld } from './held.js';
 import { type SceneContext, startCluster } from './load.js';
+import { commitMany, connectionTo, createTopics, groupOf, OFFSETS_PER_TOPIC } from './many-offsets.js';
 
 const MEMBERS = 10_000;
 const MEMBERS_PER_GROUP = 100;
 const OFFSETS = 1_000_000;
-const OFFSETS_PER_COMMIT = 2_000;
-const COMMITS_IN_FLIGHT = 8;
 const FETCHES = 10_000;
 const MEBIBYTE = 1_024 * 1_024;
 const TOPIC = 'work';
@@ -36,11 +35,6 @@ async function withCluster(scene: (cluster: Cluster) => Promise<void>): Promise<
 
 const largest = (cluster: Cluster): number =>
   Math.max(...cluster.replicas.map(({ child }) => child.rssBytes())) / MEBIBYTE;
-
-async function connectionTo(cluster: Cluster, group: string): Promise<KafkaConnection> {
-  const leader = await cluster.settled(group);
-  return KafkaConnection.open(cluster.replica(leader).kafka);
-}
 
 async function memoryOfMembers({ report }: SceneContext): Promise<void> {
   await withCluster(async (cluster) => {
@@ -78,54 +72,14 @@ async function joinMany(cluster: Cluster, groupId: string): Promise<void> {
 
 async function memoryOfOffsets({ report }: SceneContext): Promise<void> {
   await withCluster(async (cluster) => {
-    const group = 'bench-offsets';
-    const names = Array.from({ length: OFFSETS / 1_000 }, (_, i) => `topic-${i}`);
-    const connection = await connectionTo(cluster, group);
-    await createTopics(connection, names);
-    const waiting = new Set<Promise<void>>();
-    for (let from = 0; from < OFFSETS; from += OFFSETS_PER_COMMIT) {
-      const topics = Array.from({ length: OFFSETS_PER_COMMIT / 1_000 }, (_, i) => ({
-        name: names[from / 1_000 + i]!,
-        partitions: Array.from({ length: 1_000 }, (__, partitionIndex) => ({
-          partitionIndex,
-          committedOffset: from + partitionIndex,
-          committedMetadata: '',
-        })),
-      }));
-      const commit = connection
-        .request(8, 7, { groupId: group, generationIdOrMemberEpoch: -1, memberId: '', topics })
-        .then((answer) => {
-          const code = answer.topics[0]!.partitions[0]!.errorCode;
-          if (code !== 0) throw new Error(`a commit was refused with ${code}`);
-        })
-        .finally(() => waiting.delete(commit));
-      waiting.add(commit);
-      if (waiting.size >= COMMITS_IN_FLIGHT) await Promise.race(waiting);
-    }
-    await Promise.all(waiting);
+    const topics = OFFSETS / OFFSETS_PER_TOPIC;
+    const connection = await connectionTo(cluster, groupOf(0));
+    await createTopics(connection, topics);
+    connection.close();
+    await commitMany(cluster, { groups: 1, topics, from: 0 });
     await sleep(2_000);
     report.add({ name: `${OFFSETS.toLocaleString('en-US')} offsets`, value: largest(cluster), unit: 'MiB' });
     await reportHeld(cluster, report, `${OFFSETS.toLocaleString('en-US')} offsets`);
-    connection.close();
-  });
-}
-
-async function createTopics(connection: KafkaConnection, names: readonly string[]): Promise<void> {
-  const { topics } = await connection.request(19, 4, {
-    topics: names.map((name) => ({
-      name,
-      numPartitions: 1_000,
-      replicationFactor: -1,
-      assignments: [],
-      configs: [],
-    })),
-    timeoutMs: 30_000,
-  });
-  const refused = topics.find(({ errorCode }) => errorCode !== 0);
-  if (refused !== undefined) throw new Error(`topic ${refused.name} was refused with ${refused.errorCode}`);
-  await eventually('this replica knows all topics', 20_000, async () => {
-    const known = await connection.request(3, 4, { topics: null, allowAutoTopicCreation: false });
-    return known.topics.length >= names.length;
   });
 }
 

@@ -1,11 +1,12 @@
 import {
-  ByteReader,
+  type ByteReader,
   ByteWriter,
-  chunkWasRead,
   codec,
+  type Decoded,
   finished,
   generation as generationOf,
   MalformedBytesError,
+  PartedBytes,
   SNAPSHOT_CHUNK_BYTES,
   type Steps,
 } from '../kernel/index.js';
@@ -23,9 +24,9 @@ import {
   wallMs,
 } from './codecs.js';
 import { Cut } from './cut.js';
-import { createGroups, ShardGroups } from './groups.js';
+import { createGroups, type GroupsState, ShardGroups } from './groups.js';
 import type { StoredOffset } from './offsets.js';
-import type { Groups } from './types/views.js';
+import type { FenceGrant, Groups } from './types/views.js';
 
 /** Grows with every change that an older version cannot read. */
 const FORMAT = 2;
@@ -49,7 +50,8 @@ const memberCodec = codec.struct<ClassicMember>({
   sessionToken: codec.uint,
 });
 
-const headCodec = codec.struct({
+/** The head of a group: what stands before its members, the members, what stands behind them. */
+const beginningCodec = codec.struct({
   id: groupId,
   // Place 4 is taken: it was Kafka's `Dead`, which no group has ever been in.
   state: codec.oneOf('Empty', 'PreparingRebalance', 'CompletingRebalance', 'Stable'),
@@ -57,27 +59,34 @@ const headCodec = codec.struct({
   protocolType: codec.nullable(codec.string),
   protocolName: codec.nullable(codec.string),
   leader: codec.nullable(memberId),
-  members: codec.array(memberCodec),
-  pending: codec.array(codec.struct({ member: memberId, timeoutMs: codec.uint, token: codec.uint })),
+});
+const pendingCodec = codec.struct({ member: memberId, timeoutMs: codec.uint, token: codec.uint });
+const restCodec = codec.struct({
   timers: codec.array(
     codec.struct({ kind: codec.oneOf('initial', 'join', 'sync'), token: codec.uint, afterMs: codec.uint }),
   ),
   emptySince: codec.nullable(wallMs),
   initial: codec.nullable(codec.struct({ startedAt: wallMs, quietMs: codec.uint, delayMsMax: codec.uint })),
-  fences: codec.array(fenceGrant),
-  history: codec.array(rebalanceRecord),
-  historyMax: codec.uint,
 });
+/** Behind the fences. */
+const historyCodec = codec.struct({ history: codec.array(rebalanceRecord), historyMax: codec.uint });
+const listOf = {
+  members: codec.array(memberCodec),
+  pending: codec.array(pendingCodec),
+  fences: codec.array(fenceGrant),
+};
 
+const offsetTopicId = codec.nullable(codec.string);
+const expiry = codec.nullable(wallMs);
 const offsetCodec = codec.struct<StoredOffset>({
   topic: topicName,
-  topicId: codec.nullable(codec.string),
+  topicId: offsetTopicId,
   partition: codec.uint,
   offset: codec.int64,
   leaderEpoch: codec.int,
   metadata: codec.string,
   committedAt: wallMs,
-  expiresAt: codec.nullable(wallMs),
+  expiresAt: expiry,
 });
 
 /**
@@ -109,21 +118,37 @@ export function* snapshotGroups(
 }
 
 function writeHead(writer: ByteWriter, group: ClassicGroup): void {
-  headCodec.write(writer, {
-    ...group,
-    members: [...group.members.values()],
-    pending: [...group.pending].map(([member, { timeoutMs, token }]) => ({ member, timeoutMs, token })),
-    timers: [...group.timers].map(([kind, { token, afterMs }]) => ({ kind, token, afterMs })),
-    fences: group.fences.all(),
-  });
+  beginningCodec.write(writer, group);
+  listOf.members.write(writer, [...group.members.values()]);
+  listOf.pending.write(
+    writer,
+    [...group.pending].map(([member, { timeoutMs, token }]) => ({ member, timeoutMs, token })),
+  );
+  const timers = [...group.timers].map(([kind, { token, afterMs }]) => ({ kind, token, afterMs }));
+  restCodec.write(writer, { timers, emptySince: group.emptySince, initial: group.initial });
+  listOf.fences.write(writer, group.fences.all());
+  historyCodec.write(writer, group);
 }
 
 /** Throws MalformedBytesError. */
-export const restoreGroups = (bytes: Uint8Array): Groups => finished(restoringGroups(bytes));
+export const restoreGroups = (bytes: Uint8Array): Groups =>
+  finished(restoringGroups(PartedBytes.whole(bytes)));
 
-/** The same in steps, each as long as a chunk of a snapshot. */
-export function* restoringGroups(bytes: Uint8Array): Steps<Groups> {
-  const reader = new ByteReader(bytes);
+/** The same in steps, each as long as a chunk of a snapshot. They are the last that there is in `bytes`. */
+export function* restoringGroups(bytes: PartedBytes): Steps<Groups> {
+  const { generationFloor, tokensFrom, count } = yield* bytes.item(readHead);
+  const groups = new Map<ClassicGroup['id'], ClassicGroup>();
+  for (let i = 0; i < count; i++) {
+    const group = yield* readingGroup(bytes);
+    groups.set(group.id, group);
+  }
+  yield* bytes.atEnd();
+  return createGroups({ groups, generationFloor, tokensFrom });
+}
+
+function readHead(
+  reader: ByteReader,
+): Pick<GroupsState, 'generationFloor' | 'tokensFrom'> & { readonly count: number } {
   const format = reader.u8();
   if (format !== FORMAT && format !== FORMAT_WITHOUT_TOKENS)
     throw new MalformedBytesError(
@@ -131,24 +156,24 @@ export function* restoringGroups(bytes: Uint8Array): Steps<Groups> {
     );
   const generationFloor = generationOf(reader.varint());
   const tokensFrom = format === FORMAT_WITHOUT_TOKENS ? 0 : reader.varint();
-  const groups = new Map<ClassicGroup['id'], ClassicGroup>();
-  const count = reader.varint();
-  const stepEnds = chunkWasRead(reader);
-  for (let i = 0; i < count; i++) {
-    const group = yield* readingGroup(reader, stepEnds);
-    groups.set(group.id, group);
-    if (stepEnds()) yield;
-  }
-  reader.end();
-  return createGroups({ groups, generationFloor, tokensFrom });
+  return { generationFloor, tokensFrom, count: reader.varint() };
 }
 
-function* readingGroup(reader: ByteReader, stepEnds: () => boolean): Steps<ClassicGroup> {
-  const { members, pending, timers, fences, history, ...head } = headCodec.read(reader);
+function* readingGroup(bytes: PartedBytes): Steps<ClassicGroup> {
+  const beginning = yield* bytes.item((reader) => beginningCodec.read(reader));
+  const members: ClassicMember[] = [];
+  yield* bytes.counted((reader) => members.push(memberCodec.read(reader)));
+  const pending: Decoded<typeof pendingCodec>[] = [];
+  yield* bytes.counted((reader) => pending.push(pendingCodec.read(reader)));
+  const { timers, ...rest } = yield* bytes.item((reader) => restCodec.read(reader));
+  const fences: FenceGrant[] = [];
+  yield* bytes.counted((reader) => fences.push(fenceGrant.read(reader)));
+  const { history, historyMax } = yield* bytes.item((reader) => historyCodec.read(reader));
   const group: ClassicGroup = {
-    ...newClassicGroup(head.id, head.generation),
-    ...head,
-    history: [...history],
+    ...newClassicGroup(beginning.id, beginning.generation),
+    ...beginning,
+    ...rest,
+    ...{ history: [...history], historyMax },
   };
   for (const member of members) {
     group.members.add(member);
@@ -157,11 +182,18 @@ function* readingGroup(reader: ByteReader, stepEnds: () => boolean): Steps<Class
   for (const { member, timeoutMs, token } of pending) group.pending.set(member, { timeoutMs, token });
   for (const { kind, token, afterMs } of timers) group.timers.set(kind, { token, afterMs });
   group.fences.restore(fences);
-  const offsets = reader.varint();
-  for (let i = 0; i < offsets; i++) {
-    const { committedAt, expiresAt, ...offset } = offsetCodec.read(reader);
-    group.offsets.put(offset, committedAt, expiresAt);
-    if (stepEnds()) yield;
-  }
+  yield* bytes.counted((reader) => {
+    // By hand: there are millions of them.
+    const offset = {
+      topic: topicName.read(reader),
+      topicId: offsetTopicId.read(reader),
+      partition: reader.varint(),
+      offset: codec.int64.read(reader),
+      leaderEpoch: reader.zigzag(),
+      metadata: reader.string(),
+    };
+    const committedAt = wallMs.read(reader);
+    group.offsets.put(offset, committedAt, expiry.read(reader));
+  });
   return group;
 }

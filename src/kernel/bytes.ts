@@ -166,6 +166,9 @@ export class MalformedBytesError extends Error {
   override readonly name = 'MalformedBytesError';
 }
 
+/** They end too early: what was read so far may be right. */
+export class EndOfBytesError extends MalformedBytesError {}
+
 /** A place in bytes that moves on as they are read, never past their end. A subclass says what the bytes mean. */
 export abstract class ByteCursor {
   readonly buffer: Buffer;
@@ -230,7 +233,7 @@ export class ByteReader extends ByteCursor {
   }
 
   override error(problem: string): MalformedBytesError {
-    return new MalformedBytesError(`${problem} (offset ${this.offset})`);
+    return new EndOfBytesError(`${problem} (offset ${this.offset})`);
   }
 
   u8(): number {

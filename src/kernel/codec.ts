@@ -1,5 +1,5 @@
 import { assert } from './assert.js';
-import { ByteReader, ByteWriter, MalformedBytesError } from './bytes.js';
+import { ByteReader, ByteWriter, EndOfBytesError, MalformedBytesError } from './bytes.js';
 import { type Int64, int64 as asInt64 } from './int64.js';
 
 /** Converts a value of type T to bytes and back. Codecs are built from each other, so that a schema reads like its type. */
@@ -83,7 +83,7 @@ export function array<T>(codec: Codec<T>): Codec<readonly T[]> {
     read: (r) => {
       const length = r.varint();
       if (length > r.remaining)
-        throw new MalformedBytesError(`an array of ${length} items in ${r.remaining} bytes`);
+        throw new EndOfBytesError(`an array of ${length} items in ${r.remaining} bytes`);
       const items: T[] = [];
       for (let i = 0; i < length; i++) items.push(codec.read(r));
       return items;
@@ -103,8 +103,7 @@ export function map<K, V>(key: Codec<K>, value: Codec<V>): Codec<Map<K, V>> {
     },
     read: (r) => {
       const size = r.varint();
-      if (size > r.remaining)
-        throw new MalformedBytesError(`a map of ${size} entries in ${r.remaining} bytes`);
+      if (size > r.remaining) throw new EndOfBytesError(`a map of ${size} entries in ${r.remaining} bytes`);
       const result = new Map<K, V>();
       for (let i = 0; i < size; i++) {
         const k = key.read(r);

@@ -12,10 +12,11 @@ export {
   SHORT_TEXT,
 } from './bytes.js';
 export * as codec from './codec.js';
-export type { Codec } from './codec.js';
+export type { Codec, Decoded } from './codec.js';
 export type { Log, LogFacts } from './log.js';
+export { PartedBytes } from './parted-bytes.js';
 export { LimitedLog } from './limited-log.js';
-export { begun, chunkWasRead, finished, SNAPSHOT_CHUNK_BYTES, type Steps } from './iterate.js';
+export { begun, finished, SNAPSHOT_CHUNK_BYTES, type Steps } from './iterate.js';
 export { snapshotPieces, unwatched, type Work, type WorkKind } from './work.js';
 export { countingSuspends } from './suspend.js';
 export { type Address, addressOf, addressText } from './address.js';

@@ -43,13 +43,3 @@ export function finished<T>(steps: Steps<T>): T {
     if (step.done === true) return step.value;
   }
 }
-
-/** Whether as much as a chunk was read since it last said so: time to end a step. */
-export function chunkWasRead(reader: { readonly remaining: number }): () => boolean {
-  let from = reader.remaining;
-  return () => {
-    if (from - reader.remaining < SNAPSHOT_CHUNK_BYTES) return false;
-    from = reader.remaining;
-    return true;
-  };
-}

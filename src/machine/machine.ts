@@ -9,6 +9,7 @@ import {
   finished,
   nextSlot,
   NO_SLOT,
+  PartedBytes,
   type Slot,
   topicId,
   type TopicId,
@@ -70,10 +71,10 @@ export function createMachine(options: MachineOptions): Machine {
 
 /** Rebuilds a machine from what `snapshot()` gave. Throws MalformedBytesError when it is not that. */
 export const restoreMachine = (options: MachineOptions, snapshot: Uint8Array): Machine =>
-  finished(restoringMachine(options, snapshot));
+  finished(restoringMachine(options, PartedBytes.whole(snapshot)));
 
-/** The same in steps of a few milliseconds. */
-export function* restoringMachine(options: MachineOptions, snapshot: Uint8Array): Steps<Machine> {
+/** The same in steps of a few milliseconds, of bytes that may come in parts. */
+export function* restoringMachine(options: MachineOptions, snapshot: PartedBytes): Steps<Machine> {
   return new ShardMachine(options, yield* readingParts(options, snapshot));
 }
 
@@ -83,7 +84,7 @@ export function machineInNewCluster(
   snapshot: Uint8Array,
   { at, facts, factsAreLatest }: Omit<TakeOver, 'facts'> & { readonly facts?: TakeOver['facts'] | undefined },
 ): Machine {
-  const parts = finished(readingParts(options, snapshot));
+  const parts = finished(readingParts(options, PartedBytes.whole(snapshot)));
   return new ShardMachine(
     options,
     partsInNewCluster(parts, options.shards, { at, facts: facts ?? parts, factsAreLatest }),

@@ -1,4 +1,4 @@
 export type * from './types.js';
 export { createRegisters, registerCommandCodec } from './registers.js';
-export { restoreRegisters, restoringRegisters, snapshotRegisters } from './snapshot.js';
+export { restoringRegisters, snapshotRegisters } from './snapshot.js';
 export { RECORD_LIMITS, recordProblem } from './limits.js';

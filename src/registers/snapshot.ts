@@ -1,10 +1,9 @@
 import {
   type ByteReader,
   ByteWriter,
-  chunkWasRead,
   codec,
-  finished,
   MalformedBytesError,
+  type PartedBytes,
   SNAPSHOT_CHUNK_BYTES,
   type Steps,
 } from '../kernel/index.js';
@@ -21,11 +20,10 @@ const recordCodec = codec.struct<StoredRecord>({
   fence,
   fields: codec.map(codec.string, codec.string),
 });
-const tombstonesCodec = codec.map(codec.string, codec.struct<Tombstone>({ version: codec.uint, fence }));
-const sealsCodec = codec.map(
-  codec.string,
-  codec.struct<Seal>({ token: codec.uint64, owner: codec.nullable(codec.string) }),
-);
+const tombstoneCodec = codec.struct<Tombstone>({ version: codec.uint, fence });
+const tombstonesCodec = codec.map(codec.string, tombstoneCodec);
+const sealCodec = codec.struct<Seal>({ token: codec.uint64, owner: codec.nullable(codec.string) });
+const sealsCodec = codec.map(codec.string, sealCodec);
 
 /**
  * The whole state in chunks, as it is when the first one is asked for: records are replaced, never changed, so
@@ -64,29 +62,28 @@ export function* snapshotRegisters(
   yield writer.copy();
 }
 
-/** Reads what `snapshotRegisters` gave, and no further. Throws MalformedBytesError. */
-export const restoreRegisters = (reader: ByteReader): Registers => finished(restoringRegisters(reader));
-
-/** The same in steps, each as long as a chunk of a snapshot. */
-export function* restoringRegisters(reader: ByteReader): Steps<Registers> {
-  const stepEnds = chunkWasRead(reader);
-  const format = reader.u8();
-  if (format !== FORMAT)
-    throw new MalformedBytesError(`records in format ${format}, this version knows ${FORMAT}`);
+/** Reads what `snapshotRegisters` gave, and no further, in steps, each as long as a chunk of a snapshot. Throws MalformedBytesError. */
+export function* restoringRegisters(bytes: PartedBytes): Steps<Registers> {
+  const count = yield* bytes.item(readHead);
   const spaces = new Map<string, Space>();
-  const count = reader.varint();
   for (let i = 0; i < count; i++) {
-    const name = reader.string();
     const space = new Space();
-    space.versionFloor = reader.varint();
-    for (const [id, tombstone] of tombstonesCodec.read(reader)) space.tombstones.set(id, tombstone);
-    for (const [scope, seal] of sealsCodec.read(reader)) space.seals.set(scope, seal);
-    const records = reader.varint();
-    for (let j = 0; j < records; j++) {
-      space.keep(reader.string(), recordCodec.read(reader));
-      if (stepEnds()) yield;
-    }
+    const name = yield* bytes.item((reader) => {
+      const read = reader.string();
+      space.versionFloor = reader.varint();
+      return read;
+    });
+    yield* bytes.counted((reader) => space.tombstones.set(reader.string(), tombstoneCodec.read(reader)));
+    yield* bytes.counted((reader) => space.seals.set(reader.string(), sealCodec.read(reader)));
+    yield* bytes.counted((reader) => space.keep(reader.string(), recordCodec.read(reader)));
     spaces.set(name, space);
   }
   return createRegisters(spaces);
+}
+
+function readHead(reader: ByteReader): number {
+  const format = reader.u8();
+  if (format !== FORMAT)
+    throw new MalformedBytesError(`records in format ${format}, this version knows ${FORMAT}`);
+  return reader.varint();
 }

@@ -70,9 +70,22 @@ async function* checkedChunks(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncIterable<Uint8Array> {
   let first = true;
+  let wrong: { readonly error: unknown } | undefined;
   for await (const chunk of chunks) {
-    if (first) assertSnapshot(shard, through, chunk);
+    if (first) wrong = failureOf(() => assertSnapshot(shard, through, chunk));
     first = false;
-    yield chunk;
+    // Where it is damaged, the end of it says so.
+    if (wrong === undefined) yield chunk;
+  }
+  if (wrong !== undefined) throw wrong.error;
+}
+
+/** What a check throws. */
+export function failureOf(check: () => void): { readonly error: unknown } | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return { error };
   }
 }

@@ -111,7 +111,10 @@ export interface Storage {
    * snapshot that is newer; `done` then says that this one is there.
    */
   writeSnapshot(shard: ShardId, through: Slot, chunks: Iterable<Uint8Array>, done: () => void): void;
-  /** The newest snapshot of a shard in chunks of at most 1 MiB, or undefined. Its checksum has been verified. */
+  /**
+   * The newest snapshot of a shard in chunks of at most 1 MiB, or undefined. The checksum is verified with the last chunk: the iteration
+   * then rejects when the snapshot is damaged. Chunks stay as they are.
+   */
   readSnapshot(
     shard: ShardId,
   ): Promise<{ readonly through: Slot; readonly chunks: AsyncIterable<Uint8Array> } | undefined>;

@@ -1,9 +1,10 @@
-import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL, LEVEL_OF_SWITCHES } from '../machine/index.js';
-import { assert, type ShardId, shardId, type Slot } from '../kernel/index.js';
+import { FEATURE_LEVEL, FIRST_FEATURE_LEVEL, LEVEL_OF_SWITCHES, type Machine } from '../machine/index.js';
+import { assert, shardId } from '../kernel/index.js';
 import { type Agreement, agreementFound, agreementOf, differences } from './agreement.js';
 import { numberOf } from './membership.js';
 import type { ReplicaOptions } from './options.js';
-import type { DiskIdentity, LogRecord, Storage } from './ports.js';
+import type { DiskIdentity, LogRecord } from './ports.js';
+import { storedMachine } from './stored-machine.js';
 
 /** The data directory belongs to another replica or cluster, or to a cluster of other replicas or shards. */
 class ForeignDiskError extends Error {
@@ -93,8 +94,8 @@ function refuseForeign(found: DiskIdentity, agreement: Agreement, options: Repli
 export interface Recovered {
   /** By shard, in the order of the log. */
   readonly records: readonly (readonly LogRecord[])[];
-  /** By shard; undefined where there is none. */
-  readonly snapshots: readonly (Buffer | undefined)[];
+  /** By shard, from its snapshot; undefined where there is none. */
+  readonly machines: readonly (Machine | undefined)[];
 }
 
 /** The records of a log by shard, in its order. */
@@ -108,31 +109,17 @@ export function recordsByShard(records: Iterable<LogRecord>, shards: number): re
   return byShard;
 }
 
-/** A whole snapshot; `check` sees its first bytes. */
-export async function snapshotBytes(
-  storage: Pick<Storage, 'readSnapshot'>,
-  shard: ShardId,
-  check?: (shard: ShardId, through: Slot, first: Uint8Array | undefined) => void,
-): Promise<Buffer | undefined> {
-  const snapshot = await storage.readSnapshot(shard);
-  if (snapshot === undefined) return undefined;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of snapshot.chunks) chunks.push(Buffer.from(chunk));
-  check?.(shard, snapshot.through, chunks[0]);
-  return Buffer.concat(chunks);
-}
-
 /** What the disk holds of every shard. */
-export async function recover({ storage, shards, log }: ReplicaOptions): Promise<Recovered> {
+export async function recover({ storage, shards, featureLevel, log }: ReplicaOptions): Promise<Recovered> {
   const records = recordsByShard(storage.records, shards);
-  const snapshots: (Buffer | undefined)[] = [];
+  const machines: (Machine | undefined)[] = [];
   for (let shard = 0; shard < shards; shard++)
-    snapshots.push(await snapshotBytes(storage.storage, shardId(shard)));
+    machines.push(await storedMachine(storage.storage, { shard: shardId(shard), shards, featureLevel }));
   const { condition } = storage;
   if (condition.kind === 'intact' && condition.droppedBytes > 0) {
     log.info(
       `dropped ${condition.droppedBytes} bytes at the end of the log that a crash cut off before they were acknowledged`,
     );
   }
-  return { records, snapshots };
+  return { records, machines };
 }

@@ -203,7 +203,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
             ...{ votes, seed: entropy.seed() },
           },
         },
-        { records: recovered.records[index]!, snapshot: recovered.snapshots[index] },
+        { records: recovered.records[index]!, machine: recovered.machines[index] },
         around,
       );
     });

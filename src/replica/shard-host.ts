@@ -6,6 +6,7 @@ import {
   type MemberId,
   type MonotonicMs,
   NO_SLOT,
+  PartedBytes,
   type ReplicaId,
   type ShardId,
   type Slot,
@@ -20,7 +21,6 @@ import {
   type GroupCommand,
   type Machine,
   type Reply,
-  restoreMachine,
   restoringMachine,
 } from '../machine/index.js';
 import {
@@ -55,7 +55,8 @@ export type ShardSurroundings = SurroundingsOf<ShardHost>;
 /** What the disk holds of a shard at the start. Not kept: it may be large. */
 interface FoundOnDisk {
   readonly records: readonly LogRecord[];
-  readonly snapshot: Uint8Array | undefined;
+  /** From its snapshot. */
+  readonly machine: Machine | undefined;
 }
 
 type ProposalDone = (outcome: Outcome<Reply>) => void;
@@ -95,8 +96,7 @@ export class ShardHost {
     this.#reads = new ParkedReads(options.readsMax ?? DEFAULT_LIMITS.readsHere);
     this.#around = around;
     const { shard } = options;
-    this.#machine =
-      found.snapshot === undefined ? createMachine(options) : restoreMachine(options, found.snapshot);
+    this.#machine = found.machine ?? createMachine(options);
     const now = around.clock.monotonic();
     this.#timers = new GroupTimers(now);
     this.#time = new ShardTime(around.clock, (at) => around.agreedTime(at), this.#machine.clock);
@@ -211,7 +211,7 @@ export class ShardHost {
 
   /** The machine that a snapshot of a peer holds, in steps. Throws MalformedBytesError. */
   *restoring(snapshot: Uint8Array, through: Slot): Steps<Machine> {
-    const machine = yield* restoringMachine(this.#options, snapshot);
+    const machine = yield* restoringMachine(this.#options, PartedBytes.whole(snapshot));
     if (machine.appliedThrough !== through)
       throw new MalformedBytesError(`the state at slot ${machine.appliedThrough}, announced as ${through}`);
     return machine;

@@ -1,11 +1,11 @@
 import { monotonicMs, type ReplicaId, type ShardId, type Slot, slot } from '../kernel/index.js';
-import { createMachine, type Machine, restoreMachine } from '../machine/index.js';
+import { createMachine, type Machine } from '../machine/index.js';
 import { type Ballot, createPaxos, type Entry, majority, RecordOrder } from '../paxos/index.js';
 import { applyEntry, begunOf } from './apply-entry.js';
 import { assertSnapshot } from './guarded-storage.js';
 import type { LogRecord, Storage } from './ports.js';
-import { snapshotBytes } from './recovery.js';
 import { readRecords } from './shard-log.js';
+import { storedMachine } from './stored-machine.js';
 
 /** One shard of a replica that does not run, as far as its disk says. */
 export interface StoppedShard {
@@ -41,9 +41,8 @@ interface StoppedShardOptions {
  */
 export async function readStoppedShard(options: StoppedShardOptions): Promise<StoppedShard> {
   const { self, shard, shards, storage } = options;
-  const snapshot = await snapshotBytes(storage, shard, assertSnapshot);
   const machine =
-    snapshot === undefined ? createMachine({ shard, shards }) : restoreMachine({ shard, shards }, snapshot);
+    (await storedMachine(storage, { shard, shards }, assertSnapshot)) ?? createMachine({ shard, shards });
   const snapshotThrough = machine.appliedThrough;
   const records = readRecords(options.records);
   const order = new RecordOrder(shard, snapshotThrough);

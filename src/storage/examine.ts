@@ -48,9 +48,20 @@ export const sinceBase = (found: readonly Found[]): readonly Found[] =>
     ),
   );
 
-/** The records of segments that were examined, in order. */
-export function* recordsIn(fileSystem: FileSystem, found: readonly Found[]): Iterable<LogRecord> {
-  for (const { segment, header, end } of found) yield* recordsOf(fileSystem, segment.path, header, end);
+/** The records of segments that were examined, in order. A segment is let go of when its last record has been asked for. */
+export function recordsIn(found: readonly Found[]): Iterable<LogRecord> {
+  const left = found.map((each) => recordsOf(each.segment.path, each)[Symbol.iterator]());
+  return {
+    [Symbol.iterator]: () => ({
+      next: () => {
+        for (;;) {
+          const next = left[0]?.next();
+          if (next?.done !== true) return next ?? { done: true, value: undefined };
+          left.shift();
+        }
+      },
+    }),
+  };
 }
 
 /** `incarnation`: of this disk; undefined when it has no name yet. */
@@ -90,10 +101,7 @@ function examineSegments(
         if (incarnation !== undefined && (scan.header.incarnation ?? incarnation) !== incarnation)
           return corrupt(0, 'the segment was written by another data directory');
         dropped = scan.dropped;
-        found.push({
-          segment: { number, path, used: scan.end.offset },
-          ...{ header: scan.header, end: scan.end, isBase: scan.isBase },
-        });
+        found.push({ segment: { number, path, used: scan.end.offset }, ...scan });
     }
   }
   // Part of a group may be at the end of a segment only if it is the last: a new one begins with a whole group.

@@ -85,7 +85,7 @@ function open(options: FileStorageOptions, lock: DirectoryLock): OpenedStorage {
       identity,
       incarnation,
       condition,
-      records: recordsIn(fileSystem, sinceBase(usable)),
+      records: recordsIn(sinceBase(usable)),
       snapshots: snapshots.newest,
     };
   } catch (error) {

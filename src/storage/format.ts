@@ -133,6 +133,16 @@ export function readRecord(
   return { type, shard: shardId(bytes.readUInt16LE(at + 10)), crc, payloadAt, payloadLength: length, next };
 }
 
+/** A record that readRecord has found there. Its payload is a view. */
+export function recordAt(bytes: Buffer, at: number): LogRecord & { readonly payload: Buffer } {
+  const payloadAt = at + RECORD_HEADER_BYTES;
+  return {
+    shard: shardId(bytes.readUInt16LE(at + 10)),
+    type: bytes[at + 8]!,
+    payload: bytes.subarray(payloadAt, payloadAt + bytes.readUInt32LE(at)),
+  };
+}
+
 export interface MarkerFound {
   readonly at: number;
   /** Where the group begins that it closes. */

@@ -9,6 +9,7 @@ import {
   MARKER_BYTES,
   markersBehind,
   readRecord,
+  recordAt,
   RECORD_TYPE_MAX,
   SECTOR_BYTES,
   type SegmentHeader,
@@ -27,6 +28,10 @@ export interface ScannedSegment {
   readonly end: LogEnd;
   /** The log begins anew with it: no segment before it is needed. */
   readonly isBase: boolean;
+  /** The whole file, as it was checked. */
+  readonly bytes: Buffer;
+  /** Where the records of its complete groups begin, and one copy of each marker. */
+  readonly recordsAt: readonly number[];
 }
 
 export type SegmentScan =
@@ -61,10 +66,10 @@ export function scanSegment(bytes: Buffer, before: ScannedSegment | undefined, i
   ) {
     return { kind: 'corrupt', offset: 0, detail: 'the segment does not continue the one before it' };
   }
-  const { end, isBase } = followChain(bytes, header);
-  if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', header, end, dropped: 0, isBase };
+  const scanned = { header, bytes, ...followChain(bytes, header) };
+  const { end } = scanned;
+  if (isZero(bytes, end.offset, bytes.length)) return { kind: 'valid', ...scanned, dropped: 0 };
   const detail = isLast ? damage(bytes, end) : 'acknowledged records follow bytes that cannot be read';
-  const scanned = { header, end, isBase };
   if (detail !== undefined) return { kind: 'corrupt', offset: end.offset, detail, readable: scanned };
   return { kind: 'valid', ...scanned, dropped: lastNonZero(bytes) + 1 - end.offset };
 }
@@ -98,21 +103,28 @@ function hasBlankSector(bytes: Buffer, from: number, to: number): boolean {
 function followChain(
   bytes: Buffer,
   header: SegmentHeader,
-): { readonly end: LogEnd; readonly isBase: boolean } {
+): Pick<ScannedSegment, 'end' | 'isBase' | 'recordsAt'> {
   let isBase = false;
+  const recordsAt: number[] = [];
+  let inCompleteGroups = 0;
   let complete: LogEnd = { offset: HEADER_BYTES, chain: header.chain, sequence: header.firstSequence };
   let { offset, chain, sequence } = complete;
   for (;;) {
     const record = readRecord(bytes, offset, chain, sequence);
     if (record !== undefined && record.type !== MARKER) {
+      recordsAt.push(offset);
       offset = record.next;
       chain = record.crc;
       sequence++;
       continue;
     }
     const marker = record ?? secondCopy(bytes, offset, chain, sequence);
-    if (marker === undefined) return { end: complete, isBase };
+    if (marker === undefined) {
+      recordsAt.length = inCompleteGroups;
+      return { end: complete, isBase, recordsAt };
+    }
     if (complete.offset === HEADER_BYTES) isBase = closesBase(bytes, marker);
+    inCompleteGroups = recordsAt.push(record === undefined ? offset + MARKER_BYTES : offset);
     offset += 2 * MARKER_BYTES;
     chain = marker.crc;
     sequence++;
@@ -136,37 +148,25 @@ function lastNonZero(bytes: Buffer): number {
   return i;
 }
 
-/** The records of a segment that has been scanned, up to the end found then. Payloads are views of one buffer a segment. */
-export function* recordsOf(
-  fileSystem: FileSystem,
-  path: string,
-  header: SegmentHeader,
-  end: LogEnd,
-): Iterable<LogRecord> {
-  const bytes = readSegment(fileSystem, path);
-  let offset = HEADER_BYTES;
-  let groupAt = offset;
-  let { chain, firstSequence: sequence } = header;
-  while (offset < end.offset) {
-    const record = readRecord(bytes, offset, chain, sequence) ?? secondCopy(bytes, offset, chain, sequence);
-    if (record === undefined) throw new Error(`${path} changed while it was read, at offset ${offset}`);
-    chain = record.crc;
-    sequence++;
-    if (record.type === MARKER) {
-      // Pair: WriteAheadLog writes into each marker how many bytes it closes.
-      const closes = bytes.readUInt32LE(record.payloadAt);
-      assert(closes === offset - groupAt, `the group at ${groupAt} of ${path} has ${closes} bytes`);
-      offset += 2 * MARKER_BYTES;
-      groupAt = offset;
+/** The records of a segment, where the scan found them. Payloads are views of its bytes. */
+export function* recordsOf(path: string, { bytes, recordsAt }: ScannedSegment): Iterable<LogRecord> {
+  let groupAt = HEADER_BYTES;
+  for (const at of recordsAt) {
+    const { type, shard, payload } = recordAt(bytes, at);
+    if (type !== MARKER) {
+      assert(type <= RECORD_TYPE_MAX, `the type ${type} of a record in ${path} is 1..127`);
+      yield { shard, type, payload };
       continue;
     }
-    assert(record.type <= RECORD_TYPE_MAX, `the type ${record.type} of a record in ${path} is 1..127`);
-    offset = record.next;
-    yield {
-      shard: record.shard,
-      type: record.type,
-      payload: bytes.subarray(record.payloadAt, record.payloadAt + record.payloadLength),
-    };
+    // Pair: WriteAheadLog writes into each marker how many bytes it closes.
+    const closes = payload.readUInt32LE(0);
+    const endsAt = groupAt + closes;
+    // Of its two copies this may be the second.
+    assert(
+      endsAt === at || endsAt === at - MARKER_BYTES,
+      `the group at ${groupAt} of ${path} has ${closes} bytes`,
+    );
+    groupAt += closes + 2 * MARKER_BYTES;
   }
 }
 

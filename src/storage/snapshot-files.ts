@@ -121,11 +121,11 @@ export class SnapshotFiles {
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  async read(shard: ShardId): Promise<SnapshotFile | undefined> {
+  read(shard: ShardId): Promise<SnapshotFile | undefined> {
     const through = this.newest.get(shard);
-    return through === undefined
-      ? undefined
-      : readSnapshotFile(this.#fileSystem, this.#directory, shard, through);
+    return Promise.resolve(
+      through === undefined ? undefined : readSnapshotFile(this.#fileSystem, this.#directory, shard, through),
+    );
   }
 
   async open(shard: ShardId): Promise<OpenSnapshot | undefined> {
@@ -160,16 +160,32 @@ export function newestSnapshots(fileSystem: FileSystem, directory: string): Read
   return newest;
 }
 
-/** The body, checked before the first chunk of it is there. Rejects when it is damaged. */
-export async function readSnapshotFile(
+/** The body. Its last chunk has come when the iteration ends without an error: it throws at the end when the file is damaged. */
+export function readSnapshotFile(
   fileSystem: FileSystem,
   directory: string,
   shard: ShardId,
   through: Slot,
-): Promise<SnapshotFile> {
-  const { reader } = await verified(fileSystem, directory, shard, through);
-  return { through, chunks: bodyOf(reader) };
+): SnapshotFile {
+  const path = join(directory, snapshotName(shard, through));
+  return { through, chunks: bodyOf(new PiecewiseReader(fileSystem, path), through, path) };
 }
+
+async function* bodyOf(reader: PiecewiseReader, through: Slot, path: string): AsyncIterable<Buffer> {
+  try {
+    const header = await reader.at(0, HEADER_BYTES);
+    let crc = 0;
+    for await (const part of reader.from(HEADER_BYTES)) {
+      crc = crc32c(part, crc);
+      yield part;
+    }
+    if (!header.equals(headerOf(through, crc))) throw damaged(path);
+  } finally {
+    reader.close();
+  }
+}
+
+const damaged = (path: string): Error => new Error(`the snapshot ${path} is damaged`);
 
 async function verified(
   fileSystem: FileSystem,
@@ -184,19 +200,11 @@ async function verified(
     const header = await reader.at(0, HEADER_BYTES);
     let crc = 0;
     for await (const part of reader.from(HEADER_BYTES)) crc = crc32c(part, crc);
-    if (!header.equals(headerOf(through, crc))) throw new Error(`the snapshot ${path} is damaged`);
+    if (!header.equals(headerOf(through, crc))) throw damaged(path);
     return { reader, crc };
   } catch (error) {
     reader.close();
     throw error;
-  }
-}
-
-async function* bodyOf(reader: PiecewiseReader): AsyncIterable<Buffer> {
-  try {
-    yield* reader.from(HEADER_BYTES);
-  } finally {
-    reader.close();
   }
 }
 

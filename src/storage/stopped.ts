@@ -40,7 +40,7 @@ export function readStoppedDisk(directory: string, fileSystem: FileSystem = node
     incarnation: each.header.incarnation,
     firstSequence: each.header.firstSequence,
     end: each.end,
-    records: () => recordsIn(fileSystem, [each]),
+    records: () => recordsIn([each]),
   });
   return {
     identity,
@@ -49,9 +49,11 @@ export function readStoppedDisk(directory: string, fileSystem: FileSystem = node
     unfinished,
     snapshots,
     position: found.at(-1)?.end.sequence ?? 1,
-    readSnapshot: async (shard) => {
+    readSnapshot: (shard) => {
       const through = snapshots.get(shard);
-      return through === undefined ? undefined : readSnapshotFile(fileSystem, directory, shard, through);
+      return Promise.resolve(
+        through === undefined ? undefined : readSnapshotFile(fileSystem, directory, shard, through),
+      );
     },
   };
 }

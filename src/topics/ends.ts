@@ -1,10 +1,11 @@
 import {
-  type ByteReader,
   ByteWriter,
   codec,
   crc32c,
   type Int64,
   MalformedBytesError,
+  type PartedBytes,
+  type Steps,
   type TopicId,
 } from '../kernel/index.js';
 import { branded } from './codecs.js';
@@ -52,7 +53,8 @@ const FORMAT = 1;
 const CHUNK_BYTES = 512 * 1024;
 export const partitionEnd = codec.struct<PartitionEnd>({ partition: codec.uint, offset: codec.int64 });
 const saidCodec = codec.map(codec.uint, codec.int64);
-const seenCodec = codec.map(codec.uint, codec.struct<SeenEnd>({ offset: codec.int64, revision: codec.uint }));
+const seenEndCodec = codec.struct<SeenEnd>({ offset: codec.int64, revision: codec.uint });
+const seenCodec = codec.map(codec.uint, seenEndCodec);
 
 const lower = (a: Int64, b: Int64): Int64 => (a < b ? a : b);
 
@@ -172,17 +174,20 @@ export class Ends implements EndsView {
     yield writer.copy();
   }
 
-  /** Reads what `snapshot` gave, and no further. Throws MalformedBytesError. */
-  static restore(reader: ByteReader): Ends {
-    const format = reader.u8();
-    if (format !== FORMAT)
-      throw new MalformedBytesError(`ends in format ${format}, this version knows ${FORMAT}`);
+  /** Reads what `snapshot` gave, and no further, in steps. Throws MalformedBytesError. */
+  static *restoring(bytes: PartedBytes): Steps<Ends> {
     const ends = new Ends();
     ends.#started = true;
-    const topics = reader.varint();
+    const topics = yield* bytes.item((reader) => {
+      const format = reader.u8();
+      if (format !== FORMAT)
+        throw new MalformedBytesError(`ends in format ${format}, this version knows ${FORMAT}`);
+      return reader.varint();
+    });
     for (let i = 0; i < topics; i++) {
-      const topic = branded.topicId.read(reader);
-      ends.#topics.set(topic, { said: saidCodec.read(reader), seen: seenCodec.read(reader) });
+      const { said, seen } = ends.#of(yield* bytes.item((reader) => branded.topicId.read(reader)));
+      yield* bytes.counted((reader) => said.set(reader.varint(), codec.int64.read(reader)));
+      yield* bytes.counted((reader) => seen.set(reader.varint(), seenEndCodec.read(reader)));
     }
     return ends;
   }

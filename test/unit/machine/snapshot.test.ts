@@ -4,6 +4,7 @@ import {
   type GroupId,
   groupId,
   memberId,
+  PartedBytes,
   type Random,
   seededRandom,
   shardId,
@@ -161,7 +162,7 @@ describe('a snapshot', () => {
       machine.apply(slot(i), payload);
     }
     const bytes = Buffer.concat([...machine.snapshot()]);
-    const steps = restoringMachine(OPTIONS, bytes);
+    const steps = restoringMachine(OPTIONS, PartedBytes.whole(bytes));
     let count = 1;
     let next = steps.next();
     for (; next.done !== true; next = steps.next()) count++;

@@ -1,15 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
-import { ByteReader, seededRandom, wallMs } from '../../../src/kernel/index.js';
+import { finished, PartedBytes, seededRandom, wallMs } from '../../../src/kernel/index.js';
 import {
   createRegisters,
   type RecordFence,
   type RecordOperation,
   type RecordOutcome,
   type Registers,
-  restoreRegisters,
+  restoringRegisters,
   snapshotRegisters,
 } from '../../../src/registers/index.js';
 import { decodeCommand, encodeCommand } from '../../../src/machine/index.js';
+
+const restored = (bytes: Uint8Array): Registers => finished(restoringRegisters(PartedBytes.whole(bytes)));
 
 const SPACE = 'accounts';
 const value = (balance: number): readonly { name: string; json: string }[] => [
@@ -96,7 +98,7 @@ describe('records', () => {
       { kind: 'skipped' },
       { kind: 'version-conflict', expected: 1, actual: 2 },
     ]);
-    const after = restoreRegisters(new ByteReader(before));
+    const after = restored(before);
     for (const id of ['a', 'b', 'c']) expect(registers.get(SPACE, id)).toEqual(after.get(SPACE, id));
     expect(write(registers, [insert('c')])).toEqual([{ kind: 'written', version: 1 }]);
   });
@@ -185,10 +187,10 @@ describe('records', () => {
           if (now > 0) expect(now).toBeGreaterThanOrEqual(highest.get(each) ?? 0);
           highest.set(each, Math.max(now, highest.get(each) ?? 0));
         }
-        if (random.below(10) === 0) one = restoreRegisters(new ByteReader(bytesOf(one)));
+        if (random.below(10) === 0) one = restored(bytesOf(one));
         expect(bytesOf(one).equals(bytesOf(other))).toBe(true);
         // Counted as they change, and counted anew.
-        const anew = restoreRegisters(new ByteReader(bytesOf(other)));
+        const anew = restored(bytesOf(other));
         expect(other.recordBytes).toBe(anew.recordBytes);
         expect(other.recordBytes > 0).toBe(other.recordCount > 0);
       }

@@ -44,7 +44,7 @@ async function follower() {
   const opened = await openMemoryStorage({ disk: blankDisk(), later: (sync) => syncs.push(sync) });
   const host = oneShard(
     opened.storage,
-    { records: [], snapshot: undefined },
+    { records: [], machine: undefined },
     { later: (goOn) => turns.push(goOn) },
     ONE_OF_THREE,
     { turnMs: 0 },

@@ -29,7 +29,7 @@ describe('compaction', () => {
     let said = 0;
     const host = oneShard(
       opened.storage,
-      { records: [], snapshot: undefined },
+      { records: [], machine: undefined },
       {
         send: (_shard, { message }) => {
           if (message.kind === 'accepted') said = message.through;

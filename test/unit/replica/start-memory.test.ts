@@ -18,6 +18,7 @@ import {
 } from '../../../src/machine/index.js';
 import { encodeRecord } from '../../../src/paxos/index.js';
 import type { LogRecord } from '../../../src/replica/index.js';
+import { storedMachine } from '../../../src/replica/stored-machine.js';
 import { blankDisk, openMemoryStorage } from '../../../src/storage/index.js';
 import { IDS, oneShard } from './one-shard.js';
 
@@ -83,12 +84,17 @@ function onDisk(): {
 
 it('a shard keeps neither the segments nor the snapshot that it was read from', async () => {
   const { storage } = await openMemoryStorage({ disk: blankDisk(), later: () => undefined });
-  const begin = () => {
+  const begin = async () => {
     const { snapshot, segment, records } = onDisk();
-    const host = oneShard(storage, { records, snapshot });
+    const chunks = (async function* () {
+      yield await Promise.resolve(snapshot);
+    })();
+    const readSnapshot = () => Promise.resolve({ through: slot(1), chunks });
+    const machine = await storedMachine({ readSnapshot }, { shard: shardId(0), shards: 1 });
+    const host = oneShard(storage, { records, machine });
     return { host, snapshot: new WeakRef(snapshot.buffer), segment: new WeakRef(segment) };
   };
-  const { host, snapshot, segment } = begin();
+  const { host, snapshot, segment } = await begin();
   // A weak reference holds its target until the turn is over.
   await new Promise((resolve) => setImmediate(resolve));
   collectGarbage();

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { ByteReader, type Int64, MalformedBytesError, topicId } from '../../../src/kernel/index.js';
+import {
+  finished,
+  type Int64,
+  MalformedBytesError,
+  PartedBytes,
+  topicId,
+} from '../../../src/kernel/index.js';
 import { endOf, Ends } from '../../../src/topics/index.js';
 
 const T = topicId('id-t');
@@ -65,12 +71,13 @@ describe('the end of a partition', () => {
     one.say(T, [at(1, 12)], false);
     one.setBack(T, [at(2, 5)], 4);
     const bytes = Buffer.concat([...one.snapshot()]);
-    const copy = Ends.restore(new ByteReader(bytes));
+    const restored = (from: Buffer): Ends => finished(Ends.restoring(PartedBytes.whole(from)));
+    const copy = restored(bytes);
     expect([1, 2, 3].map((partition) => endOf([copy], T, partition))).toEqual([12, 0, 2n ** 55n]);
     expect(copy.seen(T, 2)).toEqual({ offset: 0, revision: 4 });
     expect([copy.started, Buffer.concat([...copy.snapshot()])]).toEqual([true, bytes]);
     for (let cut = 0; cut < bytes.length; cut++)
-      expect(() => Ends.restore(new ByteReader(bytes.subarray(0, cut)))).toThrow(MalformedBytesError);
+      expect(() => restored(bytes.subarray(0, cut))).toThrow(MalformedBytesError);
     copy.forget(T);
     expect(endOf([copy], T, 3)).toBe(0);
   });
