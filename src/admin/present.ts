@@ -125,23 +125,20 @@ export function offsets(source: AdminSource, name: string): OffsetsJson {
   return {
     asOf: asOf(source, shard),
     group: id,
-    offsets: source
-      .view(shard)
-      .groups.committedAll(id)
-      .map((committed) => {
-        const { topic, partition, offset, metadata, committedAt } = committed;
-        const known = topicOf(facts, committed);
-        const end = known === undefined ? null : endOf(ends, known.id, partition);
-        return {
-          topic,
-          partition,
-          offset: String(offset),
-          metadata,
-          committedAt: new Date(committedAt).toISOString(),
-          end: end === null ? null : String(end),
-          lag: end === null ? null : String(lagOf(end, offset)),
-        };
-      }),
+    offsets: [...source.view(shard).groups.committedAll(id)].map((committed) => {
+      const { topic, partition, offset, metadata, committedAt } = committed;
+      const known = topicOf(facts, committed);
+      const end = known === undefined ? null : endOf(ends, known.id, partition);
+      return {
+        topic,
+        partition,
+        offset: String(offset),
+        metadata,
+        committedAt: new Date(committedAt).toISOString(),
+        end: end === null ? null : String(end),
+        lag: end === null ? null : String(lagOf(end, offset)),
+      };
+    }),
   };
 }
 

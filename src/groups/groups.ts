@@ -239,8 +239,8 @@ export class ShardGroups implements Groups {
   committedCount(id: GroupId): number {
     return this.#group(id)?.offsets.count ?? 0;
   }
-  committedAll(id: GroupId): readonly CommittedOffset[] {
-    return [...(this.#group(id)?.offsets.all() ?? [])];
+  committedAll(id: GroupId): Iterable<CommittedOffset> {
+    return this.#group(id)?.offsets.all() ?? [];
   }
 
   furthest(places: FurthestPlaces): ReturnType<Groups['furthest']> {

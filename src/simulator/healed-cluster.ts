@@ -203,7 +203,7 @@ export class HealedCluster {
     const { history, core, timeIsSure } = this.#options;
     if (!timeIsSure) return [];
     return history.passers.filter((group) =>
-      core().some((replica) => replica.peek(replica.shardOf(group)).groups.committedAll(group).length > 0),
+      core().some((replica) => replica.peek(replica.shardOf(group)).groups.committedCount(group) > 0),
     );
   }
 

@@ -196,7 +196,7 @@ export class GroupChangesController {
     return {
       topicOf: (name) => views[0]!.topics.byName(name),
       endOf: (topic, partition) => endOf(ends, topic.id, partition),
-      committed: views[this.#source.shardOf(group)]!.groups.committedAll(group),
+      committed: [...views[this.#source.shardOf(group)]!.groups.committedAll(group)],
     };
   }
 

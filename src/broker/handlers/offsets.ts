@@ -15,6 +15,7 @@ import type { Exchange, Leased } from '../exchange.js';
 import { NOT_COORDINATOR } from '../refusals.js';
 import { unlessMissing } from '../late-topics.js';
 import { settle, settleRead } from '../settle.js';
+import { inSlices } from '../slices.js';
 
 /** Goes to the machine, which will give its verdict. */
 const ASKED = Number.NaN;
@@ -217,7 +218,8 @@ function asksForUnknown(
   if (asked !== null) return asked.some((topic) => topics.byId(topicId(topic.topicId)) === undefined);
   const group = groupId(id);
   const { groups } = coordinator.peek(coordinator.shardOf(group));
-  return groups.committedAll(group).some(({ topic }) => topics.byName(topic) === undefined);
+  for (const { topic } of groups.committedAll(group)) if (topics.byName(topic) === undefined) return true;
+  return false;
 }
 
 function fetchAll(
@@ -254,7 +256,13 @@ function fetchAll(
       settleRead(
         context,
         'read',
-        ({ groups }) => answered(fetched(question, group, groups, context, exchange.version)),
+        ({ groups }) => {
+          if (question.topics === null)
+            fetchWhole(groups.committedAll(group), context, exchange.version, (topics) =>
+              answered({ groupId: group, topics }),
+            );
+          else answered(fetched(question, group, groups, context, exchange.version));
+        },
         (code) => answered(failed(question, code, exchange.version)),
       ),
     );
@@ -299,10 +307,7 @@ function fetched(
 ): GroupReply {
   const { topics: known } = context.facts;
   const byId = version >= 10;
-  if (question.topics === null) {
-    return { groupId: group, topics: allFetched(groups.committedAll(group), context, byId) };
-  }
-  const topics = question.topics.map(({ name, topicId: id, partitionIndexes }) => {
+  const topics = (question.topics ?? []).map(({ name, topicId: id, partitionIndexes }) => {
     const topic = byId ? known.byId(topicId(id)) : known.byName(topicName(name));
     return {
       name,
@@ -319,24 +324,30 @@ function fetched(
   return { groupId: group, topics };
 }
 
-function allFetched(
-  offsets: readonly CommittedOffset[],
-  context: BrokerContext,
-  byId: boolean,
-): GroupReply['topics'] {
-  const byTopic = new Map<TopicName, CommittedOffset[]>();
-  for (const offset of offsets) {
-    const topic = context.facts.topics.byName(offset.topic);
-    if ((byId && topic === undefined) || isOfAnotherTopic(offset, topic)) continue;
-    const list = byTopic.get(offset.topic);
-    if (list === undefined) byTopic.set(offset.topic, [offset]);
-    else list.push(offset);
-  }
-  return [...byTopic].map(([name, list]) => ({
-    name,
-    topicId: context.facts.topics.byName(name)?.id ?? NO_UUID,
-    partitions: list.map(offsetReply),
-  }));
+type FetchedTopic = GroupReply['topics'][number];
+type Mutable<T> = T extends readonly (infer Item)[] ? Item[] : never;
+
+/** In slices: a group may have any number of offsets. Each is one that was in force after the question came. */
+function fetchWhole(
+  offsets: Iterable<CommittedOffset>,
+  { clock, facts }: BrokerContext,
+  version: number,
+  done: (topics: GroupReply['topics']) => void,
+): void {
+  const byTopic = new Map<
+    TopicName,
+    { topicId: FetchedTopic['topicId']; partitions: Mutable<FetchedTopic['partitions']> }
+  >();
+  const collect = (offset: CommittedOffset): void => {
+    const topic = facts.topics.byName(offset.topic);
+    if ((version >= 10 && topic === undefined) || isOfAnotherTopic(offset, topic)) return;
+    const fetched = byTopic.get(offset.topic);
+    if (fetched !== undefined) fetched.partitions.push(offsetReply(offset));
+    else byTopic.set(offset.topic, { topicId: topic?.id ?? NO_UUID, partitions: [offsetReply(offset)] });
+  };
+  inSlices(clock, offsets, collect, () =>
+    done([...byTopic].map(([name, fetched]) => ({ name, ...fetched }))),
+  );
 }
 
 /** Committed to a topic of the same name that has been deleted since: as good as never committed. */

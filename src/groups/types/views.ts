@@ -91,7 +91,8 @@ export interface GroupsView {
   /** Undefined: nothing was committed, or it expired, or the topic was deleted and created again. */
   committed(group: GroupId, topic: TopicName, partition: number): CommittedOffset | undefined;
   /** All of a group's offsets. Empty for an unknown group. */
-  committedAll(group: GroupId): readonly CommittedOffset[];
+  /** One by one: what is committed while they are read is seen or not. */
+  committedAll(group: GroupId): Iterable<CommittedOffset>;
   /** How many those are. */
   committedCount(group: GroupId): number;
   /**

@@ -27,6 +27,26 @@ describe('the watch of the loop is told', () => {
     expect(grown('lists', before)).toBeGreaterThanOrEqual(4);
   });
 
+  it('of all offsets of a group, and of each slice of them', async () => {
+    const { coordinator, clock, client } = await bench({}, work);
+    coordinator.addTopic('tenants', 200);
+    const kafka = await client();
+    const partitions = Array.from({ length: 200 }, (_, partitionIndex) => ({
+      ...{ partitionIndex, committedOffset: partitionIndex },
+      committedMetadata: '',
+    }));
+    await kafka.call(8, 5, commitOf('large', 'tenants', 1, { topics: [{ name: 'tenants', partitions }] }));
+    const before = [...kinds];
+    // Each look at the clock finds that a slice is over.
+    let now = clock.monotonic() as number;
+    clock.monotonic = () => monotonicMs((now += 5));
+    const { topics } = await kafka.call(9, 7, { groupId: 'large', topics: null });
+    expect(topics[0]!.partitions.map(({ committedOffset }) => Number(committedOffset))).toEqual(
+      partitions.map(({ committedOffset }) => committedOffset),
+    );
+    expect(grown('lists', before)).toBeGreaterThanOrEqual(3);
+  });
+
   it('of a large request', async () => {
     const { coordinator, client } = await bench({}, work);
     coordinator.addTopic('tenants', 1);

@@ -152,6 +152,8 @@ describe('the sweep of retention', () => {
     const named = { group: groupId('old'), topics: [{ topic: topicName('t'), partitions: [0, 1] }] };
     shard.commit('old', 1);
     shard.apply({ kind: 'group.expireThese', offsetsRetentionMs: RETENTION_MS, groups: [named] });
-    expect(shard.machine.groups.committedAll(groupId('old')).map(({ partition }) => partition)).toEqual([0]);
+    expect([...shard.machine.groups.committedAll(groupId('old'))].map(({ partition }) => partition)).toEqual([
+      0,
+    ]);
   });
 });
