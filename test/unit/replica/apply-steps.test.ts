@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { generation, groupId, memberId, slot, wallMs } from '../../../src/kernel/index.js';
+import { generation, groupId, memberId, monotonicMs, slot, wallMs } from '../../../src/kernel/index.js';
 import {
   DEFAULT_GROUP_SETTINGS,
   encodeCommand,
@@ -9,6 +9,8 @@ import {
 import type { Entry } from '../../../src/paxos/index.js';
 import { blankDisk, openMemoryStorage } from '../../../src/storage/index.js';
 import { encodeSubscription } from '../../harness/consumer-protocol.js';
+import type { Clock } from '../../../src/replica/index.js';
+import type { ShardHost } from '../../../src/replica/shard-host.js';
 import { Compaction } from '../../../src/replica/compaction.js';
 import { guardedStorage } from '../../../src/replica/guarded-storage.js';
 import { logTo } from '../../harness/lines.js';
@@ -121,4 +123,65 @@ it('the log is cut while a large group changes: the snapshot is the one that its
   expect(host.machine.underWay).toBe(true);
   one.compact();
   expect(host.status()).toMatchObject({ appliedThrough: MEMBERS + 1, firstSlot: MEMBERS + 2 });
+});
+
+/** Two of three replicas, one of which leads as soon as both have met. */
+async function leader() {
+  let now = 0;
+  const clock: Clock = {
+    monotonic: () => monotonicMs(now),
+    wall: () => wallMs(now),
+    after: () => () => undefined,
+    endOfTurn: () => undefined,
+  };
+  const todo: (() => void)[] = [];
+  const turns: (() => void)[] = [];
+  const told: string[] = [];
+  const hosts: ShardHost[] = [];
+  const host = async (self: number): Promise<ShardHost> => {
+    const { storage } = await openMemoryStorage({ disk: blankDisk(), later: (sync) => todo.push(sync) });
+    return oneShard(
+      storage,
+      { records: [], machine: undefined },
+      {
+        clock,
+        later: (goOn) => turns.push(goOn),
+        send: (_shard, { to, message }) => {
+          const other = hosts[IDS.indexOf(to)];
+          todo.push(() => other?.receive(IDS[self]!, message));
+        },
+        leadershipChanged: (_host, before, after) => {
+          if (before.serving && !after.serving) told.push('leads no more');
+        },
+      },
+      { ...ONE_OF_THREE, self: IDS[self]! },
+      { turnMs: 0 },
+    );
+  };
+  hosts.push(await host(0), await host(1));
+  hosts.forEach((each, index) => each.step({ kind: 'peerUp', peer: IDS[1 - index]! }));
+  const go = (): void => {
+    for (let act = todo.shift() ?? turns.shift(); act !== undefined; act = todo.shift() ?? turns.shift())
+      act();
+  };
+  const leads = (): ShardHost | undefined => hosts.find(({ leadership }) => leadership.serving);
+  for (let ticks = 0; ticks < 1_000 && leads() === undefined; ticks++) {
+    now += 20;
+    for (const each of hosts) each.tick();
+    go();
+  }
+  return { led: leads()!, hosts, turns, told, todo };
+}
+
+it('who is told to wait by what was chosen is known before all that wait hear that the leader leads no more', async () => {
+  const { led, hosts, turns, told, todo } = await leader();
+  for (const index of [0, 1]) led.submit(join(index), ({ kind }) => told.push(kind));
+  led.endTurn();
+  while (told.length === 0) todo.shift()!();
+  // Both are chosen: the second one waits for its turn.
+  expect([told.length, turns.length]).toEqual([1, 1]);
+  const peer = IDS[1 - hosts.indexOf(led)]!;
+  const ballot = { round: 1_000, priority: 0, replica: peer };
+  led.receive(peer, { configuration: 1, kind: 'rejected', ballot });
+  expect(told).toEqual(['ok', 'ok', 'leads no more']);
 });
