@@ -25,7 +25,8 @@ export class Probe {
 
   private constructor(member: GroupMember, connection: KafkaConnection, group: string) {
     this.#member = member;
-    this.#loop = this.#run(connection, group);
+    // A connection that ends is an answer that never came.
+    this.#loop = this.#run(connection, group).catch(() => void this.#refused++);
   }
   static async start(bootstrap: readonly Address[], topic: string, group: string): Promise<Probe> {
     const member = new GroupMember({ bootstrap, group, topic, partitions: PARTITIONS });
@@ -64,7 +65,8 @@ async function probesAt(bootstrap: readonly Address[], topic: string): Promise<r
     const { address } = await eventually(`${group} has a coordinator`, WITHIN_MS, () =>
       client.find().catch(() => undefined),
     );
-    if (!groups.has(textOf(address))) groups.set(textOf(address), group);
+    const isAsked = bootstrap.some((each) => textOf(each) === textOf(address));
+    if (isAsked && !groups.has(textOf(address))) groups.set(textOf(address), group);
   }
   return Promise.all([...groups.values()].map((group) => Probe.start(bootstrap, topic, group)));
 }

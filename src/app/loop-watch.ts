@@ -110,12 +110,12 @@ export class LoopWatch {
   }
 
   /** Runs it, and remembers for how long. */
-  readonly work: Work = (kind, run) => {
+  readonly work: Work = <T, A>(kind: WorkKind, run: (about?: A) => T, about?: A): T => {
     const outer = this.#place;
     const place = placeOf(kind);
     const from = this.#enter(place);
     try {
-      return run();
+      return run(about);
     } finally {
       const to = this.#enter(outer);
       if (outer === NONE) this.#pieceEnded(place, from, to - from);

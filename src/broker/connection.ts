@@ -110,7 +110,7 @@ export class Connection implements ExchangeOwner, Worker {
     this.clientHost = `/${socket.remoteAddress ?? 'unknown'}`;
     this.peer = peerOf(socket);
     this.#splitter = new FrameSplitter(host.settings.frameBytesMax);
-    socket.on('data', (chunk: Buffer) => host.turns.work('requests', () => this.#receive(chunk)));
+    socket.on('data', (chunk: Buffer) => host.turns.work('requests', this.#receive, chunk));
     socket.on('drain', () => {
       this.active = true;
       this.resume();
@@ -144,7 +144,7 @@ export class Connection implements ExchangeOwner, Worker {
     return this.#socket.writableLength;
   }
 
-  #receive(chunk: Buffer): void {
+  readonly #receive = (chunk: Buffer): void => {
     if (this.#closed || this.#draining) return;
     this.active = true;
     this.#host.counters.bytesIn += chunk.length;
@@ -158,7 +158,7 @@ export class Connection implements ExchangeOwner, Worker {
     }
     if (this.#waiting.length > 0) this.#nextRequestHasCome();
     this.#pump();
-  }
+  };
   #nextRequestHasCome(): void {
     const action = this.#atNextRequest;
     this.#atNextRequest = undefined;

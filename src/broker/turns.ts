@@ -113,8 +113,11 @@ export class Turns {
   #openTurn(): void {
     if (this.#open) return;
     this.#open = true;
-    this.#clock.endOfTurn(() => this.work('requests', () => this.#endTurn()));
+    this.#clock.endOfTurn(this.#turnEnds);
   }
+  /** Made once: there are thousands of turns a second. */
+  readonly #turnEnds = (): void => this.work('requests', this.#end);
+  readonly #end = (): void => this.#endTurn();
   #endTurn(): void {
     this.#open = false;
     this.#until = undefined;

@@ -77,7 +77,7 @@ export class ShardGroups implements Groups {
   }
 
   begin(command: GroupCommand, context: ApplyContext): BegunOutcome {
-    for (const cut of this.cuts) cut.before(command);
+    if (this.cuts.size > 0) for (const cut of this.cuts) cut.before(command);
     const step = stepOf(context, fenceToken(this.state.tokensFrom + context.slot));
     // The handler belongs to the command's kind by the type of the table.
     const handler = this.#handlers[command.kind] as (command: GroupCommand, step: Step) => GroupReply;
@@ -364,15 +364,12 @@ export class ShardGroups implements Groups {
   fingerprint(id: GroupId, previous: number): number {
     const group = this.#group(id);
     if (group === undefined) return crc32cWord(this.state.generationFloor, previous);
-    const words = [
-      group.generation,
-      group.members.size,
-      group.offsets.count,
-      group.pending.size,
-      group.fences.size,
-      STATES.indexOf(group.state),
-    ];
-    return words.reduce((crc, word) => crc32cWord(word, crc), previous);
+    let crc = crc32cWord(group.generation, previous);
+    crc = crc32cWord(group.members.size, crc);
+    crc = crc32cWord(group.offsets.count, crc);
+    crc = crc32cWord(group.pending.size, crc);
+    crc = crc32cWord(group.fences.size, crc);
+    return crc32cWord(STATES.indexOf(group.state), crc);
   }
 }
 

@@ -43,8 +43,13 @@ export function crc32c(bytes: Uint8Array, previous = 0, start = 0, end = bytes.l
 
 /** Mixes one unsigned 32-bit word into a running CRC-32C, as if its four little-endian bytes had been fed to it. */
 export function crc32cWord(word: number, previous = 0): number {
-  let crc = ~previous;
-  for (let shift = 0; shift < 32; shift += 8) crc = (crc >>> 8) ^ TABLES[(crc ^ (word >>> shift)) & 0xff]!;
+  const t = TABLES;
+  const mixed = ~previous ^ word;
+  const crc =
+    t[768 + (mixed & 0xff)]! ^
+    t[512 + ((mixed >>> 8) & 0xff)]! ^
+    t[256 + ((mixed >>> 16) & 0xff)]! ^
+    t[mixed >>> 24]!;
   return ~crc >>> 0;
 }
 

@@ -25,11 +25,17 @@ export type WorkKind =
   /** Timers, proposals, and what the disk has written. */
   | 'upkeep';
 
-/** Runs it, and tells the watch of the loop what ran. What runs inside counts as its own kind. */
-export type Work = <T>(kind: WorkKind, run: () => T) => T;
+/**
+ * Runs it, and tells the watch of the loop what ran. What runs inside counts as its own kind. `about` is handed on, so that what runs
+ * often needs no closure for each time.
+ */
+export interface Work {
+  <T>(kind: WorkKind, run: () => T): T;
+  <T, A>(kind: WorkKind, run: (about: A) => T, about: A): T;
+}
 
 /** Nobody watches. */
-export const unwatched: Work = (_kind, run) => run();
+export const unwatched: Work = <T, A>(_kind: WorkKind, run: (about?: A) => T, about?: A): T => run(about);
 
 /** The pieces of a snapshot, the first of which is its cut. */
 export const snapshotPieces = <T>(pieces: Iterable<T>, work: Work): IterableIterator<T> => {

@@ -219,7 +219,7 @@ export class ShardHost {
 
   /** Applies all that is chosen, in this turn. */
   finishApplying(): void {
-    this.#carefully(() => this.#toApply.finish());
+    this.#carefully(() => this.#toApply.finish(), undefined);
   }
 
   /** A machine from a snapshot that is durable here by now: jumps to it. False when it is older than what we have. */
@@ -252,19 +252,20 @@ export class ShardHost {
    * vote without its record, say): the shard does nothing any more, and the replica stops.
    */
   step(input: Input): void {
-    this.#carefully(() => this.#step(input));
+    this.#carefully(this.#step, input);
   }
-  #carefully(action: () => void): void {
+  /** `about` is handed on: steps are too many for a closure each. */
+  #carefully<A>(action: (about: A) => void, about: A): void {
     if (this.#broken) return;
     try {
-      action();
+      action(about);
     } catch (error) {
       this.#broken = true;
       this.#around.fatal(`shard ${this.shard}: ${errorText(error)}`);
     }
   }
 
-  #step(input: Input): void {
+  readonly #step = (input: Input): void => {
     const effects = this.#paxos.step(input, this.#around.clock.monotonic());
     if (this.#work !== undefined) {
       for (const effect of effects) this.#work.push(effect);
@@ -274,7 +275,7 @@ export class ShardHost {
     this.#work = effects;
     for (let i = 0; i < effects.length && !this.#broken; i++) this.#perform(effects[i]!);
     this.#work = undefined;
-  }
+  };
 
   #perform(effect: Effect): void {
     switch (effect.kind) {
@@ -338,7 +339,7 @@ export class ShardHost {
         measures.applied(from);
         this.step({ kind: 'applied', through: this.#machine.appliedThrough });
       },
-      later: () => this.#around.later(() => this.#carefully(() => this.#toApply.goOn())),
+      later: () => this.#around.later(() => this.#carefully(() => this.#toApply.goOn(), undefined)),
     });
   }
 

@@ -31,16 +31,19 @@ export class TurnEnd {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#clock.endOfTurn(() => {
-      this.#scheduled = false;
-      this.#guard(() => {
-        for (const host of this.#touched) {
-          // First: what ends its turn may give it more to do.
-          this.#touched.delete(host);
-          host.endTurn();
-        }
-        this.#outbox.flush();
-      });
-    });
+    this.#clock.endOfTurn(this.#turnEnds);
   }
+  /** Made once: there are thousands of turns a second. */
+  readonly #turnEnds = (): void => {
+    this.#scheduled = false;
+    this.#guard(this.#end);
+  };
+  readonly #end = (): void => {
+    for (const host of this.#touched) {
+      // First: what ends its turn may give it more to do.
+      this.#touched.delete(host);
+      host.endTurn();
+    }
+    this.#outbox.flush();
+  };
 }

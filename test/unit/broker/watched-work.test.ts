@@ -6,9 +6,9 @@ import { commitOf, fetchOf } from './requests.js';
 
 describe('the watch of the loop is told', () => {
   const kinds: WorkKind[] = [];
-  const work: Work = (kind, run) => {
+  const work: Work = <T, A>(kind: WorkKind, run: (about?: A) => T, about?: A): T => {
     kinds.push(kind);
-    return run();
+    return run(about);
   };
   const grown = (kind: WorkKind, before: readonly WorkKind[]): number =>
     kinds.slice(before.length).filter((each) => each === kind).length;
