@@ -1,7 +1,7 @@
 import { type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
 import type { Machine } from '../machine/index.js';
-import { decodeFrame, type DiskIdentity, type Replica, type ReplicaStatus } from '../replica/index.js';
-import type { SimulatedDisk } from './disk.js';
+import { decodeFrame, type Replica, type ReplicaStatus } from '../replica/index.js';
+import { identityOn, isFounders } from './identity-on-disk.js';
 import type { History, Witness } from './history.js';
 import { type SimulatedProcess, WALL_STARTS_AT } from './process.js';
 import type { Setup } from './setup.js';
@@ -54,24 +54,39 @@ export class Conduct {
 
   /** At intervals. */
   look(station: Station, process: SimulatedProcess): void {
-    const status = process.replica!.status();
-    const { id, odd, damaged } = station;
-    if (station.forgot && status.standing === 'voter' && !wasReplaced(process.replica!))
+    // It costs more than all that is looked at, and most of the time nobody needs it.
+    let known: ReplicaStatus | undefined;
+    const status = (): ReplicaStatus => (known ??= process.replica!.status());
+    const { id, odd, damaged, disk } = station;
+    if (station.forgot && status().standing === 'voter' && !wasReplaced(process.replica!))
       this.#seen('who-forgot-does-not-vote', `replica ${id} votes, and its disk has forgotten`);
-    if (odd.replicas !== undefined && !damaged && status.shards.length > 0 && !this.#changes)
+    const others = odd.replicas !== undefined && !damaged && status().shards.length > 0 && identityOn(disk);
+    // After a change of the replicas a list says only where to look for them.
+    if (others && isFounders(others))
       this.#seen(
         'who-disagrees-is-kept-out',
-        `replica ${id} serves with a list of ${odd.replicas} replicas, and its disk belongs to ${this.#stations.length}`,
+        `replica ${id} serves with a list of ${odd.replicas} replicas, and its disk belongs to ${this.#setup.replicas}`,
       );
     this.#links(station, process, status);
     this.#clock(process);
     this.#hears(process, status);
   }
 
-  /** Replicas whose leases differ get no link. */
-  #links({ id, odd }: Station, process: SimulatedProcess, { peers }: ReplicaStatus): void {
+  /** Replicas whose leases differ get no link: each runs with the settings that it started with last. */
+  linked(...ids: readonly [ReplicaId, ReplicaId]): void {
+    const [one, other] = ids.map((id) => this.#stations.find((station) => station.id === id)?.odd.leaseMs);
+    if (one !== other)
+      this.#seen(
+        'who-disagrees-is-kept-out',
+        `replicas ${ids.join(' and ')} made a link, and their leases last ${one ?? this.#setup.leaseMs} and ${other ?? this.#setup.leaseMs} ms`,
+      );
+  }
+
+  /** Nor do they keep one. */
+  #links({ id, odd }: Station, process: SimulatedProcess, status: () => ReplicaStatus): void {
     if (!this.#runsFor(process, SETTLED_MS)) return;
-    for (const { id: peer, up } of peers) {
+    if (this.#stations.every((other) => other.odd.leaseMs === odd.leaseMs)) return;
+    for (const { id: peer, up } of status().peers) {
       const other = this.#stations.find((station) => station.id === peer);
       if (!up || other === undefined || other.odd.leaseMs === odd.leaseMs) continue;
       if (other.process?.alive === true && this.#runsFor(other.process, SETTLED_MS))
@@ -104,10 +119,14 @@ export class Conduct {
   }
 
   /** Who leads hears an accept quorum, or gives up. */
-  #hears(process: SimulatedProcess, { self, shards }: ReplicaStatus): void {
-    const { electionTimeoutMs, heartbeatIntervalMs } = this.#setup;
+  #hears(process: SimulatedProcess, status: () => ReplicaStatus): void {
+    const { electionTimeoutMs, heartbeatIntervalMs, shards: count } = this.#setup;
     const silentMs = UNHEARD_ELECTIONS * electionTimeoutMs + 3 * heartbeatIntervalMs + UNHEARD_MS;
     if (!this.#runsFor(process, silentMs)) return;
+    const leads = (_: unknown, shard: number): boolean =>
+      process.replica!.leaderOf(shardId(shard)) === process.id;
+    if (!Array.from({ length: count }, leads).includes(true)) return;
+    const { self, shards } = status();
     for (const { shard, leadership, peers, configuration } of shards) {
       if (leadership.role !== 'leader') continue;
       const heard = peers.filter(({ heardMsAgo = Infinity }) => heardMsAgo <= silentMs);
@@ -197,10 +216,3 @@ export class Conduct {
 /** Its new disk got the vote of the one that has forgotten. */
 const wasReplaced = (replica: Replica): boolean =>
   replica.status().shards.every(({ configuration }) => configuration.number > 1);
-
-function identityOn(disk: SimulatedDisk): DiskIdentity | undefined {
-  const bytes = disk.durable('/data/identity.json');
-  return bytes === undefined
-    ? undefined
-    : (JSON.parse(bytes.toString()) as { readonly identity: DiskIdentity }).identity;
-}

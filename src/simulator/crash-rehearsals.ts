@@ -1,4 +1,5 @@
 import type { Random, ShardId } from '../kernel/index.js';
+import type { UnderWay } from './disk.js';
 import { forgotPromise, type History, type ToldOthers } from './history.js';
 import { type FoundShard, type Owed, rehearseCrash, rehearseDamage } from './rehearsal.js';
 import { type Setup, stream } from './setup.js';
@@ -6,8 +7,12 @@ import type { Station } from './strike.js';
 import type { Trace } from './trace.js';
 import type { VirtualTime } from './virtual-time.js';
 
-/** How likely a crash is rehearsed before a change of a directory, and before any other effect of a disk. */
-const BEFORE_A_FILE = 0.2;
+/** How likely a crash is rehearsed before a change of a directory, while a write is under way, and before any other effect of a disk. */
+const BEFORE: Readonly<Record<string, number>> = {
+  directory: 0.2,
+  "write's end": 0.002,
+  "cut write's end": 0.15,
+} satisfies Record<'directory' | UnderWay, number>;
 const BEFORE_OTHERS = 0.005;
 const WITH_DAMAGE = 0.3;
 
@@ -31,7 +36,7 @@ export class CrashRehearsals {
   before(what: string, station: Station, told: () => ReadonlyMap<ShardId, ToldOthers>): void {
     const random = this.#random;
     if (this.#setup.rehearses !== true || station.damaged) return;
-    if (!random.chance(what === 'directory' ? BEFORE_A_FILE : BEFORE_OTHERS)) return;
+    if (!random.chance(BEFORE[what] ?? BEFORE_OTHERS)) return;
     this.#trace.reached('a crash was rehearsed');
     const { id: replica, process, reached = 0 } = station;
     const known = told();

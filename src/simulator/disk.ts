@@ -2,16 +2,10 @@ import type { Random } from '../kernel/index.js';
 import type { FileSystem, OpenFlags } from '../storage/index.js';
 import { type DiskTrouble, noTrouble } from './disk-trouble.js';
 import { grown } from './growing-buffer.js';
+import { flush, flushSector, type Inode, sectors } from './inode.js';
 
-const SECTOR_BYTES = 512;
-
-interface Inode {
-  /** As the process sees it. */
-  bytes: Buffer;
-  /** As it stands on the medium. */
-  durable: Buffer;
-  readonly unsynced: Set<number>;
-}
+/** Zeros in the place of what the system took of a sector, perhaps, and the rest. */
+const MENDING_WRITES = 2;
 
 type Entry = { readonly inode: Inode } | 'directory';
 
@@ -25,7 +19,10 @@ export interface DiskSession {
   readonly later: (delayMs: number, run: () => void) => void;
   /** The process does nothing else for so long. */
   readonly blocks: (ms: number) => void;
+  /** Hears which write is under way: of its sectors any may be on the medium. */
+  readonly underWay?: (what: UnderWay) => void;
 }
+export type UnderWay = "write's end" | "cut write's end";
 
 /**
  * A disk that forgets: what was not synced is lost in any subset of its sectors when the power goes, and of the changes
@@ -39,13 +36,18 @@ export class SimulatedDisk {
   readonly #files = new Map<number, Inode | 'directory'>();
   /** Opened so that what is written is durable. */
   readonly #writeThrough = new Set<number>();
+  /** Of a write the system took a part only: how many of the writes that mend that are to come. */
+  readonly #cut = new Map<number, number>();
   #nextFile = 1;
   readonly #random: Random;
+  readonly #cuts: number;
   /** What does not end while the disk hangs. */
   #held: (() => void)[] = [];
 
-  constructor(random: Random) {
+  /** `cuts`: of so many writes the system takes a part only. */
+  constructor(random: Random, cuts = 0.02) {
     this.#random = random;
+    this.#cuts = cuts;
   }
 
   /** No trouble any more; what hung goes on. */
@@ -269,6 +271,9 @@ export class SimulatedDisk {
     } catch (error) {
       failure = error as Error;
     }
+    const mending = this.#cut.get(file) ?? 0;
+    this.#cut.set(file, written < bytes.length ? MENDING_WRITES : Math.max(0, mending - 1));
+    if (failure === null) session.underWay?.(mending > 0 ? "cut write's end" : "write's end");
     const covered = sectors(position, written);
     this.#end(session, () => {
       if (failure !== null || !this.#writeThrough.has(file)) return done(failure, written);
@@ -317,7 +322,7 @@ export class SimulatedDisk {
 
   /** A system may write less than it was asked to. */
   #part(bytes: Uint8Array): Uint8Array {
-    return bytes.subarray(0, this.#random.chance(0.02) ? Math.ceil(bytes.length / 2) : bytes.length);
+    return bytes.subarray(0, this.#random.chance(this.#cuts) ? Math.ceil(bytes.length / 2) : bytes.length);
   }
 
   #blocking(session: DiskSession): void {
@@ -373,21 +378,3 @@ export class SimulatedDisk {
 }
 
 const failure = (code: string, text: string): Error => Object.assign(new Error(`${code}: ${text}`), { code });
-
-/** Those that so many bytes touch. */
-function sectors(position: number, bytes: number): readonly number[] {
-  const first = Math.floor(position / SECTOR_BYTES);
-  return Array.from({ length: Math.ceil((position + bytes) / SECTOR_BYTES) - first }, (_, i) => first + i);
-}
-
-function flush(inode: Inode): void {
-  for (const sector of inode.unsynced) flushSector(inode, sector);
-  inode.unsynced.clear();
-}
-
-function flushSector(inode: Pick<Inode, 'bytes' | 'durable'>, sector: number): void {
-  const from = sector * SECTOR_BYTES;
-  const part = inode.bytes.subarray(from, from + SECTOR_BYTES);
-  if (from + part.length > inode.durable.length) inode.durable = grown(inode.durable, from + part.length);
-  inode.durable.set(part, from);
-}

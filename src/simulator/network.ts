@@ -58,6 +58,8 @@ export class SimulatedNetwork {
   /** Bytes a millisecond on every link. */
   bandwidth = Number.POSITIVE_INFINITY;
   delayMs = DELAY_MS;
+  /** Two have introduced themselves, and neither has refused the other. */
+  linked: (a: ReplicaId, b: ReplicaId) => void = () => undefined;
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #trace: Trace;
@@ -179,6 +181,7 @@ export class SimulatedNetwork {
       if (refused || !isCalled) return this.#turnAway(first, second);
       const link: Link = { open: true, nodes: [first, second], pipes: [pipe(), pipe()], known: new Set() };
       this.#links.set(pair(a, b), link);
+      this.linked(a, b);
       const hellos = [first.hello(), second.hello()] as const;
       this.#introduce(link, 0, (to) => to.handler.onUp(first.id, hellos[0]));
       this.#introduce(link, 1, (to) => to.handler.onUp(second.id, hellos[1]));

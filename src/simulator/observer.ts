@@ -153,11 +153,11 @@ export class Observer {
     const counted = this.quorums !== undefined && (always || this.#looks % WHOLE_LOOK_EVERY === 0);
     const holders = new Map<ShardId, ReplicaId[]>();
     this.#each((station, { id, replica }) => {
-      const status = counted ? replica!.status() : undefined;
+      let status: ReplicaStatus | undefined;
       for (let index = 0; index < this.#setup.shards; index++) {
         const shard = shardId(index);
         if (!replica!.leaseHolds(shard)) continue;
-        if (status !== undefined) this.#leaseCounted(station, status.shards[shard]!);
+        if (counted) this.#leaseCounted(station, (status ??= replica!.status()).shards[shard]!);
         const known = holders.get(shard);
         if (known === undefined) holders.set(shard, [id]);
         else known.push(id);

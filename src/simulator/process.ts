@@ -36,9 +36,9 @@ const TIGHT_LIMITS = { forwarded: 20, readsElsewhere: 20, readsHere: 20 } as con
 
 /** What a right wall clock says when a world begins. Milliseconds. */
 export const WALL_STARTS_AT = 1_700_000_000_000;
-/** How long a process that stops in order waits for others to lead. */
 /** A third of the sessions of a world. Milliseconds. */
 const DISCONNECT_GRACE_MS = 400;
+/** How long a process that stops in order waits for others to lead. Milliseconds. */
 const HAND_OVER_MS = 2_000;
 /** What comes from the process itself: its timers, and what its disk has done. */
 const OWN = 'own';
@@ -151,7 +151,7 @@ export class SimulatedProcess implements BrokerPort {
       segmentBytes,
       zeroAheadBytes: 4_096,
       fileSystem: disk.fileSystem({
-        effect,
+        ...{ effect, underWay: this.#around.beforeEffect },
         later: (delayMs, run) => this.#later(delayMs, run),
         blocks: (ms) => this.#blocks(ms),
       }),

@@ -12,7 +12,7 @@ import {
 } from '../paxos/index.js';
 import { begunOf, type LogRecord, type OpenedStorage } from '../replica/index.js';
 import { openFileStorage } from '../storage/index.js';
-import { type DiskImage, SimulatedDisk } from './disk.js';
+import { type DiskImage, SimulatedDisk, type UnderWay } from './disk.js';
 import { olderTaken } from './snapshot-watch.js';
 
 /** What a start finds of a shard: the highest ballot, and through which slot it has values or a snapshot. */
@@ -40,6 +40,9 @@ interface Rehearsed {
 const LIVES = [1, 1, 2, 3] as const;
 /** What a disk does of a group before the power fails, at most. */
 const STEPS_MAX = 12;
+/** Of so many writes the system takes a part only, and then the power may fail while the rest is under way. */
+const CUTS = 0.3;
+const AFTER_A_CUT: UnderWay = "cut write's end";
 
 /**
  * What would happen if the power went now: starts the storage of production on what would be left, lets it write a little, and
@@ -171,10 +174,12 @@ class CopiedDisk {
   readonly #of: Rehearsed;
   /** What the disk is about to do; undefined while it does all at once. */
   #held: (() => void)[] | undefined;
+  /** The power fails now. */
+  #fails = false;
 
   constructor(image: DiskImage, of: Rehearsed) {
     this.#of = of;
-    this.disk = new SimulatedDisk(of.random);
+    this.disk = new SimulatedDisk(of.random, CUTS);
     this.disk.restore(image);
   }
 
@@ -186,7 +191,10 @@ class CopiedDisk {
     const later = (_: number, run: () => void): void => soon(run);
     return openFileStorage({
       ...{ directory: '/data', segmentBytes: this.#of.segmentBytes, zeroAheadBytes: 4_096, soon },
-      fileSystem: this.disk.fileSystem({ effect: () => undefined, later, blocks: () => undefined }),
+      fileSystem: this.disk.fileSystem({
+        ...{ effect: () => undefined, later, blocks: () => undefined },
+        underWay: (what) => (this.#fails = what === AFTER_A_CUT && this.#of.random.chance(0.5)),
+      }),
       claimDirectory: () => ({ holds: () => true, release: () => undefined }),
       uuid: () => '00000000-0000-4000-8000-000000000000',
     });
@@ -196,10 +204,12 @@ class CopiedDisk {
   write(storage: OpenedStorage['storage'], record: LogRecord): number {
     const { random } = this.#of;
     const held: (() => void)[] = (this.#held = []);
+    this.#fails = false;
     for (let groups = 1 + random.below(3); groups > 0; groups--) {
       const records = Array.from({ length: random.pick([1, 3, 40]) }, () => record);
       storage.append(records, true);
-      for (let steps = random.below(STEPS_MAX); steps > 0; steps--) held.shift()?.();
+      for (let steps = random.below(STEPS_MAX); steps > 0 && !this.#fails; steps--) held.shift()?.();
+      if (this.#fails) break;
     }
     return storage.position();
   }

@@ -80,6 +80,7 @@ export class World {
     this.network = new SimulatedNetwork(this.time, stream(seed, 'network'), this.trace);
     this.stations = newStations(setup);
     this.#observer = new Observer(setup, this.time, this.trace, this.history, this.stations);
+    this.network.linked = (a, b) => this.#observer.conduct.linked(a, b);
   }
 
   get allUpgraded(): boolean {

@@ -113,10 +113,9 @@ const OFFSETS_MAX = 8;
 /** Whether of some shard the others hold only what comes behind the end of its log. */
 function lacksWhatIsCut({ process }: Station, others: Strike['world']['stations']): boolean {
   const own = process?.replica?.status().shards ?? [];
+  if (own.length === 0) return false;
+  const theirs = others.map((other) => other.process?.replica?.status().shards ?? []);
   return own.some(({ shard, lastSlot }) =>
-    others.some(({ process: other }) => {
-      const theirs = other?.replica?.status().shards[shard];
-      return theirs !== undefined && theirs.firstSlot > lastSlot + 1;
-    }),
+    theirs.some((shards) => shards[shard] !== undefined && shards[shard].firstSlot > lastSlot + 1),
   );
 }

@@ -1,4 +1,4 @@
-import type { DiskIdentity } from '../../replica/index.js';
+import { identityOn } from '../identity-on-disk.js';
 import type { Fault, Strike } from '../strike.js';
 
 export const DISK_FAULTS = {
@@ -107,9 +107,6 @@ export function damage(strike: Strike, backAfterMs?: number): boolean {
 function knownAsOlder(strike: Strike, position: number): boolean {
   const { victim } = strike;
   return strike.others(victim).every(({ disk }) => {
-    const bytes = disk.durable('/data/identity.json');
-    if (bytes === undefined) return false;
-    const { identity } = JSON.parse(bytes.toString()) as { readonly identity: DiskIdentity };
-    return (identity.positions?.[victim.id] ?? -1) > position;
+    return (identityOn(disk)?.positions?.[victim.id] ?? -1) > position;
   });
 }

@@ -1,4 +1,5 @@
 import { shardId } from '../../kernel/index.js';
+import { belongsToACluster } from '../identity-on-disk.js';
 import type { Fault } from '../strike.js';
 
 const DAY_MS = 24 * 3_600_000;
@@ -93,8 +94,8 @@ export const PROCESS_FAULTS = {
     const odd = random.chance(0.6)
       ? { leaseMs: 4 * world.electionTimeoutMs }
       : { replicas: random.chance(0.5) ? 1 : world.stations.length + 2 };
-    // An empty disk whose settings name one replica is a new cluster, and nobody can tell.
-    if (odd.replicas === 1 && station.damaged) return;
+    // A disk of no cluster would form another one with that list, or wait for it until it gets another directory.
+    if (odd.replicas !== undefined && !belongsToACluster(station.disk)) return;
     station.odd = odd;
     strike.note('the settings of one were changed', station);
     world.kill(station, true, 20);

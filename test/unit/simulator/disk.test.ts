@@ -49,6 +49,20 @@ describe('the simulated disk', () => {
     expect([...outcomes].sort()).toEqual(['1', '2']);
   });
 
+  it('tells of the rest of a write that was cut while that is under way', () => {
+    const told: string[] = [];
+    const disk = new SimulatedDisk(seededRandom(1));
+    const files = disk.fileSystem({ ...session, underWay: (what) => told.push(what) });
+    const file = files.openSync('/data/a', 'w');
+    const bytes = Buffer.alloc(1024, 1);
+    const writeAll = (from: number): void =>
+      files.write(file, bytes.subarray(from), from, (_, written) => {
+        if (from + written < bytes.length) writeAll(from + written);
+      });
+    while (!told.includes("cut write's end")) writeAll(0);
+    expect(told.slice(0, -1).every((what) => what === "write's end")).toBe(true);
+  });
+
   it('writes what fits when it is full, and then fails', () => {
     const disk = new SimulatedDisk(seededRandom(1));
     const files = disk.fileSystem(session);
