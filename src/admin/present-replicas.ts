@@ -1,7 +1,7 @@
 /** The replicas of the cluster, and the plan to change them, as JSON. */
 
 import { addressText, type ReplicaId } from '../kernel/index.js';
-import type { ReplicaFacts } from '../machine/index.js';
+import type { ReplicaFacts, ReplicaPlan } from '../machine/index.js';
 import type { Planned } from '../replica/index.js';
 import type { AdminSource } from './port.js';
 import type { ChangeJson, ReplicaJson, ReplicaPlanJson, ReplicasJson } from './shapes.js';
@@ -31,6 +31,7 @@ export function replicas(source: AdminSource): ReplicasJson {
     entriesBehind: behind(each.id),
   });
   const { plan } = view;
+  const over = plan?.over ?? null;
   return {
     seenBy: source.self,
     number: view.number,
@@ -43,6 +44,8 @@ export function replicas(source: AdminSource): ReplicasJson {
             number: plan.number,
             what: plan.what,
             phase: plan.phase,
+            since: sinceText(plan),
+            instead: over && { number: over.number, what: over.what },
             shards: source.shards,
             ready: plan.ready.length,
             sealed: plan.sealed.length,
@@ -59,10 +62,21 @@ export function changeUnderWay(source: AdminSource): ChangeJson | null {
   if (view.plan === null) return null;
   const { number, what, phase, ready, sealed } = view.plan;
   return {
-    ...{ number, what, phase, ready: ready.length, sealed: sealed.length, shards: source.shards },
+    ...{
+      number,
+      what,
+      phase,
+      since: sinceText(view.plan),
+      ready: ready.length,
+      sealed: sealed.length,
+      shards: source.shards,
+    },
     waits: [...new Set(waits.values())],
   };
 }
+
+const sinceText = ({ since }: Pick<ReplicaPlan, 'since'>): string | null =>
+  since === null ? null : new Date(since).toISOString();
 
 /** Whether the data directory of this replica had a vote and has none any more. */
 export function wasRemoved(source: AdminSource): boolean {
@@ -79,9 +93,9 @@ const lagHere = ({
 }): number => chosenThrough - appliedThrough;
 
 export function plan(source: AdminSource, planned: Exclude<Planned, { problem: string }>): ReplicaPlanJson {
-  const { command, notes, quorums } = planned;
+  const { command, from, notes, quorums } = planned;
   const { number, what, target } = command;
-  const { current, up, voters } = source.replicas();
+  const { up, voters } = source.replicas();
   const leads = source
     .status()
     .shards.filter(
@@ -93,12 +107,12 @@ export function plan(source: AdminSource, planned: Exclude<Planned, { problem: s
     number,
     what,
     executed: false,
-    from: current.map(({ id }) => id),
+    from: from.map(({ id }) => id),
     to: target.replicas.map(({ id }) => id),
     quorums,
     learns: target.replicas
       .filter(
-        ({ id, incarnation }) => !current.some((each) => each.id === id && each.incarnation === incarnation),
+        ({ id, incarnation }) => !from.some((each) => each.id === id && each.incarnation === incarnation),
       )
       .map(({ id }) => ({ id, up: up.has(id), votes: voters.has(id) })),
     movesShards: leads,

@@ -5,7 +5,8 @@ import type { NewReplica, ReplicaChange } from '../replica/index.js';
 
 const EXAMPLE =
   'Send JSON such as {"replace": [3]} or {"add": [{"id": 4, "host": "10.0.0.4", "peerPort": 9192, "kafkaPort": 9092, "httpPort": 8080}], ' +
-  '"remove": [2]}; with "execute": true it is done, else it is only shown. "quorums" is as in the settings.';
+  '"remove": [2]}; with "execute": true it is done, else it is only shown. "quorums" is as in the settings. ' +
+  '"instead": true makes the change in the place of a plan that seals, and {"back": true} alone leads back from it.';
 
 /** A text: what is wrong with it. */
 export function changeOf(
@@ -18,6 +19,8 @@ export function changeOf(
     replace,
     promote,
     quorums,
+    instead = false,
+    back = false,
     execute = false,
     ...rest
   } = body as Record<string, unknown>;
@@ -25,10 +28,11 @@ export function changeOf(
   const added = addedOf(add);
   if (removed === undefined || replaced === undefined || promoted === undefined || added === undefined)
     return EXAMPLE;
+  if (typeof instead !== 'boolean' || typeof back !== 'boolean') return EXAMPLE;
   if (typeof execute !== 'boolean' || Object.keys(rest).length > 0) return EXAMPLE;
   if (quorums !== undefined && !isQuorums(quorums)) return EXAMPLE;
   return {
-    change: { add: added, remove: removed, replace: replaced, promote: promoted, quorums },
+    change: { add: added, remove: removed, replace: replaced, promote: promoted, quorums, instead, back },
     execute,
   };
 }

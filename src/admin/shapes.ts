@@ -276,7 +276,10 @@ export interface ChangeJson {
   readonly number: number;
   /** `add 4, add 5` */
   readonly what: string;
+  /** preparing: new replicas learn, and it can be called off. sealing: only another plan in its place leads elsewhere. */
   readonly phase: 'preparing' | 'sealing';
+  /** When it was begun, by the time of the cluster, as ISO 8601; null where that is not known. Absent in earlier versions. */
+  readonly since?: string | null;
   /** How many shards are ready to be sealed, have been sealed, and there are. */
   readonly ready: number;
   readonly sealed: number;
@@ -327,19 +330,15 @@ export interface ReplicasJson {
   readonly number: number;
   readonly quorums: string;
   readonly replicas: readonly ReplicaJson[];
-  readonly plan: {
-    readonly number: number;
-    readonly what: string;
-    /** preparing: new replicas learn, and the plan can be called off. sealing: it cannot any more. */
-    readonly phase: 'preparing' | 'sealing';
-    readonly shards: number;
-    /** Shards where the new replicas have caught up, and shards that have changed. */
-    readonly ready: number;
-    readonly sealed: number;
-    readonly replicas: readonly ReplicaJson[];
-    /** Why it does not go on in the shards that this replica leads. */
-    readonly waits: readonly { readonly shard: number; readonly reason: string }[];
-  } | null;
+  readonly plan:
+    | (Omit<ChangeJson, 'waits'> & {
+        /** While it prepares: the plan that seals, whose place it is to take. Called off, it gives the place back. */
+        readonly instead?: { readonly number: number; readonly what: string } | null;
+        readonly replicas: readonly ReplicaJson[];
+        /** Why it does not go on in the shards that this replica leads. */
+        readonly waits: readonly { readonly shard: number; readonly reason: string }[];
+      })
+    | null;
   /** Of all plans so far, those that were called off included. */
   readonly lastNumber: number;
   readonly removed: readonly { readonly id: number; readonly disk: string }[];

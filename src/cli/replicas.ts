@@ -8,6 +8,7 @@ import {
 } from '../admin/index.js';
 import { type Ask, askOver, type CliSurroundings, clientFor, type Common, withCommonOptions } from './ask.js';
 import { table } from './format.js';
+import { shardsText } from './words.js';
 
 /** The ports of a replica that is given by its host alone. */
 const PORTS = { peerPort: 9192, kafkaPort: 9092, httpPort: 8080 } as const;
@@ -21,6 +22,7 @@ interface PlanOptions extends Common {
   readonly quorums?: string;
   readonly add?: readonly string[];
   readonly remove?: readonly string[];
+  readonly instead?: boolean;
 }
 
 /** Lists and changes the replicas of the cluster. A change is shown first, and made with --execute. */
@@ -38,14 +40,12 @@ export function addReplicas(program: Command, around: CliSurroundings): void {
       .description('show the plan that is under way, how far it is, and what it waits for'),
   ).action((_options: Common, self: Command) => showPlan(around, self.optsWithGlobals<Common>()));
   withCommonOptions(
-    replicas.command('cancel').description('call the plan off; possible until the shards begin to seal'),
-  ).action((_options: Common, self: Command) =>
-    ask(
-      self.optsWithGlobals<Common>(),
-      (admin) => admin.request<ReplicasJson>('DELETE', '/replicas/plan'),
-      (answer) => `the plan is called off\n\n${replicasText(answer)}`,
-    ),
-  );
+    replicas
+      .command('cancel')
+      .description('call the plan off; once shards seal, lead them back to the replicas there were')
+      .option('--execute', 'of a plan that seals: do it; without this it is only shown')
+      .option('--no-wait', 'with --execute: do not wait until it is done'),
+  ).action((_options: PlanOptions, self: Command) => cancel(around, self.optsWithGlobals<PlanOptions>()));
   addChanges(replicas, around);
 }
 
@@ -102,6 +102,7 @@ const withPlanOptions = (command: Command): Command =>
         '--quorums <json>',
         'another quorum system, as in the settings: {"kind":"flexible","prepare":4,"accept":2}',
       )
+      .option('--instead', 'in the place of the plan that seals: what is to change of its replicas')
       .option('--add <replica...>', 'also add these, in the same change')
       .option('--remove <id...>', 'also remove these, in the same change'),
   );
@@ -131,7 +132,7 @@ function replicaOf(text: string): object | undefined {
 /** Further changes of the same plan; undefined when one cannot be read. */
 function further(
   body: { readonly add?: readonly unknown[]; readonly remove?: readonly unknown[] },
-  { add = [], remove = [], quorums }: PlanOptions,
+  { add = [], remove = [], quorums, instead }: PlanOptions,
 ): object | undefined {
   const added = add.map(replicaOf);
   const removed = remove.map(idOf);
@@ -149,23 +150,49 @@ function further(
     add: [...(body.add ?? []), ...added],
     remove: [...(body.remove ?? []), ...removed],
     ...(system !== undefined && { quorums: system }),
+    ...(instead === true && { instead }),
   };
 }
 
 async function makeChange(around: CliSurroundings, options: PlanOptions, wanted: object): Promise<void> {
-  const { execute = false, wait = true, json = false } = options;
   const body = further(wanted, options);
   if (body === undefined) return around.fail(`--add takes ${ADDRESSES}; --remove ids; --quorums JSON`, 2);
+  await guarded(around, () => plannedChange(around, options, body));
+}
+
+/** A plan that prepares is called off at once: nothing has changed. From one that seals another plan leads back. */
+async function cancel(around: CliSurroundings, options: PlanOptions): Promise<void> {
   await guarded(around, async () => {
     const admin = clientFor(around, options);
-    const plan = await admin.request<ReplicaPlanJson>('POST', '/replicas/plan', { ...body, execute });
-    if (!json) around.print(planText(plan));
-    if (!execute || !wait) return void (json && around.print(JSON.stringify(plan, null, 2)));
-    const after = await followed(admin, plan.number, json ? () => undefined : progressOver(around));
-    around.print(json ? JSON.stringify(after, null, 2) : `\n${replicasText(after)}`);
-    if (after.number !== plan.number) around.fail(`plan ${plan.number} was called off`, 1);
+    const { plan } = await admin.request<ReplicasJson>('GET', '/replicas');
+    if (plan?.phase === 'sealing') {
+      if (options.json !== true) around.print(`${progressText(plan)}\nIt can only be led back:`);
+      return plannedChange(around, options, { back: true });
+    }
+    const after = await admin.request<ReplicasJson>('DELETE', '/replicas/plan');
+    around.print(
+      options.json === true
+        ? JSON.stringify(after, null, 2)
+        : `the plan is called off\n\n${replicasText(after)}`,
+    );
   });
 }
+
+async function plannedChange(around: CliSurroundings, options: PlanOptions, body: object): Promise<void> {
+  const { execute = false, wait = true, json = false } = options;
+  const admin = clientFor(around, options);
+  const plan = await admin.request<ReplicaPlanJson>('POST', '/replicas/plan', { ...body, execute });
+  if (!json) around.print(planText(plan));
+  if (!execute || !wait) return void (json && around.print(JSON.stringify(plan, null, 2)));
+  const after = await followed(admin, plan.number, json ? () => undefined : progressOver(around));
+  around.print(json ? JSON.stringify(after, null, 2) : `\n${replicasText(after)}`);
+  if (after.number !== plan.number) around.fail(endedOtherwise(plan.number, after), 1);
+}
+
+const endedOtherwise = (number: number, { plan }: ReplicasJson): string =>
+  plan === null
+    ? `plan ${number} was called off`
+    : `plan ${plan.number} has taken the place of plan ${number}`;
 
 async function guarded(around: CliSurroundings, action: () => Promise<void>): Promise<void> {
   try {
@@ -190,19 +217,40 @@ async function followed(
   }
 }
 
+/** What shard 0 says; where nobody leads it, as a replica knows it. */
+async function known(admin: AdminClient): Promise<ReplicasJson> {
+  try {
+    return await admin.request<ReplicasJson>('GET', '/replicas');
+  } catch (error) {
+    if (!(error instanceof AdminClientError) || error.status !== 503) throw error;
+    return admin.request<ReplicasJson>('GET', '/replicas?stale');
+  }
+}
+
 /** The plan, with what all replicas say that it waits for: each knows it of the shards that it leads. */
 async function looked(admin: AdminClient): Promise<{
   readonly answer: ReplicasJson;
   readonly plan:
     { readonly plan: NonNullable<ReplicasJson['plan']>; readonly waits: readonly string[] } | undefined;
 }> {
-  const answer = await admin.request<ReplicasJson>('GET', '/replicas');
+  const answer = await known(admin);
   if (answer.plan === null) return { answer, plan: undefined };
   const said = await admin.everybody<ReplicasJson>('/replicas?stale');
-  const waits = said
-    .flatMap(({ plan }) => plan?.waits ?? [])
-    .map(({ shard, reason }) => `shard ${shard}: ${reason}`);
-  return { answer, plan: { plan: answer.plan, waits: [...new Set(waits)].sort() } };
+  return {
+    answer,
+    plan: { plan: answer.plan, waits: waitsText(said.flatMap(({ plan }) => plan?.waits ?? [])) },
+  };
+}
+
+/** shards 0, 2-4: replica 4 has not caught up */
+function waitsText(waits: readonly { readonly shard: number; readonly reason: string }[]): readonly string[] {
+  const byReason = new Map<string, Set<number>>();
+  for (const { shard, reason } of waits)
+    byReason.set(reason, (byReason.get(reason) ?? new Set<number>()).add(shard));
+  return [...byReason].map(([reason, shards]) => {
+    const all = [...shards].sort((a, b) => a - b);
+    return `${shardsText(all)}: ${reason}`;
+  });
 }
 
 async function showPlan(around: CliSurroundings, options: Common): Promise<void> {
@@ -243,12 +291,19 @@ function progressText({
   shards,
   ready,
   sealed,
+  since,
+  instead,
 }: NonNullable<ReplicasJson['plan']>): string {
   const done = phase === 'preparing' ? ready : sealed;
   const filled = Math.round((BAR * done) / shards);
   const bar = '#'.repeat(filled) + '-'.repeat(BAR - filled);
   const of = phase === 'preparing' ? 'have caught up' : 'have changed';
-  return `plan ${number} (${what}): ${phase} [${bar}] ${done} of ${shards} shards ${of}`;
+  const begun = typeof since !== 'string' ? '' : `, since ${since}`;
+  const stays =
+    instead === null || instead === undefined
+      ? ''
+      : `\n  until it seals, quorate replicas cancel lets plan ${instead.number} (${instead.what}) go on`;
+  return `plan ${number} (${what})${begun}: ${phase} [${bar}] ${done} of ${shards} shards ${of}${stays}`;
 }
 
 function planText({

@@ -7,7 +7,7 @@ export const list = (names: readonly (string | number)[]): string =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)!}`;
 export const replicas = (ids: readonly number[]): string =>
   `${ids.length === 1 ? 'replica' : 'replicas'} ${list(ids.toSorted((a, b) => a - b))}`;
-const shards = (numbers: readonly number[]): string =>
+export const shardsText = (numbers: readonly number[]): string =>
   `${numbers.length === 1 ? 'shard' : 'shards'} ${ranges(numbers)}`;
 
 /** `replica 1 leads shards 0,3,6; replica 2 leads shards 1,4,7`. Nobody's last. */
@@ -19,8 +19,8 @@ export function leadersText({ shards: all }: Pick<StatusJson, 'shards'>): string
   return [
     ...known
       .toSorted((a, b) => a.leader - b.leader)
-      .map(({ leader, numbers }) => `replica ${leader} leads ${shards(numbers)}`),
-    ...(nobodys === undefined ? [] : [`NOBODY leads ${shards(nobodys)}`]),
+      .map(({ leader, numbers }) => `replica ${leader} leads ${shardsText(numbers)}`),
+    ...(nobodys === undefined ? [] : [`NOBODY leads ${shardsText(nobodys)}`]),
   ].join('; ');
 }
 
@@ -38,7 +38,7 @@ export function reserveText({
 /** `replica 3 by 1,200 entries (shards 1-2)`, of the shards that are led at the replicas that said this. */
 export function behindText(lags: readonly Lag[]): string {
   return lags
-    .map(({ id, slots, shards: of }) => `replica ${id} by ${count(slots)} entries (${shards(of)})`)
+    .map(({ id, slots, shards: of }) => `replica ${id} by ${count(slots)} entries (${shardsText(of)})`)
     .join('; ');
 }
 
@@ -80,11 +80,12 @@ export function bytesText(bytes: number): string {
 }
 
 /** `change 7 of the replicas (add 4) is preparing: 5 of 8 shards are ready; it waits: replica 4 has not caught up` */
-export function changeText({ number, what, phase, ready, sealed, shards, waits }: ChangeJson): string {
+export function changeText({ number, what, phase, since, ready, sealed, shards, waits }: ChangeJson): string {
   const done =
     phase === 'preparing'
       ? `${ready} of ${shards} shards are ready`
       : `${sealed} of ${shards} shards have sealed`;
   const waiting = waits.length === 0 ? '' : `; it waits: ${waits.join('; ')}`;
-  return `change ${number} of the replicas (${what}) is ${phase}: ${done}${waiting}`;
+  const begun = typeof since !== 'string' ? '' : ` since ${since}`;
+  return `change ${number} of the replicas (${what}) is ${phase}${begun}: ${done}${waiting}`;
 }

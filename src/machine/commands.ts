@@ -130,6 +130,8 @@ const LEVELS: Readonly<Partial<Record<Command['kind'], number>>> = {
   'replicas.ready': 5,
   'replicas.sealed': 5,
   'replicas.cancel': 5,
+  'replicas.supersede': 7,
+  'replicas.readyIn': 7,
   'level.raise': 6,
 };
 /** Version 0.1.0 reads numbers only. */

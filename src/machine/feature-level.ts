@@ -4,7 +4,7 @@ import { codec } from '../kernel/index.js';
  * What a version of the machine knows: grows with every kind of command, format or protocol that an older version cannot take.
  * What came with a level is used once the cluster uses that level.
  */
-export const FEATURE_LEVEL = 6;
+export const FEATURE_LEVEL = 7;
 /** Of version 0.1.0, which does not say it. */
 export const FIRST_FEATURE_LEVEL = 1;
 /** The first level that a command of an operator switches on, and that all later ones need. Levels before it have no command. */

@@ -15,6 +15,7 @@ export { endOf, topicCountProblem, topicNameProblem, topicToDelete } from '../to
 export { DEFAULT_GROUP_SETTINGS, tokensFromNow } from '../groups/index.js';
 export { createMachine, machineInNewCluster, restoreMachine, restoringMachine } from './machine.js';
 export type * from './replica-plan.js';
+export { plannedReplicas } from './replica-plan.js';
 export { snapshotHead } from './snapshot-head.js';
 export { decodeCommand, encodeCommand, levelOf } from './commands.js';
 export {

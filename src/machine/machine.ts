@@ -211,7 +211,7 @@ class ShardMachine implements Machine {
     assert(this.#options.shard === 0, 'topics, the list of replicas and the feature level live in shard 0');
     if (isLevelCommand(command)) return this.#raise(command.level);
     if (isReplicasCommand(command)) {
-      const { view, reply } = changeReplicas(this.#replicas, command, this.#options.shards);
+      const { view, reply } = changeReplicas(this.#replicas, command, { ...this.#options, at: context.at });
       this.#replicas = view;
       return { ...NOTHING, reply, news: [{ kind: 'replicas-changed' }] };
     }

@@ -10,10 +10,12 @@ import {
 } from '../kernel/index.js';
 import { FEATURE_LEVEL, LEVEL_OF_SWITCHES } from './feature-level.js';
 import type { Parts } from './parts.js';
-import { NO_CHANGES, replicasBytes, replicasCodec } from './replica-plan.js';
+import { firstReplicasCodec, NO_CHANGES, replicasCodec, supersedes } from './replica-plan.js';
 
-/** Grows with every change that an older version cannot read. Written once a command has raised the feature level. */
-const SNAPSHOT_FORMAT = 6;
+/** Grows with every change that an older version cannot read. Written from feature level 7 on. */
+const SNAPSHOT_FORMAT = 7;
+/** Without what came with plans in the place of others. Written once a command has raised the feature level. */
+const FORMAT_WITHOUT_DETAILS = 6;
 /** Without the feature level. Written once a plan has been made for other replicas. */
 const FORMAT_WITHOUT_LEVEL = 5;
 /** Without the plan for the replicas. */
@@ -25,6 +27,8 @@ const FORMAT_WITHOUT_ENDS = 2;
 /** The first feature levels that keep the ends of partitions, and that change replicas. */
 const LEVEL_OF_ENDS = 3;
 const LEVEL_OF_PLANS = 5;
+/** Plans in the place of others. */
+const LEVEL_OF_SUPERSEDING = 7;
 
 interface SnapshotHead {
   readonly format: number;
@@ -49,7 +53,8 @@ export function readHead(reader: ByteReader, featureLevel = FEATURE_LEVEL): Snap
 function newestOf(featureLevel: number): number {
   if (featureLevel < LEVEL_OF_ENDS) return FORMAT_WITHOUT_ENDS;
   if (featureLevel < LEVEL_OF_PLANS) return FORMAT_WITHOUT_PLAN;
-  return featureLevel < LEVEL_OF_SWITCHES ? FORMAT_WITHOUT_LEVEL : SNAPSHOT_FORMAT;
+  if (featureLevel < LEVEL_OF_SWITCHES) return FORMAT_WITHOUT_LEVEL;
+  return featureLevel < LEVEL_OF_SUPERSEDING ? FORMAT_WITHOUT_DETAILS : SNAPSHOT_FORMAT;
 }
 
 interface Written extends Pick<
@@ -72,12 +77,16 @@ export function writeHead(head: ByteWriter, written: Written): void {
   if (format < FORMAT_WITHOUT_PLAN) return;
   head.bytes(configuration ?? Buffer.alloc(0));
   head.u8(endsStarted ? 1 : 0);
-  if (format >= FORMAT_WITHOUT_LEVEL) head.bytes(replicasBytes(replicas));
-  if (format === SNAPSHOT_FORMAT) head.varint(level);
+  if (format >= FORMAT_WITHOUT_LEVEL) head.bytes(codec.encode(replicasCodecOf(format), replicas));
+  if (format >= FORMAT_WITHOUT_DETAILS) head.varint(level);
 }
 
+const replicasCodecOf = (format: number): typeof replicasCodec =>
+  format < SNAPSHOT_FORMAT ? firstReplicasCodec : replicasCodec;
+
 function formatOf({ replicas, configuration, level, endsStarted }: Written): number {
-  if (level > 0) return SNAPSHOT_FORMAT;
+  if (level >= LEVEL_OF_SUPERSEDING || supersedes(replicas)) return SNAPSHOT_FORMAT;
+  if (level > 0) return FORMAT_WITHOUT_DETAILS;
   if (replicas.lastNumber > 0) return FORMAT_WITHOUT_LEVEL;
   if (configuration !== undefined) return FORMAT_WITHOUT_PLAN;
   return endsStarted ? FORMAT_WITHOUT_CONFIGURATION : FORMAT_WITHOUT_ENDS;
@@ -97,7 +106,8 @@ export function readReplicas(
     };
   const configuration = Buffer.from(reader.bytes());
   const hasEnds = reader.u8() === 1;
-  const replicas = format >= FORMAT_WITHOUT_LEVEL ? codec.decode(replicasCodec, reader.bytes()) : NO_CHANGES;
-  const level = format === SNAPSHOT_FORMAT ? reader.varint() : 0;
+  const replicas =
+    format >= FORMAT_WITHOUT_LEVEL ? codec.decode(replicasCodecOf(format), reader.bytes()) : NO_CHANGES;
+  const level = format >= FORMAT_WITHOUT_DETAILS ? reader.varint() : 0;
   return { configuration: configuration.length === 0 ? undefined : configuration, replicas, level, hasEnds };
 }

@@ -1,5 +1,5 @@
 import { type Address, addressText, codec, type ReplicaId } from '../kernel/index.js';
-import type { ReplicaFacts, ReplicaSet, ReplicasView } from '../machine/index.js';
+import { plannedReplicas, type ReplicaFacts, type ReplicaSet, type ReplicasView } from '../machine/index.js';
 import {
   type PaxosConfiguration,
   quorumDescription,
@@ -55,12 +55,19 @@ export class Members {
   get view(): ReplicasView | undefined {
     return this.#seen;
   }
+  /** Shards change to other replicas. */
+  get seals(): boolean {
+    return this.#seen?.plan?.phase === 'sealing';
+  }
   /** Those that clients are told of: also those to come, once a shard may be led by one of them. */
   get told(): readonly ReplicaAddress[] {
     const { plan } = this.#seen ?? { plan: null };
-    if (plan?.phase !== 'sealing') return this.#current;
+    if (plan === null || (plan.phase === 'preparing' && plan.over === null)) return this.#current;
     const here = new Set(this.ids);
-    return [...this.#current, ...plan.replicas.filter(({ id }) => !here.has(id)).map(addressFacts)];
+    const toCome = plannedReplicas({ plan: plan.over ?? plan }).filter(
+      ({ id }) => !here.has(id) && here.add(id),
+    );
+    return [...this.#current, ...toCome.map(addressFacts)];
   }
 
   /** The same, as they are at the time of each question. */
@@ -175,7 +182,7 @@ export class Members {
   /** Which links there are to be: also with replicas that are to come. */
   links(): readonly PeerAddresses[] {
     const { self, replicas } = this.#options;
-    const planned = this.#seen?.plan?.replicas ?? [];
+    const planned = this.#seen === undefined ? [] : plannedReplicas(this.#seen);
     const addresses = new Map<ReplicaId, PeerAddresses['addresses']>();
     for (const { id, peer } of [...this.#current, ...this.#leaving, ...planned]) {
       if (id === self) continue;

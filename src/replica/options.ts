@@ -145,7 +145,9 @@ export interface ReplicasStatus {
 /** A plan that may be begun: by its command, at shard 0. Or why it may not. */
 export type Planned =
   | {
-      readonly command: Extract<ReplicasCommand, { kind: 'replicas.plan' }>;
+      readonly command: Extract<ReplicasCommand, { kind: 'replicas.plan' | 'replicas.supersede' }>;
+      /** What it changes: the replicas of the cluster, or of the plan in whose place it comes. */
+      readonly from: readonly ReplicaFacts[];
       /** Of the new replicas, for people. */
       readonly quorums: string;
       readonly notes: readonly string[];

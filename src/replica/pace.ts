@@ -20,15 +20,18 @@ export class Pace {
     this.#tickedAt = this.#returnedAt = now;
   }
 
-  /** Ticks all shards. `someoneLeaves`: a replica is about to stop, and no leadership returns meanwhile, least of all to it. */
+  /**
+   * Ticks all shards. `keeps`: a replica is about to stop, or the replicas change, and no leadership returns meanwhile, least of all to
+   * one that goes.
+   */
   tick(
     now: MonotonicMs,
     hosts: readonly Pick<ShardHost, 'shard' | 'step' | 'tick'>[],
-    { diskStalls, someoneLeaves }: { readonly diskStalls: boolean; readonly someoneLeaves: boolean },
+    { diskStalls, keeps }: { readonly diskStalls: boolean; readonly keeps: boolean },
   ): void {
     this.goesOn(now, hosts);
     this.#tickedAt = now;
-    const returning = someoneLeaves ? undefined : this.#returning(now, hosts.length);
+    const returning = keeps ? undefined : this.#returning(now, hosts.length);
     for (const host of hosts) host.tick({ keepLeadership: host.shard !== returning, diskStalls });
   }
 

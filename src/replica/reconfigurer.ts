@@ -37,6 +37,8 @@ export class Reconfigurer {
   readonly #underWay = new Set<string>();
   /** How far a shard was at the last look: who has that now is less than one look behind. */
   readonly #marks = new Map<ShardId, Slot>();
+  /** Shards without a leader at the last look: now it is no moment between two any more. */
+  readonly #leaderless = new Set<ShardId>();
   /** Why a shard does not go on. */
   readonly #waits = new Map<ShardId, string>();
   #told = '';
@@ -56,17 +58,22 @@ export class Reconfigurer {
     const { plan } = this.#options.door.peek(FACTS).replicas;
     if (plan === null) return;
     this.#noteDisks(plan);
-    for (const host of hosts) if (host.leadership.serving) this.#advance(host, plan);
+    for (const host of hosts) {
+      if (host.leadership.serving) this.#advance(host, plan);
+      else if (this.#leaderless.has(host.shard)) this.#noteLeaderless(host, plan);
+    }
     this.#tell(plan);
   }
 
   /** Once a second: what is chosen by now, the new replicas should have at the next look. */
   mark(hosts: readonly ShardHost[]): void {
     this.#marks.clear();
+    this.#leaderless.clear();
     if (this.#options.door.peek(FACTS).replicas.plan === null) return;
     for (const host of hosts) {
       const { leadership, chosenThrough, peers } = host.status();
       // Who hears no leader may lack most of it, and may lead at the next look.
+      if (leadership.leader === undefined) this.#leaderless.add(host.shard);
       if (leadership.leader === undefined) continue;
       const known = peers.map((peer) => peer.chosenThrough);
       this.#marks.set(host.shard, slot(Math.max(chosenThrough, ...known)));
@@ -92,18 +99,38 @@ export class Reconfigurer {
     if (phase === 'preparing') {
       if (ready.includes(shard)) return;
       const lacking = this.#lacking(host, plan);
-      if (lacking === undefined) this.#report(`ready ${shard}`, { kind: 'replicas.ready', number, shard });
+      if (lacking === undefined) this.#reportReady(host, plan);
       else this.#waits.set(shard, lacking);
       return;
     }
     if (sealed.includes(shard)) return;
-    const { configuration } = host.status();
-    if (!sameDeciders(configuration, configurationOf(nextOf(configuration.number, plan))))
-      return this.#seal(host, plan);
+    if (!hasSealed(host, plan)) return this.#seal(host, plan);
     // A leader that was deposed does not know it; a read does.
     host.read(({ kind }) => {
       if (kind === 'ok') this.#report(`sealed ${shard}`, { kind: 'replicas.sealed', number, shard });
     });
+  }
+
+  #reportReady(host: ShardHost, { number, over }: ReplicaPlan): void {
+    const { shard } = host;
+    const configuration = host.status().configuration.number;
+    this.#report(
+      `ready ${shard}`,
+      over === null
+        ? { kind: 'replicas.ready', number, shard }
+        : { kind: 'replicas.readyIn', number, shard, configuration },
+    );
+  }
+
+  /** Nobody can say for it how far it is. */
+  #noteLeaderless(host: ShardHost, { phase, ready, sealed }: ReplicaPlan): void {
+    const { shard, leadership } = host;
+    if (leadership.leader !== undefined || (phase === 'preparing' ? ready : sealed).includes(shard)) return;
+    const { self, peers } = this.#options;
+    const { replicas } = host.status().configuration;
+    const away = replicas.filter((id) => id !== self && !peers.isUp(id));
+    const missing = away.length === 0 ? '' : `, of which ${away.join(', ')} cannot be reached`;
+    this.#waits.set(shard, `no leader: it is decided by replicas ${replicas.join(', ')}${missing}`);
   }
 
   /** Why the plan may not seal this shard; undefined when it may. */
@@ -172,7 +199,8 @@ export class Reconfigurer {
   /**
    * What this replica knows of shard 0 may be old: it may have led nothing for long, and the shard may have been sealed for this
    * plan, and for later ones. So shard 0 is asked. While it says that this plan seals and that this shard has not said so yet, no
-   * later plan can have begun; and a seal ends the configuration that was looked at before, or none.
+   * later plan has sealed the shard; each that comes does, before it ends (`hasSealed`); and a seal ends the configuration that
+   * was looked at before, or none.
    */
   #sealIfCurrent(host: ShardHost, { number }: ReplicaPlan, before: number): void {
     const { shard } = host;
@@ -183,6 +211,9 @@ export class Reconfigurer {
       if (outcome.kind !== 'ok') return;
       const { plan } = outcome.view.replicas;
       if (plan?.number !== number || plan.phase !== 'sealing' || plan.sealed.includes(shard)) return;
+      // The answer may have taken its time.
+      const lacking = this.#quorumOf(plan, this.#caughtUp(host, plan));
+      if (lacking !== undefined) return void this.#waits.set(shard, lacking);
       if (host.status().configuration.number === before) host.reconfigure(nextOf(before, plan));
     });
   }
@@ -205,6 +236,19 @@ export class Reconfigurer {
     if (text !== '' && text !== this.#told) this.#options.log.info(text);
     this.#told = text;
   }
+}
+
+/**
+ * The shard is decided as the plan says. In the place of another plan that may be so before it has sealed; and a leader may be about to
+ * seal for the other one. After a seal of this plan nothing comes of that.
+ */
+function hasSealed(host: ShardHost, plan: ReplicaPlan): boolean {
+  const { configuration } = host.status();
+  const before = plan.readyIn.find(({ shard }) => shard === host.shard)?.configuration ?? 0;
+  return (
+    configuration.number > before &&
+    sameDeciders(configuration, configurationOf(nextOf(configuration.number, plan)))
+  );
 }
 
 const nextOf = (number: number, { replicas, quorums }: ReplicaPlan): Configuration => ({

@@ -1,8 +1,14 @@
 /** From what an operator asks for to a plan for the replicas, or the reason against it. */
 
-import { type Address, addressText, type ReplicaId } from '../kernel/index.js';
+import { type Address, addressText, codec, type ReplicaId, type ShardId } from '../kernel/index.js';
 import type { ReplicaFacts, ReplicaSet } from '../machine/index.js';
-import { isFullQuorum, type QuorumDescription, quorumProblem, quorumSystem } from '../paxos/index.js';
+import {
+  isFullQuorum,
+  quorumDescription,
+  type QuorumDescription,
+  quorumProblem,
+  quorumSystem,
+} from '../paxos/index.js';
 import { quorumBytes } from './membership.js';
 
 /** What is to change, all at once. */
@@ -15,6 +21,10 @@ export interface ReplicaChange {
   readonly promote?: readonly ReplicaId[];
   /** As it is by default, where it can be. */
   readonly quorums?: QuorumDescription | undefined;
+  /** In the place of the plan that seals: what is to change of its replicas. */
+  readonly instead?: boolean;
+  /** The same, with the replicas as they were before that plan; nothing else is given. */
+  readonly back?: boolean;
 }
 
 export interface NewReplica {
@@ -36,6 +46,14 @@ export interface PlanFacts {
   /** Those of them that have a vote, and all that is chosen. */
   readonly caughtUp: ReadonlySet<ReplicaId>;
   readonly removed: readonly { readonly id: ReplicaId; readonly incarnation: string }[];
+  /** The plan that seals, in whose place the change is to come: `current` and `quorums` are of that. */
+  readonly over?: {
+    readonly number: number;
+    /** What there was before it. */
+    readonly before: ReplicaSet;
+    /** Shards that nobody leads: no plan can change them. */
+    readonly leaderless: readonly ShardId[];
+  };
 }
 
 export type PlannedChange =
@@ -44,6 +62,7 @@ export type PlannedChange =
 
 export function planChange(change: ReplicaChange, facts: PlanFacts): PlannedChange {
   const { add = [], remove = [], promote = [] } = change;
+  if (change.back === true && facts.over !== undefined) return goBack(change, facts, facts.over);
   const replace = [...(change.replace ?? []), ...promote];
   const problem = problemOf(change, facts);
   if (problem !== undefined) return { problem };
@@ -68,6 +87,7 @@ export function planChange(change: ReplicaChange, facts: PlanFacts): PlannedChan
     ...add.map(({ id }) => `add ${id}`),
     ...remove.map((id) => `remove ${id}`),
     ...(change.quorums === undefined ? [] : [`quorums ${quorumSystem(quorums, ids).name}`]),
+    ...insteadOf(facts),
   ].join(', ');
   return {
     target: { replicas, quorums: quorumBytes(quorums) },
@@ -75,6 +95,36 @@ export function planChange(change: ReplicaChange, facts: PlanFacts): PlannedChan
     notes: [...notesOf(replicas, quorums, facts), ...elsewhere(add, replicas)],
   };
 }
+
+/** Shards that have changed change once more, to the replicas that there were. */
+function goBack(
+  { add = [], remove = [], replace = [], promote = [], quorums }: ReplicaChange,
+  facts: PlanFacts,
+  { before }: NonNullable<PlanFacts['over']>,
+): PlannedChange {
+  if ([...add, ...remove, ...replace, ...promote].length > 0 || quorums !== undefined)
+    return { problem: 'back leads to the replicas that there were before: name nothing else with it' };
+  const { replicas } = before;
+  const named = new Map(facts.current.map(({ id, incarnation }) => [id, incarnation]));
+  const away = replicas
+    .filter(({ id, incarnation }) => named.get(id) !== incarnation && facts.up.get(id) !== incarnation)
+    .map(({ id }) => id);
+  if (away.length > 0)
+    return {
+      problem: `replica ${away.join(', ')} is not up with the data directory that it had before: start it on that, or lead on to other replicas instead`,
+    };
+  const description = codec.decode(quorumDescription, before.quorums);
+  const lost = lostCopy({ replicas, quorums: description }, facts);
+  if (lost !== undefined) return { problem: lost };
+  return {
+    target: before,
+    what: [`back to ${replicas.map(({ id }) => id).join(' ')}`, ...insteadOf(facts)].join(', '),
+    notes: notesOf(replicas, description, facts),
+  };
+}
+
+const insteadOf = ({ over }: PlanFacts): readonly string[] =>
+  over === undefined ? [] : [`instead of plan ${over.number}`];
 
 /** What a replica says of itself counts; one that is not up is taken as it is named until it is met. */
 const asFound = (named: NewReplica, { up, told }: PlanFacts): ReplicaFacts => ({
@@ -113,10 +163,13 @@ function problemOf(
 /** What would leave nobody who decides, or nobody who has everything. */
 function lostCopy(
   { replicas, quorums }: { readonly replicas: readonly ReplicaFacts[]; readonly quorums: QuorumDescription },
-  { current, caughtUp, quorums: before }: PlanFacts,
+  { current, caughtUp, quorums: before, over }: PlanFacts,
 ): string | undefined {
   const ids = current.map(({ id }) => id);
-  if (!isFullQuorum(quorumSystem(before, ids), caughtUp)) {
+  if (over !== undefined) {
+    if (over.leaderless.length > 0)
+      return `shard ${over.leaderless.join(', ')} has no leader: only those that decide there now can change it (quorate replicas plan says who). Bring them back; where that is impossible, quorate recover makes a new cluster of a survivor`;
+  } else if (!isFullQuorum(quorumSystem(before, ids), caughtUp)) {
     const away = ids.filter((id) => !caughtUp.has(id));
     return `the cluster has no quorum now (not up with its vote: ${away.join(', ')}): only a quorum can change it. Bring one back; where that is impossible, quorate recover makes a new cluster of a survivor`;
   }

@@ -226,7 +226,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
     const now = this.#clock.monotonic();
     this.#diskWatch.tick(now, this.#pace.tickMs);
     const { stalls: diskStalls } = this.#diskWatch;
-    this.#pace.tick(now, this.hosts, { diskStalls, someoneLeaves: this.peers.someoneLeaves });
+    this.#pace.tick(now, this.hosts, { diskStalls, keeps: this.peers.someoneLeaves || this.members.seals });
     this.forwarding.tick();
     this.remoteReads.tick();
     if (!diskStalls) this.#disk.tick(now);

@@ -1,5 +1,5 @@
 import { codec, type ReplicaId, shardId } from '../kernel/index.js';
-import type { ReplicaFacts } from '../machine/index.js';
+import type { ReplicaFacts, ReplicasView } from '../machine/index.js';
 import { quorumDescription, quorumSystem } from '../paxos/index.js';
 import type { Coordinator } from './coordinator.js';
 import { noteLevel } from './level-switch.js';
@@ -129,9 +129,24 @@ export class Roster {
     const { view, current, quorums, up, voters } = this.status(hosts);
     const { peers } = this.#around;
     const told = new Map([...peers.up].map((id) => [id, toldBy(peers.met.get(id)!)]));
+    const inPlace = change.instead === true || change.back === true;
+    const unfit = placeProblem(view.plan, inPlace);
+    if (unfit !== undefined) return { problem: unfit };
+    const over = inPlace ? view.plan! : undefined;
+    const from = over?.replicas ?? current;
     const planned = planChange(change, {
-      ...{ current, quorums, up, told },
-      ...{ caughtUp: voters, removed: view.removed },
+      ...{ current: from, up, told, removed: view.removed },
+      quorums: over === undefined ? quorums : codec.decode(quorumDescription, over.quorums),
+      caughtUp: over === undefined ? voters : withTheirDisks(from, up),
+      ...(over !== undefined && {
+        over: {
+          number: over.number,
+          before: view.current!,
+          leaderless: hosts
+            .filter(({ leadership }) => leadership.leader === undefined)
+            .map(({ shard }) => shard),
+        },
+      }),
     });
     if ('problem' in planned) return planned;
     const { target, what, notes } = planned;
@@ -141,9 +156,30 @@ export class Roster {
     ).name;
     const now = { replicas: current, quorums: quorumBytes(quorums) };
     const number = view.lastNumber + 1;
-    return { command: { kind: 'replicas.plan', number, what, current: now, target }, quorums: name, notes };
+    const command =
+      over === undefined
+        ? ({ kind: 'replicas.plan', number, what, current: now, target } as const)
+        : ({ kind: 'replicas.supersede', over: over.number, number, what, target } as const);
+    return { command, from, quorums: name, notes };
   }
 }
+
+/** Whether a plan may be made now: at most one is under way, and only one that seals can be followed by one in its place. */
+function placeProblem(plan: ReplicasView['plan'], inPlace: boolean): string | undefined {
+  if (plan === null) return inPlace ? 'no plan is under way in whose place this could come' : undefined;
+  const { number, what, phase } = plan;
+  if (phase === 'preparing')
+    return `plan ${number} (${what}) is under way: wait until it ends, or call it off (quorate replicas cancel)`;
+  return inPlace
+    ? undefined
+    : `plan ${number} (${what}) is under way and seals: wait until it ends; or, where it cannot, lead on from it with a change in its place (--instead), or back (quorate replicas cancel)`;
+}
+
+const withTheirDisks = (
+  replicas: readonly ReplicaFacts[],
+  up: ReadonlyMap<ReplicaId, string>,
+): ReadonlySet<ReplicaId> =>
+  new Set(replicas.filter(({ id, incarnation }) => up.get(id) === incarnation).map(({ id }) => id));
 
 const votes = (host: ShardHost, peer: ReplicaId): boolean =>
   host.status().peers.some(({ id, votes: has }) => id === peer && has);

@@ -1,5 +1,5 @@
 import { codec, type ReplicaId, type ShardId, shardId } from '../kernel/index.js';
-import type { ReplicaPlan, ReplicasView } from '../machine/index.js';
+import { plannedReplicas, type ReplicaPlan, type ReplicasView } from '../machine/index.js';
 import { quorumDescription, quorumSystem } from '../paxos/index.js';
 import { DEFAULT_LIMITS, type Replica, type ReplicaStatus } from '../replica/index.js';
 import type { History, Witness } from './history.js';
@@ -18,9 +18,15 @@ interface PlanSeen {
   /** Replicas with a vote before it, and how they decided. */
   readonly before: readonly string[];
   readonly quorumsBefore: string;
+  /** These may have a vote in some shards already. */
+  readonly mayVote: ReadonlySet<string>;
   /** Who led shard 0 meanwhile. */
   readonly leaders: Set<ReplicaId>;
   readonly readyJudged: Set<number>;
+  /** It was seen to seal. */
+  sealing: boolean;
+  /** It was seen in its place again. */
+  over: boolean;
 }
 
 /** What no plan for the replicas may do, and which plans there were. */
@@ -100,14 +106,19 @@ export class PlanWatch {
     const seen = plan === null ? undefined : this.#seen.get(plan.number);
     if (plan === null || seen === undefined) return;
     if (replica.serves(FACTS)) seen.leaders.add(replica.self);
+    seen.sealing ||= plan.phase === 'sealing';
+    const before = plan.over === null ? undefined : this.#seen.get(plan.over.number);
+    if (before !== undefined) before.over = true;
+    if (seen.over) this.#trace.reached('a plan got its place back');
     for (const shard of plan.ready) if (!seen.readyJudged.has(shard)) this.#ready(seen, plan, shardId(shard));
   }
 
   #note({ plan, current }: ReplicasView): void {
     if (plan === null || this.#seen.has(plan.number)) return;
     this.#seen.set(plan.number, {
-      ...{ plan, leaders: new Set(), readyJudged: new Set() },
+      ...{ plan, leaders: new Set(), readyJudged: new Set(), sealing: false, over: false },
       before: current!.replicas.map(disk),
+      mayVote: new Set([...current!.replicas, ...plannedReplicas({ plan: plan.over })].map(disk)),
       quorumsBefore: Buffer.from(current!.quorums).toString('hex'),
     });
   }
@@ -121,7 +132,7 @@ export class PlanWatch {
     const ids = plan.replicas.map(({ id }) => id);
     const quorums = quorumSystem(codec.decode(quorumDescription, plan.quorums), ids);
     const whole = new Set(plan.replicas.filter((each) => had(disk(each))).map(({ id }) => id));
-    const lacking = plan.replicas.filter((each) => !seen.before.includes(disk(each)) && !had(disk(each)));
+    const lacking = plan.replicas.filter((each) => !seen.mayVote.has(disk(each)) && !had(disk(each)));
     if (lacking.length > 0 || !quorums.isAcceptQuorum(whole) || !quorums.isPrepareQuorum(whole))
       this.witness(
         'ready-means-caught-up',
@@ -130,9 +141,14 @@ export class PlanWatch {
   }
 
   #ends(number: number, seen: PlanSeen, view: ReplicasView): void {
-    if (view.plan?.number === number || view.lastNumber < number) return;
+    if (view.plan?.number === number || view.plan?.over?.number === number || view.lastNumber < number)
+      return;
     this.#over.add(number);
-    if (view.number < number) return this.#trace.reached('a plan was called off');
+    if (view.number < number) {
+      if (seen.sealing && view.plan !== null)
+        return this.#trace.reached('a plan took the place of one that sealed');
+      return this.#trace.reached('a plan was called off');
+    }
     if (view.number > number) return;
     const { before, plan, leaders } = seen;
     const after = plan.replicas.map(({ id }) => id);

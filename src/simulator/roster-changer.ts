@@ -1,5 +1,5 @@
 import { type Random, type ReplicaId, shardId } from '../kernel/index.js';
-import type { ReplicasView } from '../machine/index.js';
+import { plannedReplicas, type ReplicasView } from '../machine/index.js';
 import type { QuorumDescription } from '../paxos/index.js';
 import type { NewReplica, Replica, ReplicaChange } from '../replica/index.js';
 import { KAFKA_PORT, PEER_PORT } from './kafka-carrier.js';
@@ -7,6 +7,11 @@ import type { FaultyWorld, Station } from './strike.js';
 
 const FACTS = shardId(0);
 const CALLED_OFF = 0.03;
+/** The same, of one that is to take the place of another. */
+const GIVES_BACK = 0.2;
+/** Of looks at a plan that seals: another one takes its place, and leads back or on. */
+const SUPERSEDED = 0.15;
+const LED_BACK = 0.5;
 const LEADER_DIES = 0.06;
 /** A plan that prepares for longer is called off: a disk that it knows may be lost. Milliseconds. */
 const PREPARES_MAX_MS = 12_000;
@@ -30,7 +35,8 @@ const newestIn = (running: readonly Replica[]): ReplicasView | undefined =>
 
 /** Those that a plan names. */
 export function plannedIn(running: readonly Replica[]): ReadonlySet<number> {
-  return new Set(newestIn(running)?.plan?.replicas.map(({ id }) => id));
+  const newest = newestIn(running);
+  return new Set(newest === undefined ? [] : plannedReplicas(newest).map(({ id }) => id));
 }
 
 /** Those of the cluster, which `founders` have formed. */
@@ -162,23 +168,37 @@ class RosterChanger {
     this.#world.kill(station, true);
   }
 
-  #disturb(at: Replica, { number, phase }: NonNullable<ReplicasView['plan']>): void {
+  #disturb(at: Replica, { number, phase, over }: NonNullable<ReplicasView['plan']>): void {
     const { time, stations } = this.#world;
     const since = this.#since.get(number) ?? time.now;
     this.#since.set(number, since);
     const tooLong = time.now - since > PREPARES_MAX_MS;
+    if (phase === 'sealing' && this.#random.chance(SUPERSEDED)) return this.#leadOn(at);
     // One that seals cannot be called off any more: that is asked for as well.
-    if (this.#random.chance(CALLED_OFF) || (phase === 'preparing' && tooLong))
+    if (this.#random.chance(over === null ? CALLED_OFF : GIVES_BACK) || (phase === 'preparing' && tooLong))
       return at.submitAnywhere(FACTS, { kind: 'replicas.cancel', number }, () => undefined);
     if (!this.#random.chance(LEADER_DIES)) return;
     const leader = stations.find(({ process }) => process?.replica?.serves(FACTS) === true);
     if (leader !== undefined) this.#world.kill(leader, this.#random.chance(0.7));
   }
 
+  /** A plan in the place of the one that seals. */
+  #leadOn(at: Replica): void {
+    if (this.#random.chance(LED_BACK)) return this.#ask(at, { back: true });
+    const ids = at.replicas().view.plan!.replicas.map(({ id }) => id);
+    if (ids.length > 3)
+      return this.#ask(at, {
+        instead: true,
+        remove: [this.#random.pick(ids)],
+        quorums: { kind: 'majority' },
+      });
+    this.#ask(at, { instead: true, add: this.#spares(1), quorums: { kind: 'majority' } });
+  }
+
   /** Those that are in no plan any more, or never came into one. */
   #stopIdle({ plan, current }: ReplicasView): void {
     const { stations, time } = this.#world;
-    const inUse = [...(plan?.replicas ?? []), ...(current?.replicas ?? [])].map(({ id }) => id);
+    const inUse = [...plannedReplicas({ plan }), ...(current?.replicas ?? [])].map(({ id }) => id);
     for (const station of stations) {
       const isFounder = current === null && stations.indexOf(station) < this.#founders;
       const isIdle = !station.isGone && !isFounder && !inUse.includes(station.id);

@@ -280,6 +280,18 @@ it('a change of the replicas is told with what it waits for, whoever says it', (
   ]);
 });
 
+it('while shards change, who has no vote in some of them has lost nothing', () => {
+  const change = {
+    ...{ number: 7, what: 'remove 3', phase: 'sealing' as const, since: '2026-11-28T02:39:49.441Z' },
+    ...{ ready: 3, sealed: 1, shards: 3, waits: [] },
+  } as const;
+  const changing = all().map((each) => ({ ...each, change }));
+  const goes = { ...changing[2]!, standing: 'learner' };
+  expect(told(heard(changing[0]!, changing[1]!, goes))).toEqual([
+    'note: Change 7 of the replicas (remove 3) is sealing since 2026-11-28T02:39:49.441Z: 1 of 3 shards have sealed.',
+  ]);
+});
+
 it('a replica that was removed and still runs says nothing about the cluster', () => {
   const gone = well(4, {
     removed: true,

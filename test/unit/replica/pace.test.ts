@@ -5,7 +5,7 @@ import { Pace } from '../../../src/replica/pace.js';
 
 const HEARTBEAT_MS = 40;
 const at = monotonicMs;
-const AS_EVER = { diskStalls: false, someoneLeaves: false };
+const AS_EVER = { diskStalls: false, keeps: false };
 
 /** A process with one shard, and what the shard hears: ticks, and stalls with their length in milliseconds. */
 function processOfOne(): {
@@ -77,12 +77,12 @@ describe('leadership', () => {
   });
 
   it('returns to nobody while a replica is about to stop', () => {
-    const returned = (someoneLeaves: boolean): number => {
+    const returned = (keeps: boolean): number => {
       let ticks = 0;
       const tick = ({ keepLeadership = false } = {}): void => void (ticks += keepLeadership ? 0 : 1);
       const host = { shard: shardId(0), step: () => undefined, tick };
       const pace = new Pace(HEARTBEAT_MS, at(0));
-      for (let now = 20; now <= 3_500; now += 20) pace.tick(at(now), [host], { ...AS_EVER, someoneLeaves });
+      for (let now = 20; now <= 3_500; now += 20) pace.tick(at(now), [host], { ...AS_EVER, keeps });
       return ticks;
     };
     expect([returned(false), returned(true)]).toEqual([3, 0]);

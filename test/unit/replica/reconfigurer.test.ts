@@ -17,6 +17,7 @@ const at = (id: number) => ({
 const planOf = (number: number, ids: readonly number[]): ReplicaPlan => ({
   ...{ number, what: 'test', phase: 'sealing', ready: [0, 1], sealed: [0] },
   ...{ replicas: ids.map(at), quorums: quorumBytes({ kind: 'majority' }) },
+  ...{ since: 0, over: null, further: [], readyIn: [] },
 });
 const viewOf = (plan: ReplicaPlan | null): ReplicasView => ({ ...NO_CHANGES, plan, lastNumber: 9 });
 
@@ -29,6 +30,7 @@ function around(known: ReplicasView) {
     leader: replicaId(1),
   };
   let number = 4;
+  const up = { value: true };
   const peer = (id: number) => ({ id: replicaId(id), chosenThrough: slot(10), heardMsAgo: 5 });
   const host = {
     shard: SHARD,
@@ -41,13 +43,14 @@ function around(known: ReplicasView) {
       },
     }),
     reconfigure: (next: Configuration) => sealed.push(next),
+    read: () => undefined,
   } as unknown as ShardHost;
   const asked: ((outcome: ReadOutcome) => void)[] = [];
   const reconfigurer = new Reconfigurer({
     self: replicaId(1),
     log: logTo(() => undefined),
     peers: {
-      isUp: () => true,
+      isUp: () => up.value,
       met: new Map([2, 3, 4, 5].map((id) => [replicaId(id), { incarnation: `disk ${id}` }])),
     } as unknown as Peers,
     door: {
@@ -59,17 +62,17 @@ function around(known: ReplicasView) {
       },
     },
   });
-  return { reconfigurer, host, sealed, ready, asked, leadership, sealElsewhere: () => number++ };
+  return { reconfigurer, host, sealed, ready, asked, leadership, up, sealElsewhere: () => number++ };
 }
 
 /** It leads, and looks. `now`: what shard 0 is where it is led. */
 function looking(known: ReplicasView, now: () => ReplicasView) {
-  const { reconfigurer, host, sealed, asked, sealElsewhere } = around(known);
+  const { reconfigurer, host, sealed, asked, up, sealElsewhere } = around(known);
   reconfigurer.mark([host]);
   reconfigurer.look([host]);
   const answer = (): void =>
     asked.splice(0).forEach((done) => done({ kind: 'ok', view: { replicas: now() } as never }));
-  return { sealed, asked, answer, sealElsewhere };
+  return { sealed, asked, answer, up, sealElsewhere };
 }
 
 function preparing() {
@@ -126,3 +129,23 @@ it('what a replica knew while it heard no leader says nothing about who has caug
   look();
   expect(ready).toEqual([SHARD]);
 });
+
+it('a leader whose followers are gone when shard 0 answers does not seal', () => {
+  const { sealed, answer, up } = looking(viewOf(FIVE), () => viewOf(FIVE));
+  up.value = false;
+  answer();
+  expect(sealed).toEqual([]);
+});
+
+it.each([
+  ['seals once more a shard that is decided as it says', 4, [[5, 3]]],
+  ['does not seal again what it has sealed', 3, []],
+])(
+  'a plan in the place of another %s: a seal for the other one may be on its way',
+  (_, configuration, seals) => {
+    const plan = { ...THREE, readyIn: [{ shard: SHARD, configuration }] };
+    const { sealed, answer } = looking(viewOf(plan), () => viewOf(plan));
+    answer();
+    expect(sealed.map(({ number, members }) => [number, members.length])).toEqual(seals);
+  },
+);

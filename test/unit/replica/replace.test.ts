@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { replicaId, shardId } from '../../../src/kernel/index.js';
 import type { Replica } from '../../../src/replica/index.js';
 import type { ReplicaChange } from '../../../src/replica/replica-plans.js';
@@ -171,7 +171,7 @@ it('one is removed and another added at once; before it was met the plan can be 
   cluster.kill(THREE);
   const asked = { add: [place(FOUR)], remove: [THREE] };
   expect(await change(cluster, asked)).toBe('NONE');
-  expect(await change(cluster, { remove: [THREE] })).toBe('PLAN_UNDER_WAY');
+  expect(await change(cluster, { remove: [THREE] })).toContain('plan 1 (add 4, remove 3) is under way');
   await cluster.time.advance(3_000);
   const waits = [...cluster.replicas.values()].flatMap((replica) => [...replica.replicas().waits.values()]);
   expect(waits).toEqual(Array(2).fill('replica 4 has not been reached'));
@@ -279,3 +279,100 @@ it('a new replica whose links break while it learns how others decided, who are 
   expect(cluster.replicas.get(now[0]!)!.replicas()).toMatchObject({ view: { number: 3, plan: null } });
   expect(ten.status().standing).toBe('voter');
 }, 60_000);
+
+describe('a plan that has begun to seal', () => {
+  /**
+   * Replica 2, which leads shard 1, is to go, and does not reach 4 and 5, which are to come. They die once shard 0 has changed; that
+   * goes on with an accept quorum, and shard 1 waits for a full one.
+   */
+  async function stuck(): Promise<SimulatedCluster> {
+    const cluster = new SimulatedCluster();
+    await cluster.startAll();
+    await commits(cluster, 5);
+    await startNew(cluster, [FOUR, FIVE]);
+    for (const id of [FOUR, FIVE]) cluster.network.cut(TWO, id);
+    const quorums = { kind: 'flexible', prepare: 3, accept: 2 } as const;
+    expect(await change(cluster, { add: [FOUR, FIVE].map(place), remove: [TWO], quorums })).toBe('NONE');
+    // As a leader before it would have.
+    cluster.any.submitAnywhere(FACTS, { kind: 'replicas.ready', number: 1, shard: 1 }, () => undefined);
+    for (let ms = 0; ms < 20_000 && planOf(cluster)?.sealed.length !== 1; ms += 10)
+      await cluster.time.advance(10);
+    expect(planOf(cluster)).toMatchObject({ phase: 'sealing', sealed: [0] });
+    for (const id of [FOUR, FIVE]) cluster.kill(id);
+    await cluster.time.advance(5_000);
+    expect(planOf(cluster)).toMatchObject({ number: 1, sealed: [0] });
+    const waits = [...cluster.replicas.values()].flatMap((each) => [...each.replicas().waits.values()]);
+    expect(waits).toContain('no quorum of the new replicas has caught up: not replica 4, 5');
+    return cluster;
+  }
+  const planOf = (cluster: SimulatedCluster) => cluster.any.replicas().view.plan;
+  const asked = async (cluster: SimulatedCluster, wanted: ReplicaChange): Promise<void> => {
+    expect(await change(cluster, wanted)).toBe('NONE');
+    for (let ms = 0; ms < 30_000 && planOf(cluster) !== null; ms += 100) await cluster.time.advance(100);
+    expect(planOf(cluster)).toBeNull();
+    expect(cluster.fatal).toEqual([]);
+  };
+
+  it('is led back to the replicas that there were, and nothing is lost', async () => {
+    const cluster = await stuck();
+    await asked(cluster, { back: true });
+    expect(cluster.any.replicas().view).toMatchObject({
+      number: 2,
+      current: { replicas: [{ id: 1 }, { id: 2 }, { id: 3 }] },
+      removed: [{ id: 4 }, { id: 5 }],
+    });
+    await cluster.time.advance(2_000);
+    expect(standings(cluster)).toEqual(
+      [ONE, TWO, THREE].map((id) => ({ id, standing: 'voter', replicas: ['1,2,3', '1,2,3'] })),
+    );
+    expect(await commits(cluster, 20)).toBeGreaterThan(15);
+    expect(offsetAt(cluster.any)).toBeGreaterThanOrEqual(20n);
+  });
+
+  it('is followed by one that leads on, and who was in either and is not in that is removed', async () => {
+    const cluster = await stuck();
+    await asked(cluster, { instead: true, remove: [FOUR, FIVE], quorums: { kind: 'majority' } });
+    const { number, current, removed } = cluster.any.replicas().view;
+    expect([number, current!.replicas.map(({ id }) => id)]).toEqual([2, [1, 3]]);
+    expect(removed.map(({ id }) => id).sort()).toEqual([2, 4, 5]);
+    expect(await commits(cluster, 20)).toBeGreaterThan(15);
+  });
+
+  it('has its place back when the one that was to take it is called off, and ends', async () => {
+    const cluster = await stuck();
+    const SIX = replicaId(6);
+    expect(await change(cluster, { instead: true, add: [place(SIX)], quorums: { kind: 'majority' } })).toBe(
+      'NONE',
+    );
+    await cluster.time.advance(3_000);
+    expect(planOf(cluster)).toMatchObject({
+      number: 2,
+      phase: 'preparing',
+      over: { number: 1, sealed: [0] },
+    });
+    cluster.any.submitAnywhere(FACTS, { kind: 'replicas.cancel', number: 2 }, () => undefined);
+    for (const id of [FOUR, FIVE]) await cluster.start(id, { ids: [ONE, TWO, THREE, id] });
+    cluster.network.heal();
+    for (let ms = 0; ms < 30_000 && planOf(cluster) !== null; ms += 100) await cluster.time.advance(100);
+    expect(cluster.any.replicas().view).toMatchObject({ number: 1, lastNumber: 2, plan: null });
+    expect(cluster.any.replicas().view.current!.replicas.map(({ id }) => id)).toEqual([1, 3, 4, 5]);
+  });
+
+  it('is not followed by another where that cannot be, and the reason is said', async () => {
+    const cluster = await stuck();
+    expect(await change(cluster, { remove: [FOUR] })).toContain('in its place (--instead)');
+    expect(await change(cluster, { instead: true, add: [place(replicaId(6))] })).toContain(
+      'the quorums (flexible) do not fit',
+    );
+    cluster.kill(TWO);
+    await cluster.time.advance(2_000);
+    expect(await change(cluster, { back: true })).toContain(
+      'replica 2 is not up with the data directory that it had before',
+    );
+    cluster.kill(THREE);
+    await cluster.time.advance(3_000);
+    expect(
+      await change(cluster, { instead: true, remove: [FOUR, FIVE], quorums: { kind: 'majority' } }),
+    ).toContain('no leader');
+  });
+});

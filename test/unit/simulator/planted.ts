@@ -838,6 +838,18 @@ const CHANGES: readonly Mutant[] = [
     '',
   ),
   mutant(
+    'replica/reconfigurer',
+    'a shard that is decided alike need not seal for a plan in the place of another',
+    'configuration.number > before &&',
+    '',
+  ),
+  mutant(
+    'machine/replica-plan',
+    'replicas of a plan whose place was taken are not removed',
+    '[...view.current!.replicas, ...plan.further].filter(',
+    'view.current!.replicas.filter(',
+  ),
+  mutant(
     'machine/replica-plan',
     'a plan is called off while it seals',
     "if (plan.phase === 'sealing')",
