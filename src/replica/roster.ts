@@ -55,7 +55,8 @@ export class Roster {
     if (hosts.length === 0 || !members.adopt(door.peek(FACTS).replicas)) return;
     if (members.toKeep(disk.identity) !== undefined) this.#changed();
     this.linksChanged();
-    this.#reconfigurer.look(hosts);
+    // Not here: shard 0 applies at the moment, and may be the one whose leader is to move.
+    this.#around.options.clock.endOfTurn(() => this.#reconfigurer.look(hosts));
   }
 
   #changed(): void {
