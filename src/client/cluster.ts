@@ -64,6 +64,13 @@ export class Cluster {
     });
   }
 
+  /** What the broker that was asked last says is not so: the next question goes to another one. */
+  doubt(): void {
+    this.#any?.close();
+    this.#any = undefined;
+    this.#turn++;
+  }
+
   close(): void {
     this.#any?.close();
   }
@@ -76,9 +83,7 @@ export class Cluster {
       try {
         return await question(await this.#connected(address));
       } catch (error) {
-        this.#any?.close();
-        this.#any = undefined;
-        this.#turn++;
+        this.doubt();
         last = error;
         failures.push((error as Error).message);
       }

@@ -176,7 +176,10 @@ export class GroupClient {
   }
 
   #heard(code: number): number {
-    if (MOVED.includes(code)) this.#forget();
+    if (!MOVED.includes(code)) return code;
+    this.#forget();
+    // Whoever named this coordinator may be cut off from those that know better.
+    this.cluster.doubt();
     return code;
   }
 

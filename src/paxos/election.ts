@@ -23,10 +23,13 @@ const FIRST_CAMPAIGN_WAITS = 2;
 
 /** Campaigns when the leader is dead or silent, half an interval later per electable peer of a higher priority. */
 export function tickFollower(s: State, follower: Follower, now: MonotonicMs): void {
-  if (!s.votes || now < follower.backOffUntil) return;
+  if (now < follower.backOffUntil) return;
   const from = s.leaderlessFrom;
   if (now < from) return;
-  s.setLeader(follower, undefined);
+  // Also without a vote: it would send clients there for ever. Who is in no configuration hears no leader anyway, and forwards to
+  // the last one that it knew.
+  if (s.configuration.replicas.includes(s.options.self)) s.setLeader(follower, undefined);
+  if (!s.votes) return;
   // Peers of a higher priority campaign first, half an interval apart, so that candidates rarely collide.
   const ahead = [...s.peers.values()].filter(
     (peer) => reaches(s, peer, now) && peer.electable && peer.priority > s.priority,

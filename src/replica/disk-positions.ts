@@ -29,7 +29,10 @@ export class DiskPositions {
   }
 
   heard(from: ReplicaId, position: number, now: number): void {
-    if (position <= (this.#heard.get(String(from)) ?? -1)) return;
+    const known = this.#heard.get(String(from));
+    if (position <= (known ?? -1)) return;
+    // An older copy of a disk of which nothing at all is written down would be taken for the newest.
+    if (known === undefined) this.#savedAt = -Infinity;
     this.#heard.set(String(from), position);
     this.#changed = true;
     this.#changedAt = now;

@@ -116,7 +116,7 @@ class LocalReplica extends ReplicaDoor implements Replica {
       fatal: (reason) => this.#fatal(reason),
     });
     const around = { options: this.#options, members: this.members, peers: this.peers, disk: this.#disk };
-    this.#roster = new Roster({ ...around, door: this });
+    this.#roster = new Roster({ ...around, door: this, guard: (action) => this.#guard(action) });
     this.#firstVote = new FirstVote({
       ...around,
       waits: () => this.hosts.length === 0,

@@ -23,6 +23,7 @@ interface RosterOptions {
   readonly members: Members;
   readonly peers: Peers;
   readonly disk: OwnDisk;
+  readonly guard: (action: () => void) => void;
 }
 
 /** Which replicas the cluster has, at one of them: follows what shard 0 says, and makes and carries out plans to change it. */
@@ -50,13 +51,13 @@ export class Roster {
 
   /** Shard 0 may say something new. */
   note(hosts: readonly ShardHost[]): void {
-    const { members, peers, disk, door } = this.#around;
+    const { options, members, peers, disk, door, guard } = this.#around;
     noteLevel(hosts, peers, disk);
     if (hosts.length === 0 || !members.adopt(door.peek(FACTS).replicas)) return;
     if (members.toKeep(disk.identity) !== undefined) this.#changed();
     this.linksChanged();
     // Not here: shard 0 applies at the moment, and may be the one whose leader is to move.
-    this.#around.options.clock.endOfTurn(() => this.#reconfigurer.look(hosts));
+    options.clock.endOfTurn(() => guard(() => this.#reconfigurer.look(hosts)));
   }
 
   #changed(): void {
