@@ -21,8 +21,11 @@ import type { Trace } from './trace.js';
 import { levelOfCommands, levelOfFrame } from './versions.js';
 import type { VirtualTime } from './virtual-time.js';
 
-/** Beyond its threshold a log may grow by what is written between two looks at it, and by whole segments. Bytes. */
-const LOG_MARGIN_BYTES = 256 * 1024;
+/**
+ * Beyond its threshold a log may grow by whole segments, and by what is written between two looks at it, a second apart: half a
+ * megabyte at a replica that catches up. Bytes.
+ */
+const LOG_MARGIN_BYTES = 512 * 1024;
 /** How many worlds with majorities are counted again. */
 const QUORUMS_WATCHED = 0.2;
 /** What costs a status of each replica is seen at every so manieth look. */
