@@ -11,8 +11,8 @@ interface Manifest {
   readonly peerDependencies: Readonly<Record<string, string>>;
 }
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
-const PACKED_BYTES_MAX = 1_750_000;
-const UNPACKED_BYTES_MAX = 7_000_000;
+const PACKED_BYTES_MAX = 1_900_000;
+const UNPACKED_BYTES_MAX = 7_500_000;
 
 let packed: Packed;
 beforeAll(async () => {
