@@ -59,7 +59,7 @@ describe('docs/clients.md', () => {
   });
 
   it('has a test among the pitfalls for every answer', () => {
-    const tests = ['pitfalls.test.ts', 'pitfalls-membership.test.ts']
+    const tests = ['pitfalls.test.ts', 'pitfalls-membership.test.ts', 'pitfalls-topics.test.ts']
       .map((file) => readFileSync(new URL(`test/unit/broker/${file}`, ROOT), 'utf8'))
       .join('');
     const tested = new Set([...tests.matchAll(/it\('#([\w-]+): /g)].map(([, anchor]) => anchor));

@@ -89,7 +89,7 @@ it('OffsetFetch finds by id what was committed to it', async () => {
   expect(asked).toEqual([shardId(0)]);
 });
 
-it('while nobody can say whether there is the topic, a commit is to be tried again', async () => {
+it('#new-topics: while nobody can say whether there is the topic, a commit is to be tried again', async () => {
   const { kafka, coordinator, asked, mute } = await lagging();
   mute();
   expect(await QUESTIONS['OffsetCommit']!(kafka, 'new')).toBe(errorCode('COORDINATOR_LOAD_IN_PROGRESS'));
