@@ -182,7 +182,7 @@ export class SnapshotSource {
       }
       const stands = now - hold.progressAt > KEPT_MS || ++hold.rounds > this.#roundsMax;
       // Who has caught up follows like any other, and may stop like any other.
-      const caughtUp = has >= through - paxos.retainedEntries;
+      const caughtUp = has >= hold.through && has >= through - paxos.retainedEntries;
       if (stands || caughtUp || !peers.has(peer)) this.#forget(key);
       else first = Math.min(first ?? Infinity, hold.through + 1);
     }

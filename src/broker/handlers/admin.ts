@@ -214,12 +214,11 @@ export const describeConfigs: Handler<'DescribeConfigs'> = (request, exchange, c
   const resources = new Map(
     request.resources.map((each) => [`${each.resourceType} ${each.resourceName}`, each]),
   );
-  const isMissing = (): boolean =>
-    [...resources.values()].some(
-      ({ resourceType, resourceName: name }) =>
-        resourceType === RESOURCE.topic && context.facts.topics.byName(topicName(name)) === undefined,
-    );
-  unlessMissing(context, isMissing, () =>
+  const missing = [...resources.values()].some(
+    ({ resourceType, resourceName: name }) =>
+      resourceType === RESOURCE.topic && context.facts.topics.byName(topicName(name)) === undefined,
+  );
+  unlessMissing(context, missing, () =>
     exchange.answer({ results: [...resources.values()].map((resource) => configsOf(resource, context)) }),
   );
 };

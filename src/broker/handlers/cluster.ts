@@ -122,14 +122,13 @@ export const metadata: Handler<'Metadata'> = (request, exchange, context) => {
       ),
     );
   };
-  const isMissing = (): boolean =>
-    asking.some(
-      (asked) =>
-        lookUp(asked, context) === undefined &&
-        !creates(asked) &&
-        (asked.name === null || topicNameProblem(asked.name) === undefined),
-    );
-  unlessMissing(context, isMissing, () => asking.forEach(answerFor));
+  const missing = asking.some(
+    (asked) =>
+      lookUp(asked, context) === undefined &&
+      !creates(asked) &&
+      (asked.name === null || topicNameProblem(asked.name) === undefined),
+  );
+  unlessMissing(context, missing, () => asking.forEach(answerFor));
 };
 
 function lookUp({ name, topicId: id }: AskedTopic, { facts }: BrokerContext): Topic | undefined {

@@ -11,11 +11,10 @@ type DeletedOffsets = Extract<MachineReply, { kind: 'deleteOffsets' }>;
 export const offsetDelete: Handler<'OffsetDelete'> = (request, exchange, context) => {
   if (request.groupId === '')
     return exchange.answer({ errorCode: errorCode('INVALID_GROUP_ID'), topics: [] });
-  const isMissing = (): boolean =>
-    request.topics.some(({ name, partitions }) =>
-      partitions.some(({ partitionIndex }) => !isKnown(context, name, partitionIndex)),
-    );
-  unlessMissing(context, isMissing, (certain) => {
+  const missing = request.topics.some(({ name, partitions }) =>
+    partitions.some(({ partitionIndex }) => !isKnown(context, name, partitionIndex)),
+  );
+  unlessMissing(context, missing, (certain) => {
     if (certain) return deleteOffsets(request, exchange, context);
     exchange.answer({ errorCode: errorCode('COORDINATOR_LOAD_IN_PROGRESS'), topics: [] });
   });

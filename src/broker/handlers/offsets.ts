@@ -30,10 +30,9 @@ export const offsetCommit: Handler<'OffsetCommit'> = (request, exchange, context
   }
   const byId = exchange.version >= 10;
   const check = (certain: boolean): CheckedCommit => checkCommit(request, byId, context, certain);
-  unlessMissing(
-    context,
-    () => check(false).missing,
-    (certain) => commit(request, exchange, context, check(certain)),
+  const checked = check(true);
+  unlessMissing(context, checked.missing, (certain) =>
+    commit(request, exchange, context, checked.missing ? check(certain) : checked),
   );
 };
 
@@ -204,9 +203,8 @@ export const offsetFetch: Handler<'OffsetFetch'> = (request, exchange, context) 
           topics: request.topics?.map((topic) => ({ ...topic, topicId: NO_UUID })) ?? null,
         },
       ];
-  const isMissing = (): boolean =>
-    exchange.version >= 10 && questions.some((question) => asksForUnknown(question, context));
-  unlessMissing(context, isMissing, () => fetchAll(questions, batch, exchange, context));
+  const missing = exchange.version >= 10 && questions.some((question) => asksForUnknown(question, context));
+  unlessMissing(context, missing, () => fetchAll(questions, batch, exchange, context));
 };
 
 /** By id: also a topic of the answer needs one. */

@@ -80,13 +80,13 @@ export const listOffsets: Handler<'ListOffsets'> = (request, exchange, context) 
   const asksForEnds = request.topics.some(({ partitions }) =>
     partitions.some(({ timestamp }) => timestamp === LATEST),
   );
-  const isMissing = (): boolean =>
-    request.topics.some(({ name, partitions }) => {
+  if (!asksForEnds) {
+    const missing = request.topics.some(({ name, partitions }) => {
       const topic = context.facts.topics.byName(topicName(name));
       return partitions.some(({ partitionIndex }) => !context.facts.hasPartition(topic, partitionIndex));
     });
-  if (!asksForEnds)
-    return unlessMissing(context, isMissing, () => exchange.answer(listed(request, context, undefined)));
+    return unlessMissing(context, missing, () => exchange.answer(listed(request, context, undefined)));
+  }
   context.coordinator.readAll((outcome) => {
     if (outcome.kind === 'ok') {
       const ends = outcome.views.map((view) => view.ends);

@@ -3,29 +3,17 @@ import { createGroups, DEFAULT_GROUP_SETTINGS, snapshotGroups } from '../../../s
 import type { AppliedStep, GroupCommand, Groups, GroupReply } from '../../../src/machine/index.js';
 import { createMachine, encodeCommand, restoreMachine } from '../../../src/machine/index.js';
 import { generation, groupId, memberId, shardId, slot, wallMs } from '../../../src/kernel/index.js';
-import { encodeAssignment, encodeSubscription } from '../../harness/consumer-protocol.js';
+import { encodeAssignment } from '../../harness/consumer-protocol.js';
+import { join } from '../../harness/joins.js';
 
 const GROUP = groupId('large');
 const id = (index: number): ReturnType<typeof memberId> => memberId(`m${index}`);
 
-const join = (index: number, known = false): GroupCommand => ({
-  kind: 'group.join',
-  group: GROUP,
-  memberId: known ? id(index) : memberId(''),
-  newMemberId: id(index),
-  instanceId: null,
-  clientId: 'c',
-  clientHost: '/h',
-  sessionTimeoutMs: 60_000,
-  rebalanceTimeoutMs: 60_000,
-  protocolType: 'consumer',
-  protocols: [{ name: 'range', metadata: encodeSubscription(['t']) }],
-  memberIdRequired: false,
-  canSkipAssignment: false,
-  reason: null,
-  resuming: false,
-  settings: { ...DEFAULT_GROUP_SETTINGS, groupSizeMax: 100_000 },
-});
+const joins = (index: number, known = false): GroupCommand =>
+  join(GROUP, id(index), {
+    memberId: known ? id(index) : memberId(''),
+    settings: { ...DEFAULT_GROUP_SETTINGS, groupSizeMax: 100_000 },
+  });
 const sync = (index: number, at: number, assignments: readonly number[] = []): GroupCommand => ({
   kind: 'group.sync',
   group: GROUP,
@@ -51,16 +39,16 @@ const numbers = (count: number, shift = 0): number[] =>
 
 /** A group in all that thousands of members go through together. */
 function* story(groups: Groups, count: number): Iterable<GroupCommand> {
-  for (const i of numbers(count)) yield join(i);
+  for (const i of numbers(count)) yield joins(i);
   yield opens(groups);
   for (const i of numbers(count).slice(1)) yield sync(i, 1);
   yield sync(0, 1, numbers(count));
-  for (const i of numbers(count)) yield join(i, true);
+  for (const i of numbers(count)) yield joins(i, true);
   for (const i of numbers(count).slice(1)) yield sync(i, 2);
   // A new member while all wait for their assignment, and a new leader of the shard while it waits.
-  yield join(count);
+  yield joins(count);
   yield rollCall;
-  for (const i of numbers(count)) yield join(i, true);
+  for (const i of numbers(count)) yield joins(i, true);
   yield opens(groups);
   yield sync(0, 3, numbers(count, 1));
 }

@@ -1,43 +1,21 @@
 import { expect, it } from '@jest/globals';
-import { generation, groupId, memberId, monotonicMs, slot, wallMs } from '../../../src/kernel/index.js';
-import {
-  DEFAULT_GROUP_SETTINGS,
-  encodeCommand,
-  type GroupCommand,
-  type Machine,
-} from '../../../src/machine/index.js';
+import { generation, groupId, monotonicMs, slot, wallMs } from '../../../src/kernel/index.js';
+import { encodeCommand, type GroupCommand, type Machine } from '../../../src/machine/index.js';
 import type { Entry } from '../../../src/paxos/index.js';
 import { blankDisk, openMemoryStorage } from '../../../src/storage/index.js';
-import { encodeSubscription } from '../../harness/consumer-protocol.js';
 import type { Clock } from '../../../src/replica/index.js';
 import type { ShardHost } from '../../../src/replica/shard-host.js';
 import { Compaction } from '../../../src/replica/compaction.js';
 import { guardedStorage } from '../../../src/replica/guarded-storage.js';
 import { logTo } from '../../harness/lines.js';
 import { IDS, ONE_OF_THREE, oneShard } from './one-shard.js';
+import { join } from '../../harness/joins.js';
 
 const GROUP = groupId('large');
 const MEMBERS = 1_000;
 const LEADER = { ballot: { round: 1, priority: 1, replica: IDS[1]! } };
 
-const join = (index: number): GroupCommand => ({
-  kind: 'group.join',
-  group: GROUP,
-  memberId: memberId(''),
-  newMemberId: memberId(`m${index}`),
-  instanceId: null,
-  clientId: 'c',
-  clientHost: '/h',
-  sessionTimeoutMs: 60_000,
-  rebalanceTimeoutMs: 60_000,
-  protocolType: 'consumer',
-  protocols: [{ name: 'range', metadata: encodeSubscription(['t']) }],
-  memberIdRequired: false,
-  canSkipAssignment: false,
-  reason: null,
-  resuming: false,
-  settings: DEFAULT_GROUP_SETTINGS,
-});
+const joins = (index: number): GroupCommand => join(GROUP, `m${index}`);
 
 /** A replica that is told by its leader what is chosen; its turns go on when they are told to. */
 async function follower() {
@@ -89,7 +67,7 @@ const bytes = (machine: Machine): string => Buffer.concat([...machine.snapshot()
 it('a large group changes over several turns, or at once for who needs the state of its slot, to the same end', async () => {
   const [one, other] = [await follower(), await follower()];
   for (const each of [one, other]) {
-    each.chosen(...Array.from({ length: MEMBERS }, (_, index) => join(index)));
+    each.chosen(...Array.from({ length: MEMBERS }, (_, index) => joins(index)));
     while (each.turn());
     expect(each.host.machine.appliedThrough).toBe(MEMBERS);
     const { token } = [...each.host.machine.groups.timers()].find(({ timer }) => timer.kind === 'initial')!;
@@ -116,7 +94,7 @@ it('a large group changes over several turns, or at once for who needs the state
 it('the log is cut while a large group changes: the snapshot is the one that its slot says', async () => {
   const one = await follower();
   const { host } = one;
-  one.chosen(...Array.from({ length: MEMBERS }, (_, index) => join(index)));
+  one.chosen(...Array.from({ length: MEMBERS }, (_, index) => joins(index)));
   while (one.turn());
   const { token } = [...host.machine.groups.timers()].find(({ timer }) => timer.kind === 'initial')!;
   one.chosen({ kind: 'group.expire', group: GROUP, timer: { kind: 'initial' }, token });
@@ -175,7 +153,7 @@ async function leader() {
 
 it('who is told to wait by what was chosen is known before all that wait hear that the leader leads no more', async () => {
   const { led, hosts, turns, told, todo } = await leader();
-  for (const index of [0, 1]) led.submit(join(index), ({ kind }) => told.push(kind));
+  for (const index of [0, 1]) led.submit(joins(index), ({ kind }) => told.push(kind));
   led.endTurn();
   while (told.length === 0) todo.shift()!();
   // Both are chosen: the second one waits for its turn.

@@ -1,30 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { generation, groupId, type MemberId, memberId } from '../../../src/kernel/index.js';
-import { type Command, DEFAULT_GROUP_SETTINGS } from '../../../src/machine/index.js';
+import type { Command } from '../../../src/machine/index.js';
 import type { Replica } from '../../../src/replica/index.js';
+import { join } from '../../harness/joins.js';
 import { SimulatedCluster } from '../../harness/simulated-world.js';
 
 const GROUP = groupId('billing');
 const SESSION_MS = 30_000;
 
-const join = (name: string): Command => ({
-  kind: 'group.join',
-  group: GROUP,
-  memberId: memberId(''),
-  newMemberId: memberId(name),
-  instanceId: null,
-  clientId: 'worker',
-  clientHost: '/127.0.0.1',
-  sessionTimeoutMs: SESSION_MS,
-  rebalanceTimeoutMs: 60_000,
-  protocolType: 'consumer',
-  protocols: [{ name: 'range', metadata: new Uint8Array(0) }],
-  memberIdRequired: false,
-  canSkipAssignment: false,
-  reason: null,
-  resuming: false,
-  settings: DEFAULT_GROUP_SETTINGS,
-});
+const joins = (name: string): Command => join(GROUP, name, { sessionTimeoutMs: SESSION_MS });
 
 describe('members that do not come back', () => {
   let cluster: SimulatedCluster;
@@ -48,7 +32,7 @@ describe('members that do not come back', () => {
   const begin = async (): Promise<void> => {
     cluster = new SimulatedCluster();
     await cluster.startAll();
-    for (const name of ['old-1', 'old-2']) submit(join(name));
+    for (const name of ['old-1', 'old-2']) submit(joins(name));
     await took(() => leader() !== undefined && described()?.state === 'CompletingRebalance');
     const { leader: first, generation: now } = described()!;
     submit({
@@ -69,7 +53,7 @@ describe('members that do not come back', () => {
 
   it('hold up those who have come under new ids for 3 s, not for their session', async () => {
     await begin();
-    for (const name of ['new-1', 'new-2']) submit(join(name));
+    for (const name of ['new-1', 'new-2']) submit(joins(name));
     expect(await took(() => described()?.state === 'CompletingRebalance')).toBeLessThan(3_500);
     expect(members()).toEqual(['new-1', 'new-2']);
   });
@@ -77,7 +61,7 @@ describe('members that do not come back', () => {
   it('who was heard keeps its session', async () => {
     await begin();
     leader().touch(GROUP, memberId('old-1'));
-    submit(join('new-1'));
+    submit(joins('new-1'));
     await took(() => !members().includes(memberId('old-2')));
     expect(members()).toEqual(['old-1', 'new-1']);
     expect(described()!.generation).toBe(generation(1));

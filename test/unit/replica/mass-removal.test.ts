@@ -12,13 +12,13 @@ import {
 import {
   type Applied,
   createMachine,
-  DEFAULT_GROUP_SETTINGS,
   encodeCommand,
   type GroupCommand,
   type Machine,
 } from '../../../src/machine/index.js';
 import { type DueTimer, GroupTimers } from '../../../src/replica/group-timers.js';
-import { encodeAssignment, encodeSubscription } from '../../harness/consumer-protocol.js';
+import { encodeAssignment } from '../../harness/consumer-protocol.js';
+import { join } from '../../harness/joins.js';
 
 const GROUP = groupId('billing');
 const MEMBERS = 1_500;
@@ -56,24 +56,14 @@ class Leader {
     return proposed.length;
   }
   join(index: number): void {
-    this.apply({
-      kind: 'group.join',
-      group: GROUP,
-      memberId: this.machine.groups.has(GROUP) && this.members.has(id(index)) ? id(index) : memberId(''),
-      newMemberId: id(index),
-      instanceId: null,
-      clientId: 'c',
-      clientHost: '/h',
-      sessionTimeoutMs: SESSION_MS,
-      rebalanceTimeoutMs: REBALANCE_MS,
-      protocolType: 'consumer',
-      protocols: [{ name: 'range', metadata: encodeSubscription(['t']) }],
-      memberIdRequired: false,
-      canSkipAssignment: false,
-      reason: null,
-      resuming: false,
-      settings: DEFAULT_GROUP_SETTINGS,
-    });
+    const isMember = this.machine.groups.has(GROUP) && this.members.has(id(index));
+    this.apply(
+      join(GROUP, id(index), {
+        memberId: isMember ? id(index) : memberId(''),
+        sessionTimeoutMs: SESSION_MS,
+        rebalanceTimeoutMs: REBALANCE_MS,
+      }),
+    );
   }
   sync(index: number): void {
     this.apply({

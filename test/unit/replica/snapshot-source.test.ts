@@ -64,10 +64,10 @@ const clock: Clock = {
 };
 
 /** A source whose link takes what `take` takes. */
-const sourceTo = (take: (chunk: Chunk) => boolean): SnapshotSource => {
+const sourceTo = (take: (chunk: Chunk) => boolean, retainedEntries = 0): SnapshotSource => {
   const send = (_to: number, message: Uint8Array): boolean => take(decodeFrame(message) as Chunk);
   return new SnapshotSource({
-    ...{ storage, transport: { send }, clock, compactionBytes: MIB, paxos: { retainedEntries: 0 } },
+    ...{ storage, transport: { send }, clock, compactionBytes: MIB, paxos: { retainedEntries } },
     members: { links: () => [{ id: PEER, addresses: [] }] },
   });
 };
@@ -139,4 +139,17 @@ it('waits for a link that is full, and has no snapshot open once it is closed', 
   source.close();
   await asked;
   expect(open()).toBe(0);
+});
+
+it('goes on with what it sends when the log is shortened, also where many entries stay anyway', async () => {
+  await written(7, 2);
+  const got: Chunk[] = [];
+  const source = sourceTo((chunk) => got.push(chunk) > 0, 10_000);
+  await source.asked(of, PEER, ask(MIB));
+  expect(source.keepFrom(of, slot(9))).toBe(8);
+  expect(open()).toBe(1);
+  await source.asked(of, PEER, { ...ask(2 * MIB, got[0], MIB), first: false });
+  expect(open()).toBe(0);
+  // It has the snapshot, and what came behind it.
+  expect(source.keepFrom({ ...of, peerHas: () => slot(8) }, slot(9))).toBeUndefined();
 });

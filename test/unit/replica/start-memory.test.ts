@@ -10,16 +10,12 @@ import {
   topicName,
   wallMs,
 } from '../../../src/kernel/index.js';
-import {
-  type Command,
-  createMachine,
-  DEFAULT_GROUP_SETTINGS,
-  encodeCommand,
-} from '../../../src/machine/index.js';
+import { type Command, createMachine, encodeCommand } from '../../../src/machine/index.js';
 import { encodeRecord } from '../../../src/paxos/index.js';
 import type { LogRecord } from '../../../src/replica/index.js';
 import { storedMachine } from '../../../src/replica/stored-machine.js';
 import { blankDisk, openMemoryStorage } from '../../../src/storage/index.js';
+import { join } from '../../harness/joins.js';
 import { IDS, oneShard } from './one-shard.js';
 
 setFlagsFromString('--expose-gc');
@@ -29,24 +25,9 @@ const BALLOT = { round: 1, priority: 1, replica: IDS[1]! };
 const group = groupId('billing');
 const metadata = 'm'.repeat(4_000);
 const payloadOf = (command: Command): Buffer => encodeCommand({ at: wallMs(1), command });
-const JOIN = payloadOf({
-  kind: 'group.join',
-  group,
-  memberId: memberId(''),
-  newMemberId: memberId('worker-1'),
-  instanceId: null,
-  clientId: 'worker',
-  clientHost: '10.0.0.1',
-  sessionTimeoutMs: 10_000,
-  rebalanceTimeoutMs: 10_000,
-  protocolType: 'consumer',
-  protocols: [{ name: 'range', metadata: Buffer.alloc(4_000, 1) }],
-  memberIdRequired: false,
-  canSkipAssignment: false,
-  reason: null,
-  resuming: false,
-  settings: DEFAULT_GROUP_SETTINGS,
-});
+const JOIN = payloadOf(
+  join(group, 'worker-1', { protocols: [{ name: 'range', metadata: Buffer.alloc(4_000, 1) }] }),
+);
 const COMMIT = payloadOf({
   kind: 'group.commit',
   group,
